@@ -1,0 +1,1 @@
+"""Parameterized ML runs on Dagster."""

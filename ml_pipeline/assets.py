@@ -1,0 +1,131 @@
+"""From a pipeline to Dagster assets.
+
+One Dagster step makes all selected stages, date by date. That way a date that fails takes only
+itself down, every event appears while the run goes on, and a run costs one step, not one for each
+stage.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any, Final
+
+import dagster as dg
+
+from ml_pipeline.errors import MlPipelineError
+from ml_pipeline.io_manager import ParamIOManager, describe
+from ml_pipeline.params import ParamSet
+from ml_pipeline.resources import IO_MANAGER, PARAMS
+from ml_pipeline.reuse import Outcome
+from ml_pipeline.stages import Pipeline
+from ml_pipeline.store import ArtifactStore
+
+FAILURES: Final = "failures"
+"""Metadata of a failed step: reason by date."""
+
+# Dagster adds a materialization of its own for every date of a run, with one data version for all
+# of them, unless an output carries this mark. Here each date has a version of its own.
+_NO_EVENT_OF_DAGSTERS_OWN: Final = {"__source_asset_observation__": True}
+
+
+def pipeline_assets(
+    pipeline: Pipeline,
+    partitions: dg.PartitionsDefinition[str] | None,
+    dates_per_run: int = 32,
+    group_name: str | None = None,
+) -> dg.AssetsDefinition:
+    """Return the assets of a pipeline.
+
+    Args:
+        pipeline: the stages.
+        partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
+        dates_per_run: most dates that a backfill puts into one run.
+        group_name: Dagster's group for the assets.
+    """
+    specs = [
+        dg.AssetSpec(
+            stage.name,
+            deps=list(stage.upstream),
+            description=stage.description,
+            code_version=stage.code,
+            kinds=set(stage.kinds),
+            metadata={"parameter_groups": ", ".join(stage.scope)},
+            skippable=True,
+        )
+        for stage in pipeline.stages.values()
+    ]
+
+    @dg.multi_asset(
+        name=pipeline.name,
+        specs=specs,
+        can_subset=True,
+        partitions_def=partitions,
+        group_name=group_name,
+        required_resource_keys={PARAMS, IO_MANAGER},
+        backfill_policy=dg.BackfillPolicy.multi_run(dates_per_run) if partitions else None,
+    )
+    def make(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        dates = (
+            [date.fromisoformat(key) for key in context.partition_keys] if partitions else [None]
+        )
+        yield from _make(context, dates)
+
+    return make
+
+
+def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> Iterator[Any]:
+    params: ParamSet = context.resources.params
+    manager: ParamIOManager = context.resources.io_manager
+    selection = [key.to_user_string() for key in context.selected_asset_keys]
+    failures: dict[str, Exception] = {}
+    for as_of in dates:
+        try:
+            for outcome in manager.materializer.run(params, as_of, selection):
+                yield materialization(outcome, manager.store)
+        except Exception as error:  # noqa: BLE001 - a stage may raise anything, and only its date fails
+            failures[str(as_of)] = error
+            if len(dates) > 1:
+                context.log.exception(f"{as_of}: {told(error)}")
+    if failures:
+        raise _failure(failures, len(dates))
+    for asset in selection:
+        yield dg.Output(None, output_name=asset, metadata=_NO_EVENT_OF_DAGSTERS_OWN)
+
+
+def materialization(outcome: Outcome, store: ArtifactStore) -> dg.AssetMaterialization:
+    """Return the event that tells Dagster of an artifact, its parameters and its versions."""
+    record = outcome.record
+    return dg.AssetMaterialization(
+        record.asset,
+        partition=record.as_of.isoformat() if record.as_of is not None else None,
+        metadata=describe(outcome, store),
+        tags={
+            "dagster/data_version": record.content.digest,
+            "dagster/data_version_is_user_provided": "true",
+            "dagster/code_version": record.code,
+            **{
+                f"dagster/input_data_version/{name}": read.digest
+                for name, read in record.inputs.items()
+            },
+        },
+    )
+
+
+def told(error: Exception) -> str:
+    """Say in a line or more what went wrong: our own errors speak for themselves."""
+    return str(error) if isinstance(error, MlPipelineError) else f"{type(error).__name__}: {error}"
+
+
+def _failure(failures: dict[str, Exception], dates: int) -> dg.Failure:
+    first = next(iter(failures.values()))
+    if dates == 1:
+        description = told(first)
+    else:
+        listed = "".join(f"\n  {as_of}: {told(error)}" for as_of, error in failures.items())
+        description = f"{len(failures)} of {dates} dates failed, the others are done:{listed}"
+    failure = dg.Failure(
+        description,
+        metadata={FAILURES: {as_of: told(error) for as_of, error in failures.items()}},
+        allow_retries=False,
+    )
+    failure.__cause__ = first
+    return failure

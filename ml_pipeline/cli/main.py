@@ -1,0 +1,78 @@
+"""`ml-pipeline`: its commands, and what its exit codes mean.
+
+0 success; 1 a computation failed; 2 the request was refused and nothing was launched.
+"""
+
+import importlib
+import sys
+from typing import Any, Final
+
+import click
+
+_COMMANDS: Final = {
+    "run": "Run the pipeline for one date or a range of dates.",
+    "id": "Print run ids and paths without running or reading anything.",
+    "params": "List every parameter with its type, bounds, default and description.",
+    "ui": "Start the Dagster UI and its daemon on this home folder.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command when it is used: `--help` should not cost a second."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"ml_pipeline.cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from ml_pipeline.errors import nearest
+
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(
+                f"No such command '{args[0]}'.{nearest(args[0], _COMMANDS)}"
+                " `ml-pipeline --help` lists all.",
+                ctx,
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ml_pipeline")
+def commands() -> None:
+    """Parameterized ML runs on Dagster: same parameters, same run id, computed once.
+
+    Everything lives under ML_PIPELINE_HOME, by default .ml_pipeline in the current directory.
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run a command and exit with its code."""
+    from ml_pipeline.errors import MlPipelineError, ParamsError, SettingsError
+
+    try:
+        code = commands.main(arguments, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("\nStopped. What was published stays; the same command goes on from there.", err=True)
+        sys.exit(130)
+    except (ParamsError, SettingsError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except MlPipelineError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,131 @@
+"""`ml-pipeline run`: runs in process, on the instance that the UI shows."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ml_pipeline.cli.request import Request, request_options, validated
+from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.launch import DateRun, run_here
+from ml_pipeline.settings import settings
+
+
+@click.command(name="run")
+@request_options
+@click.option(
+    "--select", "selection", multiple=True, metavar="ASSET",
+    help="Make only this asset; repeat for more. What it needs must be published already.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    as_of: str | None,
+    from_: str | None,
+    to: str | None,
+    typed: Sequence[str],
+    selection: Sequence[str],
+    as_json: bool,
+) -> int:
+    """Run the pipeline for one date or a range of dates."""
+    configured = settings()
+    request = validated(PIPELINE.params, configured, as_of, from_, to, typed)
+    stages = PIPELINE.selected(selection or None)
+
+    from ml_pipeline.definitions import defs
+    from ml_pipeline.instance import open_instance
+    from ml_pipeline.store import ArtifactStore
+
+    total = len(request.dates) * len(stages)
+    with open_instance(configured) as instance, _progress(total) as advance:
+        runs = run_here(
+            defs.resolve_implicit_global_asset_job_def(),
+            PIPELINE,
+            ArtifactStore(configured.store_root),
+            instance,
+            request.params,
+            request.dates,
+            dates_per_run=configured.dates_per_run,
+            logs=configured.home / "logs",
+            selection=[stage.name for stage in stages],
+            progress=advance,
+        )
+    if as_json:
+        print_json(_document(request, runs))
+    else:
+        _print(runs)
+    failed = [run for run in runs if run.error is not None]
+    for run in failed:
+        click.echo(f"{run.as_of} failed: {run.error}", err=True)
+    if failed:
+        logs = sorted({str(configured.home / "logs" / f"{run.dagster_run_id}.log") for run in failed})
+        click.echo(f"The whole story: {', '.join(logs)}", err=True)
+    return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[str, str], None]]:
+    """Show a bar on standard error while artifacts are made."""
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+    )
+    with bar:
+        task = bar.add_task("starting", total=total)
+        yield lambda as_of, asset: bar.update(task, advance=1, description=f"{as_of} {asset}")
+
+
+def _document(request: Request, runs: Sequence[DateRun]) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "runs": [
+            {
+                "as_of": run.as_of.isoformat(),
+                "run_id": run.run_id,
+                "dagster_run_id": run.dagster_run_id,
+                "params": request.params.values(),
+                "metrics": run.metrics,
+                "artifacts": [
+                    {
+                        "asset": made.record.asset,
+                        "run_id": made.record.run_id,
+                        "revision": made.record.revision,
+                        "uri": made.uri,
+                        "reused": made.reused,
+                    }
+                    for made in run.artifacts
+                ],
+            }
+            for run in runs
+            if run.error is None
+        ]
+    }
+    failures = [
+        {"as_of": run.as_of.isoformat(), "run_id": run.run_id, "error": run.error}
+        for run in runs if run.error is not None
+    ]
+    return document | ({"failures": failures} if failures else {})
+
+
+def _print(runs: Sequence[DateRun]) -> None:
+    done = [run for run in runs if run.error is None]
+    metrics = list(dict.fromkeys(name for run in done for name in run.metrics))
+    if done:
+        print_table(
+            ["as_of", "run id", *metrics],
+            [
+                [run.as_of, run.run_id, *(run.metrics.get(name, "") for name in metrics)]
+                for run in done
+            ],
+        )
+        click.echo()
+        print_table(
+            ["as_of", "asset", "", "run id", "revision", "written to"],
+            [
+                [run.as_of, made.record.asset, "reused" if made.reused else "computed",
+                 made.record.run_id, made.record.revision, made.uri]
+                for run in done for made in run.artifacts
+            ],
+        )

@@ -1,0 +1,1 @@
+"""What Dagster loads, one module for each kind of definition."""

@@ -1,0 +1,87 @@
+"""The assets of the reference pipeline: what is computed for one date, step by step."""
+
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+from ml_pipeline.defs import source
+from ml_pipeline.params import ParamModel
+from ml_pipeline.pipeline import datasets, plots
+from ml_pipeline.pipeline import evaluation as judging
+from ml_pipeline.pipeline import features as featuring
+from ml_pipeline.pipeline import training as fitting
+from ml_pipeline.pipeline.params import DataParams, FeatureParams, TrainingParams
+from ml_pipeline.stages import Pipeline, Result
+
+if TYPE_CHECKING:
+    import polars as pl
+    from sklearn.base import BaseEstimator
+
+PIPELINE: Final = Pipeline(
+    "ml_pipeline", ParamModel(data=DataParams, features=FeatureParams, training=TrainingParams)
+)
+
+
+@PIPELINE.asset(reads=source.digest, kinds=["polars", "parquet"])
+def orders(as_of: date, data: DataParams) -> "pl.DataFrame":
+    """Orders of the last `history_days` up to the end of `as_of`, one row each."""
+    first, last = source.window(as_of, data)
+    return datasets.orders_between(source.locate(data.source), first, last)
+
+
+@PIPELINE.asset(kinds=["polars", "parquet"])
+def features(
+    as_of: date, orders: "pl.DataFrame", data: DataParams, shape: FeatureParams
+) -> "pl.DataFrame":
+    """What the model sees: a row for each day, or for each customer on a number of days."""
+    return featuring.build_features(
+        orders,
+        dataset=data.dataset,
+        as_of=as_of,
+        lookback_days=shape.lookback_days,
+        horizon_days=shape.horizon,
+    )
+
+
+@PIPELINE.asset(kinds=["scikitlearn"])
+def model(
+    as_of: date,
+    features: "pl.DataFrame",
+    data: DataParams,
+    shape: FeatureParams,
+    training: TrainingParams,
+) -> "BaseEstimator":
+    """The fitted estimator, which has seen nothing of the held-out days."""
+    return fitting.fit(
+        features,
+        dataset=data.dataset,
+        as_of=as_of,
+        horizon_days=shape.horizon,
+        estimator=training.estimator,
+        learning_rate=training.learning_rate,
+        max_depth=training.max_depth,
+        max_iter=training.max_iter,
+        regularization=training.regularization,
+        holdout_days=training.holdout_days,
+        seed=training.seed,
+    )
+
+
+@PIPELINE.asset(kinds=["json"])
+def evaluation(
+    as_of: date,
+    model: "BaseEstimator",
+    features: "pl.DataFrame",
+    data: DataParams,
+    shape: FeatureParams,
+    training: TrainingParams,
+) -> Result:
+    """How good the model is on the held-out days, beside naive forecasts for the same days."""
+    report: dict[str, Any] = judging.evaluate(
+        model,
+        features,
+        dataset=data.dataset,
+        as_of=as_of,
+        horizon_days=shape.horizon,
+        holdout_days=training.holdout_days,
+    )
+    return Result(report, metrics=report["metrics"], picture=plots.evaluation_svg(report))

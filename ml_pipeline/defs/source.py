@@ -1,0 +1,120 @@
+"""Where orders come from in this installation, and what the source holds right now.
+
+Digests of single days are kept in the home folder beside a stamp of the source's files, so that a
+run whose source has not changed need not read it to know that.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from ml_pipeline.code import fingerprint_of
+from ml_pipeline.errors import SourceError, nearest
+from ml_pipeline.identity import digest_of
+from ml_pipeline.pipeline import datasets, sources
+from ml_pipeline.pipeline.locations import is_name
+from ml_pipeline.pipeline.params import DataParams
+from ml_pipeline.settings import settings
+
+_TRUSTED_FOR_S: Final = 30.0
+_remembered: Final[dict[str, tuple[str | None, float, Mapping[date, str]]]] = {}
+
+
+def window(as_of: date, data: DataParams) -> tuple[date, date]:
+    """Return the first and the last day whose orders a run may use."""
+    return as_of - timedelta(days=data.history_days - 1), as_of
+
+
+def locate(source: str) -> str:
+    """Return the path or URI that a source stands for.
+
+    Raises:
+        SourceError: if it is a name that this installation does not know.
+    """
+    if not is_name(source) or source == sources.SAMPLE:
+        return source
+    known = settings().sources
+    if source not in known:
+        raise SourceError(
+            f"source must be {sources.SAMPLE}, a path, a URI or a configured name, but '{source}'"
+            f" is not configured.{nearest(source, [*known, sources.SAMPLE])} Configured names:"
+            f" {', '.join(known) or 'none'}. Add it to settings.toml under [sources]."
+        )
+    return known[source]
+
+
+def digest(as_of: date, data: DataParams) -> str:
+    """Return a digest of the orders that a run would use now.
+
+    Raises:
+        SourceError: if the source cannot be read.
+    """
+    first, last = window(as_of, data)
+    days = day_digests(locate(data.source))
+    return digest_of({day.isoformat(): held for day, held in days.items() if first <= day <= last})
+
+
+def day_digests(location: str) -> Mapping[date, str]:
+    """Return the content digest of every day of a source, reading it only if it may have changed.
+
+    Raises:
+        SourceError: if the source cannot be read.
+    """
+    stamp = sources.change_stamp(location)
+    held = _remembered.get(location)
+    if held is not None and held[0] == stamp:
+        # A source that cannot be stamped may change at any time: trust it for one run, not for
+        # the life of a daemon.
+        if stamp is not None or time.monotonic() - held[1] < _TRUSTED_FOR_S:
+            return held[2]
+    days = _from_disk(location, stamp)
+    if days is None:
+        days = datasets.day_digests(location)
+        if stamp is not None:
+            _to_disk(location, stamp, days)
+    _remembered[location] = (stamp, time.monotonic(), days)
+    return days
+
+
+def _cache_file(location: str) -> Path:
+    return settings().home / "cache" / f"days-{digest_of(location)}.json"
+
+
+def _from_disk(location: str, stamp: str | None) -> Mapping[date, str] | None:
+    if stamp is None:
+        return None
+    try:
+        content = json.loads(_cache_file(location).read_bytes())
+        if content["stamp"] != stamp or content["code"] != _code():
+            return None
+        return {date.fromisoformat(day): held for day, held in content["days"].items()}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _to_disk(location: str, stamp: str, days: Mapping[date, str]) -> None:
+    """Keep digests for the next process; a folder that cannot be written only costs time."""
+    file = _cache_file(location)
+    scratch = file.with_suffix(f".{os.getpid()}")
+    content = {
+        "stamp": stamp,
+        "code": _code(),
+        "days": {day.isoformat(): held for day, held in days.items()},
+    }
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_text(json.dumps(content))
+        scratch.replace(file)
+    except OSError:
+        scratch.unlink(missing_ok=True)
+
+
+@cache
+def _code() -> str:
+    """Fingerprint of the digesting itself: cached digests of other code are worth nothing."""
+    return fingerprint_of(datasets.day_digests)

@@ -1,0 +1,98 @@
+"""Every error that a user of ml_pipeline can meet, in one tree.
+
+    MlPipelineError
+    ├── ParamsError          parameter values that are refused, all problems at once
+    ├── SettingsError        a setting of this installation that cannot be used
+    ├── PipelineError        stages that do not fit together; raised when definitions load
+    ├── SourceError          outside data that cannot be read
+    ├── NotEnoughDataError   data that was read but cannot support the computation
+    └── StoreError           the artifact store
+        ├── StoreUnreachable     the root cannot be read or written
+        ├── ArtifactMissing      nothing is published where something is needed
+        └── ArtifactDamaged      the stored bytes are not those that were published
+
+A message says what must hold, what was found, where, and what to do about it, in that order.
+The root derives from `dagster.DagsterError`: Dagster passes such errors through unwrapped, so the
+first line that a user sees in the UI is the message itself.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+
+
+class MlPipelineError(dg.DagsterError):
+    """Root of the tree; catch this to catch everything that ml_pipeline raises on purpose."""
+
+
+class ParamsError(MlPipelineError):
+    """A set of parameter values is refused.
+
+    Attributes:
+        problems: one line for each thing that is wrong, never empty.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Compose the message from all problems.
+
+        Args:
+            problems: at least one line, each naming the parameter and what must hold.
+        """
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        if count == 1:
+            headline = self.problems[0]
+        else:
+            listed = "".join(f"\n  - {problem}" for problem in self.problems)
+            headline = f"{count} problems with the parameters:{listed}"
+        super().__init__(
+            f"{headline.rstrip('.')}\nNothing was launched."
+            " `ml-pipeline params` lists every parameter with its type and bounds."
+        )
+
+
+class SettingsError(MlPipelineError):
+    """A setting of this installation cannot be used."""
+
+
+class PipelineError(MlPipelineError):
+    """Stages or parameter groups do not fit together."""
+
+
+class SourceError(MlPipelineError):
+    """Outside data cannot be read: missing, unreadable, or without the columns that it needs."""
+
+
+class NotEnoughDataError(MlPipelineError):
+    """The data was read but is too little to compute what was asked for."""
+
+
+class StoreError(MlPipelineError):
+    """Root of everything that can go wrong with the artifact store."""
+
+
+class StoreUnreachable(StoreError):
+    """The store's root cannot be read or written."""
+
+
+class ArtifactMissing(StoreError):
+    """An artifact that is needed has not been published."""
+
+
+class ArtifactDamaged(StoreError):
+    """The bytes in the store are not the bytes that were published."""
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """Phrase the closest candidate as a question, ready to end a message with.
+
+    Args:
+        name: what the user typed.
+        candidates: the names that exist.
+
+    Returns:
+        ``" Did you mean 'x'?"``, or the empty string where nothing comes close.
+    """
+    matches = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    return f" Did you mean '{matches[0]}'?" if matches else ""

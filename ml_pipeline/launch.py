@@ -1,0 +1,194 @@
+"""Runs in this process: the same job, config and instance as in the UI, without its latency."""
+
+import contextlib
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+
+from ml_pipeline.assets import FAILURES
+from ml_pipeline.params import ParamSet
+from ml_pipeline.record import Record
+from ml_pipeline.resources import ORIGINS_TAG, run_config
+from ml_pipeline.slots import Slot
+from ml_pipeline.stages import Pipeline
+from ml_pipeline.store import ArtifactStore
+
+RUN_ID_TAG: Final = "ml_pipeline/run_id"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What one asset of a run came to."""
+
+    slot: Slot
+    record: Record
+    uri: str
+    reused: bool
+
+
+@dataclass
+class DateRun:
+    """What a run came to for one date.
+
+    Attributes:
+        as_of: the date.
+        run_id: identity of the parameters and the date.
+        dagster_run_id: Dagster's id of the run that covered the date.
+        artifacts: what was made or reused, in order of dependence.
+        error: why the date failed, or None where it did not.
+    """
+
+    as_of: date
+    run_id: str
+    dagster_run_id: str
+    artifacts: list[Artifact] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """All metrics of the artifacts."""
+        return {
+            name: value for artifact in self.artifacts
+            for name, value in artifact.record.metrics.items()
+        }
+
+
+def run_here(
+    job: dg.JobDefinition,
+    pipeline: Pipeline,
+    store: ArtifactStore,
+    instance: dg.DagsterInstance,
+    params: ParamSet,
+    dates: Sequence[date],
+    *,
+    dates_per_run: int,
+    logs: Path,
+    selection: Sequence[str] | None = None,
+    progress: Callable[[str, str], None] = lambda _as_of, _asset: None,
+) -> list[DateRun]:
+    """Run a pipeline for a range of consecutive dates in this process.
+
+    Args:
+        job: the code location's implicit asset job.
+        pipeline: its stages.
+        store: where artifacts are.
+        instance: where the runs are kept.
+        params: values of all parameters.
+        dates: consecutive days in order.
+        dates_per_run: most dates in one Dagster run.
+        logs: folder for what the runs print; one file for each.
+        selection: names of the assets wanted; all of them if omitted.
+        progress: called with date and asset as each artifact is done.
+
+    Returns:
+        One entry for each date, in order. A failed date has its error there; it is not raised.
+    """
+    done: list[DateRun] = []
+    for first in range(0, len(dates), dates_per_run):
+        part = list(dates[first : first + dates_per_run])
+        done += _one_run(
+            job, pipeline, store, instance, params, part, logs, selection, progress
+        )
+    return done
+
+
+def _one_run(
+    job: dg.JobDefinition,
+    pipeline: Pipeline,
+    store: ArtifactStore,
+    instance: dg.DagsterInstance,
+    params: ParamSet,
+    dates: Sequence[date],
+    logs: Path,
+    selection: Sequence[str] | None,
+    progress: Callable[[str, str], None],
+) -> list[DateRun]:
+    dagster_run_id = str(uuid.uuid4())
+    runs = {
+        day.isoformat(): DateRun(day, pipeline.run_slot(params, day).run_id, dagster_run_id)
+        for day in dates
+    }
+    tags = {ORIGINS_TAG: json.dumps(dict(params.origins))}
+    if len(dates) == 1:
+        tags[RUN_ID_TAG] = runs[dates[0].isoformat()].run_id
+        tags["dagster/partition"] = dates[0].isoformat()
+    else:
+        tags["dagster/asset_partition_range_start"] = dates[0].isoformat()
+        tags["dagster/asset_partition_range_end"] = dates[-1].isoformat()
+
+    def listen(event: dg.EventLogEntry) -> None:
+        if event.asset_materialization is not None:
+            materialized = event.asset_materialization
+            progress(str(materialized.partition), materialized.asset_key.to_user_string())
+
+    stages = pipeline.selected(selection)
+    with _output_to(logs / f"{dagster_run_id}.log"):
+        instance.add_event_listener(dagster_run_id, listen)
+        result = job.execute_in_process(
+            run_config=run_config(params),
+            instance=instance,
+            partition_key=dates[0].isoformat() if len(dates) == 1 else None,
+            raise_on_error=False,
+            asset_selection=[dg.AssetKey(stage.name.split("/")) for stage in stages],
+            run_id=dagster_run_id,
+            tags=tags,
+        )
+    for made in result.get_asset_materialization_events():
+        run = runs[str(made.partition)]
+        artifact = _artifact(made.materialization, pipeline, store, params, run.as_of)
+        if artifact is not None:
+            run.artifacts.append(artifact)
+    if not result.success:
+        _note_errors(result, runs)
+    return list(runs.values())
+
+
+def _artifact(
+    made: dg.AssetMaterialization,
+    pipeline: Pipeline,
+    store: ArtifactStore,
+    params: ParamSet,
+    as_of: date,
+) -> Artifact | None:
+    slot = pipeline.stage(made.asset_key.to_user_string()).slot(params, as_of)
+    directory = slot.revision(str(made.metadata["revision"].value))
+    record = store.read_record(directory)
+    if record is None:
+        return None
+    uri = store.address(f"{directory}/{record.content.file}")
+    return Artifact(slot, record, uri, reused=bool(made.metadata["reused"].value))
+
+
+def _note_errors(result: dg.ExecuteInProcessResult, runs: Mapping[str, DateRun]) -> None:
+    """Give every date that failed its reason; where a run failed as a whole, all share one."""
+    told: dict[str, str] = {}
+    reason = "the run failed; its log says why"
+    for event in result.filter_events(lambda event: event.is_failure):
+        data = event.event_specific_data
+        failure = getattr(data, "user_failure_data", None)
+        if failure is not None and FAILURES in failure.metadata:
+            told.update(failure.metadata[FAILURES].value)
+        elif (error := getattr(data, "error", None)) is not None:
+            while error.cause is not None:
+                error = error.cause
+            reason = error.message.strip().partition(": ")[2] or error.message.strip()
+    for as_of, run in runs.items():
+        run.error = told.get(as_of, None if told else reason)
+
+
+@contextlib.contextmanager
+def _output_to(file: Path) -> Iterator[None]:
+    """Send what code prints and logs to a file, so that it disturbs neither tables nor JSON."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        file.open("w", encoding="utf-8") as sink,
+        contextlib.redirect_stdout(sink),
+        contextlib.redirect_stderr(sink),
+    ):
+        yield

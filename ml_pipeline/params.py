@@ -1,0 +1,430 @@
+"""Typed parameters: groups, the model that holds them together, and one validated set of values.
+
+A pipeline declares its parameters as `ParamGroup` classes and joins them in a `ParamModel`. Every
+door (launchpad, backfill, command line, Python) turns what was typed into a `ParamSet` through the
+same `ParamModel.validate`, so the same text is accepted, or refused with the same message,
+wherever it was typed.
+"""
+
+import enum
+import json
+import re
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Final, Literal, Self
+
+import dagster as dg
+import pydantic
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from ml_pipeline.errors import ParamsError, PipelineError, nearest
+
+PATH_LABEL: Final = {"path_label": True}
+"""Marks a field whose value shows in artifact paths: ``Field(..., json_schema_extra=PATH_LABEL)``."""
+
+NOT_IDENTITY: Final = {"identity": False}
+"""Marks a field that never changes an id: worker counts, log levels and the like."""
+
+_SECRET = re.compile(r"passw|secret|token|api_?key|credential|private_?key", re.IGNORECASE)
+_REFERENCE = re.compile(r"_(env|ref|name)\Z")
+
+
+def added_later(literal: Any) -> dict[str, Any]:
+    """Mark a field that was added when runs without it already existed.
+
+    Args:
+        literal: the value that those runs had in effect. A set in which the field has this value
+            keeps the id that it had before the field existed.
+    """
+    return {"added_later": literal}
+
+
+class ParamGroup(dg.Config, frozen=True, extra="forbid", allow_inf_nan=False):
+    """Base of a group of parameters, usually one for each stage.
+
+    Values are immutable, unknown names are refused, and NaN and infinity are not numbers here.
+
+    Attributes:
+        follows: names of the groups whose values `resolved` looks at.
+    """
+
+    follows: ClassVar[tuple[str, ...]] = ()
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _a_truth_value_is_not_a_number(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        if isinstance(value, bool) and not _accepts(cls.model_fields[str(info.field_name)], bool):
+            raise PydanticCustomError("truth_value", "a truth value is not a number or text")
+        return value
+
+    def resolved(self, others: Mapping[str, "ParamGroup"]) -> Self:
+        """Return this group with every default filled in that depends on other groups.
+
+        Override it together with `follows`; identity is taken from the result, so a value that was
+        filled in and the same value typed by hand are one run.
+
+        Args:
+            others: the groups named in `follows`, already resolved.
+        """
+        return self
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One field of one group, with what people need to know to set it."""
+
+    group: str
+    name: str
+    info: FieldInfo
+
+    @property
+    def dotted(self) -> str:
+        """Full name, ``group.name``."""
+        return f"{self.group}.{self.name}"
+
+    @property
+    def is_label(self) -> bool:
+        """Whether the value shows in paths."""
+        return bool(self._marks.get("path_label", False))
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the value takes part in run ids."""
+        return bool(self._marks.get("identity", True))
+
+    def was_absent_as(self, value: Any) -> bool:
+        """Whether `value` is what runs had in effect before this field was added."""
+        return "added_later" in self._marks and bool(self._marks["added_later"] == value)
+
+    @cached_property
+    def must_be(self) -> str:
+        """What a value must be, for example ``number > 0 and <= 1``."""
+        described = " ".join(part for part in (self.type, self.bounds) if part)
+        return f"{described} or none" if _accepts(self.info, type(None)) else described
+
+    @property
+    def type(self) -> str:
+        """Type in words: ``number``, ``integer``, ``text``, ``one of a, b`` ..."""
+        return _type_text(self.info.annotation)
+
+    @property
+    def bounds(self) -> str:
+        """Bounds in words, empty where there are none."""
+        limits, length = [], {}
+        for constraint in self.info.metadata:
+            for attribute, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
+                if (limit := getattr(constraint, attribute, None)) is not None:
+                    limits.append(f"{sign} {limit}")
+            for attribute in ("min_length", "max_length"):
+                if (limit := getattr(constraint, attribute, None)) is not None:
+                    length[attribute] = limit
+            if (pattern := getattr(constraint, "pattern", None)) is not None:
+                limits.append(f"matching {pattern}")
+        if length:
+            low, high = length.get("min_length", 0), length.get("max_length")
+            reach = f"of {low} to {high}" if high is not None else f"of at least {low}"
+            limits.insert(0, f"{reach} characters")
+        return " and ".join(limits)
+
+    @property
+    def default(self) -> Any:
+        """Default in its JSON form, or `...` where a value is required."""
+        return ... if self.info.is_required() else _plain(self.info.get_default())
+
+    @property
+    def description(self) -> str:
+        """What the parameter does."""
+        return self.info.description or ""
+
+    def from_text(self, text: str) -> Any:
+        """Read a value as typed on a command line; validation is left to the group.
+
+        Text stays text; for the other types ``none`` and ``null`` stand for no value, and lists
+        and mappings are JSON.
+        """
+        if _accepts(self.info, type(None)) and text.strip().lower() in ("none", "null"):
+            return None
+        if _accepts(self.info, list, dict) and text.lstrip()[:1] in ("[", "{"):
+            try:
+                return json.loads(text)
+            except json.JSONDecodeError:
+                return text
+        return text
+
+    @property
+    def _marks(self) -> Mapping[str, Any]:
+        extra = self.info.json_schema_extra
+        return extra if isinstance(extra, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class ParamSet:
+    """One validated value for every parameter of a model.
+
+    Attributes:
+        groups: the resolved groups by name, in the model's order.
+        origins: where each value that is not a default came from, by dotted name.
+    """
+
+    model: "ParamModel"
+    groups: Mapping[str, ParamGroup]
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def values(self, groups: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
+        """Return the values in JSON form, ``{group: {field: value}}``.
+
+        Args:
+            groups: names of the groups wanted; all of them if omitted.
+        """
+        wanted = self.groups if groups is None else groups
+        return {
+            group: {p.name: _plain(getattr(self.groups[group], p.name))
+                    for p in self.model.parameters(group)}
+            for group in self.model.groups if group in wanted
+        }
+
+    def identity_values(self, groups: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the values of `groups` that take part in identity."""
+        return {
+            group: {p.name: values[p.name] for p in self.model.parameters(group)
+                    if p.is_identity and not p.was_absent_as(values[p.name])}
+            for group, values in self.values(groups).items()
+        }
+
+    def labels(self, groups: Iterable[str]) -> Iterator[tuple[str, str, Any]]:
+        """Yield ``(group, field, value)`` of every path label of `groups`, in the model's order."""
+        for group, values in self.values(groups).items():
+            for parameter in self.model.parameters(group):
+                if parameter.is_label:
+                    yield group, parameter.name, values[parameter.name]
+
+    def origin(self, dotted: str) -> str:
+        """Where the value of a parameter came from."""
+        return self.origins.get(dotted, "default")
+
+
+class ParamModel:
+    """All parameter groups of a pipeline.
+
+    Field names are unique over the groups, so ``learning_rate`` needs no prefix; the dotted name
+    ``training.learning_rate`` works as well.
+    """
+
+    def __init__(self, **groups: type[ParamGroup]) -> None:
+        """Join groups under their names.
+
+        Args:
+            **groups: the classes by group name, a group after those that it follows.
+
+        Raises:
+            PipelineError: if two groups share a field name, a group follows one that is not before
+                it, or a plain text field looks like it would hold a secret.
+        """
+        self.groups: Mapping[str, type[ParamGroup]] = dict(groups)
+        self._parameters: dict[str, Parameter] = {}
+        problems = []
+        for position, (group, cls) in enumerate(self.groups.items()):
+            for followed in cls.follows:
+                if followed not in list(self.groups)[:position]:
+                    problems.append(f"group '{group}' follows '{followed}', which is not before it")
+            for name, info in cls.model_fields.items():
+                parameter = Parameter(group, name, info)
+                if (twin := self._parameters.get(name)) is not None:
+                    problems.append(
+                        f"'{name}' is in groups '{twin.group}' and '{group}': field names must be"
+                        " unique over all groups, so rename one"
+                    )
+                if _SECRET.search(name) and not _REFERENCE.search(name) and _accepts(info, str):
+                    problems.append(
+                        f"'{parameter.dotted}' looks like a secret, and parameters are recorded:"
+                        f" take the name of an environment variable instead, as '{name}_env'"
+                    )
+                self._parameters[name] = parameter
+        if problems:
+            raise PipelineError("Parameter groups do not fit together:\n  " + "\n  ".join(problems))
+
+    def parameters(self, group: str | None = None) -> list[Parameter]:
+        """Return the parameters of one group, or of all, in order of declaration."""
+        return [p for p in self._parameters.values() if group in (None, p.group)]
+
+    def find(self, name: str) -> Parameter:
+        """Return the parameter of a plain or dotted name.
+
+        Raises:
+            ParamsError: if there is none, naming the nearest.
+        """
+        group, dot, plain = name.rpartition(".")
+        parameter = self._parameters.get(plain)
+        if parameter is not None and (not dot or parameter.group == group):
+            return parameter
+        if parameter is not None:
+            raise ParamsError([f"'{name}' does not exist. Did you mean '{parameter.dotted}'?"])
+        raise ParamsError([f"'{name}' does not exist.{nearest(plain, self._parameters)}"])
+
+    def parse(self, values: Mapping[str, Any], origin: str = "python") -> ParamSet:
+        """Validate values by plain or dotted name; text is read as on a command line.
+
+        Args:
+            values: raw values by name; what is not named gets its default.
+            origin: where the values came from, kept with the result.
+
+        Raises:
+            ParamsError: naming every problem.
+        """
+        nested: dict[str, dict[str, Any]] = {}
+        problems: list[str] = []
+        for name, raw in values.items():
+            try:
+                parameter = self.find(name)
+            except ParamsError as error:
+                problems.extend(error.problems)
+                continue
+            value = parameter.from_text(raw) if isinstance(raw, str) else raw
+            nested.setdefault(parameter.group, {})[parameter.name] = value
+        return self.validate(nested, origin, problems)
+
+    def validate(
+        self,
+        nested: Mapping[str, Any],
+        origin: str = "python",
+        problems: Iterable[str] = (),
+        origins: Mapping[str, str] | None = None,
+    ) -> ParamSet:
+        """Validate values given as ``{group: {field: value}}``.
+
+        Args:
+            nested: raw values; groups and fields that are not named get their defaults.
+            origin: where the values came from.
+            problems: problems found earlier, to be reported together with those found here.
+            origins: where single values came from, by dotted name, instead of `origin`.
+
+        Raises:
+            ParamsError: naming every problem.
+        """
+        found = list(problems)
+        for group in nested:
+            if group not in self.groups:
+                found.append(self._no_such_group(group))
+        checked: dict[str, ParamGroup] = {}
+        for group, cls in self.groups.items():
+            raw = nested.get(group)
+            if raw is None:
+                raw = {}
+            if isinstance(raw, ParamGroup):
+                raw = raw.model_dump()
+            if not isinstance(raw, Mapping):
+                found.append(f"{group} must be a mapping of parameters, but got {raw!r}")
+                continue
+            try:
+                checked[group] = cls(**{str(name): value for name, value in raw.items()})
+            except pydantic.ValidationError as error:
+                found.extend(self._problems(group, error))
+        if found:
+            raise ParamsError(found)
+        resolved: dict[str, ParamGroup] = {}
+        for group, values in checked.items():
+            resolved[group] = values.resolved({name: resolved[name] for name in values.follows})
+        if origins is None:
+            origins = {
+                f"{group}.{name}": origin for group, raw in nested.items() for name in dict(raw or {})
+            }
+        return ParamSet(self, resolved, origins)
+
+    @cached_property
+    def defaults(self) -> ParamSet:
+        """The set in which every parameter has its default.
+
+        Raises:
+            ParamsError: if a parameter has none.
+        """
+        return self.validate({})
+
+    def _no_such_group(self, group: str) -> str:
+        if group in self._parameters:
+            return f"'{group}' belongs in group '{self._parameters[group].group}'"
+        return f"'{group}' is no parameter group.{nearest(group, self.groups)}"
+
+    def _problems(self, group: str, error: pydantic.ValidationError) -> Iterator[str]:
+        for detail in error.errors(include_url=False):
+            if not detail["loc"]:
+                yield f"{group}: {detail['msg'].removeprefix('Value error, ')}"
+                continue
+            name = str(detail["loc"][0])
+            parameter = self._parameters.get(name)
+            if detail["type"] == "extra_forbidden" or parameter is None:
+                owner = parameter.group if parameter is not None else group
+                here = [p.name for p in self.parameters(group)]
+                hint = (
+                    f" It belongs in group '{owner}'." if owner != group
+                    else nearest(name, here) or nearest(name, self._parameters)
+                )
+                yield f"'{group}.{name}' does not exist.{hint}"
+            elif detail["type"] == "missing":
+                yield f"{parameter.dotted} is required: give {parameter.must_be}"
+            else:
+                own_words = detail["type"] == "value_error" and str(detail["ctx"]["error"])
+                rule = own_words or f"must be {parameter.must_be}, but got"
+                shown = _shortened(detail["input"])
+                yield f"{parameter.dotted} {rule}{' (got ' + shown + ')' if own_words else ' ' + shown}"
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:40]}... ({len(text) - 2} characters)"
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _accepts(info: FieldInfo, *kinds: type) -> bool:
+    for member in _members(info.annotation):
+        origin = typing.get_origin(member) or member
+        if origin is Literal:
+            if any(isinstance(choice, kinds) for choice in typing.get_args(member)):
+                return True
+        elif member is Any or (isinstance(origin, type) and issubclass(origin, kinds)):
+            return True
+    return False
+
+
+_WORDS: Final[Mapping[Any, str]] = {
+    float: "number", int: "integer", str: "text", bool: "true or false",
+    list: "list", dict: "mapping",
+}
+
+
+def _type_text(annotation: Any) -> str:
+    words = []
+    for member in _members(annotation):
+        if member is type(None):
+            continue
+        origin = typing.get_origin(member) or member
+        if origin is Literal:
+            words.append("one of " + ", ".join(str(choice) for choice in typing.get_args(member)))
+        elif isinstance(origin, type) and issubclass(origin, enum.Enum):
+            words.append("one of " + ", ".join(str(choice.value) for choice in origin))
+        else:
+            words.append(_WORDS.get(origin, getattr(origin, "__name__", str(origin))))
+    return " or ".join(words)
+
+
+def _plain(value: Any) -> Any:
+    """Reduce a validated value to JSON types where it has an obvious JSON form."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, pydantic.BaseModel):
+        return value.model_dump(mode="json")
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, tuple | list):
+        return [_plain(member) for member in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(member) for key, member in value.items()}
+    return value

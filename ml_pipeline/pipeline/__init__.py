@@ -1,0 +1,1 @@
+"""What the models compute: pure functions, no Dagster."""

@@ -1,0 +1,183 @@
+"""Which files a location stands for, found without reading them.
+
+Kept apart from reading so that a sensor can ask every minute whether a source may have changed
+without paying for the import of a data frame library.
+"""
+
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from ml_pipeline.errors import SourceError, nearest
+from ml_pipeline.pipeline.locations import normalized
+
+SAMPLE: Final = "sample"
+
+_SAMPLE_DISTRIBUTION: Final = "lifetimes"
+_SAMPLE_FILE: Final = "lifetimes/datasets/CDNOW_master.txt"
+_FORMATS: Final[dict[str, Literal["parquet", "csv"]]] = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+}
+_WANTED: Final = "a Parquet (.parquet, .pq) or CSV (.csv) file, or a folder of them"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a location stands for.
+
+    Attributes:
+        root: the file, folder or URI, written the normal way.
+        format: how its files are to be read.
+        files: the files to read, sorted; the URI itself where it is not on this machine.
+        remote: whether `root` is a URI that only a scan can look into.
+    """
+
+    root: str
+    format: Literal["sample", "parquet", "csv"]
+    files: tuple[str, ...]
+    remote: bool = False
+
+
+def find_source(location: str) -> Source:
+    """Find out what a location stands for.
+
+    Args:
+        location: ``sample``, a path of a file or folder, or a URI.
+
+    Returns:
+        The files behind it. A URI is taken at its word: nothing is looked up.
+
+    Raises:
+        SourceError: if nothing is there, or it is neither Parquet nor CSV, or a mixture.
+    """
+    if location == SAMPLE:
+        return Source(root=SAMPLE, format="sample", files=(_sample_file(),))
+    try:
+        root = normalized(location)
+    except ValueError as error:
+        raise SourceError(f"A source {error}. Set `source` to {_WANTED}.") from error
+    if "://" in root:
+        return Source(root=root, format=_format_of(root) or "parquet", files=(root,), remote=True)
+    root = os.path.abspath(root)
+    if os.path.isdir(root):
+        return _folder(root)
+    if not os.path.exists(root):
+        raise SourceError(_missing(root))
+    kind = _format_of(root)
+    if kind is None:
+        raise SourceError(
+            f"A source must be {_WANTED}, but {root} is neither by its name. Rename or convert it."
+        )
+    return Source(root=root, format=kind, files=(root,))
+
+
+def change_stamp(location: str) -> str | None:
+    """Stamp a source, cheaply, such that a new stamp means it may have changed.
+
+    Only names, sizes, modification times and inodes are looked at, so a file that was touched
+    gets a new stamp too: compare contents before acting on it.
+
+    Args:
+        location: ``sample``, a path of a file or folder, or a URI.
+
+    Returns:
+        32 hex digits, or None for a URI, which has to be read to know.
+
+    Raises:
+        SourceError: if nothing is there, or it is neither Parquet nor CSV, or a mixture.
+    """
+    source = find_source(location)
+    if source.remote:
+        return None
+    digest = hashlib.sha256()
+    for file in source.files:
+        try:
+            real = os.path.realpath(file)
+            status = os.stat(real)
+        except OSError as error:
+            raise SourceError(_unreadable(file, error)) from error
+        entry = (file, real, status.st_size, status.st_mtime_ns, status.st_ino)
+        digest.update(f"{entry!r}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:32]
+
+
+def _sample_file() -> str:
+    try:
+        distribution = importlib.metadata.distribution(_SAMPLE_DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        found = None
+    else:
+        found = Path(str(distribution.locate_file(_SAMPLE_FILE)))
+    if found is None or not found.is_file():
+        raise SourceError(
+            "The source 'sample' needs the sample orders, which are not installed here."
+            " Run `pip install 'ml_pipeline[sample]'`, or set `source` to your own orders:"
+            f" {_WANTED}."
+        )
+    return str(found)
+
+
+def _folder(root: str) -> Source:
+    kinds: dict[Literal["parquet", "csv"], list[str]] = {}
+    others: list[str] = []
+    for file in _files_below(root):
+        kind = _format_of(file)
+        if kind is None:
+            others.append(file)
+        else:
+            kinds.setdefault(kind, []).append(file)
+    if not kinds:
+        found = f"only others, such as {min(others)}" if others else "no files"
+        raise SourceError(
+            f"A source must be {_WANTED}, but the folder {root} holds {found}."
+            " Check the path, or convert its files."
+        )
+    if len(kinds) > 1:
+        raise SourceError(
+            f"A source folder must hold one format, but {root} holds both Parquet"
+            f" ({min(kinds['parquet'])}) and CSV ({min(kinds['csv'])})."
+            " Move one of them elsewhere: an order in both would count twice."
+        )
+    ((kind, files),) = kinds.items()
+    return Source(root=root, format=kind, files=tuple(sorted(files)))
+
+
+def _files_below(root: str) -> Iterator[str]:
+    def refuse(error: OSError) -> None:
+        raise SourceError(_unreadable(str(error.filename), error)) from error
+
+    for folder, folders, files in os.walk(root, onerror=refuse):
+        # Spark, Delta and editors keep what is not data under such names.
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        for name in files:
+            if not name.startswith((".", "_")):
+                yield os.path.join(folder, name)
+
+
+def _format_of(name: str) -> Literal["parquet", "csv"] | None:
+    return _FORMATS.get(os.path.splitext(name)[1].lower())
+
+
+def _missing(root: str) -> str:
+    folder, name = os.path.split(root)
+    try:
+        beside = os.listdir(folder)
+    except OSError:
+        beside = []
+    return (
+        f"A source must exist, but there is nothing at {root}.{nearest(name, beside)}"
+        f" Set `source` to {_WANTED}."
+    )
+
+
+def _unreadable(file: str, error: OSError) -> str:
+    return (
+        f"A source must be readable, but {file} is not: {error.strerror or error}."
+        " Check that it exists and that this user may read it."
+    )

@@ -1,0 +1,141 @@
+"""The resources that check a run's parameters and carry them to its assets.
+
+`params` holds all groups in one block of run config. Dagster builds it while it makes the execution
+plan, so a bad value is refused before a run exists, in the launchpad, in backfills and from code,
+with every problem in one message. To that end the config schema lets any value and any name pass:
+Dagster would stop at the first kind of problem, and would not say which name is nearest.
+"""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+
+from ml_pipeline.errors import ParamsError, nearest
+from ml_pipeline.io_manager import ParamIOManager
+from ml_pipeline.params import Parameter, ParamModel, ParamSet
+from ml_pipeline.provenance import provenance
+from ml_pipeline.reuse import Materializer
+from ml_pipeline.stages import Pipeline
+from ml_pipeline.store import ArtifactStore
+
+PARAMS: Final = "params"
+IO_MANAGER: Final = "io_manager"
+ORIGINS_TAG: Final = "ml_pipeline/origins"
+"""Tag of a run: where its parameter values came from, as JSON by dotted name."""
+
+_SECTIONS: Final = ("resources", "ops", "execution", "loggers")
+
+
+def run_config(params: ParamSet) -> dict[str, Any]:
+    """Return Dagster run config that asks for these parameters: what is not a default."""
+    given: dict[str, dict[str, Any]] = {}
+    for group, values in params.values().items():
+        for parameter in params.model.parameters(group):
+            if parameter.dotted in params.origins:
+                given.setdefault(group, {})[parameter.name] = values[parameter.name]
+    return {"resources": {PARAMS: {"config": given}}} if given else {}
+
+
+def params_resource(
+    model: ParamModel,
+    resources: Collection[str] = (PARAMS, IO_MANAGER),
+    ops: Callable[[], Collection[str]] = tuple,
+) -> dg.ResourceDefinition:
+    """Return the resource whose config is the parameters and whose value is a `ParamSet`.
+
+    Args:
+        model: all parameter groups.
+        resources: names that run config may have under ``resources``.
+        ops: returns the names that run config may have under ``ops``.
+    """
+    schema = dg.Permissive(
+        {
+            group: dg.Field(
+                dg.Permissive({p.name: _field(p) for p in model.parameters(group)}),
+                is_required=False,
+                description=cls.__doc__,
+            )
+            for group, cls in model.groups.items()
+        }
+    )
+
+    @dg.resource(config_schema=schema, description="The parameters of the run.")
+    def carry(context: dg.InitResourceContext) -> ParamSet:
+        run = context.run
+        typed = run.run_config if run is not None else {}
+        if isinstance(typed, Mapping):
+            _refuse_unknown_keys(typed, resources, ops())
+        return model.validate(
+            context.resource_config, origins=_origins(model, run) if run is not None else None
+        )
+
+    @dg.configured(carry, config_schema=schema)
+    def check(config: Any) -> Any:
+        model.validate(config)
+        return config
+
+    return check
+
+
+def io_manager_resource(
+    pipeline: Pipeline, store_root: Callable[[], str], code: Path
+) -> dg.IOManagerDefinition:
+    """Return the IO manager of a pipeline.
+
+    Args:
+        pipeline: the stages.
+        store_root: returns the store's directory or URI; called once in each run.
+        code: a directory in the checkout whose commit is recorded.
+    """
+
+    @dg.io_manager(required_resource_keys={PARAMS})
+    def manager(context: dg.InitResourceContext) -> ParamIOManager:
+        around = provenance(context.run_id, code)
+        materializer = Materializer(pipeline, ArtifactStore(store_root()), around)
+        return ParamIOManager(materializer, context.resources.params)
+
+    return manager
+
+
+def _field(parameter: Parameter) -> dg.Field:
+    description = f"{parameter.must_be}. {parameter.description}"
+    if parameter.default in (..., None):
+        return dg.Field(dg.Any, is_required=parameter.default is ..., description=description)
+    return dg.Field(dg.Any, default_value=parameter.default, description=description)
+
+
+def _refuse_unknown_keys(
+    typed: Mapping[str, Any], resources: Collection[str], ops: Collection[str]
+) -> None:
+    """Refuse what Dagster's implicit asset job lets pass without a word."""
+    problems = []
+    for section, allowed in (("resources", resources), ("ops", ops)):
+        for key in typed.get(section) or {}:
+            if key not in allowed:
+                problems.append(f"'{section}: {key}' does not exist.{nearest(key, allowed)}")
+    for key in typed:
+        if key not in _SECTIONS:
+            problems.append(f"'{key}' does not exist.{nearest(key, _SECTIONS)}")
+    if problems:
+        raise ParamsError(problems)
+
+
+def _origins(model: ParamModel, run: dg.DagsterRun) -> dict[str, str]:
+    """Tell where the values of a run came from: its own tag, or the door that it came through."""
+    config = run.run_config.get("resources", {}).get(PARAMS, {}).get("config", {})
+    tags = run.tags
+    if "dagster/schedule_name" in tags:
+        door = f"schedule {tags['dagster/schedule_name']}"
+    elif "dagster/sensor_name" in tags:
+        door = f"sensor {tags['dagster/sensor_name']}"
+    elif "dagster/backfill" in tags:
+        door = "backfill"
+    else:
+        door = "launchpad"
+    typed = {
+        p.dotted: door for p in model.parameters() if p.name in (config.get(p.group) or {})
+    }
+    return {**typed, **json.loads(tags.get(ORIGINS_TAG, "{}"))}

@@ -1,0 +1,111 @@
+"""Settings of an installation: where things live and which days there are.
+
+Each is an environment variable ``ML_PIPELINE_<NAME>``, or a line in ``settings.toml`` in the home
+folder; the variable wins. None of them is part of a run's identity.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import pydantic
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from ml_pipeline.errors import SettingsError
+
+HOME_VARIABLE: Final = "ML_PIPELINE_HOME"
+_DEFAULT_HOME: Final = ".ml_pipeline"
+
+
+def home() -> Path:
+    """Return the folder that everything lives under, absolute."""
+    return Path(os.environ.get(HOME_VARIABLE) or _DEFAULT_HOME).expanduser().absolute()
+
+
+class Settings(BaseSettings):
+    """What an installation can set."""
+
+    model_config = SettingsConfigDict(env_prefix="ML_PIPELINE_", frozen=True, extra="forbid")
+
+    home: Path = Field(default_factory=home, description="folder that everything lives under")
+    store: str = Field(
+        default="",
+        description="directory or URI of the artifacts; <home>/artifacts if empty",
+    )
+    start_date: date = Field(default=date(1997, 1, 1), description="first day of the calendar")
+    end_date: date | Literal["today"] = Field(
+        default=date(1998, 6, 30),
+        description="last day of the calendar, or today",
+    )
+    dates_per_run: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=32, description="most dates that a backfill puts into one Dagster run"
+    )
+    sources: Mapping[str, str] = Field(
+        default_factory=dict, description="places of orders by the name that `source` may use"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _calendar_has_a_day(self) -> "Settings":
+        if isinstance(self.end_date, date) and self.end_date < self.start_date:
+            raise ValueError(
+                f"start_date must not be after end_date, but got {self.start_date} and"
+                f" {self.end_date}"
+            )
+        return self
+
+    @property
+    def store_root(self) -> str:
+        """Directory or URI of the artifacts."""
+        return self.store or str(self.home / "artifacts")
+
+    @property
+    def instance_directory(self) -> Path:
+        """Folder of the Dagster instance."""
+        return self.home / "dagster"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take environment variables first, then the file in the home folder."""
+        file = TomlConfigSettingsSource(settings_cls, toml_file=home() / "settings.toml")
+        return init_settings, env_settings, file
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process, read once.
+
+    Raises:
+        SettingsError: naming every setting that cannot be used.
+    """
+    try:
+        loaded = Settings()
+    except (pydantic.ValidationError, ValueError) as error:
+        if isinstance(error, pydantic.ValidationError):
+            problems = [
+                f"{'.'.join(map(str, detail['loc'])) or 'settings'}: {detail['msg']},"
+                f" got {detail['input']!r}"
+                for detail in error.errors(include_url=False)
+            ]
+        else:
+            problems = [str(error)]
+        raise SettingsError(
+            "Settings cannot be used:\n  " + "\n  ".join(problems)
+            + f"\nCorrect the variable ML_PIPELINE_<NAME> or {home() / 'settings.toml'}."
+        ) from error
+    return loaded.model_copy(update={"home": loaded.home.expanduser().absolute()})

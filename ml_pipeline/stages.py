@@ -1,0 +1,258 @@
+"""Stages: functions that make one asset each, joined into a pipeline by their signatures.
+
+    pipeline = Pipeline("forecast", ParamModel(data=DataParams, training=TrainingParams))
+
+    @pipeline.asset
+    def table(as_of: date, data: DataParams) -> pl.DataFrame: ...
+
+    @pipeline.asset
+    def model(table: pl.DataFrame, training: TrainingParams) -> Ridge: ...
+
+The signature is the scope. An argument annotated with a parameter group gets that group, one named
+``as_of`` gets the date, and any other is the asset of that name. A stage depends on its own groups
+and on those of everything upstream, and on nothing else.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any, Final, TypeVar, overload
+
+from ml_pipeline.code import fingerprint_of
+from ml_pipeline.errors import PipelineError, nearest
+from ml_pipeline.params import ParamGroup, ParamModel, ParamSet
+from ml_pipeline.slots import Slot, slot_for
+
+AS_OF: Final = "as_of"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Result:
+    """A value together with what should be shown about it.
+
+    Return it from a stage instead of the bare value.
+
+    Attributes:
+        value: what is kept in the store.
+        metrics: numbers that tell how good the value is; recorded, listed and compared.
+        picture: an SVG to show in the UI beside the numbers.
+    """
+
+    value: Any
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    picture: str | None = None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What the arguments of a function ask for.
+
+    Attributes:
+        groups: parameter group by argument.
+        inputs: stage by argument.
+        lazy: arguments that want a deferred frame.
+        takes_date: whether there is an argument ``as_of``.
+    """
+
+    groups: Mapping[str, str]
+    inputs: Mapping[str, str]
+    lazy: frozenset[str]
+    takes_date: bool
+
+    def arguments(self, params: ParamSet, as_of: date | None) -> dict[str, Any]:
+        """Return the arguments that do not come from upstream."""
+        given: dict[str, Any] = {arg: params.groups[group] for arg, group in self.groups.items()}
+        if self.takes_date:
+            given[AS_OF] = as_of
+        return given
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One asset of a pipeline: how it is computed and what it depends on.
+
+    Attributes:
+        name: name of the asset.
+        function: computes it for one date.
+        signature: what the function asks for.
+        scope: groups that the asset depends on, in the model's order.
+        reads: returns the digest of outside data that the function reads, if it reads any.
+        code_version: declared version that stands for the code, if there is one.
+        description: what the asset is.
+        kinds: Dagster's kind tags.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    signature: Signature
+    scope: tuple[str, ...]
+    reads: Callable[..., str] | None = None
+    reads_signature: Signature | None = None
+    code_version: str | None = None
+    description: str | None = None
+    kinds: frozenset[str] = frozenset()
+
+    @cached_property
+    def code(self) -> str:
+        """Declared version, or fingerprint of the function and what it reaches."""
+        return self.code_version or fingerprint_of(self.function)
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """Names of the stages that this one reads."""
+        return tuple(self.signature.inputs.values())
+
+    def slot(self, params: ParamSet, as_of: date | None) -> Slot:
+        """Return where the asset lives for given parameters."""
+        return slot_for(self.name, params, self.scope, as_of)
+
+    def external(self, params: ParamSet, as_of: date | None) -> str | None:
+        """Return the digest of the outside data that the stage would read now."""
+        if self.reads is None or self.reads_signature is None:
+            return None
+        return self.reads(**self.reads_signature.arguments(params, as_of))
+
+
+class Pipeline:
+    """Stages in order of dependence, and the parameters that they share."""
+
+    def __init__(self, name: str, params: ParamModel) -> None:
+        """Start a pipeline without stages.
+
+        Args:
+            name: letters, digits and underscores; names the Dagster step that runs the stages.
+            params: all parameter groups.
+        """
+        self.name = name
+        self.params = params
+        self.stages: dict[str, Stage] = {}
+
+    @overload
+    def asset(self, function: F, /) -> F: ...
+
+    @overload
+    def asset(
+        self,
+        *,
+        reads: Callable[..., str] | None = None,
+        code_version: str | None = None,
+        description: str | None = None,
+        kinds: Iterable[str] = (),
+    ) -> Callable[[F], F]: ...
+
+    def asset(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        reads: Callable[..., str] | None = None,
+        code_version: str | None = None,
+        description: str | None = None,
+        kinds: Iterable[str] = (),
+    ) -> Any:
+        """Make a function a stage of this pipeline; the function itself is returned unchanged.
+
+        Args:
+            function: computes the asset for one date; its name is the asset's.
+            reads: for a stage that reads data from outside: takes ``as_of`` and groups like the
+                stage itself and returns a digest of what the stage would read now.
+            code_version: stands for the code instead of its fingerprint.
+            description: what the asset is; the first line of the docstring if omitted.
+            kinds: Dagster's kind tags.
+
+        Raises:
+            PipelineError: if an argument names no earlier stage and has no group's type.
+        """
+
+        def add(function: Callable[..., Any]) -> Callable[..., Any]:
+            name = function.__name__
+            if name in self.stages:
+                raise PipelineError(f"'{name}' is already an asset of pipeline '{self.name}'.")
+            signature = self._signature(function)
+            own = set(signature.groups.values())
+            reads_signature = self._signature(reads) if reads is not None else None
+            if reads_signature is not None:
+                own |= set(reads_signature.groups.values())
+            for upstream in signature.inputs.values():
+                own |= set(self.stages[upstream].scope)
+            doc = inspect.getdoc(function) or ""
+            self.stages[name] = Stage(
+                name=name,
+                function=function,
+                signature=signature,
+                scope=tuple(group for group in self.params.groups if group in own),
+                reads=reads,
+                reads_signature=reads_signature,
+                code_version=code_version,
+                description=description or doc.partition("\n")[0] or None,
+                kinds=frozenset(kinds),
+            )
+            return function
+
+        return add if function is None else add(function)
+
+    def stage(self, name: str) -> Stage:
+        """Return a stage by name.
+
+        Raises:
+            PipelineError: if there is none, naming the nearest.
+        """
+        if name not in self.stages:
+            raise PipelineError(
+                f"'{name}' is no asset of pipeline '{self.name}'.{nearest(name, self.stages)}"
+            )
+        return self.stages[name]
+
+    def selected(self, names: Iterable[str] | None = None) -> list[Stage]:
+        """Return stages in order of dependence: all of them, or those named."""
+        wanted = set(self.stages) if names is None else {self.stage(name).name for name in names}
+        return [stage for name, stage in self.stages.items() if name in wanted]
+
+    def run_slot(self, params: ParamSet, as_of: date | None) -> Slot:
+        """Return the slot of a whole run: its id is that of all parameters together."""
+        return slot_for(self.name, params, tuple(self.params.groups), as_of)
+
+    def _signature(self, function: Callable[..., Any]) -> Signature:
+        by_class = {cls: group for group, cls in self.params.groups.items()}
+        groups, inputs, lazy = {}, {}, set()
+        takes_date = False
+        for argument, parameter in inspect.signature(function).parameters.items():
+            annotation = _evaluated(parameter.annotation, function)
+            if argument == AS_OF:
+                takes_date = True
+            elif isinstance(annotation, type) and issubclass(annotation, ParamGroup):
+                if annotation not in by_class:
+                    raise PipelineError(
+                        f"'{function.__name__}' asks for {annotation.__name__}, which is no group"
+                        f" of pipeline '{self.name}'. Add it to the ParamModel."
+                    )
+                groups[argument] = by_class[annotation]
+            elif argument in self.stages:
+                inputs[argument] = argument
+                if _last_name(annotation) == "LazyFrame":
+                    lazy.add(argument)
+            else:
+                raise PipelineError(
+                    f"'{function.__name__}' has the argument '{argument}', which must be as_of, an"
+                    " asset defined before it, or be annotated with a parameter group."
+                    + nearest(argument, self.stages)
+                )
+        return Signature(groups, inputs, frozenset(lazy), takes_date)
+
+
+def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
+    """Return what a text annotation stands for, or the text where that is not imported."""
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, function.__globals__)  # noqa: S307 - the module's own text
+    except (NameError, AttributeError):
+        return annotation
+
+
+def _last_name(annotation: Any) -> str:
+    return str(getattr(annotation, "__name__", annotation)).rpartition(".")[2]

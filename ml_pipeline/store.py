@@ -1,0 +1,307 @@
+"""The store: how an artifact becomes visible, and how it is found and read again.
+
+Publishing puts the data first and the record last, each in one step that fails where the name is
+taken. So a crash leaves at most a file without a record, which no reader sees; and of two writers
+of one revision one wins and the other adopts what the first has published. Nothing is overwritten.
+"""
+
+import contextlib
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from blake3 import blake3
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, MemoryStore, from_url
+
+from ml_pipeline.errors import ArtifactDamaged, StoreUnreachable
+from ml_pipeline.formats import format_for, format_named
+from ml_pipeline.record import Content, Record
+from ml_pipeline.slots import Slot, asset_directory
+
+RECORD: Final = "record.json"
+STAGING: Final = ".staging"
+_memory: Final[dict[str, MemoryStore]] = {}
+
+
+@dataclass(frozen=True)
+class Published:
+    """What publishing came to.
+
+    Attributes:
+        record: the record that stands in the store.
+        adopted: whether another writer had published the revision first.
+        deterministic: False where that writer's bytes differ from ours.
+    """
+
+    record: Record
+    adopted: bool = False
+    deterministic: bool = True
+
+
+class ArtifactStore:
+    """Artifacts and their records below one root."""
+
+    def __init__(self, root: str) -> None:
+        """Open a store; a local root is made when something is first written.
+
+        Args:
+            root: a directory, or a URI such as ``s3://bucket/prefix`` or ``memory://name``.
+
+        Raises:
+            StoreUnreachable: if the root cannot be understood.
+        """
+        scheme = urlsplit(root).scheme if "://" in root else "file"
+        self.directory: Path | None = None
+        if scheme == "memory":
+            self.uri = root.rstrip("/")
+            self._objects: Any = _memory.setdefault(self.uri, MemoryStore())
+        elif scheme == "file":
+            path = unquote(urlsplit(root).path) if root.startswith("file://") else root
+            self.directory = Path(path).expanduser().absolute()
+            self.uri = str(self.directory)
+            with self._reaching("create the root of"):
+                self.directory.mkdir(parents=True, exist_ok=True)
+                self._objects = LocalStore(self.directory)
+        else:
+            self.uri = root.rstrip("/")
+            with self._reaching("open"):
+                self._objects = from_url(self.uri)
+
+    def address(self, path: str) -> str:
+        """Return the full path or URI of something below the root."""
+        return f"{self.uri}/{path}"
+
+    def publish(
+        self, slot: Slot, revision: str, value: Any, describe: Callable[[Content], Record]
+    ) -> Published:
+        """Write a value and its record; adopt what is there where another writer was first.
+
+        Args:
+            slot: the artifact's place.
+            revision: its fingerprint.
+            value: what to keep.
+            describe: makes the record once size and digest of the bytes are known.
+
+        Raises:
+            PipelineError: if no format keeps the value.
+            StoreUnreachable: if the store cannot be written.
+        """
+        directory = slot.revision(revision)
+        kept_as = format_for(value, slot.asset)
+        with self._staged(kept_as.filename) as staged:
+            with self._reaching("write to"):
+                kept_as.write(value, staged)
+            size, digest = staged.stat().st_size, digest_of_file(staged)
+            file = self._put_file(directory, kept_as.filename, staged, digest)
+        content = Content(
+            file=file, format=kept_as.name, bytes=size, digest=digest, shape=kept_as.describe(value)
+        )
+        record = describe(content)
+        try:
+            with self._reaching("write to"):
+                self._objects.put(f"{directory}/{RECORD}", record.to_json(), mode="create")
+        except AlreadyExistsError:
+            standing = self.read_record(directory)
+            if standing is not None:
+                return Published(standing, True, standing.content.digest == digest)
+            raise
+        return Published(record)
+
+    def find(self, slot: Slot, revision: str) -> Record | None:
+        """Return the record of a revision if it is published and its bytes are there.
+
+        The whole identity is compared, not its hash alone, and the size of the bytes.
+
+        Raises:
+            ArtifactDamaged: if the record cannot be read, belongs to other parameters, or its
+                bytes are gone or of another size.
+            StoreUnreachable: if the store cannot be read.
+        """
+        directory = slot.revision(revision)
+        record = self.read_record(directory)
+        if record is None:
+            return None
+        if record.identity != slot.identity:
+            raise ArtifactDamaged(
+                f"{self.address(directory)} must hold the artifact of {slot.identity}, but its"
+                f" record says {record.identity}. It is not used."
+            )
+        size = self._size(f"{directory}/{record.content.file}")
+        if size != record.content.bytes:
+            found = "it is missing" if size is None else f"it has {size}"
+            raise ArtifactDamaged(
+                f"{self.address(directory)}/{record.content.file} must have"
+                f" {record.content.bytes} bytes, but {found}. It is not used."
+            )
+        return record
+
+    def read_record(self, directory: str) -> Record | None:
+        """Return the record in a directory, or None where there is none.
+
+        Raises:
+            ArtifactDamaged: if it cannot be read as a record.
+        """
+        path = f"{directory}/{RECORD}"
+        try:
+            with self._reaching("read"):
+                data = bytes(self._objects.get(path).bytes())
+        except FileNotFoundError:
+            return None
+        return Record.from_json(data, self.address(path))
+
+    def load(self, slot: Slot, record: Record, lazy: bool = False) -> Any:
+        """Read an artifact, checking its digest.
+
+        Args:
+            slot: the artifact's place.
+            record: the revision wanted.
+            lazy: whether to return a deferred form where the format has one.
+
+        Raises:
+            ArtifactDamaged: if the bytes are not those that were published.
+        """
+        path = f"{slot.revision(record.revision)}/{record.content.file}"
+        kept_as = format_named(record.content.format)
+        try:
+            if self.directory is not None:
+                file = self.directory / path
+                with ThreadPoolExecutor(1) as beside:
+                    digest = beside.submit(digest_of_file, file)
+                    with self._reaching("read"):
+                        value = kept_as.read(file, lazy)
+                    self._check(path, record, digest.result())
+                return value
+            with self._reaching("read"):
+                data = bytes(self._objects.get(path).bytes())
+        except FileNotFoundError as error:
+            raise ArtifactDamaged(
+                f"{self.address(path)} must be there, since its record is, but is missing."
+            ) from error
+        self._check(path, record, blake3(data).hexdigest(length=16))
+        return kept_as.read(data, lazy)
+
+    def directories(self, asset: str) -> Iterator[str]:
+        """Yield the directory of every published revision of an asset."""
+        with self._reaching("list"):
+            for batch in self._objects.list(f"{asset_directory(asset)}/"):
+                for entry in batch:
+                    directory, _, file = entry["path"].rpartition("/")
+                    if file == RECORD:
+                        yield directory
+
+    def revisions(self, slot: Slot) -> list[Record]:
+        """Return the readable published revisions of a slot, newest first."""
+        found = []
+        with self._reaching("list"):
+            below = self._objects.list_with_delimiter(f"{slot.path}/")["common_prefixes"]
+        for directory in below:
+            with contextlib.suppress(ArtifactDamaged):
+                record = self.read_record(directory)
+                if record is not None and record.identity == slot.identity:
+                    found.append(record)
+        return sorted(found, key=lambda record: record.started_at, reverse=True)
+
+    def discard(self, slot: Slot, revision: str) -> None:
+        """Take a damaged revision out of the store: its record first, so that nobody trusts it.
+
+        Raises:
+            StoreUnreachable: if the store cannot be written.
+        """
+        directory = slot.revision(revision)
+        with self._reaching("write to"):
+            names = [entry["path"] for batch in self._objects.list(f"{directory}/") for entry in batch]
+        for path in sorted(names, key=lambda name: not name.endswith(f"/{RECORD}")):
+            with contextlib.suppress(FileNotFoundError), self._reaching("write to"):
+                self._objects.delete(path)
+
+    def _put_file(self, directory: str, filename: str, staged: Path, digest: str) -> str:
+        """Put a staged file in place and return the name that it got.
+
+        Where the name is taken by other bytes, a writer of this revision has died, or is at work
+        and not deterministic: either way those bytes are not ours to replace.
+        """
+        stem, dot, suffix = filename.partition(".")
+        for name in (filename, f"{stem}-{digest}{dot}{suffix}"):
+            try:
+                self._put_if_absent(f"{directory}/{name}", staged)
+            except AlreadyExistsError:
+                if self._digest(f"{directory}/{name}") == digest:
+                    return name
+            else:
+                return name
+        raise StoreUnreachable(
+            f"{self.address(directory)} holds a file that is named for its content but has other"
+            " content. Remove the directory and run again."
+        )
+
+    def _put_if_absent(self, path: str, staged: Path) -> None:
+        with self._reaching("write to"):
+            if self.directory is None:
+                self._objects.put(path, staged, mode="create")
+                return
+            target = self.directory / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(staged, target)
+            except FileExistsError as error:
+                raise AlreadyExistsError(str(error)) from error
+
+    @contextlib.contextmanager
+    def _staged(self, filename: str) -> Iterator[Path]:
+        """Give a path for a file in the making, on the root's own disk where it is local."""
+        with self._reaching("write to"):
+            if self.directory is None:
+                staging = Path(tempfile.mkdtemp(prefix="ml_pipeline-"))
+            else:
+                staging = self.directory / STAGING / uuid.uuid4().hex
+                staging.mkdir(parents=True)
+        try:
+            yield staging / filename
+        finally:
+            (staging / filename).unlink(missing_ok=True)
+            staging.rmdir()
+
+    def _size(self, path: str) -> int | None:
+        try:
+            with self._reaching("read"):
+                return int(self._objects.head(path)["size"])
+        except FileNotFoundError:
+            return None
+
+    def _digest(self, path: str) -> str:
+        if self.directory is not None:
+            return digest_of_file(self.directory / path)
+        with self._reaching("read"):
+            return blake3(self._objects.get(path).bytes()).hexdigest(length=16)
+
+    def _check(self, path: str, record: Record, digest: str) -> None:
+        if digest != record.content.digest:
+            raise ArtifactDamaged(
+                f"{self.address(path)} must have the digest {record.content.digest}, but has"
+                f" {digest}: the bytes have changed since they were published. It is not used."
+            )
+
+    @contextlib.contextmanager
+    def _reaching(self, doing: str) -> Iterator[None]:
+        """Turn what libraries say of an unreachable store into one error."""
+        try:
+            yield
+        except (AlreadyExistsError, FileNotFoundError):
+            raise
+        except (BaseError, OSError) as error:
+            raise StoreUnreachable(
+                f"Could not {doing} the store {self.uri}: {error}. Check that it exists, that you"
+                " may write to it, and that it has space, or set ML_PIPELINE_STORE."
+            ) from error
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the BLAKE3 of a file, 32 hexadecimal digits."""
+    return blake3().update_mmap(path).hexdigest(length=16)
