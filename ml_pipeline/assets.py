@@ -75,7 +75,8 @@ def pipeline_assets(
 def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> Iterator[Any]:
     params: ParamSet = context.resources.params
     manager: ParamIOManager = context.resources.io_manager
-    selection = [key.to_user_string() for key in context.selected_asset_keys]
+    selected = {key.to_user_string() for key in context.selected_asset_keys}
+    selection = [stage.name for stage in manager.pipeline.selected(selected)]
     failures: dict[str, Exception] = {}
     for as_of in dates:
         try:
