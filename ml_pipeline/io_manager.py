@@ -51,7 +51,7 @@ class ParamIOManager(dg.IOManager):
             return
         asset = context.asset_key.to_user_string()
         for as_of, value in _by_date(context, obj):
-            slot = slot_for(asset, self.params, tuple(self.params.groups), as_of)
+            slot = slot_for(asset, self.params, self.params.model.scope, as_of)
             outcome = self._publish(slot, value, context.run_id)
             context.add_output_metadata(describe(outcome, self.store))
 
@@ -70,7 +70,7 @@ class ParamIOManager(dg.IOManager):
             stage = self.pipeline.stage(asset)
             record = self.materializer.locate(stage, self.params, as_of)
             return self.store.load(stage.slot(self.params, as_of), record, lazy)
-        slot = slot_for(asset, self.params, tuple(self.params.groups), as_of)
+        slot = slot_for(asset, self.params, self.params.model.scope, as_of)
         return self.store.load(slot, self.materializer.newest(slot), lazy)
 
     def _publish(self, slot: Slot, value: Any, dagster_run_id: str) -> Outcome:
@@ -107,6 +107,7 @@ def describe(outcome: Outcome, store: ArtifactStore) -> dict[str, Any]:
         "revision": record.revision,
         "path": dg.MetadataValue.path(path) if local else dg.MetadataValue.url(path),
         "reused": outcome.reused,
+        "reason": outcome.reason,
         **record.metrics,
         **{
             f"{group}.{name}": _shown(value)
@@ -124,8 +125,6 @@ def describe(outcome: Outcome, store: ArtifactStore) -> dict[str, Any]:
         metadata["made_by"] = dg.MetadataValue.dagster_run(record.provenance.dagster_run_id)
     if "rows" in record.content.shape:
         metadata["dagster/row_count"] = record.content.shape["rows"]
-    if outcome.notes:
-        metadata["notes"] = "\n".join(outcome.notes)
     return metadata
 
 

@@ -26,6 +26,9 @@ from ml_pipeline.errors import ParamsError, PipelineError, nearest
 PATH_LABEL: Final = {"path_label": True}
 """Marks a field whose value shows in artifact paths: ``Field(..., json_schema_extra=PATH_LABEL)``."""
 
+OPTIONS: Final = "run"
+"""Name of the group that every model has beside its own: `RunOptions`."""
+
 NOT_IDENTITY: Final = {"identity": False}
 """Marks a field that never changes an id: worker counts, log levels and the like."""
 
@@ -71,6 +74,22 @@ class ParamGroup(dg.Config, frozen=True, extra="forbid", allow_inf_nan=False):
             others: the groups named in `follows`, already resolved.
         """
         return self
+
+
+class RunOptions(ParamGroup):
+    """How a run goes about its work; never part of any identity."""
+
+    force: bool = pydantic.Field(
+        default=False,
+        description="compute even what is published, and compare the bytes",
+        json_schema_extra=NOT_IDENTITY,
+    )
+    max_age_days: float | None = pydantic.Field(
+        default=None,
+        ge=0,
+        description="do not reuse what was computed, or last confirmed, longer ago",
+        json_schema_extra=NOT_IDENTITY,
+    )
 
 
 @dataclass(frozen=True)
@@ -174,13 +193,21 @@ class ParamSet:
     groups: Mapping[str, ParamGroup]
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
+    @property
+    def options(self) -> RunOptions:
+        """How the run goes about its work."""
+        options = self.groups[OPTIONS]
+        if not isinstance(options, RunOptions):
+            raise PipelineError(f"Group '{OPTIONS}' must be RunOptions.")
+        return options
+
     def values(self, groups: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
         """Return the values in JSON form, ``{group: {field: value}}``.
 
         Args:
-            groups: names of the groups wanted; all of them if omitted.
+            groups: names of the groups wanted; the model's scope if omitted.
         """
-        wanted = self.groups if groups is None else groups
+        wanted = self.model.scope if groups is None else tuple(groups)
         return {
             group: {p.name: _plain(getattr(self.groups[group], p.name))
                     for p in self.model.parameters(group)}
@@ -212,6 +239,10 @@ class ParamModel:
 
     Field names are unique over the groups, so ``learning_rate`` needs no prefix; the dotted name
     ``training.learning_rate`` works as well.
+
+    Attributes:
+        groups: the classes by group name, `RunOptions` as ``run`` last.
+        scope: names of the groups that a pipeline's results depend on: all but ``run``.
     """
 
     def __init__(self, **groups: type[ParamGroup]) -> None:
@@ -224,7 +255,8 @@ class ParamModel:
             PipelineError: if two groups share a field name, a group follows one that is not before
                 it, or a plain text field looks like it would hold a secret.
         """
-        self.groups: Mapping[str, type[ParamGroup]] = dict(groups)
+        self.groups: Mapping[str, type[ParamGroup]] = {**groups, OPTIONS: RunOptions}
+        self.scope = tuple(groups)
         self._parameters: dict[str, Parameter] = {}
         problems = []
         for position, (group, cls) in enumerate(self.groups.items()):

@@ -19,11 +19,16 @@ class _Frozen(pydantic.BaseModel, frozen=True, extra="forbid"):
 
 
 class Input(_Frozen):
-    """An upstream artifact that a computation read."""
+    """An upstream artifact that a computation read.
+
+    Attributes:
+        path: its directory below the store's root.
+    """
 
     run_id: str
     revision: str
     digest: str
+    path: str
 
 
 class Content(_Frozen):

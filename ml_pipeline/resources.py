@@ -32,7 +32,7 @@ _SECTIONS: Final = ("resources", "ops", "execution", "loggers")
 def run_config(params: ParamSet) -> dict[str, Any]:
     """Return Dagster run config that asks for these parameters: what is not a default."""
     given: dict[str, dict[str, Any]] = {}
-    for group, values in params.values().items():
+    for group, values in params.values(params.model.groups).items():
         for parameter in params.model.parameters(group):
             if parameter.dotted in params.origins:
                 given.setdefault(group, {})[parameter.name] = values[parameter.name]

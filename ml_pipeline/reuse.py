@@ -5,20 +5,24 @@ of outside data give the revision, and one look into the store tells whether it 
 what is reused are never loaded.
 """
 
+import json
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 
+from ml_pipeline.claims import claimed
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing
-from ml_pipeline.missing import explain_missing
-from ml_pipeline.params import ParamSet
+from ml_pipeline.explain import why_computed, why_missing
+from ml_pipeline.params import ParamSet, RunOptions
 from ml_pipeline.record import Content, Input, Provenance, Record, fingerprint
 from ml_pipeline.slots import Slot
 from ml_pipeline.stages import Pipeline, Result, Stage
 from ml_pipeline.store import ArtifactStore
+
+_CONFIRMED: Final = "confirmed.json"
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +37,10 @@ class Decision:
         revision: fingerprint of its code and of all that it would read.
         inputs: records of the upstream artifacts that it would read.
         external: digest of the outside data that it would read.
-        published: the record to reuse, or None where it has to be computed.
-        damage: why a published artifact cannot be used, if it cannot.
+        reuse: the record to reuse, or None where it has to be computed.
+        reason: why, as a phrase.
+        damaged: whether something is published that cannot be used.
+        reused_inputs: names of the inputs that another run made.
     """
 
     stage: Stage
@@ -42,8 +48,19 @@ class Decision:
     revision: str
     inputs: dict[str, Record]
     external: str | None
-    published: Record | None
-    damage: str | None = None
+    reuse: Record | None
+    reason: str
+    damaged: bool = False
+    reused_inputs: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """The decision in one line."""
+        if self.reuse is not None:
+            return f"{self.stage.name}: reused: {self.reason}"
+        reused = [f"{name} reused from {self.inputs[name].run_id}" for name in self.reused_inputs]
+        aside = f" ({', '.join(reused)})" if reused else ""
+        return f"{self.stage.name}: computed: {self.reason}{aside}"
 
 
 @dataclass(frozen=True)
@@ -53,14 +70,14 @@ class Outcome:
     Attributes:
         slot: where the artifact is.
         record: the artifact's record.
-        reused: whether it had been published before.
-        notes: anything unusual that a user should see.
+        reused: whether another run made it.
+        reason: why it was computed or reused, and anything unusual about it.
     """
 
     slot: Slot
     record: Record
     reused: bool
-    notes: tuple[str, ...] = ()
+    reason: str = ""
 
 
 class Materializer:
@@ -94,18 +111,49 @@ class Materializer:
             ArtifactMissing: if something upstream was not selected and is not published.
         """
         known: dict[str, Record] = {}
-        loaded: dict[tuple[str, bool], Any] = {}
+        made: set[str] = set()
+        point = _Point(self, params, as_of)
         for stage in self.pipeline.selected(selection):
             for name in stage.upstream:
                 if name not in known:
                     known[name] = self.locate(self.pipeline.stage(name), params, as_of)
-            decision = self.decide(stage, params, as_of, known)
-            outcome = self._make(decision, params, as_of, loaded)
+            outcome = point.make(self.decide(stage, params, as_of, known, made))
             known[stage.name] = outcome.record
+            if not outcome.reused:
+                made.add(stage.name)
             yield outcome
 
+    def plan(
+        self, params: ParamSet, as_of: date | None, selection: Iterable[str] | None = None
+    ) -> Iterator[Decision | tuple[Stage, str]]:
+        """Tell what `run` would do, computing nothing.
+
+        Yields:
+            A decision for each selected stage; or the stage with a reason, where something
+            upstream has to be computed first, so that nothing can be decided yet.
+        """
+        known: dict[str, Record] = {}
+        for stage in self.pipeline.selected(selection):
+            waiting = [name for name in stage.upstream if name not in known]
+            for name in list(waiting):
+                if selection is not None and name not in set(selection):
+                    known[name] = self.locate(self.pipeline.stage(name), params, as_of)
+                    waiting.remove(name)
+            if waiting:
+                yield stage, f"{', '.join(waiting)} will be computed first"
+                continue
+            decision = self.decide(stage, params, as_of, known)
+            if decision.reuse is not None:
+                known[stage.name] = decision.reuse
+            yield decision
+
     def decide(
-        self, stage: Stage, params: ParamSet, as_of: date | None, known: dict[str, Record]
+        self,
+        stage: Stage,
+        params: ParamSet,
+        as_of: date | None,
+        known: dict[str, Record],
+        made: Collection[str] = (),
     ) -> Decision:
         """Tell whether a stage's result is published already.
 
@@ -114,18 +162,29 @@ class Materializer:
             params: values of all parameters.
             as_of: the date.
             known: records of at least the stage's inputs.
+            made: names of stages that this very run has computed.
         """
         slot = stage.slot(params, as_of)
         inputs = {name: known[name] for name in stage.upstream}
         digests = {name: record.content.digest for name, record in inputs.items()}
         external = stage.external(params, as_of)
         revision = fingerprint(stage.code, digests, external)
-        published, damage = None, None
+        record, reason, damaged = None, "", False
         try:
-            published = self.store.find(slot, revision)
+            record = self.store.find(slot, revision)
         except ArtifactDamaged as error:
-            damage = str(error)
-        return Decision(stage, slot, revision, inputs, external, published, damage)
+            reason, damaged = str(error), True
+        if record is not None:
+            reason = self._stale(params.options, slot, record)
+            if reason:
+                record = None
+            else:
+                made_by = record.provenance.dagster_run_id or "a run outside Dagster"
+                reason = f"run {slot.run_id} was made {record.started_at:%Y-%m-%d %H:%M} by {made_by}"
+        elif not reason:
+            reason = why_computed(self.store, slot, stage.code, inputs, external)
+        reused = tuple(name for name in inputs if name not in made)
+        return Decision(stage, slot, revision, inputs, external, record, reason, damaged, reused)
 
     def locate(self, stage: Stage, params: ParamSet, as_of: date | None) -> Record:
         """Find the published artifact of a stage, made by whichever run.
@@ -138,12 +197,13 @@ class Materializer:
         """
         slot = stage.slot(params, as_of)
         try:
-            known = {
-                name: self.locate(self.pipeline.stage(name), params, as_of)
+            digests = {
+                name: self.locate(self.pipeline.stage(name), params, as_of).content.digest
                 for name in stage.upstream
             }
-            current = self.decide(stage, params, as_of, known).published
-        except ArtifactMissing:
+            revision = fingerprint(stage.code, digests, stage.external(params, as_of))
+            current = self.store.find(slot, revision)
+        except (ArtifactMissing, ArtifactDamaged):
             current = None
         if current is not None:
             return current
@@ -164,39 +224,84 @@ class Materializer:
         """
         for record in self.store.revisions(slot):
             return record
-        raise ArtifactMissing(explain_missing(self.store, slot))
+        raise ArtifactMissing(why_missing(self.store, slot))
 
-    def _make(
-        self,
-        decision: Decision,
-        params: ParamSet,
-        as_of: date | None,
-        loaded: dict[tuple[str, bool], Any],
-    ) -> Outcome:
-        if decision.published is not None:
-            return Outcome(decision.slot, decision.published, reused=True)
-        stage = decision.stage
+    def confirm(self, slot: Slot, revision: str) -> None:
+        """Note that a published revision was computed again just now with the same result."""
+        note = {
+            "at": datetime.now(UTC).isoformat(),
+            "dagster_run_id": self.provenance.dagster_run_id,
+        }
+        path = f"{slot.revision(revision)}/{_CONFIRMED}"
+        self.store.overwrite(path, json.dumps(note).encode())
+
+    def _stale(self, options: RunOptions, slot: Slot, record: Record) -> str:
+        """Return why the run's options forbid to reuse a record, or the empty string."""
+        if options.force:
+            return "asked for with force"
+        if options.max_age_days is None:
+            return ""
+        made = record.started_at + timedelta(seconds=record.duration_s)
+        noted = self.store.read(f"{slot.revision(record.revision)}/{_CONFIRMED}")
+        if noted is not None:
+            made = max(made, datetime.fromisoformat(json.loads(noted)["at"]))
+        age = datetime.now(UTC) - made
+        if age <= timedelta(days=options.max_age_days):
+            return ""
+        return f"the published result is {age / timedelta(days=1):.1f} days old"
+
+
+class _Point:
+    """One set of parameters at one date: computes stages and shares what they load."""
+
+    def __init__(self, materializer: Materializer, params: ParamSet, as_of: date | None) -> None:
+        self.materializer = materializer
+        self.store = materializer.store
+        self.params = params
+        self.as_of = as_of
+        self.loaded: dict[tuple[str, bool], Any] = {}
+
+    def make(self, decision: Decision) -> Outcome:
+        """Reuse or compute."""
+        slot, revision = decision.slot, decision.revision
+        if decision.reuse is not None:
+            return Outcome(slot, decision.reuse, reused=True, reason=decision.sentence)
+
+        def is_published() -> bool:
+            if decision.damaged or self.params.options.force:
+                return False
+            return self.store.read_record(slot.revision(revision)) is not None
+
+        with claimed(self.store, slot, revision, is_published) as ours:
+            if ours:
+                return self._compute(decision)
+        adopted = self.store.find(slot, revision)
+        if adopted is None:
+            return self._compute(decision)
+        reason = f"{slot.asset}: reused: another run computed it meanwhile"
+        return Outcome(slot, adopted, reused=True, reason=reason)
+
+    def _compute(self, decision: Decision) -> Outcome:
+        stage, slot, revision = decision.stage, decision.slot, decision.revision
         started_at, start = datetime.now(UTC), time.perf_counter()
-        arguments = stage.signature.arguments(params, as_of)
+        arguments = stage.signature.arguments(self.params, self.as_of)
         for argument, name in stage.signature.inputs.items():
             lazy = argument in stage.signature.lazy
-            if (name, lazy) not in loaded:
-                upstream = self.pipeline.stage(name).slot(params, as_of)
-                loaded[name, lazy] = self.store.load(upstream, decision.inputs[name], lazy)
-            arguments[argument] = loaded[name, lazy]
+            arguments[argument] = self._input(name, decision.inputs[name], lazy)
         value = stage.function(**arguments)
         result = value if isinstance(value, Result) else Result(value)
 
         def describe(content: Content) -> Record:
             return Record(
                 asset=stage.name,
-                run_id=decision.slot.run_id,
-                revision=decision.revision,
-                as_of=as_of,
-                identity=decision.slot.identity,
-                params=params.values(stage.scope),
+                run_id=slot.run_id,
+                revision=revision,
+                as_of=self.as_of,
+                identity=slot.identity,
+                params=self.params.values(stage.scope),
                 origins={
-                    name: origin for name, origin in params.origins.items()
+                    name: origin
+                    for name, origin in self.params.origins.items()
                     if name.partition(".")[0] in stage.scope
                 },
                 code=stage.code,
@@ -206,6 +311,7 @@ class Materializer:
                         run_id=record.run_id,
                         revision=record.revision,
                         digest=record.content.digest,
+                        path=self._slot(name).revision(record.revision),
                     )
                     for name, record in decision.inputs.items()
                 },
@@ -214,16 +320,56 @@ class Materializer:
                 duration_s=round(time.perf_counter() - start, 6),
                 metrics=dict(result.metrics),
                 picture=result.picture,
-                provenance=self.provenance,
+                provenance=self.materializer.provenance,
             )
 
-        if decision.damage is not None:
-            self.store.discard(decision.slot, decision.revision)
-        published = self.store.publish(decision.slot, decision.revision, result.value, describe)
-        notes = [decision.damage] if decision.damage else []
-        if not published.deterministic:
-            notes.append(
-                "Another run published the same revision with other bytes: the computation is not"
-                " deterministic. The first result stands."
+        if decision.damaged:
+            self.store.discard(slot, revision)
+        published = self.store.publish(slot, revision, result.value, describe)
+        reason = decision.sentence
+        if published.adopted and published.deterministic:
+            self.materializer.confirm(slot, revision)
+            reason += "; the bytes agree with those published before"
+        elif published.adopted:
+            reason += (
+                "; NOT DETERMINISTIC: the bytes differ from those published before, which stand"
             )
-        return Outcome(decision.slot, published.record, published.adopted, tuple(notes))
+        return Outcome(slot, published.record, reused=False, reason=reason)
+
+    def _input(self, name: str, record: Record, lazy: bool) -> Any:
+        """Load an input once; one whose bytes have been damaged is computed again."""
+        if (name, lazy) not in self.loaded:
+            slot = self._slot(name)
+            try:
+                value = self.store.load(slot, record, lazy)
+            except ArtifactDamaged as error:
+                log.warning("%s Computing it again.", error)
+                value = self.store.load(slot, self._repair(name, record), lazy)
+            self.loaded[name, lazy] = value
+        return self.loaded[name, lazy]
+
+    def _slot(self, name: str) -> Slot:
+        return self.materializer.pipeline.stage(name).slot(self.params, self.as_of)
+
+    def _repair(self, name: str, record: Record) -> Record:
+        """Compute a damaged artifact again from the inputs that it was made from.
+
+        Raises:
+            ArtifactDamaged: if its code or inputs have changed since, so that it cannot be.
+        """
+        stage, slot = self.materializer.pipeline.stage(name), self._slot(name)
+        known = {
+            upstream: self.materializer.locate(
+                self.materializer.pipeline.stage(upstream), self.params, self.as_of
+            )
+            for upstream in stage.upstream
+        }
+        again = self.materializer.decide(stage, self.params, self.as_of, known)
+        self.store.discard(slot, record.revision)
+        made = self._compute(again)
+        if made.record.content.digest != record.content.digest:
+            raise ArtifactDamaged(
+                f"{stage.name} {slot.run_id} was damaged, and computing it again gave other bytes"
+                " because code or data have changed. Run again to build on the new ones."
+            )
+        return made.record

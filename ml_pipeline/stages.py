@@ -214,7 +214,7 @@ class Pipeline:
 
     def run_slot(self, params: ParamSet, as_of: date | None) -> Slot:
         """Return the slot of a whole run: its id is that of all parameters together."""
-        return slot_for(self.name, params, tuple(self.params.groups), as_of)
+        return slot_for(self.name, params, self.params.scope, as_of)
 
     def _signature(self, function: Callable[..., Any]) -> Signature:
         by_class = {cls: group for group, cls in self.params.groups.items()}

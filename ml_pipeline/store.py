@@ -6,6 +6,7 @@ of one revision one wins and the other adopts what the first has published. Noth
 """
 
 import contextlib
+import itertools
 import os
 import tempfile
 import uuid
@@ -104,15 +105,15 @@ class ArtifactStore:
             file=file, format=kept_as.name, bytes=size, digest=digest, shape=kept_as.describe(value)
         )
         record = describe(content)
-        try:
-            with self._reaching("write to"):
-                self._objects.put(f"{directory}/{RECORD}", record.to_json(), mode="create")
-        except AlreadyExistsError:
-            standing = self.read_record(directory)
-            if standing is not None:
-                return Published(standing, True, standing.content.digest == digest)
-            raise
-        return Published(record)
+        if self.put_if_absent(f"{directory}/{RECORD}", record.to_json()):
+            return Published(record)
+        standing = self.read_record(directory)
+        if standing is None:
+            raise StoreUnreachable(
+                f"{self.address(directory)} was published by another run and removed again while"
+                " this one published. Run again."
+            )
+        return Published(standing, True, standing.content.digest == digest)
 
     def find(self, slot: Slot, revision: str) -> Record | None:
         """Return the record of a revision if it is published and its bytes are there.
@@ -149,12 +150,8 @@ class ArtifactStore:
             ArtifactDamaged: if it cannot be read as a record.
         """
         path = f"{directory}/{RECORD}"
-        try:
-            with self._reaching("read"):
-                data = bytes(self._objects.get(path).bytes())
-        except FileNotFoundError:
-            return None
-        return Record.from_json(data, self.address(path))
+        data = self.read(path)
+        return None if data is None else Record.from_json(data, self.address(path))
 
     def load(self, slot: Slot, record: Record, lazy: bool = False) -> Any:
         """Read an artifact, checking its digest.
@@ -169,41 +166,86 @@ class ArtifactStore:
         """
         path = f"{slot.revision(record.revision)}/{record.content.file}"
         kept_as = format_named(record.content.format)
+        if self.directory is None:
+            data = self.read(path)
+            self._check(path, record, None if data is None else digest_of_bytes(data))
+            return kept_as.read(data or b"", lazy)
+        file = self.directory / path
+        with ThreadPoolExecutor(1) as beside:
+            digest = beside.submit(self._digest, path)
+            try:
+                return kept_as.read(file, lazy)
+            finally:
+                # What a reader makes of damaged bytes is nobody's business: the digest decides.
+                self._check(path, record, digest.result())
+
+    def read(self, path: str) -> bytes | None:
+        """Return a small object whole, or None where there is none."""
         try:
-            if self.directory is not None:
-                file = self.directory / path
-                with ThreadPoolExecutor(1) as beside:
-                    digest = beside.submit(digest_of_file, file)
-                    with self._reaching("read"):
-                        value = kept_as.read(file, lazy)
-                    self._check(path, record, digest.result())
-                return value
             with self._reaching("read"):
-                data = bytes(self._objects.get(path).bytes())
-        except FileNotFoundError as error:
-            raise ArtifactDamaged(
-                f"{self.address(path)} must be there, since its record is, but is missing."
-            ) from error
-        self._check(path, record, blake3(data).hexdigest(length=16))
-        return kept_as.read(data, lazy)
+                return bytes(self._objects.get(path).bytes())
+        except FileNotFoundError:
+            return None
+
+    def put_if_absent(self, path: str, data: bytes) -> bool:
+        """Write a small object in one step and tell whether the name was free."""
+        try:
+            with self._reaching("write to"):
+                self._objects.put(path, data, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def overwrite(self, path: str, data: bytes) -> None:
+        """Write a small object in one step, over one that is there."""
+        with self._reaching("write to"):
+            self._objects.put(path, data)
+
+    def remove(self, path: str) -> None:
+        """Remove an object; one that is gone already is fine."""
+        with contextlib.suppress(FileNotFoundError), self._reaching("write to"):
+            self._objects.delete(path)
 
     def directories(self, asset: str) -> Iterator[str]:
         """Yield the directory of every published revision of an asset."""
+        for entry in self.entries(asset_directory(asset)):
+            directory, _, file = entry["path"].rpartition("/")
+            if file == RECORD:
+                yield directory
+
+    def newest_directories(self, below: str, most: int) -> list[str]:
+        """Return the directories of revisions below one, those written last first.
+
+        Args:
+            below: the directory to look in.
+            most: how many objects to look at; what comes after is left out.
+        """
+        records = [
+            entry
+            for entry in itertools.islice(self.entries(below), most)
+            if entry["path"].endswith(f"/{RECORD}")
+        ]
+        records.sort(key=lambda entry: entry["last_modified"], reverse=True)
+        return [entry["path"].rpartition("/")[0] for entry in records]
+
+    def entries(self, below: str) -> Iterator[Any]:
+        """Yield every object below a directory: ``path``, ``size`` and ``last_modified``."""
         with self._reaching("list"):
-            for batch in self._objects.list(f"{asset_directory(asset)}/"):
-                for entry in batch:
-                    directory, _, file = entry["path"].rpartition("/")
-                    if file == RECORD:
-                        yield directory
+            for batch in self._objects.list(f"{below}/" if below else None):
+                yield from batch
+
+    def children(self, directory: str) -> list[str]:
+        """Return the names of the directories in a directory."""
+        with self._reaching("list"):
+            below = self._objects.list_with_delimiter(f"{directory}/")["common_prefixes"]
+        return [path.rpartition("/")[2] for path in below]
 
     def revisions(self, slot: Slot) -> list[Record]:
         """Return the readable published revisions of a slot, newest first."""
         found = []
-        with self._reaching("list"):
-            below = self._objects.list_with_delimiter(f"{slot.path}/")["common_prefixes"]
-        for directory in below:
+        for name in self.children(slot.path):
             with contextlib.suppress(ArtifactDamaged):
-                record = self.read_record(directory)
+                record = self.read_record(f"{slot.path}/{name}")
                 if record is not None and record.identity == slot.identity:
                     found.append(record)
         return sorted(found, key=lambda record: record.started_at, reverse=True)
@@ -215,11 +257,9 @@ class ArtifactStore:
             StoreUnreachable: if the store cannot be written.
         """
         directory = slot.revision(revision)
-        with self._reaching("write to"):
-            names = [entry["path"] for batch in self._objects.list(f"{directory}/") for entry in batch]
+        names = [entry["path"] for entry in self.entries(directory)]
         for path in sorted(names, key=lambda name: not name.endswith(f"/{RECORD}")):
-            with contextlib.suppress(FileNotFoundError), self._reaching("write to"):
-                self._objects.delete(path)
+            self.remove(path)
 
     def _put_file(self, directory: str, filename: str, staged: Path, digest: str) -> str:
         """Put a staged file in place and return the name that it got.
@@ -275,13 +315,21 @@ class ArtifactStore:
         except FileNotFoundError:
             return None
 
-    def _digest(self, path: str) -> str:
-        if self.directory is not None:
-            return digest_of_file(self.directory / path)
-        with self._reaching("read"):
-            return blake3(self._objects.get(path).bytes()).hexdigest(length=16)
+    def _digest(self, path: str) -> str | None:
+        if self.directory is None:
+            data = self.read(path)
+            return None if data is None else digest_of_bytes(data)
+        try:
+            with self._reaching("read"):
+                return digest_of_file(self.directory / path)
+        except FileNotFoundError:
+            return None
 
-    def _check(self, path: str, record: Record, digest: str) -> None:
+    def _check(self, path: str, record: Record, digest: str | None) -> None:
+        if digest is None:
+            raise ArtifactDamaged(
+                f"{self.address(path)} must be there, since its record is, but is missing."
+            )
         if digest != record.content.digest:
             raise ArtifactDamaged(
                 f"{self.address(path)} must have the digest {record.content.digest}, but has"
@@ -300,6 +348,11 @@ class ArtifactStore:
                 f"Could not {doing} the store {self.uri}: {error}. Check that it exists, that you"
                 " may write to it, and that it has space, or set ML_PIPELINE_STORE."
             ) from error
+
+
+def digest_of_bytes(data: bytes) -> str:
+    """Return the BLAKE3 of bytes, 32 hexadecimal digits."""
+    return blake3(data).hexdigest(length=16)
 
 
 def digest_of_file(path: Path) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from ml_pipeline.errors import SourceError
 from ml_pipeline.pipeline.order_columns import (
     IN_ORDER,
+    NEEDED,
     RULES,
     coarse_window,
     needed_columns,
@@ -134,8 +135,8 @@ def _parts(source: Source) -> list[_Part]:
     if source.format == "sample":
         (file,) = source.files
         return [_Part(file, _sample(file), pl.String())]
-    # One scan for each file, not one for all: polars would match the columns of further CSV files
-    # by position, and files may differ in their types.
+    # One scan for each file, not one for all: in one scan all would need the same columns, in the
+    # same order and of the same types.
     return [_part(file, source) for file in source.files]
 
 
@@ -144,9 +145,16 @@ def _part(file: str, source: Source) -> _Part:
 
     with _readable(file):
         if source.format == "parquet":
-            scan = pl.scan_parquet(file, hive_partitioning=source.remote, glob=source.remote)
+            scan = pl.scan_parquet(
+                file,
+                hive_partitioning=source.remote,
+                glob=source.remote,
+                extra_columns="ignore",
+            )
         else:
-            scan = pl.scan_csv(file, infer_schema=False, glob=source.remote)
+            scan = pl.scan_csv(
+                file, infer_schema=False, glob=source.remote, extra_columns="ignore"
+            )
         schema = scan.collect_schema()
         said = {} if source.remote else _said_by_folders(os.path.relpath(file, source.root), schema)
         if said:
@@ -179,7 +187,7 @@ def _said_by_folders(file: str, columns: Iterable[str]) -> dict[str, str | None]
     return {
         name: None if value == _HIVE_NULL else unquote(value)
         for name, value in said
-        if name.lower() not in present
+        if name.lower() in NEEDED and name.lower() not in present
     }
 
 
@@ -203,11 +211,20 @@ def _readable(file: str) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        reason = str(error).strip().split("\n", maxsplit=1)[0]
+        reason = str(error).strip().split("\n", maxsplit=1)[0].rstrip(".")
         raise SourceError(
-            f"A source must be readable, but {file} is not: {reason}."
-            " Check that it is what its name says, complete, and that this user may read it."
+            f"A source must be readable, but {file} is not: {reason}. {_advice(file)}"
         ) from error
+
+
+def _advice(file: str) -> str:
+    if "://" not in file:
+        return "Check that it is what its name says, complete, and that this user may read it."
+    return (
+        "Check the URI, and the credentials in the environment. The files of a folder must agree in"
+        " their columns and types, and are taken for Parquet unless the URI ends in '.csv', as in"
+        " 's3://bucket/orders/*.csv'."
+    )
 
 
 def _refuse_unusable(parts: Sequence[_Part], start: date, end: date) -> None:

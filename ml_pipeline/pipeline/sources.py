@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from ml_pipeline.errors import SourceError, nearest
 from ml_pipeline.pipeline.locations import normalized
@@ -63,7 +64,7 @@ def find_source(location: str) -> Source:
     except ValueError as error:
         raise SourceError(f"A source {error}. Set `source` to {_WANTED}.") from error
     if "://" in root:
-        return Source(root=root, format=_format_of(root) or "parquet", files=(root,), remote=True)
+        return _remote(root)
     root = os.path.abspath(root)
     if os.path.isdir(root):
         return _folder(root)
@@ -121,6 +122,15 @@ def _sample_file() -> str:
             f" {_WANTED}."
         )
     return str(found)
+
+
+def _remote(uri: str) -> Source:
+    address = urlsplit(uri)
+    kind = _format_of(address.path)
+    if kind is None and "*" not in uri and not address.scheme.startswith("http"):
+        # Polars lists a folder only if told that it is one, and the normal spelling does not tell.
+        uri = f"{uri}/"
+    return Source(root=uri, format=kind or "parquet", files=(uri,), remote=True)
 
 
 def _folder(root: str) -> Source:

@@ -1,0 +1,188 @@
+"""What is in the store: runs found by id, listed, filtered and sorted.
+
+A run is what the last stages of a pipeline have published; what it was made from hangs off it
+through the inputs that every record names.
+"""
+
+import contextlib
+import json
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, ParamsError, nearest
+from ml_pipeline.record import Record
+from ml_pipeline.stages import Pipeline
+from ml_pipeline.store import ArtifactStore
+
+_READERS: Final = 8
+_CONDITION: Final = re.compile(r"\s*([\w.]+)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*\Z")
+_COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "=": operator.eq, "==": operator.eq, "!=": operator.ne,
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One published artifact.
+
+    Attributes:
+        path: its directory below the store's root.
+        record: its record.
+    """
+
+    path: str
+    record: Record
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Everything that can be filtered and sorted by, flat."""
+        record = self.record
+        return {
+            "run_id": record.run_id,
+            "as_of": record.as_of.isoformat() if record.as_of else None,
+            "asset": record.asset,
+            "revision": record.revision,
+            **{name: value for group in record.params.values() for name, value in group.items()},
+            **record.metrics,
+            "duration_s": record.duration_s,
+            "made_at": record.started_at.isoformat(timespec="seconds"),
+        }
+
+
+def last_stages(pipeline: Pipeline) -> list[str]:
+    """Return the names of the stages that no other stage reads."""
+    read = {name for stage in pipeline.stages.values() for name in stage.upstream}
+    return [name for name in pipeline.stages if name not in read]
+
+
+def entries(store: ArtifactStore, assets: Sequence[str]) -> Iterator[Entry]:
+    """Yield every readable artifact of some assets."""
+    paths = [path for asset in assets for path in store.directories(asset)]
+
+    def read(path: str) -> Entry | None:
+        with contextlib.suppress(ArtifactDamaged):
+            record = store.read_record(path)
+            return Entry(path, record) if record is not None else None
+        return None
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        for entry in readers.map(read, paths):
+            if entry is not None:
+                yield entry
+
+
+def newest(found: Iterator[Entry]) -> list[Entry]:
+    """Keep the newest revision of each run, the run made last first."""
+    by_run: dict[tuple[str, str], Entry] = {}
+    for entry in found:
+        key = entry.record.asset, entry.record.run_id
+        if key not in by_run or by_run[key].record.started_at < entry.record.started_at:
+            by_run[key] = entry
+    return sorted(by_run.values(), key=lambda entry: entry.record.started_at, reverse=True)
+
+
+def find(store: ArtifactStore, pipeline: Pipeline, prefix: str) -> Entry:
+    """Return the newest revision of the run whose id begins with `prefix`.
+
+    The ids of all assets count; where several assets share one, the last stage is meant.
+
+    Raises:
+        ArtifactMissing: if no id or more than one begins so.
+    """
+    if not re.fullmatch(r"[0-9a-f]{1,16}", prefix):
+        raise ParamsError([f"a run id is 1 to 16 hexadecimal digits, but got {prefix!r}"])
+    found: dict[str, dict[str, list[str]]] = {}
+    for asset in reversed(pipeline.stages):
+        for path in store.directories(asset):
+            run_id = path.rpartition("/run=")[2].partition("/")[0]
+            if run_id.startswith(prefix):
+                found.setdefault(run_id, {}).setdefault(asset, []).append(path)
+    if not found:
+        raise ArtifactMissing(
+            f"A run id must begin with '{prefix}', but none in {store.uri} does."
+            " `ml-pipeline runs list` shows those there are."
+        )
+    if len(found) > 1:
+        raise ArtifactMissing(
+            f"One run id must begin with '{prefix}', but {len(found)} do:"
+            f" {', '.join(sorted(found)[:10])}. Type more digits."
+        )
+    paths = next(iter(next(iter(found.values())).values()))
+    revisions = [Entry(path, record) for path in paths if (record := store.read_record(path))]
+    return max(revisions, key=lambda entry: entry.record.started_at)
+
+
+def lineage(store: ArtifactStore, entry: Entry) -> dict[str, Entry | None]:
+    """Return an artifact and all that it was made from, by asset; None for what is gone."""
+    known: dict[str, Entry | None] = {entry.record.asset: entry}
+    waiting = [entry]
+    while waiting:
+        for name, read in waiting.pop().record.inputs.items():
+            if name not in known:
+                record = store.read_record(read.path)
+                known[name] = Entry(read.path, record) if record is not None else None
+                if record is not None:
+                    waiting.append(Entry(read.path, record))
+    return known
+
+
+def matching(found: Sequence[Entry], where: str | None) -> list[Entry]:
+    """Keep the entries that fulfil conditions such as ``learning_rate<0.1 and dataset=orders``.
+
+    Raises:
+        ParamsError: if a condition cannot be read or names nothing.
+    """
+    if not where:
+        return list(found)
+    known = {name for entry in found for name in entry.row}
+    problems, conditions = [], []
+    for text in re.split(r"\s+and\s+", where.strip(), flags=re.IGNORECASE):
+        match = _CONDITION.match(text)
+        if match is None:
+            problems.append(f"a condition must be like learning_rate<0.1, but got {text!r}")
+            continue
+        name, sign, value = match.group(1).rpartition(".")[2], match.group(2), match.group(3)
+        if found and name not in known:
+            problems.append(f"'{name}' is nothing that runs have.{nearest(name, known)}")
+        conditions.append((name, _COMPARISONS[sign], value))
+    if problems:
+        raise ParamsError(problems)
+    return [
+        entry for entry in found
+        if all(_holds(entry.row.get(name), compare, value) for name, compare, value in conditions)
+    ]
+
+
+def by(found: Sequence[Entry], name: str | None) -> list[Entry]:
+    """Sort entries by a column; a leading minus turns the order round.
+
+    Raises:
+        ParamsError: if no entry has the column.
+    """
+    if not name:
+        return list(found)
+    column = name.removeprefix("-")
+    known = {key for entry in found for key in entry.row}
+    if found and column not in known:
+        raise ParamsError([f"'{column}' is nothing that runs have.{nearest(column, known)}"])
+    having = [entry for entry in found if entry.row.get(column) is not None]
+    lacking = [entry for entry in found if entry.row.get(column) is None]
+    having.sort(key=lambda entry: entry.row[column], reverse=name.startswith("-"))
+    return having + lacking
+
+
+def _holds(value: Any, compare: Callable[[Any, Any], bool], text: str) -> bool:
+    wanted: Any = text.strip("'\"")
+    if isinstance(value, bool) or value is None or not isinstance(value, int | float):
+        value = json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+    else:
+        try:
+            wanted = float(wanted)
+        except ValueError:
+            return False
+    return compare(value, wanted)
