@@ -21,8 +21,13 @@ from ml_pipeline.store import ArtifactStore
 _READERS: Final = 8
 _CONDITION: Final = re.compile(r"\s*([\w.]+)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*\Z")
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-    "=": operator.eq, "==": operator.eq, "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "==": operator.eq,
+    "!=": operator.ne,
 }
 
 
@@ -153,7 +158,8 @@ def matching(found: Sequence[Entry], where: str | None) -> list[Entry]:
     if problems:
         raise ParamsError(problems)
     return [
-        entry for entry in found
+        entry
+        for entry in found
         if all(_holds(entry.row.get(name), compare, value) for name, compare, value in conditions)
     ]
 

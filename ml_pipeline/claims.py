@@ -17,7 +17,7 @@ from typing import Final
 
 from ml_pipeline.errors import StoreError
 from ml_pipeline.slots import Slot
-from ml_pipeline.store import ArtifactStore
+from ml_pipeline.store import CLAIMS, ArtifactStore
 
 LEASE_S: Final = 15.0
 _RENEWALS_PER_LEASE: Final = 5
@@ -46,7 +46,7 @@ def claimed(
     Yields:
         Whether to compute: False where another run has published while this one waited.
     """
-    path = f".claims/{slot.asset.replace('/', '.')}-{slot.run_id}-{revision}"
+    path = f"{CLAIMS}/{slot.asset.replace('/', '.')}-{slot.run_id}-{revision}"
     token = uuid.uuid4().hex
     if not _acquire(store, path, token, is_published, lease_s):
         yield False

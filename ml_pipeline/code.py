@@ -12,6 +12,7 @@ import copy
 import hashlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -32,7 +33,8 @@ def fingerprint_of(function: Callable[..., Any]) -> str:
         PipelineError: if the function's source cannot be found, as in an interactive session.
     """
     module, name = function.__module__, function.__qualname__
-    source = _source(module)
+    root = module.partition(".")[0]
+    source = _source(module, root)
     if source is None or name not in source.definitions:
         lines = _interactive_source(function)
         return _hash([ast.dump(_stripped(statement)) for statement in ast.parse(lines).body])
@@ -42,7 +44,7 @@ def fingerprint_of(function: Callable[..., Any]) -> str:
         key = waiting.pop()
         if key in reached:
             continue
-        definition = _definition(*key, is_root=key == (module, name))
+        definition = _definition(*key, root, is_stage=key == (module, name))
         reached[key] = definition.tree
         waiting.extend(definition.reaches)
     return _hash([f"{where}.{what}:{tree}" for (where, what), tree in sorted(reached.items())])
@@ -99,43 +101,64 @@ class _Definition:
 
 
 @cache
-def _source(module: str) -> _Source | None:
-    if not _is_first_party(module):
-        return None
-    loaded = sys.modules.get(module)
-    file = getattr(loaded, "__file__", None)
+def _source(module: str, root: str) -> _Source | None:
+    """Return a module's source if it is first-party: of the stage's package, or not installed."""
+    file = _file_of(module)
     if file is None:
-        try:
-            spec = importlib.util.find_spec(module)
-        except (ImportError, ValueError):
-            return None
-        file = spec.origin if spec is not None else None
-    if file is None or not file.endswith(".py") or not Path(file).is_file():
         return None
-    return _Source(module, Path(file))
-
-
-def _is_first_party(module: str) -> bool:
-    """Whether a module is a team's own code: not the toolkit, not something installed."""
     if module == _TOOLKIT or module.startswith(f"{_TOOLKIT}."):
-        return module.startswith(_REFERENCE_PIPELINE)
-    if module.partition(".")[0] in sys.stdlib_module_names:
-        return module == "__main__"
-    loaded = sys.modules.get(module)
-    file = getattr(loaded, "__file__", None) or ""
-    return "site-packages" not in file and "dist-packages" not in file
+        first_party = module.startswith(_REFERENCE_PIPELINE)
+    else:
+        first_party = module.partition(".")[0] == root or not _is_installed(file)
+    return _Source(module, file) if first_party else None
+
+
+def _file_of(module: str) -> Path | None:
+    """Find a module's file without importing anything, not even the packages above it."""
+    loaded = getattr(sys.modules.get(module), "__file__", None)
+    if loaded is not None:
+        return Path(loaded) if loaded.endswith(".py") else None
+    top, *below = module.split(".")
+    for place in _places_of(top):
+        path = place.joinpath(*below)
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
 
 
 @cache
-def _definition(module: str, name: str, is_root: bool) -> _Definition:
-    source = _source(module)
+def _places_of(top: str) -> tuple[Path, ...]:
+    if top in sys.stdlib_module_names:
+        return ()
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return ()
+    if spec is None:
+        return ()
+    if spec.submodule_search_locations is not None:
+        return tuple(Path(place) for place in spec.submodule_search_locations)
+    return (Path(spec.origin).with_suffix(""),) if spec.origin else ()
+
+
+def _is_installed(file: Path) -> bool:
+    return bool({"site-packages", "dist-packages"} & set(file.parts)) or file.is_relative_to(
+        Path(os.__file__).parent
+    )
+
+
+@cache
+def _definition(module: str, name: str, root: str, is_stage: bool) -> _Definition:
+    source = _source(module, root)
     if source is None:
         return _Definition("", [])
     if name not in source.definitions:
-        return _Definition("", list(_targets(source, source.imports, name, ())))
-    trees, reaches = [], []
+        return _Definition("", list(_targets(source, root, source.imports, name, ())))
+    trees: list[str] = []
+    reaches: list[tuple[str, str]] = []
     for statement in source.definitions[name]:
-        stripped = _stripped(statement, without_decorators=is_root)
+        stripped = _stripped(statement, without_decorators=is_stage)
         trees.append(ast.dump(stripped))
         bound = dict(source.imports)
         for node in ast.walk(stripped):
@@ -143,12 +166,13 @@ def _definition(module: str, name: str, is_root: bool) -> _Definition:
                 bound.update(source.bound_by(node))
         for used, attributes in _names_used(stripped):
             if used != name:
-                reaches.extend(_targets(source, bound, used, attributes))
+                reaches.extend(_targets(source, root, bound, used, attributes))
     return _Definition("\n".join(trees), reaches)
 
 
 def _targets(
     source: _Source,
+    root: str,
     bound: dict[str, tuple[str, str | None]],
     name: str,
     attributes: tuple[str, ...],
@@ -158,7 +182,7 @@ def _targets(
         module, attribute = bound[name]
         path = ((attribute,) if attribute is not None else ()) + attributes
         for step in path:
-            here = _source(module)
+            here = _source(module, root)
             if here is not None and (step in here.definitions or step in here.imports):
                 yield module, step
                 return
@@ -214,18 +238,18 @@ def _stripped(statement: ast.stmt, without_decorators: bool = False) -> ast.stmt
 class _Strip(ast.NodeTransformer):
     """Remove what cannot change a result."""
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802 - ast's name
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._without_docstring(node)
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:  # noqa: N802
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         return self._without_docstring(node)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         if any("ParamGroup" in ast.dump(base) for base in node.bases):
             node.body = [part for part in node.body if isinstance(part, ast.FunctionDef)]
         return self._without_docstring(node)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         self.generic_visit(node)
         if node.value is None:
             return node

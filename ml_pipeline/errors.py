@@ -17,7 +17,7 @@ first line that a user sees in the UI is the message itself.
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 import dagster as dg
 
@@ -84,15 +84,18 @@ class ArtifactDamaged(StoreError):
     """The bytes in the store are not the bytes that were published."""
 
 
-def nearest(name: str, candidates: Iterable[str]) -> str:
+def nearest(name: str, candidates: Collection[str]) -> str:
     """Phrase the closest candidate as a question, ready to end a message with.
 
     Args:
-        name: what the user typed.
+        name: what the user typed; initials count as close, so ``lr`` finds ``learning_rate``.
         candidates: the names that exist.
 
     Returns:
         ``" Did you mean 'x'?"``, or the empty string where nothing comes close.
     """
+    for candidate in candidates:
+        if name.lower() == "".join(word[0] for word in candidate.split("_") if word):
+            return f" Did you mean '{candidate}'?"
     matches = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
     return f" Did you mean '{matches[0]}'?" if matches else ""

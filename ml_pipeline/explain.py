@@ -111,14 +111,15 @@ def _neighbours(store: ArtifactStore, slot: Slot) -> list[Record]:
     """Read a bounded number of records with the same labels, or else of the nearest date."""
     beside = slot.path.rpartition("/")[0]
     found = _read(store, store.newest_directories(beside, _LISTED))
-    if found or slot.as_of is None:
+    wanted = slot.as_of
+    if found or wanted is None:
         return found
     above, marker, below = beside.partition(f"/as_of={slot.as_of}")
     days = {}
     for name in store.children(above) if marker else ():
         with contextlib.suppress(ValueError):
             days[date.fromisoformat(name.removeprefix("as_of="))] = name
-    for day in sorted(days, key=lambda day: abs(day - slot.as_of))[:_SHOWN]:
+    for day in sorted(days, key=lambda day: abs(day - wanted))[:_SHOWN]:
         found = _read(store, store.newest_directories(f"{above}/{days[day]}{below}", _LISTED))
         if found:
             return found

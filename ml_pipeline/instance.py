@@ -1,4 +1,4 @@
-"""The Dagster instance under the home folder: the one that the UI shows and the command line uses."""
+"""The Dagster instance under the home folder: the UI shows it, the command line uses it."""
 
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,8 @@ _CONFIGURATION: Final = """\
 # Written by ml_pipeline when it first needed an instance; edit it as you like.
 # https://docs.dagster.io/deployment/oss/dagster-yaml
 telemetry:
+  enabled: false
+nux:
   enabled: false
 concurrency:
   runs:

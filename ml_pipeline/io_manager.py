@@ -79,9 +79,15 @@ class ParamIOManager(dg.IOManager):
 
         def record(content: Content) -> Record:
             return Record(
-                asset=slot.asset, run_id=slot.run_id, revision=revision, as_of=slot.as_of,
-                identity=slot.identity, params=self.params.values(),
-                origins=dict(self.params.origins), code=UNVERSIONED, content=content,
+                asset=slot.asset,
+                run_id=slot.run_id,
+                revision=revision,
+                as_of=slot.as_of,
+                identity=slot.identity,
+                params=self.params.values(),
+                origins=dict(self.params.origins),
+                code=UNVERSIONED,
+                content=content,
                 started_at=started_at,
                 duration_s=(datetime.now(UTC) - started_at).total_seconds(),
                 provenance=self.materializer.provenance,
@@ -111,7 +117,8 @@ def describe(outcome: Outcome, store: ArtifactStore) -> dict[str, Any]:
         **record.metrics,
         **{
             f"{group}.{name}": _shown(value)
-            for group, values in record.params.items() for name, value in values.items()
+            for group, values in record.params.items()
+            for name, value in values.items()
         },
         "bytes": record.content.bytes,
         "digest": record.content.digest,

@@ -54,7 +54,8 @@ class DateRun:
     def metrics(self) -> dict[str, float]:
         """All metrics of the artifacts."""
         return {
-            name: value for artifact in self.artifacts
+            name: value
+            for artifact in self.artifacts
             for name, value in artifact.record.metrics.items()
         }
 
@@ -92,9 +93,7 @@ def run_here(
     done: list[DateRun] = []
     for first in range(0, len(dates), dates_per_run):
         part = list(dates[first : first + dates_per_run])
-        done += _one_run(
-            job, pipeline, store, instance, params, part, logs, selection, progress
-        )
+        done += _one_run(job, pipeline, store, instance, params, part, logs, selection, progress)
     return done
 
 

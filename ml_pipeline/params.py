@@ -18,18 +18,19 @@ from typing import Any, ClassVar, Final, Literal, Self
 
 import dagster as dg
 import pydantic
+from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from ml_pipeline.errors import ParamsError, PipelineError, nearest
 
-PATH_LABEL: Final = {"path_label": True}
-"""Marks a field whose value shows in artifact paths: ``Field(..., json_schema_extra=PATH_LABEL)``."""
+PATH_LABEL: Final[JsonDict] = {"path_label": True}
+"""Marks a field whose value shows in paths: ``Field(..., json_schema_extra=PATH_LABEL)``."""
 
 OPTIONS: Final = "run"
 """Name of the group that every model has beside its own: `RunOptions`."""
 
-NOT_IDENTITY: Final = {"identity": False}
+NOT_IDENTITY: Final[JsonDict] = {"identity": False}
 """Marks a field that never changes an id: worker counts, log levels and the like."""
 
 _SECRET = re.compile(r"passw|secret|token|api_?key|credential|private_?key", re.IGNORECASE)
@@ -46,7 +47,7 @@ def added_later(literal: Any) -> dict[str, Any]:
     return {"added_later": literal}
 
 
-class ParamGroup(dg.Config, frozen=True, extra="forbid", allow_inf_nan=False):
+class ParamGroup(dg.Config):
     """Base of a group of parameters, usually one for each stage.
 
     Values are immutable, unknown names are refused, and NaN and infinity are not numbers here.
@@ -54,6 +55,8 @@ class ParamGroup(dg.Config, frozen=True, extra="forbid", allow_inf_nan=False):
     Attributes:
         follows: names of the groups whose values `resolved` looks at.
     """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     follows: ClassVar[tuple[str, ...]] = ()
 
@@ -209,16 +212,22 @@ class ParamSet:
         """
         wanted = self.model.scope if groups is None else tuple(groups)
         return {
-            group: {p.name: _plain(getattr(self.groups[group], p.name))
-                    for p in self.model.parameters(group)}
-            for group in self.model.groups if group in wanted
+            group: {
+                p.name: _plain(getattr(self.groups[group], p.name))
+                for p in self.model.parameters(group)
+            }
+            for group in self.model.groups
+            if group in wanted
         }
 
     def identity_values(self, groups: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the values of `groups` that take part in identity."""
         return {
-            group: {p.name: values[p.name] for p in self.model.parameters(group)
-                    if p.is_identity and not p.was_absent_as(values[p.name])}
+            group: {
+                p.name: values[p.name]
+                for p in self.model.parameters(group)
+                if p.is_identity and not p.was_absent_as(values[p.name])
+            }
             for group, values in self.values(groups).items()
         }
 
@@ -362,7 +371,9 @@ class ParamModel:
             resolved[group] = values.resolved({name: resolved[name] for name in values.follows})
         if origins is None:
             origins = {
-                f"{group}.{name}": origin for group, raw in nested.items() for name in dict(raw or {})
+                f"{group}.{name}": origin
+                for group, raw in nested.items()
+                for name in dict(raw or {})
             }
         return ParamSet(self, resolved, origins)
 
@@ -391,7 +402,8 @@ class ParamModel:
                 owner = parameter.group if parameter is not None else group
                 here = [p.name for p in self.parameters(group)]
                 hint = (
-                    f" It belongs in group '{owner}'." if owner != group
+                    f" It belongs in group '{owner}'."
+                    if owner != group
                     else nearest(name, here) or nearest(name, self._parameters)
                 )
                 yield f"'{group}.{name}' does not exist.{hint}"
@@ -427,8 +439,12 @@ def _accepts(info: FieldInfo, *kinds: type) -> bool:
 
 
 _WORDS: Final[Mapping[Any, str]] = {
-    float: "number", int: "integer", str: "text", bool: "true or false",
-    list: "list", dict: "mapping",
+    float: "number",
+    int: "integer",
+    str: "text",
+    bool: "true or false",
+    list: "list",
+    dict: "mapping",
 }
 
 

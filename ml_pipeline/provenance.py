@@ -1,5 +1,6 @@
 """What surrounds a computation: interpreter, packages and the commit of the code."""
 
+import contextlib
 import subprocess
 import sys
 from functools import cache
@@ -25,19 +26,18 @@ def provenance(dagster_run_id: str | None, code: Path) -> Provenance:
         git_commit=commit,
         git_dirty=dirty,
         python=sys.version.partition(" ")[0],
-        packages=dict(_versions()),
+        packages=versions(),
     )
 
 
 @cache
-def _versions() -> tuple[tuple[str, str], ...]:
-    found = []
+def versions() -> dict[str, str]:
+    """Return the versions of the installed packages that results depend on."""
+    found = {}
     for name in _PACKAGES:
-        try:
-            found.append((name, metadata.version(name)))
-        except metadata.PackageNotFoundError:
-            continue
-    return tuple(found)
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 @cache
@@ -52,7 +52,10 @@ def _commit(directory: Path) -> tuple[str | None, bool | None]:
         ).stdout.strip()
         changes = subprocess.run(
             [*git, "status", "--porcelain", "--untracked-files=no", "--", str(directory)],
-            capture_output=True, text=True, timeout=5, check=True,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None, None

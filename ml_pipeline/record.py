@@ -14,8 +14,8 @@ from ml_pipeline.errors import ArtifactDamaged
 from ml_pipeline.identity import digest_of
 
 
-class _Frozen(pydantic.BaseModel, frozen=True, extra="forbid"):
-    pass
+class _Frozen(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
 
 class Input(_Frozen):

@@ -51,10 +51,10 @@ def params_resource(
         resources: names that run config may have under ``resources``.
         ops: returns the names that run config may have under ``ops``.
     """
-    schema = dg.Permissive(
+    schema = _open(
         {
             group: dg.Field(
-                dg.Permissive({p.name: _field(p) for p in model.parameters(group)}),
+                _open({p.name: _field(p) for p in model.parameters(group)}),
                 is_required=False,
                 description=cls.__doc__,
             )
@@ -100,6 +100,11 @@ def io_manager_resource(
     return manager
 
 
+def _open(fields: Mapping[str, dg.Field]) -> Any:
+    """Return a config type that names fields and lets any other pass, for us to refuse."""
+    return dg.Permissive(dict(fields))  # type: ignore[no-untyped-call]
+
+
 def _field(parameter: Parameter) -> dg.Field:
     description = f"{parameter.must_be}. {parameter.description}"
     if parameter.default in (..., None):
@@ -125,7 +130,8 @@ def _refuse_unknown_keys(
 
 def _origins(model: ParamModel, run: dg.DagsterRun) -> dict[str, str]:
     """Tell where the values of a run came from: its own tag, or the door that it came through."""
-    config = run.run_config.get("resources", {}).get(PARAMS, {}).get("config", {})
+    typed: Any = run.run_config
+    config = typed.get("resources", {}).get(PARAMS, {}).get("config", {})
     tags = run.tags
     if "dagster/schedule_name" in tags:
         door = f"schedule {tags['dagster/schedule_name']}"
@@ -135,7 +141,5 @@ def _origins(model: ParamModel, run: dg.DagsterRun) -> dict[str, str]:
         door = "backfill"
     else:
         door = "launchpad"
-    typed = {
-        p.dotted: door for p in model.parameters() if p.name in (config.get(p.group) or {})
-    }
-    return {**typed, **json.loads(tags.get(ORIGINS_TAG, "{}"))}
+    origins = {p.dotted: door for p in model.parameters() if p.name in (config.get(p.group) or {})}
+    return {**origins, **json.loads(tags.get(ORIGINS_TAG, "{}"))}

@@ -180,7 +180,9 @@ class Materializer:
                 record = None
             else:
                 made_by = record.provenance.dagster_run_id or "a run outside Dagster"
-                reason = f"run {slot.run_id} was made {record.started_at:%Y-%m-%d %H:%M} by {made_by}"
+                reason = (
+                    f"run {slot.run_id} was made {record.started_at:%Y-%m-%d %H:%M} by {made_by}"
+                )
         elif not reason:
             reason = why_computed(self.store, slot, stage.code, inputs, external)
         reused = tuple(name for name in inputs if name not in made)

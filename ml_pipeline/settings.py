@@ -105,7 +105,8 @@ def settings() -> Settings:
         else:
             problems = [str(error)]
         raise SettingsError(
-            "Settings cannot be used:\n  " + "\n  ".join(problems)
+            "Settings cannot be used:\n  "
+            + "\n  ".join(problems)
             + f"\nCorrect the variable ML_PIPELINE_<NAME> or {home() / 'settings.toml'}."
         ) from error
     return loaded.model_copy(update={"home": loaded.home.expanduser().absolute()})

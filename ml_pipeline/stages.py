@@ -14,7 +14,7 @@ and on those of everything upstream, and on nothing else.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -146,14 +146,14 @@ class Pipeline:
 
     def asset(
         self,
-        function: Callable[..., Any] | None = None,
+        function: F | None = None,
         /,
         *,
         reads: Callable[..., str] | None = None,
         code_version: str | None = None,
         description: str | None = None,
         kinds: Iterable[str] = (),
-    ) -> Any:
+    ) -> F | Callable[[F], F]:
         """Make a function a stage of this pipeline; the function itself is returned unchanged.
 
         Args:
@@ -168,7 +168,7 @@ class Pipeline:
             PipelineError: if an argument names no earlier stage and has no group's type.
         """
 
-        def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        def add(function: F) -> F:
             name = function.__name__
             if name in self.stages:
                 raise PipelineError(f"'{name}' is already an asset of pipeline '{self.name}'.")
@@ -211,6 +211,14 @@ class Pipeline:
         """Return stages in order of dependence: all of them, or those named."""
         wanted = set(self.stages) if names is None else {self.stage(name).name for name in names}
         return [stage for name, stage in self.stages.items() if name in wanted]
+
+    def upstream_of(self, name: str) -> list[Stage]:
+        """Return a stage and everything upstream of it, in order of dependence."""
+        wanted = {self.stage(name).name}
+        for stage in reversed(self.stages.values()):
+            if stage.name in wanted:
+                wanted.update(stage.upstream)
+        return self.selected(wanted)
 
     def run_slot(self, params: ParamSet, as_of: date | None) -> Slot:
         """Return the slot of a whole run: its id is that of all parameters together."""

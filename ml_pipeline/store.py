@@ -28,6 +28,7 @@ from ml_pipeline.slots import Slot, asset_directory
 
 RECORD: Final = "record.json"
 STAGING: Final = ".staging"
+CLAIMS: Final = ".claims"
 _memory: Final[dict[str, MemoryStore]] = {}
 
 
@@ -178,6 +179,15 @@ class ArtifactStore:
             finally:
                 # What a reader makes of damaged bytes is nobody's business: the digest decides.
                 self._check(path, record, digest.result())
+
+    def check(self, directory: str, record: Record) -> None:
+        """Check an artifact's bytes against its record.
+
+        Raises:
+            ArtifactDamaged: if they are missing or not those that were published.
+        """
+        path = f"{directory}/{record.content.file}"
+        self._check(path, record, self._digest(path))
 
     def read(self, path: str) -> bytes | None:
         """Return a small object whole, or None where there is none."""

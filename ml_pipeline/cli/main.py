@@ -13,6 +13,11 @@ _COMMANDS: Final = {
     "run": "Run the pipeline for one date or a range of dates.",
     "id": "Print run ids and paths without running or reading anything.",
     "params": "List every parameter with its type, bounds, default and description.",
+    "runs": "List, show and compare runs.",
+    "why": "Tell what a run would compute or reuse, and why.",
+    "reproduce": "Make a run again in a clean store and tell whether the bytes agree.",
+    "verify": "Check the digest of every artifact.",
+    "gc": "List orphans and replaced revisions; with --delete, remove them.",
     "ui": "Start the Dagster UI and its daemon on this home folder.",
 }
 
@@ -67,7 +72,9 @@ def main(arguments: list[str] | None = None) -> Any:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
-        click.echo("\nStopped. What was published stays; the same command goes on from there.", err=True)
+        click.echo(
+            "\nStopped. What was published stays; the same command goes on from there.", err=True
+        )
         sys.exit(130)
     except (ParamsError, SettingsError) as error:
         click.echo(f"Error: {error}", err=True)

@@ -34,13 +34,18 @@ def request_options(command: F) -> F:
     """Give a command the options that name dates and parameters."""
     for option in (
         click.option(
-            "--param", "-p", "typed", multiple=True, metavar="NAME=VALUE",
+            "--param",
+            "-p",
+            "typed",
+            multiple=True,
+            metavar="NAME=VALUE",
             help="Set a parameter; repeat for more. `ml-pipeline params` lists them.",
         ),
         click.option("--to", "to", metavar="DATE", help="Last date of a range."),
         click.option("--from", "from_", metavar="DATE", help="First date of a range."),
         click.option(
-            "--as-of", metavar="DATE",
+            "--as-of",
+            metavar="DATE",
             help="The date; the last one of the calendar if no date is given.",
         ),
     ):

@@ -1,15 +1,15 @@
 """`ml-pipeline run`: runs in process, on the instance that the UI shows."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ml_pipeline.cli.ages import Age
+from ml_pipeline.cli.plan import planned, print_plan
 from ml_pipeline.cli.request import Request, request_options, validated
-from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.cli.show import print_json, print_table, progress_bar
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.launch import DateRun, run_here
 from ml_pipeline.settings import settings
@@ -18,8 +18,18 @@ from ml_pipeline.settings import settings
 @click.command(name="run")
 @request_options
 @click.option(
-    "--select", "selection", multiple=True, metavar="ASSET",
+    "--select",
+    "selection",
+    multiple=True,
+    metavar="ASSET",
     help="Make only this asset; repeat for more. What it needs must be published already.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Tell what would be computed and reused; run nothing."
+)
+@click.option("--force", is_flag=True, help="Compute even what is published, compare the bytes.")
+@click.option(
+    "--max-age", type=Age(), metavar="AGE", help="Reuse nothing older, such as 7d or 12h."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
@@ -28,19 +38,29 @@ def command(
     to: str | None,
     typed: Sequence[str],
     selection: Sequence[str],
+    dry_run: bool,
+    force: bool,
+    max_age: timedelta | None,
     as_json: bool,
 ) -> int:
     """Run the pipeline for one date or a range of dates."""
     configured = settings()
-    request = validated(PIPELINE.params, configured, as_of, from_, to, typed)
+    options = [f"run.force={force}"] if force else []
+    if max_age is not None:
+        options.append(f"run.max_age_days={max_age / timedelta(days=1)}")
+    request = validated(PIPELINE.params, configured, as_of, from_, to, [*typed, *options])
     stages = PIPELINE.selected(selection or None)
+    if dry_run:
+        steps = planned(request, [stage.name for stage in stages])
+        print_plan(steps, as_json, with_reasons=False)
+        return 0
 
     from ml_pipeline.definitions import defs
     from ml_pipeline.instance import open_instance
     from ml_pipeline.store import ArtifactStore
 
     total = len(request.dates) * len(stages)
-    with open_instance(configured) as instance, _progress(total) as advance:
+    with open_instance(configured) as instance, progress_bar(total, "starting") as advance:
         runs = run_here(
             defs.resolve_implicit_global_asset_job_def(),
             PIPELINE,
@@ -51,7 +71,7 @@ def command(
             dates_per_run=configured.dates_per_run,
             logs=configured.home / "logs",
             selection=[stage.name for stage in stages],
-            progress=advance,
+            progress=lambda as_of, asset: advance(f"{as_of} {asset}"),
         )
     if as_json:
         print_json(_document(request, runs))
@@ -61,21 +81,11 @@ def command(
     for run in failed:
         click.echo(f"{run.as_of} failed: {run.error}", err=True)
     if failed:
-        logs = sorted({str(configured.home / "logs" / f"{run.dagster_run_id}.log") for run in failed})
+        logs = sorted(
+            {str(configured.home / "logs" / f"{run.dagster_run_id}.log") for run in failed}
+        )
         click.echo(f"The whole story: {', '.join(logs)}", err=True)
     return 1 if failed else 0
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[str, str], None]]:
-    """Show a bar on standard error while artifacts are made."""
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeRemainingColumn(), console=Console(stderr=True), transient=True,
-    )
-    with bar:
-        task = bar.add_task("starting", total=total)
-        yield lambda as_of, asset: bar.update(task, advance=1, description=f"{as_of} {asset}")
 
 
 def _document(request: Request, runs: Sequence[DateRun]) -> dict[str, Any]:
@@ -104,7 +114,8 @@ def _document(request: Request, runs: Sequence[DateRun]) -> dict[str, Any]:
     }
     failures = [
         {"as_of": run.as_of.isoformat(), "run_id": run.run_id, "error": run.error}
-        for run in runs if run.error is not None
+        for run in runs
+        if run.error is not None
     ]
     return document | ({"failures": failures} if failures else {})
 
@@ -124,8 +135,15 @@ def _print(runs: Sequence[DateRun]) -> None:
         print_table(
             ["as_of", "asset", "", "run id", "revision", "written to"],
             [
-                [run.as_of, made.record.asset, "reused" if made.reused else "computed",
-                 made.record.run_id, made.record.revision, made.uri]
-                for run in done for made in run.artifacts
+                [
+                    run.as_of,
+                    made.record.asset,
+                    "reused" if made.reused else "computed",
+                    made.record.run_id,
+                    made.record.revision,
+                    made.uri,
+                ]
+                for run in done
+                for made in run.artifacts
             ],
         )

@@ -1,11 +1,13 @@
 """How results are printed: tables for people, one JSON document for programs."""
 
+import contextlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 
@@ -27,6 +29,27 @@ def print_table(
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     console.print(table)
+
+
+@contextlib.contextmanager
+def progress_bar(total: int | None, doing: str) -> Iterator[Callable[[str], None]]:
+    """Show a bar on standard error; what is yielded takes one step and tells at what.
+
+    Args:
+        total: number of steps, or None where that is unknown.
+        doing: what to show before the first step.
+    """
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(doing, total=total)
+        yield lambda at: bar.update(task, advance=1, description=at)
 
 
 def _cell(value: Any) -> str:

@@ -20,8 +20,18 @@ def command(host: str, port: int) -> int:
     click.echo(f"Dagster UI on http://{host}:{port}, home {configured.home}. Ctrl-C stops it.")
     environment = {**os.environ, "DAGSTER_HOME": str(folder), HOME_VARIABLE: str(configured.home)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "dagster", "dev", "-m", "ml_pipeline.definitions",
-         "--host", host, "--port", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "dagster",
+            "dev",
+            "-m",
+            "ml_pipeline.definitions",
+            "--host",
+            host,
+            "--port",
+            str(port),
+        ],
         env=environment,
     )
     try:

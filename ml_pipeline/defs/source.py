@@ -67,11 +67,14 @@ def day_digests(location: str) -> Mapping[date, str]:
     """
     stamp = sources.change_stamp(location)
     held = _remembered.get(location)
-    if held is not None and held[0] == stamp:
-        # A source that cannot be stamped may change at any time: trust it for one run, not for
-        # the life of a daemon.
-        if stamp is not None or time.monotonic() - held[1] < _TRUSTED_FOR_S:
-            return held[2]
+    # A source that cannot be stamped may change at any time: what was read of it counts for about
+    # one run, not for the life of a daemon.
+    if (
+        held is not None
+        and held[0] == stamp
+        and (stamp is not None or time.monotonic() - held[1] < _TRUSTED_FOR_S)
+    ):
+        return held[2]
     days = _from_disk(location, stamp)
     if days is None:
         days = datasets.day_digests(location)

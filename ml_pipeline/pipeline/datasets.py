@@ -152,9 +152,7 @@ def _part(file: str, source: Source) -> _Part:
                 extra_columns="ignore",
             )
         else:
-            scan = pl.scan_csv(
-                file, infer_schema=False, glob=source.remote, extra_columns="ignore"
-            )
+            scan = pl.scan_csv(file, infer_schema=False, glob=source.remote)
         schema = scan.collect_schema()
         said = {} if source.remote else _said_by_folders(os.path.relpath(file, source.root), schema)
         if said:

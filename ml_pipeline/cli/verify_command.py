@@ -1,0 +1,35 @@
+"""`ml-pipeline verify`: is every artifact what it was?"""
+
+import click
+
+from ml_pipeline.cli.show import print_json, progress_bar
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.housekeeping import verify
+from ml_pipeline.settings import settings
+from ml_pipeline.store import ArtifactStore
+
+
+@click.command(name="verify")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(as_json: bool) -> int:
+    """Check the digest of every artifact."""
+    store = ArtifactStore(settings().store_root)
+    count, bad = 0, []
+    with progress_bar(None, "checking") as advance:
+        for checked in verify(store, list(PIPELINE.stages)):
+            count += 1
+            advance(checked.path)
+            if checked.problem is not None:
+                bad.append(checked)
+    if as_json:
+        problems = [{"path": one.path, "problem": one.problem} for one in bad]
+        print_json({"checked": count, "damaged": problems})
+    else:
+        for one in bad:
+            click.echo(one.problem)
+        click.echo(f"{count} artifacts checked, {len(bad)} damaged.")
+        if bad:
+            click.echo(
+                "A damaged artifact is never served: the next run that needs it makes it again."
+            )
+    return 1 if bad else 0

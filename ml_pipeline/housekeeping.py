@@ -1,0 +1,113 @@
+"""Keeping a store in order: check what is there, and find what nobody needs any more."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from ml_pipeline.errors import StoreError
+from ml_pipeline.store import CLAIMS, RECORD, STAGING, ArtifactStore
+
+_READERS: Final = 4
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One artifact that was checked.
+
+    Attributes:
+        path: its directory below the store's root.
+        problem: what is wrong with it, or None.
+    """
+
+    path: str
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Removable:
+    """Something that can go.
+
+    Attributes:
+        path: directory or object below the store's root.
+        why: an orphan, or a revision that a newer one has replaced.
+        bytes: how much it holds.
+        objects: what to remove, what makes it readable first.
+    """
+
+    path: str
+    why: str
+    bytes: int
+    objects: tuple[str, ...]
+
+
+def verify(store: ArtifactStore, assets: Sequence[str]) -> Iterator[Checked]:
+    """Check size and digest of every artifact.
+
+    Args:
+        store: what to check.
+        assets: names of the assets.
+    """
+    paths = [path for asset in assets for path in store.directories(asset)]
+
+    def check(path: str) -> Checked:
+        try:
+            record = store.read_record(path)
+            if record is not None:
+                store.check(path, record)
+        except StoreError as error:
+            return Checked(path, str(error))
+        return Checked(path, None)
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        yield from readers.map(check, paths)
+
+
+def removable(store: ArtifactStore, older_than: timedelta) -> list[Removable]:
+    """Find orphans and replaced revisions.
+
+    Orphans are files without a record, and what crashed writers have left. A revision is replaced
+    when the same run id has a newer one. Neither counts before it has reached the age given, so
+    what is being written right now is safe.
+
+    Args:
+        store: where to look.
+        older_than: age, by the store's own clock.
+    """
+    cutoff = datetime.now(UTC) - older_than
+    directories = defaultdict(list)
+    for entry in store.entries(""):
+        directories[entry["path"].rpartition("/")[0]].append(entry)
+    found: list[Removable] = []
+    published: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
+
+    def add(path: str, why: str, objects: list[Any]) -> None:
+        names = sorted((o["path"] for o in objects), key=lambda name: not name.endswith(RECORD))
+        found.append(Removable(path, why, sum(o["size"] for o in objects), tuple(names)))
+
+    for directory, objects in directories.items():
+        written = max(entry["last_modified"] for entry in objects)
+        names = {entry["path"].rpartition("/")[2] for entry in objects}
+        if directory.startswith((STAGING, CLAIMS)):
+            if written < cutoff:
+                add(directory, "left by a run that crashed", objects)
+        elif RECORD in names:
+            published[directory.rpartition("/rev=")[0]].append((written, directory))
+        elif "/rev=" in directory and written < cutoff:
+            add(directory, "orphan: files without a record", objects)
+    for revisions in published.values():
+        revisions.sort()
+        for written, directory in revisions[:-1]:
+            if written < cutoff:
+                add(directory, "replaced by a newer revision", directories[directory])
+    return sorted(found, key=lambda item: item.path)
+
+
+def remove(store: ArtifactStore, items: Sequence[Removable]) -> Iterator[Removable]:
+    """Remove what was found, yielding each as it is gone."""
+    for item in items:
+        for path in item.objects:
+            store.remove(path)
+        yield item

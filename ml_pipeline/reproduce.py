@@ -1,0 +1,98 @@
+"""Run something again from its record alone, and say whether the result agrees."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from ml_pipeline.catalog import Entry, lineage
+from ml_pipeline.errors import ArtifactMissing, ParamsError
+from ml_pipeline.params import ParamModel, ParamSet
+from ml_pipeline.provenance import versions
+from ml_pipeline.record import Record
+from ml_pipeline.reuse import Materializer
+from ml_pipeline.stages import Pipeline
+from ml_pipeline.store import ArtifactStore
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One asset made again.
+
+    Attributes:
+        asset: its name.
+        agrees: whether the bytes are the same; None where the original is gone.
+        changed: what is not as it was: code, source data, packages.
+    """
+
+    asset: str
+    agrees: bool | None
+    changed: tuple[str, ...]
+
+
+def recorded_params(model: ParamModel, record: Record) -> ParamSet:
+    """Return the parameters that a record holds.
+
+    Raises:
+        ParamsError: if they are no longer valid for the pipeline as it is now.
+    """
+    try:
+        return model.validate(record.params, origins=record.origins)
+    except ParamsError as error:
+        raise ParamsError(
+            [
+                f"run {record.run_id} was made with parameters that are not valid any more",
+                *error.problems,
+            ]
+        ) from error
+
+
+def reproduce(
+    pipeline: Pipeline, store: ArtifactStore, entry: Entry, clean: ArtifactStore
+) -> Iterator[Comparison]:
+    """Make an artifact and all that it comes from again, in a store of its own.
+
+    Args:
+        pipeline: the pipeline as it is now.
+        store: where the original is.
+        entry: the original.
+        clean: an empty store.
+
+    Yields:
+        A comparison for each asset, in order of dependence.
+
+    Raises:
+        ArtifactMissing: if the asset is no stage of the pipeline any more.
+        ParamsError: if its parameters are no longer valid.
+    """
+    record = entry.record
+    if record.asset not in pipeline.stages:
+        raise ArtifactMissing(
+            f"'{record.asset}' must be an asset of the pipeline to be made again, but is not any"
+            f" more. Check out commit {record.provenance.git_commit or 'of that time'} first."
+        )
+    params = recorded_params(pipeline.params, record)
+    originals = lineage(store, entry)
+    packages = _changed_packages(record)
+    as_of: date | None = record.as_of
+    wanted = [stage.name for stage in pipeline.upstream_of(record.asset)]
+    for outcome in Materializer(pipeline, clean).run(params, as_of, wanted):
+        original = originals.get(outcome.record.asset)
+        if original is None:
+            yield Comparison(outcome.record.asset, None, ())
+            continue
+        changed = []
+        if original.record.code != outcome.record.code:
+            changed.append("code")
+        if original.record.external != outcome.record.external:
+            changed.append("source data")
+        agrees = original.record.content.digest == outcome.record.content.digest
+        yield Comparison(outcome.record.asset, agrees, (*changed, *packages))
+
+
+def _changed_packages(record: Record) -> tuple[str, ...]:
+    now = versions()
+    return tuple(
+        f"{name} {then} -> {now.get(name, 'gone')}"
+        for name, then in record.provenance.packages.items()
+        if now.get(name) != then
+    )

@@ -1,0 +1,80 @@
+"""What several test modules share: a Hypothesis profile and ways to run code in other processes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+HERE = Path(__file__).parent
+
+hypothesis.settings.register_profile("ml_pipeline", max_examples=60, deadline=None)
+hypothesis.settings.load_profile("ml_pipeline")
+
+Fingerprint = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def run_python() -> Callable[..., str]:
+    """Run Python code in a new process and return what it prints.
+
+    The code gets `arguments` as ``sys.argv[1:]``; `env` is added to the environment.
+    """
+
+    def run(code: str, *arguments: str, **env: str) -> str:
+        finished = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout
+
+    return run
+
+
+@pytest.fixture
+def run_script() -> Callable[..., Any]:
+    """Run a script of this folder in a new process and return the JSON that it prints."""
+
+    def run(script: str, *arguments: object) -> Any:
+        finished = subprocess.run(
+            [sys.executable, str(HERE / script), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert finished.returncode == 0, finished.stderr
+        return json.loads(finished.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def code_server() -> Iterator[Callable[[dict[str, Any]], dict[str, str]]]:
+    """Answer requests of `code_child.py`, each in a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, str(HERE / "code_child.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+
+        def ask(request: dict[str, Any]) -> dict[str, str]:
+            print(json.dumps(request), file=server.stdin, flush=True)  # noqa: T201 - the protocol
+            reply: dict[str, str] = json.loads(server.stdout.readline())
+            return reply
+
+        yield ask
+        server.stdin.close()
