@@ -21,7 +21,11 @@ _SHOWN: Final = 5
 
 
 def why_computed(
-    store: ArtifactStore, slot: Slot, code: str, inputs: Mapping[str, Record], external: str | None
+    store: ArtifactStore,
+    slot: Slot,
+    code: str,
+    inputs: Mapping[str, Record | None],
+    external: str | None,
 ) -> str:
     """Say why something has to be computed, as a phrase.
 
@@ -29,7 +33,7 @@ def why_computed(
         store: where nothing was found.
         slot: the artifact's place.
         code: fingerprint or version of its code.
-        inputs: records of what it would read.
+        inputs: records of what it would read; None for what has to be computed first.
         external: digest of the outside data that it would read.
     """
     for earlier in store.revisions(slot):
@@ -39,7 +43,11 @@ def why_computed(
         changed += [
             f"input {name} changed"
             for name, record in inputs.items()
-            if name not in earlier.inputs or earlier.inputs[name].digest != record.content.digest
+            if record is not None
+            and (name not in earlier.inputs or earlier.inputs[name].digest != record.content.digest)
+        ]
+        changed += [
+            f"input {name} has to be computed" for name, record in inputs.items() if record is None
         ]
         if earlier.external != external:
             changed.append("source data changed")

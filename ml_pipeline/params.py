@@ -413,7 +413,7 @@ class ParamModel:
                 own_words = detail["type"] == "value_error" and str(detail["ctx"]["error"])
                 rule = own_words or f"must be {parameter.must_be}, but got"
                 shown = _shortened(detail["input"])
-                yield f"{parameter.dotted} {rule}{' (got ' + shown + ')' if own_words else ' ' + shown}"
+                yield f"{parameter.dotted} {rule} {f'(got {shown})' if own_words else shown}"
 
 
 def _shortened(value: Any) -> str:

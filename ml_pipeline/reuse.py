@@ -140,7 +140,10 @@ class Materializer:
                     known[name] = self.locate(self.pipeline.stage(name), params, as_of)
                     waiting.remove(name)
             if waiting:
-                yield stage, f"{', '.join(waiting)} will be computed first"
+                slot = stage.slot(params, as_of)
+                inputs = {name: known.get(name) for name in stage.upstream}
+                external = stage.external(params, as_of)
+                yield stage, why_computed(self.store, slot, stage.code, inputs, external)
                 continue
             decision = self.decide(stage, params, as_of, known)
             if decision.reuse is not None:

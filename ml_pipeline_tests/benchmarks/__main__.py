@@ -206,7 +206,7 @@ def deciding(scratch: Path, artifacts: int = 100_000) -> Iterator[object]:
     materializer = Materializer(pipeline, store)
     stage = pipeline.stage("table")
     day = date(1998, 5, 31)
-    sample = list(materializer.run(pipeline.params.parse({"number": 0}), day))[0]
+    sample = next(materializer.run(pipeline.params.parse({"number": 0}), day))
     began = time.perf_counter()
     for number in range(1, artifacts):
         slot = stage.slot(pipeline.params.parse({"number": number}), day)
