@@ -3,7 +3,7 @@
 import contextlib
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,19 @@ from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
 
 RUN_ID_TAG: Final = "ml_pipeline/run_id"
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody pressed Ctrl-C.
+
+    Attributes:
+        done: the dates that were done by then.
+    """
+
+    def __init__(self, done: Sequence["DateRun"]) -> None:
+        """Keep what is done."""
+        super().__init__()
+        self.done = done
 
 
 @dataclass(frozen=True)
@@ -60,111 +73,134 @@ class DateRun:
         }
 
 
-def run_here(
-    job: dg.JobDefinition,
-    pipeline: Pipeline,
-    store: ArtifactStore,
-    instance: dg.DagsterInstance,
-    params: ParamSet,
-    dates: Sequence[date],
-    *,
-    dates_per_run: int,
-    logs: Path,
-    selection: Sequence[str] | None = None,
-    progress: Callable[[str, str], None] = lambda _as_of, _asset: None,
-) -> list[DateRun]:
-    """Run a pipeline for a range of consecutive dates in this process.
+@dataclass(frozen=True)
+class InProcess:
+    """Runs a pipeline in this process, on an instance that a UI may show.
 
-    Args:
+    Attributes:
         job: the code location's implicit asset job.
         pipeline: its stages.
         store: where artifacts are.
         instance: where the runs are kept.
-        params: values of all parameters.
-        dates: consecutive days in order.
-        dates_per_run: most dates in one Dagster run.
         logs: folder for what the runs print; one file for each.
-        selection: names of the assets wanted; all of them if omitted.
-        progress: called with date and asset as each artifact is done.
-
-    Returns:
-        One entry for each date, in order. A failed date has its error there; it is not raised.
+        dates_per_run: most dates in one Dagster run.
     """
-    done: list[DateRun] = []
-    for first in range(0, len(dates), dates_per_run):
-        part = list(dates[first : first + dates_per_run])
-        done += _one_run(job, pipeline, store, instance, params, part, logs, selection, progress)
-    return done
+
+    job: dg.JobDefinition
+    pipeline: Pipeline
+    store: ArtifactStore
+    instance: dg.DagsterInstance
+    logs: Path
+    dates_per_run: int
+
+    def run(
+        self,
+        params: ParamSet,
+        dates: Sequence[date],
+        selection: Sequence[str] | None = None,
+        progress: Callable[[str, str], None] = lambda _as_of, _asset: None,
+    ) -> list[DateRun]:
+        """Run the pipeline for a range of dates.
+
+        Args:
+            params: values of all parameters.
+            dates: consecutive days in order.
+            selection: names of the assets wanted; all of them if omitted.
+            progress: called with date and asset as each artifact is done.
+
+        Returns:
+            One entry for each date, in order. A failed date has its error there; it is not raised.
+
+        Raises:
+            Stopped: at Ctrl-C, with what is done; it stays published.
+        """
+        done: list[DateRun] = []
+        for first in range(0, len(dates), self.dates_per_run):
+            part = dates[first : first + self.dates_per_run]
+            try:
+                done += self._one_run(params, part, selection, progress)
+            except Stopped as stopped:
+                raise Stopped([*done, *stopped.done]) from None
+        return done
+
+    def _one_run(
+        self,
+        params: ParamSet,
+        dates: Sequence[date],
+        selection: Sequence[str] | None,
+        progress: Callable[[str, str], None],
+    ) -> list[DateRun]:
+        dagster_run_id = str(uuid.uuid4())
+        runs = {
+            day.isoformat(): DateRun(
+                day, self.pipeline.run_slot(params, day).run_id, dagster_run_id
+            )
+            for day in dates
+        }
+        stages = self.pipeline.selected(selection)
+
+        def listen(event: dg.EventLogEntry) -> None:
+            if event.asset_materialization is not None:
+                materialized = event.asset_materialization
+                progress(str(materialized.partition), materialized.asset_key.to_user_string())
+
+        with _output_to(self.logs / f"{dagster_run_id}.log"):
+            self.instance.add_event_listener(dagster_run_id, listen)
+            result = self.job.execute_in_process(
+                run_config=run_config(params),
+                instance=self.instance,
+                partition_key=dates[0].isoformat() if len(dates) == 1 else None,
+                raise_on_error=False,
+                asset_selection=[dg.AssetKey(stage.name.split("/")) for stage in stages],
+                run_id=dagster_run_id,
+                tags=_tags(params, list(runs.values())),
+            )
+        for made in result.get_asset_materialization_events():
+            run = runs[str(made.partition)]
+            artifact = self._artifact(made.materialization, params, run.as_of)
+            if artifact is not None:
+                run.artifacts.append(artifact)
+        complete = [run for run in runs.values() if len(run.artifacts) == len(stages)]
+        if not result.success:
+            if _was_interrupted(result):
+                raise Stopped(complete)
+            _note_errors(result, [run for run in runs.values() if run not in complete])
+        return list(runs.values())
+
+    def _artifact(
+        self, made: dg.AssetMaterialization, params: ParamSet, as_of: date
+    ) -> Artifact | None:
+        slot = self.pipeline.stage(made.asset_key.to_user_string()).slot(params, as_of)
+        directory = slot.revision(str(made.metadata["revision"].value))
+        record = self.store.read_record(directory)
+        if record is None:
+            return None
+        uri = self.store.address(f"{directory}/{record.content.file}")
+        return Artifact(slot, record, uri, reused=bool(made.metadata["reused"].value))
 
 
-def _one_run(
-    job: dg.JobDefinition,
-    pipeline: Pipeline,
-    store: ArtifactStore,
-    instance: dg.DagsterInstance,
-    params: ParamSet,
-    dates: Sequence[date],
-    logs: Path,
-    selection: Sequence[str] | None,
-    progress: Callable[[str, str], None],
-) -> list[DateRun]:
-    dagster_run_id = str(uuid.uuid4())
-    runs = {
-        day.isoformat(): DateRun(day, pipeline.run_slot(params, day).run_id, dagster_run_id)
-        for day in dates
-    }
+def _tags(params: ParamSet, runs: Sequence[DateRun]) -> dict[str, str]:
     tags = {ORIGINS_TAG: json.dumps(dict(params.origins))}
-    if len(dates) == 1:
-        tags[RUN_ID_TAG] = runs[dates[0].isoformat()].run_id
-        tags["dagster/partition"] = dates[0].isoformat()
-    else:
-        tags["dagster/asset_partition_range_start"] = dates[0].isoformat()
-        tags["dagster/asset_partition_range_end"] = dates[-1].isoformat()
-
-    def listen(event: dg.EventLogEntry) -> None:
-        if event.asset_materialization is not None:
-            materialized = event.asset_materialization
-            progress(str(materialized.partition), materialized.asset_key.to_user_string())
-
-    stages = pipeline.selected(selection)
-    with _output_to(logs / f"{dagster_run_id}.log"):
-        instance.add_event_listener(dagster_run_id, listen)
-        result = job.execute_in_process(
-            run_config=run_config(params),
-            instance=instance,
-            partition_key=dates[0].isoformat() if len(dates) == 1 else None,
-            raise_on_error=False,
-            asset_selection=[dg.AssetKey(stage.name.split("/")) for stage in stages],
-            run_id=dagster_run_id,
-            tags=tags,
-        )
-    for made in result.get_asset_materialization_events():
-        run = runs[str(made.partition)]
-        artifact = _artifact(made.materialization, pipeline, store, params, run.as_of)
-        if artifact is not None:
-            run.artifacts.append(artifact)
-    if not result.success:
-        _note_errors(result, runs)
-    return list(runs.values())
+    if len(runs) == 1:
+        return tags | {RUN_ID_TAG: runs[0].run_id}
+    return tags | {
+        "dagster/asset_partition_range_start": runs[0].as_of.isoformat(),
+        "dagster/asset_partition_range_end": runs[-1].as_of.isoformat(),
+    }
 
 
-def _artifact(
-    made: dg.AssetMaterialization,
-    pipeline: Pipeline,
-    store: ArtifactStore,
-    params: ParamSet,
-    as_of: date,
-) -> Artifact | None:
-    slot = pipeline.stage(made.asset_key.to_user_string()).slot(params, as_of)
-    directory = slot.revision(str(made.metadata["revision"].value))
-    record = store.read_record(directory)
-    if record is None:
-        return None
-    uri = store.address(f"{directory}/{record.content.file}")
-    return Artifact(slot, record, uri, reused=bool(made.metadata["reused"].value))
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    errors = [
+        getattr(event.event_specific_data, "error", None)
+        for event in result.filter_events(lambda event: event.is_failure)
+    ]
+    return any(
+        error is not None and error.cls_name == "DagsterExecutionInterruptedError"
+        for error in errors
+    )
 
 
-def _note_errors(result: dg.ExecuteInProcessResult, runs: Mapping[str, DateRun]) -> None:
+def _note_errors(result: dg.ExecuteInProcessResult, runs: Sequence[DateRun]) -> None:
     """Give every date that failed its reason; where a run failed as a whole, all share one."""
     told: dict[str, str] = {}
     reason = "the run failed; its log says why"
@@ -177,8 +213,8 @@ def _note_errors(result: dg.ExecuteInProcessResult, runs: Mapping[str, DateRun])
             while error.cause is not None:
                 error = error.cause
             reason = error.message.strip().partition(": ")[2] or error.message.strip()
-    for as_of, run in runs.items():
-        run.error = told.get(as_of, None if told else reason)
+    for run in runs:
+        run.error = told.get(run.as_of.isoformat(), reason)
 
 
 @contextlib.contextmanager

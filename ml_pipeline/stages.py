@@ -146,14 +146,14 @@ class Pipeline:
 
     def asset(
         self,
-        function: F | None = None,
+        function: Any = None,
         /,
         *,
         reads: Callable[..., str] | None = None,
         code_version: str | None = None,
         description: str | None = None,
         kinds: Iterable[str] = (),
-    ) -> F | Callable[[F], F]:
+    ) -> Any:
         """Make a function a stage of this pipeline; the function itself is returned unchanged.
 
         Args:

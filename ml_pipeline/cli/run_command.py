@@ -11,7 +11,7 @@ from ml_pipeline.cli.plan import planned, print_plan
 from ml_pipeline.cli.request import Request, request_options, validated
 from ml_pipeline.cli.show import print_json, print_table, progress_bar
 from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.launch import DateRun, run_here
+from ml_pipeline.launch import DateRun, InProcess, Stopped
 from ml_pipeline.settings import settings
 
 
@@ -60,19 +60,28 @@ def command(
     from ml_pipeline.store import ArtifactStore
 
     total = len(request.dates) * len(stages)
-    with open_instance(configured) as instance, progress_bar(total, "starting") as advance:
-        runs = run_here(
-            defs.resolve_implicit_global_asset_job_def(),
-            PIPELINE,
-            ArtifactStore(configured.store_root),
-            instance,
-            request.params,
-            request.dates,
-            dates_per_run=configured.dates_per_run,
-            logs=configured.home / "logs",
-            selection=[stage.name for stage in stages],
-            progress=lambda as_of, asset: advance(f"{as_of} {asset}"),
+    try:
+        with open_instance(configured) as instance, progress_bar(total, "starting") as advance:
+            runs = InProcess(
+                job=defs.resolve_implicit_global_asset_job_def(),
+                pipeline=PIPELINE,
+                store=ArtifactStore(configured.store_root),
+                instance=instance,
+                logs=configured.home / "logs",
+                dates_per_run=configured.dates_per_run,
+            ).run(
+                request.params,
+                request.dates,
+                selection=[stage.name for stage in stages],
+                progress=lambda as_of, asset: advance(f"{as_of} {asset}"),
+            )
+    except Stopped as stopped:
+        click.echo(
+            f"Stopped. {len(stopped.done)} of {len(request.dates)} dates are done and stay; the"
+            " same command goes on from there.",
+            err=True,
         )
+        return 130
     if as_json:
         print_json(_document(request, runs))
     else:
