@@ -72,7 +72,7 @@ def code_server() -> Iterator[Callable[[dict[str, Any]], dict[str, str]]]:
         assert server.stdout is not None
 
         def ask(request: dict[str, Any]) -> dict[str, str]:
-            print(json.dumps(request), file=server.stdin, flush=True)  # noqa: T201 - the protocol
+            print(json.dumps(request), file=server.stdin, flush=True)
             reply: dict[str, str] = json.loads(server.stdout.readline())
             return reply
 

@@ -135,7 +135,9 @@ scalars = st.one_of(
 )
 values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 names = st.text("abcdef_", min_size=1, max_size=4)
@@ -199,10 +201,8 @@ def test_integer_float_and_text_of_a_float_field_agree(number: int) -> None:
         x: float = 0.5
 
     model = ParamModel(g=Group)
-    ids = {
-        run_id(model.parse({"x": form}).identity_values(["g"]), None)
-        for form in (number, float(number), str(number), f"{number}.0", f"{number}e0", f" {number} ")
-    }
+    forms = (number, float(number), str(number), f"{number}.0", f"{number}e0", f" {number} ")
+    ids = {run_id(model.parse({"x": form}).identity_values(["g"]), None) for form in forms}
     assert len(ids) == 1
 
 
@@ -286,9 +286,7 @@ def test_enum_and_date_count_by_what_they_are_written_as() -> None:
         ({None: 2}, "g.a must have text keys, but has the key None."),
     ],
 )
-def test_value_without_canonical_form_is_refused_naming_the_field(
-    value: Any, message: str
-) -> None:
+def test_value_without_canonical_form_is_refused_naming_the_field(value: Any, message: str) -> None:
     with pytest.raises(PipelineError) as caught:
         document({"g": {"a": value}}, None)
     assert str(caught.value) == message

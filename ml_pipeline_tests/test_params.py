@@ -21,8 +21,7 @@ from ml_pipeline.params import (
 )
 
 FOOTER = (
-    "\nNothing was launched."
-    " `ml-pipeline params` lists every parameter with its type and bounds."
+    "\nNothing was launched. `ml-pipeline params` lists every parameter with its type and bounds."
 )
 
 
@@ -32,9 +31,7 @@ class Color(enum.Enum):
 
 
 class Data(ParamGroup):
-    dataset: Literal["orders", "customers"] = Field(
-        default="orders", json_schema_extra=PATH_LABEL
-    )
+    dataset: Literal["orders", "customers"] = Field(default="orders", json_schema_extra=PATH_LABEL)
     source: str = Field(default="sample", min_length=1, max_length=12)
     first_day: datetime.date = datetime.date(1997, 1, 1)
 
@@ -61,9 +58,7 @@ class Training(ParamGroup):
     weights: list[float] = Field(default=[1.0])
     limits: dict[str, int] = Field(default={})
     note: str | None = None
-    model_version: str = Field(
-        default="v1", pattern=r"^[a-z0-9.]+$", json_schema_extra=PATH_LABEL
-    )
+    model_version: str = Field(default="v1", pattern=r"^[a-z0-9.]+$", json_schema_extra=PATH_LABEL)
     workers: int = Field(default=1, ge=1, json_schema_extra=NOT_IDENTITY)
 
     @pydantic.field_validator("note")
@@ -93,55 +88,67 @@ def refusal(model: ParamModel, values: dict[str, Any]) -> str:
 # One value
 
 
+RATE = "number > 0 and <= 1"
+DEPTH = "integer >= 1 and <= 32"
+PENALTY = "number >= 0 and < 10"
+SOURCE = "text of 1 to 12 characters"
+
+
 @pytest.mark.parametrize(
-    ("name", "value", "message"),
+    ("name", "value", "rule", "shown"),
     [
-        ("learning_rate", 0, "training.learning_rate must be number > 0 and <= 1, but got 0"),
-        ("learning_rate", 1.5, "training.learning_rate must be number > 0 and <= 1, but got 1.5"),
-        ("learning_rate", "1.5", "training.learning_rate must be number > 0 and <= 1, but got '1.5'"),
-        ("learning_rate", "fast", "training.learning_rate must be number > 0 and <= 1, but got 'fast'"),
-        ("learning_rate", "", "training.learning_rate must be number > 0 and <= 1, but got ''"),
-        ("learning_rate", None, "training.learning_rate must be number > 0 and <= 1, but got None"),
-        ("learning_rate", "none", "training.learning_rate must be number > 0 and <= 1, but got 'none'"),
-        ("learning_rate", [0.1], "training.learning_rate must be number > 0 and <= 1, but got [0.1]"),
-        ("learning_rate", True, "training.learning_rate must be number > 0 and <= 1, but got True"),
-        ("learning_rate", math.nan, "training.learning_rate must be number > 0 and <= 1, but got nan"),
-        ("learning_rate", "nan", "training.learning_rate must be number > 0 and <= 1, but got 'nan'"),
-        ("regularization", math.inf, "training.regularization must be number >= 0 and < 10, but got inf"),
-        ("regularization", "-inf", "training.regularization must be number >= 0 and < 10, but got '-inf'"),
-        ("regularization", 10, "training.regularization must be number >= 0 and < 10, but got 10"),
-        ("max_depth", 0, "training.max_depth must be integer >= 1 and <= 32, but got 0"),
-        ("max_depth", "33", "training.max_depth must be integer >= 1 and <= 32, but got '33'"),
-        ("max_depth", 2.5, "training.max_depth must be integer >= 1 and <= 32, but got 2.5"),
-        ("max_depth", "2.5", "training.max_depth must be integer >= 1 and <= 32, but got '2.5'"),
-        ("max_depth", False, "training.max_depth must be integer >= 1 and <= 32, but got False"),
-        ("max_depth", math.nan, "training.max_depth must be integer >= 1 and <= 32, but got nan"),
-        ("max_depth", 10**400, f"training.max_depth must be integer >= 1 and <= 32, but got 1{'0' * 39}... (399 characters)"),
-        ("horizon_days", 0, "features.horizon_days must be integer >= 1 or none, but got 0"),
-        ("horizon_days", True, "features.horizon_days must be integer >= 1 or none, but got True"),
-        ("shuffle", "maybe", "training.shuffle must be true or false, but got 'maybe'"),
-        ("shuffle", 2, "training.shuffle must be true or false, but got 2"),
-        ("dataset", "order", "data.dataset must be one of orders, customers, but got 'order'"),
-        ("dataset", True, "data.dataset must be one of orders, customers, but got True"),
-        ("color", "green", "training.color must be one of red, blue, but got 'green'"),
-        ("source", "", "data.source must be text of 1 to 12 characters, but got ''"),
-        ("source", 7, "data.source must be text of 1 to 12 characters, but got 7"),
-        ("source", "\ud800", r"data.source must be text of 1 to 12 characters, but got '\ud800'"),
-        ("source", "x" * 99, f"data.source must be text of 1 to 12 characters, but got '{'x' * 39}... (99 characters)"),
-        ("model_version", "a b", "training.model_version must be text matching ^[a-z0-9.]+$, but got 'a b'"),
-        ("model_version", "v1\n", r"training.model_version must be text matching ^[a-z0-9.]+$, but got 'v1\n'"),
-        ("weights", "1,2", "training.weights must be list, but got '1,2'"),
-        ("weights", "[1,", "training.weights must be list, but got '[1,'"),
-        ("limits", {"a": "x"}, "training.limits must be mapping, but got 'x'"),
-        ("first_day", "soon", "data.first_day must be date, but got 'soon'"),
-        ("note", "lengthy", "training.note must be short (got 'lengthy')"),
-        ("workers", 0, "training.workers must be integer >= 1, but got 0"),
+        ("learning_rate", 0, RATE, "0"),
+        ("learning_rate", 1.5, RATE, "1.5"),
+        ("learning_rate", "1.5", RATE, "'1.5'"),
+        ("learning_rate", "fast", RATE, "'fast'"),
+        ("learning_rate", "", RATE, "''"),
+        ("learning_rate", None, RATE, "None"),
+        ("learning_rate", "none", RATE, "'none'"),
+        ("learning_rate", [0.1], RATE, "[0.1]"),
+        ("learning_rate", True, RATE, "True"),
+        ("learning_rate", math.nan, RATE, "nan"),
+        ("learning_rate", "nan", RATE, "'nan'"),
+        ("regularization", math.inf, PENALTY, "inf"),
+        ("regularization", "-inf", PENALTY, "'-inf'"),
+        ("regularization", 10, PENALTY, "10"),
+        ("max_depth", 0, DEPTH, "0"),
+        ("max_depth", "33", DEPTH, "'33'"),
+        ("max_depth", 2.5, DEPTH, "2.5"),
+        ("max_depth", "2.5", DEPTH, "'2.5'"),
+        ("max_depth", False, DEPTH, "False"),
+        ("max_depth", math.nan, DEPTH, "nan"),
+        ("max_depth", 10**400, DEPTH, f"1{'0' * 39}... (399 characters)"),
+        ("horizon_days", 0, "integer >= 1 or none", "0"),
+        ("horizon_days", True, "integer >= 1 or none", "True"),
+        ("shuffle", "maybe", "true or false", "'maybe'"),
+        ("shuffle", 2, "true or false", "2"),
+        ("dataset", "order", "one of orders, customers", "'order'"),
+        ("dataset", True, "one of orders, customers", "True"),
+        ("color", "green", "one of red, blue", "'green'"),
+        ("source", "", SOURCE, "''"),
+        ("source", 7, SOURCE, "7"),
+        ("source", "\ud800", SOURCE, r"'\ud800'"),
+        ("source", "x" * 99, SOURCE, f"'{'x' * 39}... (99 characters)"),
+        ("model_version", "a b", "text matching ^[a-z0-9.]+$", "'a b'"),
+        ("model_version", "v1\n", "text matching ^[a-z0-9.]+$", r"'v1\n'"),
+        ("weights", "1,2", "list", "'1,2'"),
+        ("weights", "[1,", "list", "'[1,'"),
+        ("limits", {"a": "x"}, "mapping", "'x'"),
+        ("first_day", "soon", "date", "'soon'"),
+        ("workers", 0, "integer >= 1", "0"),
     ],
-)  # fmt: skip
+)
 def test_value_that_breaks_a_rule_is_refused_with_rule_and_value(
-    model: ParamModel, name: str, value: Any, message: str
+    model: ParamModel, name: str, value: Any, rule: str, shown: str
 ) -> None:
-    assert refusal(model, {name: value}) == message
+    found = refusal(model, {name: value})
+    assert found == f"{model.find(name).dotted} must be {rule}, but got {shown}"
+
+
+def test_value_that_breaks_a_rule_of_its_own_is_refused_in_the_words_of_that_rule(
+    model: ParamModel,
+) -> None:
+    assert refusal(model, {"note": "lengthy"}) == "training.note must be short (got 'lengthy')"
 
 
 @pytest.mark.parametrize(
@@ -184,39 +191,52 @@ def test_text_form_of_a_value_is_read_as_the_value(
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
+    ("name", "meant"),
     [
-        ("learning_rte", "'learning_rte' does not exist. Did you mean 'learning_rate'?"),
-        ("training.learning_rte", "'training.learning_rte' does not exist. Did you mean 'learning_rate'?"),
-        ("data.learning_rate", "'data.learning_rate' does not exist. Did you mean 'training.learning_rate'?"),
-        ("trainig.learning_rate", "'trainig.learning_rate' does not exist. Did you mean 'training.learning_rate'?"),
-        ("trainig.learning_rte", "'trainig.learning_rte' does not exist. Did you mean 'learning_rate'?"),
-        ("lr", "'lr' does not exist. Did you mean 'learning_rate'?"),
-        ("MD", "'MD' does not exist. Did you mean 'max_depth'?"),
-        ("zzz", "'zzz' does not exist"),
-        ("", "'' does not exist"),
-        (".", "'.' does not exist"),
+        ("learning_rte", "learning_rate"),
+        ("training.learning_rte", "learning_rate"),
+        ("data.learning_rate", "training.learning_rate"),
+        ("trainig.learning_rate", "training.learning_rate"),
+        ("trainig.learning_rte", "learning_rate"),
+        ("lr", "learning_rate"),
+        ("MD", "max_depth"),
     ],
-)  # fmt: skip
+)
 def test_name_that_does_not_exist_is_refused_with_the_nearest(
-    model: ParamModel, name: str, message: str
+    model: ParamModel, name: str, meant: str
 ) -> None:
-    assert refusal(model, {name: 1}) == message
+    assert refusal(model, {name: 1}) == f"'{name}' does not exist. Did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize("name", ["zzz", "", "."])
+def test_name_that_is_near_to_nothing_is_refused_without_a_guess(
+    model: ParamModel, name: str
+) -> None:
+    assert refusal(model, {name: 1}) == f"'{name}' does not exist"
 
 
 @pytest.mark.parametrize(
     ("nested", "message"),
     [
-        ({"trainig": {"max_depth": 4}}, "'trainig' is no parameter group. Did you mean 'training'?"),
+        ({"trainig": {}}, "'trainig' is no parameter group. Did you mean 'training'?"),
         ({"max_depth": 4}, "'max_depth' belongs in group 'training'"),
-        ({"data": {"max_depth": 4}}, "'data.max_depth' does not exist. It belongs in group 'training'"),
-        ({"training": {"max_deth": 4}}, "'training.max_deth' does not exist. Did you mean 'max_depth'?"),
-        ({"training": {"datset": 4}}, "'training.datset' does not exist. Did you mean 'dataset'?"),
+        (
+            {"data": {"max_depth": 4}},
+            "'data.max_depth' does not exist. It belongs in group 'training'",
+        ),
+        (
+            {"training": {"max_deth": 4}},
+            "'training.max_deth' does not exist. Did you mean 'max_depth'?",
+        ),
+        (
+            {"training": {"datset": 4}},
+            "'training.datset' does not exist. Did you mean 'dataset'?",
+        ),
         ({"training": [4]}, "training must be a mapping of parameters, but got [4]"),
         ({"training": "fast"}, "training must be a mapping of parameters, but got 'fast'"),
         ({"training": {1: 2}}, "'training.1' does not exist"),
     ],
-)  # fmt: skip
+)
 def test_nested_name_that_does_not_exist_is_refused_with_its_place(
     model: ParamModel, nested: dict[str, Any], message: str
 ) -> None:
@@ -227,7 +247,7 @@ def test_nested_name_that_does_not_exist_is_refused_with_its_place(
 
 @pytest.mark.xfail(strict=True, reason="nearest() breaks on a name that is no text")
 def test_group_name_that_is_not_text_is_refused(model: ParamModel) -> None:
-    with pytest.raises(ParamsError, match="1.* is no parameter group"):
+    with pytest.raises(ParamsError, match="is no parameter group"):
         model.validate({1: {"max_depth": 4}})  # as read from a YAML file
 
 
@@ -309,7 +329,8 @@ def test_rule_over_several_fields_is_reported_in_its_own_words() -> None:
         @pydantic.model_validator(mode="after")
         def _in_order(self) -> Self:
             if self.low > self.high:
-                raise ValueError(f"`low <= high` must hold, but got (low={self.low}, high={self.high})")
+                got = f"(low={self.low}, high={self.high})"
+                raise ValueError(f"`low <= high` must hold, but got {got}")
             return self
 
     with pytest.raises(ParamsError) as caught:

@@ -56,10 +56,10 @@ def overhead(scratch: Path) -> Iterator[object]:
     import os
 
     os.environ["ML_PIPELINE_HOME"] = str(scratch / "overhead")
-    from ml_pipeline.defs.assets import PIPELINE
     from ml_pipeline.definitions import defs
+    from ml_pipeline.defs.assets import PIPELINE
     from ml_pipeline.instance import open_instance
-    from ml_pipeline.launch import run_here
+    from ml_pipeline.launch import InProcess
     from ml_pipeline.settings import settings
     from ml_pipeline.store import ArtifactStore
 
@@ -72,15 +72,8 @@ def overhead(scratch: Path) -> Iterator[object]:
 
     def whole(instance: Any) -> None:
         params = PIPELINE.params.parse({"seed": next(seeds)})
-        runs = run_here(
-            job,
-            PIPELINE,
-            store,
-            instance,
-            params,
-            [day],
-            dates_per_run=1,
-            logs=configured.home / "logs",
+        runs = InProcess(job, PIPELINE, store, instance, configured.home / "logs", 1).run(
+            params, [day]
         )
         assert runs[0].error is None, runs[0].error
 

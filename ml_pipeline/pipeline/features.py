@@ -1,0 +1,68 @@
+"""Examples to learn from and to predict, built from orders.
+
+Nothing after `as_of` can reach an example: later orders are dropped before anything else sees
+them. Within that, the features of an example see its own `day` and before, and its target covers
+the `horizon_days` after.
+"""
+
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Literal
+
+from ml_pipeline.errors import NotEnoughDataError
+from ml_pipeline.pipeline.customer_features import customer_features
+from ml_pipeline.pipeline.order_columns import IN_ORDER
+from ml_pipeline.pipeline.revenue_features import revenue_features
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def build_features(
+    orders: "pl.DataFrame",
+    *,
+    dataset: Literal["orders", "customers"],
+    as_of: date,
+    lookback_days: int,
+    horizon_days: int,
+) -> "pl.DataFrame":
+    """Build the examples of a dataset, as far as was known by the end of `as_of`.
+
+    Args:
+        orders: customer_id, ordered_at and amount, in any order of rows; days after `as_of` are
+            ignored.
+        dataset: ``orders`` for one example per calendar day, ``customers`` for one per customer
+            and snapshot day.
+        as_of: the last day that may be known.
+        lookback_days: days of recent behaviour summarised in each example.
+        horizon_days: days after an example's `day` that its target covers.
+
+    Returns:
+        One row per example, sorted by day (and customer_id). `target` is null where its days are
+        not all over by the end of `as_of`: at the latest these are the examples of `as_of` itself,
+        the ones to predict.
+
+    Raises:
+        NotEnoughDataError: if there is no order by `as_of`, or too few days before it.
+    """
+    import polars as pl
+
+    known = orders.filter(pl.col("ordered_at") <= datetime.combine(as_of, time.max))
+    if known.is_empty():
+        later = orders["ordered_at"].min()
+        found = f"the first is of {later:%Y-%m-%d}" if isinstance(later, datetime) else "none at all"
+        raise NotEnoughDataError(
+            f"There must be orders on or before as_of={as_of}, but of those read {found}."
+            " Choose another as_of, a larger history_days, or another source."
+        )
+    # Sums of floats depend on their order: sorted, the same orders give the same bits.
+    known = known.sort(IN_ORDER).with_columns(day=pl.col("ordered_at").dt.date())
+    first: date = known.item(0, "day")
+    days = (as_of - first).days + 1
+    if days <= lookback_days:
+        raise NotEnoughDataError(
+            f"There must be more than lookback_days={lookback_days} days of orders up to"
+            f" as_of={as_of}, but there are {days}, from {first} on. Choose a later as_of, a"
+            " smaller lookback_days, a larger history_days, or another source."
+        )
+    build = revenue_features if dataset == "orders" else customer_features
+    return build(known, first=first, as_of=as_of, lookback=lookback_days, horizon=horizon_days)

@@ -1,0 +1,113 @@
+"""The store on an S3-compatible server: a real one, started here."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from ml_pipeline.errors import ArtifactDamaged, StoreUnreachable
+from ml_pipeline.housekeeping import verify
+from ml_pipeline.params import ParamGroup, ParamModel
+from ml_pipeline.reuse import Materializer
+from ml_pipeline.stages import Pipeline
+from ml_pipeline.store import ArtifactStore
+
+DAY = date(2026, 1, 5)
+
+
+class RegionParams(ParamGroup):
+    region: str = "north"
+
+
+PIPELINE = Pipeline("regional", ParamModel(regions=RegionParams))
+
+
+@PIPELINE.asset
+def table(as_of: date, regions: RegionParams) -> pl.DataFrame:
+    return pl.DataFrame({"day": [as_of.day] * 5, "region": [regions.region] * 5})
+
+
+@PIPELINE.asset
+def total(table: pl.LazyFrame) -> dict[str, int]:
+    return {"sum": table.select(pl.col("day").sum()).collect().item()}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{url}/moto-api/").close()
+                break
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.1)
+        urllib.request.urlopen(urllib.request.Request(f"{url}/bucket", method="PUT")).close()
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def store(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "word",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": server,
+        "AWS_ALLOW_HTTP": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return ArtifactStore(f"s3://bucket/{tmp_path.name} é")
+
+
+def test_s3_store_second_run_reuses_what_the_first_published(store: ArtifactStore) -> None:
+    materializer = Materializer(PIPELINE, store)
+    params = PIPELINE.params.parse({"region": "a/b"})
+    first = list(materializer.run(params, DAY))
+    second = list(materializer.run(params, DAY))
+    assert [outcome.reused for outcome in first] == [False, False]
+    assert [outcome.reused for outcome in second] == [True, True]
+    assert store.load(second[1].slot, second[1].record) == {"sum": 25}
+    assert [checked.problem for checked in verify(store, list(PIPELINE.stages))] == [None, None]
+
+
+def test_s3_store_changed_object_is_refused_and_computed_again(store: ArtifactStore) -> None:
+    materializer = Materializer(PIPELINE, store)
+    params = PIPELINE.params.parse({})
+    made = list(materializer.run(params, DAY))[1]
+    path = f"{made.slot.revision(made.record.revision)}/{made.record.content.file}"
+    store.overwrite(path, b"x" * made.record.content.bytes)
+    with pytest.raises(ArtifactDamaged, match="must have the digest"):
+        store.load(made.slot, made.record)
+    store.overwrite(path, b"short")
+    again = list(materializer.run(params, DAY))[1]
+    assert not again.reused
+    assert "must have" in again.reason
+    assert store.load(again.slot, again.record) == {"sum": 25}
+
+
+def test_s3_store_unreachable_server_is_one_clear_error(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    elsewhere = ArtifactStore("s3://bucket/elsewhere")
+    with pytest.raises(StoreUnreachable, match="ML_PIPELINE_STORE"):
+        elsewhere.read("anything")
