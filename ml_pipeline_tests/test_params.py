@@ -424,6 +424,32 @@ def test_group_before_the_one_that_it_follows_is_refused() -> None:
     )
 
 
+@pytest.mark.xfail(strict=True, reason="RunOptions takes the place of the user's group")
+def test_group_with_the_name_of_the_run_options_is_refused() -> None:
+    with pytest.raises(PipelineError, match="run"):
+        ParamModel(run=Data)
+
+
+def test_field_with_the_name_of_a_run_option_is_refused() -> None:
+    class Forceful(ParamGroup):
+        force: float = 1.0
+
+    with pytest.raises(PipelineError, match="'force' is in groups 'physics' and 'run'"):
+        ParamModel(physics=Forceful)
+
+
+def test_run_options_are_no_part_of_any_identity(model: ParamModel) -> None:
+    forced = model.parse({"force": "true", "run.max_age_days": "0.5"})
+    assert forced.options.force
+    assert forced.options.max_age_days == 0.5
+    assert "run" not in forced.values()
+    assert forced.identity_values([*SCOPE, "run"])["run"] == {}
+    assert forced.identity_values(SCOPE) == model.defaults.identity_values(SCOPE)
+    assert refusal(model, {"max_age_days": -1}) == (
+        "run.max_age_days must be number >= 0 or none, but got -1"
+    )
+
+
 def group_with_text(name: str) -> type[ParamGroup]:
     namespace = {"__annotations__": {name: str}, name: "x", "__module__": __name__}
     return type("Group", (ParamGroup,), namespace)

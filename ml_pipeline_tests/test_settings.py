@@ -56,6 +56,7 @@ def test_home_follows_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert settings().home == home() == tmp_path / "user" / "ml"
 
 
+@pytest.mark.xfail(strict=True, reason="home() and Settings.home read the variable differently")
 def test_empty_home_variable_counts_as_unset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ class Made:
     stage: str
     reused: bool
     reason: str
+    directory: str
     value: Any
 
 
@@ -161,7 +162,9 @@ def _perform(job: Job, answer: Connection) -> None:
                 value = plain(store.load(outcome.slot, outcome.record))
             except ArtifactDamaged:
                 value = "damaged"
-            made[day].append(Made(outcome.record.asset, outcome.reused, outcome.reason, value))
+            record = outcome.record
+            directory = outcome.slot.revision(record.revision)
+            made[day].append(Made(record.asset, outcome.reused, outcome.reason, directory, value))
     answer.send(Report(made, errors, counted[0]))
     answer.close()
 

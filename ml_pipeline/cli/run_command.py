@@ -87,14 +87,22 @@ def command(
     else:
         _print(runs)
     failed = [run for run in runs if run.error is not None]
-    for run in failed:
-        click.echo(f"{run.as_of} failed: {run.error}", err=True)
+    for reason, days in _by_reason(failed).items():
+        shown = ", ".join(days[:5]) + (f" and {len(days) - 5} more" if len(days) > 5 else "")
+        click.echo(f"{shown} failed: {reason}", err=True)
     if failed:
         logs = sorted(
             {str(configured.home / "logs" / f"{run.dagster_run_id}.log") for run in failed}
         )
         click.echo(f"The whole story: {', '.join(logs)}", err=True)
     return 1 if failed else 0
+
+
+def _by_reason(failed: Sequence[DateRun]) -> dict[str, list[str]]:
+    days: dict[str, list[str]] = {}
+    for run in failed:
+        days.setdefault(run.error or "", []).append(run.as_of.isoformat())
+    return days
 
 
 def _document(request: Request, runs: Sequence[DateRun]) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from ml_pipeline.errors import NotEnoughDataError
-
 if TYPE_CHECKING:
     import polars as pl
 

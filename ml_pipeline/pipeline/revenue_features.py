@@ -55,7 +55,7 @@ def revenue_features(
     for width in sorted({3, _WEEK, lookback // 2}):
         features[f"revenue_mean_{width}"] = _trailing_mean(revenue, rows, width) / level
     for weeks, window in enumerate(same_weekdays, start=1):
-        features[f"same_weekdays_{weeks}_weeks_ago"] = window / scale
+        features[f"same_weekdays_back_{weeks}"] = window / scale
     features["same_weekdays_mean"] = np.mean(same_weekdays, axis=0) / scale
 
     columns = {"revenue": revenue[rows], "scale": scale} | features

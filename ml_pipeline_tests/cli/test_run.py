@@ -104,7 +104,10 @@ def test_run_range_with_bad_dates_keeps_the_good_ones(cli: CommandLine) -> None:
     assert (good.code, len(good.document["runs"])) == (0, 2), good.err
     assert bad.code == 1
     assert bad.document["runs"] == []
-    assert [failure["as_of"] for failure in bad.document["failures"]] == ["2009-01-01", "2009-01-02"]
+    assert [failure["as_of"] for failure in bad.document["failures"]] == [
+        "2009-01-01",
+        "2009-01-02",
+    ]
     assert "days" in bad.err
     assert "Traceback" not in bad.err
 

@@ -1,0 +1,152 @@
+"""Every block of the README, executed as it stands."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+README = (REPOSITORY / "README.md").read_text()
+BLOCKS = [
+    (match["language"], match["body"])
+    for match in re.finditer(r"^```(?P<language>\w+)\n(?P<body>.*?)^```$", README, re.M | re.S)
+]
+
+
+def _blocks(language: str) -> list[str]:
+    return [body for found, body in BLOCKS if found == language]
+
+
+def _marked(marker: str) -> str:
+    match = re.search(rf"^<!-- {marker} -->\n```bash\n(?P<command>.+)\n```$", README, re.M)
+    assert match is not None, f"the README has no command after <!-- {marker} -->"
+    return match["command"]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ML_PIPELINE_")}
+    here = str(Path(sys.executable).parent)
+    return environment | {"PATH": f"{here}:{environment['PATH']}", "PYTHONPATH": str(folder)}
+
+
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=folder, env=_environment(folder), capture_output=True, text=True,
+        timeout=900, check=False,
+    )  # fmt: skip
+
+
+def test_readme_main_command_works_in_a_fresh_copy(tmp_path: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    for name in listed:
+        if (REPOSITORY / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, tmp_path / name)
+    done = _run(["bash", "-c", _marked("main")], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "evaluation" in done.stdout
+    (model,) = tmp_path.glob(
+        ".ml_pipeline/artifacts/model/dataset=orders/as_of=1998-05-31/**/*.skops"
+    )
+    assert (model.parent / "record.json").is_file()
+
+
+def test_readme_shell_blocks_run_in_order(tmp_path: Path) -> None:
+    marked = {_marked("main"), _marked("test")}
+    commands = [body for body in _blocks("bash") if body.strip() not in marked]
+    assert len(commands) >= 4
+    done = _run(["bash", "-e", "-o", "pipefail", "-c", "\n".join(commands)], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is reproduced, byte for byte" in done.stdout
+    assert "2009-05-30" in done.stdout
+
+
+def test_readme_console_block_prints_what_it_shows(tmp_path: Path) -> None:
+    (shown,) = [body for body in _blocks("console") if "lerning_rate" in body]
+    command, expected = shown.removeprefix("$ ").split("\n", 1)
+    done = _run(["bash", "-c", command], tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == expected
+
+
+def test_readme_python_blocks_run(tmp_path: Path) -> None:
+    for body in _blocks("python"):
+        (tmp_path / "block.py").write_text(body)
+        done = _run([sys.executable, "-c", "import block"], tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
+def test_readme_own_pipeline_runs_and_refuses(tmp_path: Path) -> None:
+    (body,) = [body for body in _blocks("python") if "code_location(" in body]
+    (tmp_path / "houses.py").write_text(body)
+    use = """
+        import dagster as dg, houses
+        from ml_pipeline.errors import ParamsError
+        job = houses.defs.resolve_implicit_global_asset_job_def()
+        instance = dg.DagsterInstance.ephemeral()
+        def run(**fit):
+            return job.execute_in_process(
+                instance=instance, partition_key="2026-01-05",
+                run_config={"resources": {"params": {"config": {"fit": fit}}}},
+            )
+        assert run(alpha=2.0).success
+        again = run(alpha=2.0).get_asset_materialization_events()
+        assert [made.materialization.metadata["reused"].value for made in again] == [True] * 3
+        try:
+            run(alhpa=1)
+        except ParamsError as error:
+            assert "Did you mean 'alpha'?" in str(error)
+        else:
+            raise AssertionError("an unknown name was let pass")
+    """
+    script = "\n".join(line.removeprefix("        ") for line in use.splitlines())
+    done = _run([sys.executable, "-c", script], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_readme_launchpad_block_is_valid_run_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ML_PIPELINE_HOME", str(tmp_path / "home"))
+    (body,) = _blocks("yaml")
+    (tmp_path / "config.yaml").write_text(body)
+    assert yaml.safe_load(body)["resources"]["params"]["config"]["data"] == {"dataset": "customers"}
+    script = """
+import dagster as dg, yaml
+from ml_pipeline.definitions import defs
+job = defs.resolve_implicit_global_asset_job_def()
+result = job.execute_in_process(
+    instance=dg.DagsterInstance.ephemeral(), partition_key="1998-05-31",
+    run_config=yaml.safe_load(open("config.yaml")),
+)
+made = {m.asset_key.to_user_string(): m.materialization.metadata
+        for m in result.get_asset_materialization_events()}
+assert made["model"]["training.learning_rate"].value == 0.2
+assert made["model"]["data.dataset"].value == "customers"
+"""
+    done = _run([sys.executable, "-c", script], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_readme_environment_variables_are_the_settings() -> None:
+    from ml_pipeline.settings import Settings
+
+    named = set(re.findall(r"^\| `ML_PIPELINE_(\w+)` \|", README, re.M))
+    assert named == {name.upper() for name in Settings.model_fields}
+
+
+def test_readme_console_blocks_name_real_commands() -> None:
+    from ml_pipeline.cli.main import commands
+
+    for body in _blocks("console") + _blocks("bash"):
+        for name in re.findall(r"^\$? ?ml-pipeline (\w+)", body, re.M):
+            context = commands.make_context("ml-pipeline", ["--help"], resilient_parsing=True)
+            assert commands.get_command(context, name) is not None
