@@ -95,6 +95,11 @@ def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> 
 def materialization(outcome: Outcome, store: ArtifactStore) -> dg.AssetMaterialization:
     """Return the event that tells Dagster of an artifact, its parameters and its versions."""
     record = outcome.record
+    provenance = {}
+    for name, read in record.inputs.items():
+        provenance[f"dagster/input_data_version/{name}"] = read.digest
+        # Dagster counts an input only if it knows which event it came from, or that there is none.
+        provenance[f"dagster/input_event_pointer/{name}"] = "NULL"
     return dg.AssetMaterialization(
         record.asset,
         partition=record.as_of.isoformat() if record.as_of is not None else None,
@@ -103,10 +108,7 @@ def materialization(outcome: Outcome, store: ArtifactStore) -> dg.AssetMateriali
             "dagster/data_version": record.content.digest,
             "dagster/data_version_is_user_provided": "true",
             "dagster/code_version": record.code,
-            **{
-                f"dagster/input_data_version/{name}": read.digest
-                for name, read in record.inputs.items()
-            },
+            **provenance,
         },
     )
 

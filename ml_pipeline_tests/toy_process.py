@@ -45,6 +45,7 @@ class Job:
         lease_s: how long to wait for a silent holder of a claim.
         die_at: number of the line of the package's code at which the process kills itself.
         largest_file: bytes beyond which no file may grow.
+        waits: whether to wait for `Running.go_on` between importing the pipeline and running it.
     """
 
     store: str
@@ -56,6 +57,7 @@ class Job:
     lease_s: float = 0.15
     die_at: int | None = None
     largest_file: int | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Running:
     """A run that has been started."""
 
     def __init__(self, job: Job) -> None:
-        ours, theirs = _FORKS.Pipe(duplex=False)
+        ours, theirs = _FORKS.Pipe()
         self.process = _FORKS.Process(target=_perform, args=(job, theirs))
         self.process.start()
         theirs.close()
@@ -113,6 +115,14 @@ class Running:
         self._answer.close()
         self.process.close()
         return report
+
+    def imported(self) -> None:
+        """Return once the pipeline has been imported."""
+        assert self._answer.recv() == "imported"
+
+    def go_on(self) -> None:
+        """Let the run begin."""
+        self._answer.send("go on")
 
     def signal(self, number: int) -> None:
         """Send a signal."""
@@ -140,6 +150,9 @@ def _perform(job: Job, answer: Connection) -> None:
     if job.code is not None:
         sys.path.insert(0, job.code)
         pipeline = importlib.import_module("edited").PIPELINE
+    if job.waits:
+        answer.send("imported")
+        answer.recv()
     counted = _count_lines(job.die_at)
     made: dict[str, list[Made]] = {}
     errors: dict[str, tuple[str, str]] = {}
