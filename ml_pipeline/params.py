@@ -268,6 +268,8 @@ class ParamModel:
         self.scope = tuple(groups)
         self._parameters: dict[str, Parameter] = {}
         problems = []
+        if OPTIONS in groups:
+            problems.append(f"'{OPTIONS}' is the name of the run's own options: choose another")
         for position, (group, cls) in enumerate(self.groups.items()):
             for followed in cls.follows:
                 if followed not in list(self.groups)[:position]:

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from ml_pipeline.claims import claimed
-from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, SourceError
 from ml_pipeline.explain import why_computed, why_missing
 from ml_pipeline.params import ParamSet, RunOptions
 from ml_pipeline.record import Content, Input, Provenance, Record, fingerprint
@@ -23,6 +23,7 @@ from ml_pipeline.stages import Pipeline, Result, Stage
 from ml_pipeline.store import ArtifactStore
 
 _CONFIRMED: Final = "confirmed.json"
+_MOST_REREADS: Final = 3
 
 log = logging.getLogger(__name__)
 
@@ -265,6 +266,7 @@ class _Point:
         self.params = params
         self.as_of = as_of
         self.loaded: dict[tuple[str, bool], Any] = {}
+        self.rereads = 0
 
     def make(self, decision: Decision) -> Outcome:
         """Reuse or compute."""
@@ -294,6 +296,17 @@ class _Point:
             lazy = argument in stage.signature.lazy
             arguments[argument] = self._input(name, decision.inputs[name], lazy)
         value = stage.function(**arguments)
+        if stage.external(self.params, self.as_of) != decision.external:
+            self.rereads += 1
+            if self.rereads > _MOST_REREADS:
+                raise SourceError(
+                    f"The outside data of '{stage.name}' must hold still while it is read, but"
+                    f" changed {self.rereads} times in a row. Run again when it is quiet."
+                )
+            log.warning("%s: the source changed while it was read; reading it again", stage.name)
+            return self.make(
+                self.materializer.decide(stage, self.params, self.as_of, decision.inputs)
+            )
         result = value if isinstance(value, Result) else Result(value)
 
         def describe(content: Content) -> Record:

@@ -60,6 +60,11 @@ def publish(root: str, revision: str) -> None:
     ArtifactStore(root).publish(SLOT, revision, payload(revision), describe(revision))
 
 
+def discard(root: str, revision: str) -> None:
+    """Take a revision out of the store."""
+    ArtifactStore(root).discard(SLOT, revision)
+
+
 def fork(work: Callable[[], object]) -> int:
     """Run `work` in a new process and return its id."""
     child = os.fork()
@@ -223,8 +228,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:]
-    if name == "publish":
-        publish(*arguments)
+    if name in ("publish", "discard"):
+        {"publish": publish, "discard": discard}[name](*arguments)
     else:
         Path(arguments[0]).mkdir(parents=True, exist_ok=True)
         print(json.dumps(COMMANDS[name](*arguments)))

@@ -122,33 +122,54 @@ def test_whole_data_of_a_dead_writer_is_taken_over(tmp_path: Path) -> None:
     assert sorted(path.name for path in directory.iterdir()) == ["data.json", "record.json"]
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def kill_at(call: str, file: Path | None, log: Path, *command: object) -> None:
+    """Run a command of `store_child.py`, killed at its first such call on a file."""
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace")
+    only = ["-P", file] if file is not None else []
+    traced = subprocess.run(
+        ["strace", "-f", "-o", log, *only, "-e", f"trace={call}",
+         "-e", f"inject={call}:signal=SIGKILL", sys.executable, CHILD, *command],
+        check=False, capture_output=True, timeout=120,
+    )  # fmt: skip
+    if b"PTRACE" in traced.stderr or b"ptrace" in traced.stderr:
+        pytest.skip("may not trace processes here")
+    assert traced.returncode == -9, traced.stderr
+
+
 @pytest.mark.parametrize(
-    ("call", "where", "visible"),
+    ("call", "name", "visible"),
     [
-        ("link", "", False),
+        ("link", None, False),
         ("openat", "record.json#1", False),
-        ("linkat", "", False),
+        ("linkat", None, False),
         ("unlink", "record.json#1", True),
     ],
 )
 def test_publishing_killed_at_a_system_call_of_the_record_is_all_or_nothing(
-    call: str, where: str, visible: bool, tmp_path: Path
+    call: str, name: str | None, visible: bool, tmp_path: Path
 ) -> None:
     root = tmp_path / "root"
     directory = root / SLOT.revision("r")
-    only = ["-P", str(directory / where)] if where else []
-    traced = subprocess.run(
-        ["strace", "-f", "-o", tmp_path / "log", *only, "-e", f"trace={call}",
-         "-e", f"inject={call}:signal=SIGKILL", sys.executable, CHILD, "publish", root, "r"],
-        check=False, capture_output=True, timeout=120,
-    )  # fmt: skip
-    if "ptrace" in traced.stderr.decode():
-        pytest.skip("may not trace processes here")
-    assert traced.returncode == -9, traced.stderr
+    file = directory / name if name is not None else None
+    kill_at(call, file, tmp_path / "log", "publish", root, "r")
     assert published(root) == ({"r"} if visible else set())
     store = ArtifactStore(str(root))
     done = store.publish(SLOT, "r", store_child.payload("r"), store_child.describe("r"))
     assert done.adopted == visible
     assert published(root) == {"r"}
     assert json.loads((directory / "record.json").read_bytes())["revision"] == "r"
+
+
+@pytest.mark.parametrize(("name", "visible"), [("record.json", True), ("data.json", False)])
+def test_discarding_killed_midway_leaves_no_record_without_its_data(
+    name: str, visible: bool, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    store_child.publish(str(root), "r")
+    file = root / SLOT.revision("r") / name
+    kill_at("unlink", file, tmp_path / "log", "discard", root, "r")
+    assert file.exists()
+    assert published(root) == ({"r"} if visible else set())
+    store_child.publish(str(root), "r")
+    assert published(root) == {"r"}

@@ -20,7 +20,7 @@ def command(
     as_of: str | None, from_: str | None, to: str | None, typed: Sequence[str], as_json: bool
 ) -> None:
     """Print run ids and paths without running or reading anything."""
-    request = validated(PIPELINE.params, settings(), as_of, from_, to, typed)
+    request = validated(PIPELINE, settings(), as_of, from_, to, typed)
     documents = [_identified(request.params, day) for day in request.dates]
     if as_json:
         print_json(documents[0] if len(documents) == 1 else {"ids": documents})

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import click
 
 from ml_pipeline.defs.partitions import daily, last_day, problem_with
-from ml_pipeline.errors import ParamsError
+from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.params import ParamModel, ParamSet
 from ml_pipeline.settings import Settings
+from ml_pipeline.stages import Pipeline
 
 ORIGIN = "command line"
 
@@ -54,19 +55,25 @@ def request_options(command: F) -> F:
 
 
 def validated(
-    model: ParamModel,
+    pipeline: Pipeline,
     settings: Settings,
     as_of: str | None,
     from_: str | None,
     to: str | None,
     typed: Sequence[str],
+    selection: Sequence[str] = (),
 ) -> Request:
     """Turn options into a request.
 
     Raises:
-        ParamsError: naming every problem with dates and parameters.
+        ParamsError: naming every problem with dates, assets and parameters.
     """
-    problems: list[str] = []
+    model = pipeline.params
+    problems = [
+        f"'{name}' is no asset.{nearest(name, pipeline.stages)}"
+        for name in selection
+        if name not in pipeline.stages
+    ]
     dates = _dates(settings, as_of, from_, to, problems)
     values: dict[str, str] = {}
     for text in typed:

@@ -48,7 +48,7 @@ def command(
     options = [f"run.force={force}"] if force else []
     if max_age is not None:
         options.append(f"run.max_age_days={max_age / timedelta(days=1)}")
-    request = validated(PIPELINE.params, configured, as_of, from_, to, [*typed, *options])
+    request = validated(PIPELINE, configured, as_of, from_, to, [*typed, *options], selection)
     stages = PIPELINE.selected(selection or None)
     if dry_run:
         steps = planned(request, [stage.name for stage in stages])

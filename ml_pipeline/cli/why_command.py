@@ -17,5 +17,5 @@ def command(
     as_of: str | None, from_: str | None, to: str | None, typed: Sequence[str], as_json: bool
 ) -> None:
     """Tell what a run would compute or reuse, and why."""
-    request = validated(PIPELINE.params, settings(), as_of, from_, to, typed)
+    request = validated(PIPELINE, settings(), as_of, from_, to, typed)
     print_plan(planned(request, None), as_json, with_reasons=True)

@@ -1,4 +1,4 @@
-"""Examples for telling who buys again: every customer, as known at the end of some snapshot days."""
+"""Examples for telling who buys again: every customer, as known at the end of some days."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 # More would add time to a fit but no quality: consecutive snapshots of a customer are much alike.
-_SNAPSHOTS: Final = 9
+_SNAPSHOTS: Final = 7
 _LONGER: Final = 3
 _LONGEST: Final = 6
 
@@ -38,7 +38,8 @@ def customer_features(
     purchases = _purchases(orders)
     snapshots = sorted(_snapshots(first, as_of, lookback, horizon))
     return pl.concat(
-        _snapshot(purchases, day, lookback).with_columns(
+        _snapshot(purchases, day, lookback)
+        .with_columns(
             target=_bought_within(horizon) if day + timedelta(days=horizon) <= as_of else None
         )
         .drop("next_day")
@@ -76,7 +77,7 @@ def _purchases(orders: "pl.DataFrame") -> "pl.DataFrame":
 
 
 def _snapshot(purchases: "pl.DataFrame", day: date, lookback: int) -> "pl.DataFrame":
-    """Describe every customer who had bought by the end of `day`; `next_day` stays for the target."""
+    """Describe everyone who had bought by the end of `day`; keep `next_day` for the target."""
     import polars as pl
 
     def since(start: "pl.Expr") -> "pl.Expr":

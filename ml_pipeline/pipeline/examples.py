@@ -31,9 +31,7 @@ def feature_columns(features: "pl.DataFrame") -> list[str]:
     return [column for column in features.columns if column not in NOT_FEATURES]
 
 
-def split(
-    features: "pl.DataFrame", *, as_of: date, horizon_days: int, holdout_days: int
-) -> Split:
+def split(features: "pl.DataFrame", *, as_of: date, horizon_days: int, holdout_days: int) -> Split:
     """Divide the examples whose outcome is known at the held-out period.
 
     The held-out period is the last `holdout_days` up to `as_of`. Examples of which only the end of

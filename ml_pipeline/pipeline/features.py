@@ -49,7 +49,9 @@ def build_features(
     known = orders.filter(pl.col("ordered_at") <= datetime.combine(as_of, time.max))
     if known.is_empty():
         later = orders["ordered_at"].min()
-        found = f"the first is of {later:%Y-%m-%d}" if isinstance(later, datetime) else "none at all"
+        found = (
+            f"the first is of {later:%Y-%m-%d}" if isinstance(later, datetime) else "none at all"
+        )
         raise NotEnoughDataError(
             f"There must be orders on or before as_of={as_of}, but of those read {found}."
             " Choose another as_of, a larger history_days, or another source."

@@ -79,7 +79,7 @@ def _revenue(report: Mapping[str, Any]) -> str:
     for key, color, width in lines:
         body.append(_polyline(frame, [point[key] for point in series], color, width))
     return _page(
-        f"Revenue, error {metrics['mape']:.1%} (naive: {metrics['naive_mape']:.1%})",
+        f"Revenue, MAPE {metrics['mape']:.1%} (naive: {metrics['naive_mape']:.1%})",
         [("actual", _ACTUAL), ("predicted", _PREDICTED), ("naive", _NAIVE)],
         "held-out days",
         body,
@@ -159,14 +159,15 @@ def _text(
     )
 
 
-def _page(
-    title: str, legend: Sequence[tuple[str, str]], caption: str, body: Sequence[str]
-) -> str:
-    # The white ground is part of the picture: the page behind it may be dark.
-    parts = [
+def _page(title: str, legend: Sequence[tuple[str, str]], caption: str, body: Sequence[str]) -> str:
+    head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
         f' width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{escape(title)}"'
-        ' font-family="system-ui, sans-serif">',
+        ' font-family="system-ui, sans-serif">'
+    )
+    parts = [
+        head,
+        # White ground of its own: the page behind the picture may be dark.
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" rx="8" fill="#fff"/>',
         _text(16, 24, title, anchor="start", color=_INK, size=14),
     ]

@@ -43,7 +43,7 @@ def revenue_features(
         (orders["day"] - first).dt.total_days().to_numpy(),
         weights=orders["amount"].to_numpy(),
         minlength=total,
-    )
+    ).astype(np.float64)
     rows = np.arange(lookback, total)
     level = _level(revenue, rows, lookback)
     scale = level * horizon
@@ -86,7 +86,8 @@ def _following(
 
     unknown = np.full(horizon, np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(np.append(revenue, unknown), horizon)
-    return windows[rows + 1].sum(axis=1)
+    sums: npt.NDArray[np.float64] = windows[rows + 1].sum(axis=1)
+    return sums
 
 
 def _level(
@@ -108,7 +109,8 @@ def _trailing_mean(
 
     # Window by window: differences of running sums would leave a residue where all is zero.
     windows = np.lib.stride_tricks.sliding_window_view(revenue, width)
-    return windows[rows - width + 1].mean(axis=1)
+    means: npt.NDArray[np.float64] = windows[rows - width + 1].mean(axis=1)
+    return means
 
 
 def _on_same_weekdays(
@@ -133,4 +135,6 @@ def _on_same_weekdays(
 
     ahead = np.arange(1, horizon + 1)
     weeks_before = -(-ahead // _WEEK) + weeks - 1
-    return revenue[rows[:, None] + ahead - _WEEK * weeks_before].sum(axis=1)
+    stand_ins = rows[:, None] + ahead - _WEEK * weeks_before
+    sums: npt.NDArray[np.float64] = revenue[stand_ins].sum(axis=1)
+    return sums

@@ -7,9 +7,10 @@ without paying for the import of a data frame library.
 import hashlib
 import importlib.metadata
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -65,17 +66,21 @@ def find_source(location: str) -> Source:
         raise SourceError(f"A source {error}. Set `source` to {_WANTED}.") from error
     if "://" in root:
         return _remote(root)
-    root = os.path.abspath(root)
-    if os.path.isdir(root):
-        return _folder(root)
-    if not os.path.exists(root):
-        raise SourceError(_missing(root))
-    kind = _format_of(root)
+    path = Path(root).absolute()
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceError(_missing(path)) from error
+    except OSError as error:
+        raise SourceError(_unreadable(str(path), error)) from error
+    if stat.S_ISDIR(mode):
+        return _folder(path)
+    kind = _format_of(path.name)
     if kind is None:
         raise SourceError(
-            f"A source must be {_WANTED}, but {root} is neither by its name. Rename or convert it."
+            f"A source must be {_WANTED}, but {path} is neither by its name. Rename or convert it."
         )
-    return Source(root=root, format=kind, files=(root,))
+    return Source(root=str(path), format=kind, files=(str(path),))
 
 
 def change_stamp(location: str) -> str | None:
@@ -99,12 +104,12 @@ def change_stamp(location: str) -> str | None:
     digest = hashlib.sha256()
     for file in source.files:
         try:
-            real = os.path.realpath(file)
-            status = os.stat(real)
+            real = Path(file).resolve(strict=True)
+            status = real.stat()
         except OSError as error:
             raise SourceError(_unreadable(file, error)) from error
-        entry = (file, real, status.st_size, status.st_mtime_ns, status.st_ino)
-        digest.update(f"{entry!r}\n".encode("utf-8", "surrogateescape"))
+        entry = (file, str(real), status.st_size, status.st_mtime_ns, status.st_ino)
+        digest.update(f"{entry!r}\n".encode())
     return digest.hexdigest()[:32]
 
 
@@ -133,7 +138,7 @@ def _remote(uri: str) -> Source:
     return Source(root=uri, format=kind or "parquet", files=(uri,), remote=True)
 
 
-def _folder(root: str) -> Source:
+def _folder(root: Path) -> Source:
     kinds: dict[Literal["parquet", "csv"], list[str]] = {}
     others: list[str] = []
     for file in _files_below(root):
@@ -155,10 +160,10 @@ def _folder(root: str) -> Source:
             " Move one of them elsewhere: an order in both would count twice."
         )
     ((kind, files),) = kinds.items()
-    return Source(root=root, format=kind, files=tuple(sorted(files)))
+    return Source(root=str(root), format=kind, files=tuple(sorted(files)))
 
 
-def _files_below(root: str) -> Iterator[str]:
+def _files_below(root: Path) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         raise SourceError(_unreadable(str(error.filename), error)) from error
 
@@ -167,21 +172,20 @@ def _files_below(root: str) -> Iterator[str]:
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
         for name in files:
             if not name.startswith((".", "_")):
-                yield os.path.join(folder, name)
+                yield str(Path(folder, name))
 
 
 def _format_of(name: str) -> Literal["parquet", "csv"] | None:
-    return _FORMATS.get(os.path.splitext(name)[1].lower())
+    return _FORMATS.get(PurePath(name).suffix.lower())
 
 
-def _missing(root: str) -> str:
-    folder, name = os.path.split(root)
+def _missing(path: Path) -> str:
     try:
-        beside = os.listdir(folder)
+        beside = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         beside = []
     return (
-        f"A source must exist, but there is nothing at {root}.{nearest(name, beside)}"
+        f"A source must exist, but there is nothing at {path}.{nearest(path.name, beside)}"
         f" Set `source` to {_WANTED}."
     )
 

@@ -114,7 +114,8 @@ def predict(model: Any, features: "pl.DataFrame") -> "npt.NDArray[np.float64]":
         if hasattr(model, "predict_proba"):
             return np.asarray(model.predict_proba(matrix)[:, 1], dtype=np.float64)
         ratios = np.asarray(model.predict(matrix), dtype=np.float64) / _STRETCH
-    return ratios * features["scale"].to_numpy()
+    scale: npt.NDArray[np.float64] = features["scale"].to_numpy()
+    return ratios * scale
 
 
 def _matrix(features: "pl.DataFrame", columns: list[str]) -> "pl.DataFrame":
@@ -171,7 +172,7 @@ def _gradient_boosting(
 
 
 def _of_ratios(regressor: Any) -> Any:
-    """Learn ratios on a scale where growth counts alike in both directions; refunds may be below 0."""
+    """Learn ratios on a scale where doubling and halving weigh alike; refunds may go below 0."""
     import numpy as np
     from sklearn.compose import TransformedTargetRegressor
 
