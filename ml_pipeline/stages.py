@@ -137,6 +137,7 @@ class Pipeline:
     @overload
     def asset(
         self,
+        /,
         *,
         reads: Callable[..., str] | None = None,
         code_version: str | None = None,
