@@ -424,10 +424,13 @@ def test_group_before_the_one_that_it_follows_is_refused() -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="RunOptions takes the place of the user's group")
 def test_group_with_the_name_of_the_run_options_is_refused() -> None:
-    with pytest.raises(PipelineError, match="run"):
+    with pytest.raises(PipelineError) as caught:
         ParamModel(run=Data)
+    assert str(caught.value) == (
+        "Parameter groups do not fit together:\n"
+        "  'run' is the name of the run's own options: choose another"
+    )
 
 
 def test_field_with_the_name_of_a_run_option_is_refused() -> None:

@@ -77,12 +77,6 @@ def enter(stage: str, as_of: date | None = None) -> int:
     return time.perf_counter_ns() if (where / f"noise-{stage}").exists() else 0
 
 
-def calls() -> list[str]:
-    """Return the names of the stages that have started so far, in order."""
-    file = home() / "calls"
-    return file.read_text().splitlines() if file.exists() else []
-
-
 def outside(as_of: date) -> int:
     """Return the outside data of a day."""
     file = home() / f"outside-{as_of}"
@@ -153,14 +147,15 @@ def plain(value: Any) -> Any:
 
 
 def fresh(params: Mapping[str, Any] | None = None, as_of: date = date(2026, 1, 5)) -> dict[str, Any]:
-    """Compute everything with plain calls and return it in plain form, by stage.
-
-    The calls count as calls.
-    """
-    chosen = PARAMS.parse(params or {}).groups
-    first: dict[str, Any] = {}
-    first["table"] = table(as_of, chosen["data"])  # type: ignore[arg-type]
-    first["features"] = features(first["table"].lazy(), chosen["shape"]).collect()  # type: ignore[arg-type]
-    first["model"] = model(first["features"], chosen["fit"])  # type: ignore[arg-type]
-    first["score"] = score(first["model"], first["table"])
-    return {name: plain(value) for name, value in first.items()}
+    """Compute everything with plain calls and return it in plain form, by stage."""
+    file = home() / "calls"
+    before = file.read_text() if file.exists() else None
+    chosen: Mapping[str, Any] = PARAMS.parse(params or {}).groups
+    rows = table(as_of, chosen["data"])
+    shaped = features(rows.lazy(), chosen["shape"]).collect()
+    line = model(shaped, chosen["fit"])
+    values = {"table": rows, "features": shaped, "model": line, "score": score(line, rows)}
+    file.unlink()
+    if before is not None:
+        file.write_text(before)
+    return {name: plain(value) for name, value in values.items()}

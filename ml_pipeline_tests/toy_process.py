@@ -107,7 +107,7 @@ class Running:
     def wait(self, timeout: float = 60) -> Report | None:
         """Return the report, or None if the process died without one."""
         report = None
-        with contextlib.suppress(EOFError):
+        with contextlib.suppress(EOFError, OSError):
             if self._answer.poll(timeout):
                 report = self._answer.recv()
         self.process.join(timeout)
@@ -127,7 +127,8 @@ class Running:
     def signal(self, number: int) -> None:
         """Send a signal."""
         assert self.process.pid is not None
-        os.kill(self.process.pid, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, number)
 
 
 def run(job: Job) -> Report:

@@ -1,0 +1,36 @@
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+
+import polars as pl
+import pytest
+
+from ml_pipeline.pipeline.datasets import orders_between
+
+
+@pytest.fixture(scope="session")
+def sample_orders() -> pl.DataFrame:
+    """All orders of the sample."""
+    return orders_between("sample", date.min, date.max)
+
+
+@pytest.fixture(scope="session")
+def shop_orders() -> pl.DataFrame:
+    """300 days of 2009 in a small shop: closed on Sundays, with refunds, gifts and busy customers."""
+    random = Random(7)
+    rows = []
+    for offset in range(300):
+        day = datetime(2009, 1, 5, tzinfo=UTC) + timedelta(days=offset)
+        if day.weekday() == 6:
+            continue
+        for _ in range(random.randint(2, 6) + 3 * (day.weekday() == 5)):
+            customer = f"c{int(random.paretovariate(0.6)) % 60:03}"
+            amount = random.choice(
+                [0.0, -5.5, *(round(random.uniform(5, 60), 2) for _ in range(8))]
+            )
+            at = day + timedelta(seconds=random.randrange(86400))
+            rows.append((customer, at.replace(tzinfo=None), amount))
+    return pl.DataFrame(
+        rows,
+        schema={"customer_id": pl.String, "ordered_at": pl.Datetime("us"), "amount": pl.Float64},
+        orient="row",
+    )
