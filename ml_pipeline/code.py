@@ -1,280 +1,251 @@
-"""Fingerprints of code: a function and every first-party definition that it reaches.
+"""Fingerprints of code: a function and every first-party definition that it can reach.
 
 What counts is the syntax tree without comments, docstrings and layout, so only a change that could
-change a result gives a new fingerprint. Reach is by name: a definition reaches the module-level
-definitions whose names its body uses, through imports and through attributes of imported modules.
-Fields of parameter groups don't count, since their values are part of identity; annotations don't
-count, since nothing is computed with them.
+change a result gives a new fingerprint. Reach is by name: a definition reaches what its names stand
+for, through imports, re-exports and attributes of modules; a module that is used as a value is
+reached whole. With any of its definitions a module's loose statements count as well (calls, loops,
+registrations), because they may have changed what the definition sees.
+
+Fields and validators of parameter groups don't count: their values are part of identity. Neither do
+annotations of arguments and variables, since nothing is computed with them.
 """
 
 import ast
 import copy
 import hashlib
-import importlib.util
 import inspect
-import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
+from types import FunctionType
 from typing import Any, Final
 
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.identity import ID_DIGITS
+from ml_pipeline.params import ParamGroup
+from ml_pipeline.source_code import LOOSE, Source, Steps, source_of
 
-_TOOLKIT: Final = __package__
-_REFERENCE_PIPELINE: Final = (f"{_TOOLKIT}.pipeline", f"{_TOOLKIT}.defs")
+WHOLE: Final = "*"
 
 
 def fingerprint_of(function: Callable[..., Any]) -> str:
     """Return the fingerprint of a function and what it reaches: 16 hexadecimal digits.
 
+    Args:
+        function: a stage, or any other function.
+
     Raises:
         PipelineError: if the function's source cannot be found, as in an interactive session.
     """
-    module, name = function.__module__, function.__qualname__
-    root = module.partition(".")[0]
-    source = _source(module, root)
-    if source is None or name not in source.definitions:
-        lines = _interactive_source(function)
-        return _hash([ast.dump(_stripped(statement)) for statement in ast.parse(lines).body])
-    reached: dict[tuple[str, str], str] = {}
-    waiting = [(module, name)]
+    root = function.__module__.partition(".")[0]
+    trees: dict[tuple[str, str], str] = {}
+    waiting: list[tuple[str, str]] = []
+    for part in _functions(function):
+        module, name = part.__module__, part.__qualname__
+        source = source_of(module, root)
+        if source is not None and name in source.definitions:
+            waiting.append((module, name))
+        else:
+            tree = _tree_of(part)
+            if source is not None:
+                waiting.extend(_groups_taken(tree, source, root))
+            tree = _Strip().visit(tree)
+            trees[module, f"{name}:{len(trees)}"] = ast.dump(tree)
+            if source is not None:
+                waiting.extend(_reached(tree, source, root))
     while waiting:
         key = waiting.pop()
-        if key in reached:
-            continue
-        definition = _definition(*key, root, is_stage=key == (module, name))
-        reached[key] = definition.tree
-        waiting.extend(definition.reaches)
-    return _hash([f"{where}.{what}:{tree}" for (where, what), tree in sorted(reached.items())])
-
-
-def _hash(parts: list[str]) -> str:
+        if key not in trees:
+            trees[key], reached = _definition(*key, root)
+            waiting.extend(reached)
+    parts = [f"{module}.{name}:{tree}" for (module, name), tree in sorted(trees.items()) if tree]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:ID_DIGITS]
 
 
-class _Source:
-    """Module-level definitions and imports of one module.
-
-    Attributes:
-        definitions: statements by the name that they define.
-        imports: ``(module, attribute or None)`` by the name that an import binds.
-    """
-
-    def __init__(self, module: str, path: Path) -> None:
-        self.module = module
-        self.is_package = path.name == "__init__.py"
-        self.definitions: dict[str, list[ast.stmt]] = {}
-        self.imports: dict[str, tuple[str, str | None]] = {}
-        for statement in _top_level(ast.parse(path.read_bytes(), filename=str(path)).body):
-            if isinstance(statement, ast.Import | ast.ImportFrom):
-                self.imports.update(self.bound_by(statement))
-            else:
-                for name in _names_defined(statement):
-                    self.definitions.setdefault(name, []).append(statement)
-
-    def bound_by(self, statement: ast.Import | ast.ImportFrom) -> dict[str, tuple[str, str | None]]:
-        """Return what an import statement binds, by name."""
-        if isinstance(statement, ast.Import):
-            return {
-                alias.asname or alias.name.partition(".")[0]: (
-                    alias.name if alias.asname else alias.name.partition(".")[0],
-                    None,
-                )
-                for alias in statement.names
-            }
-        base = statement.module or ""
-        if statement.level:
-            parents = self.module.split(".")
-            keep = len(parents) - statement.level + self.is_package
-            base = ".".join([*parents[:keep], *([base] if base else [])])
-        return {alias.asname or alias.name: (base, alias.name) for alias in statement.names}
+def _functions(function: Callable[..., Any]) -> Iterator[FunctionType]:
+    """Yield a function and those that it closes over, as one that a decorator made does."""
+    seen: set[int] = set()
+    waiting: list[Any] = [inspect.unwrap(function), function]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen or not isinstance(part, FunctionType):
+            continue
+        seen.add(id(part))
+        yield part
+        waiting.extend(cell.cell_contents for cell in part.__closure__ or () if _is_filled(cell))
+    if not seen:
+        raise PipelineError(
+            f"A stage must be a plain function, but {function!r} is a {type(function).__name__}."
+            " Write a function, or declare a code_version."
+        )
 
 
-class _Definition:
-    """The stripped tree of a name's definition, and the first-party names that it reaches."""
-
-    def __init__(self, tree: str, reaches: list[tuple[str, str]]) -> None:
-        self.tree = tree
-        self.reaches = reaches
-
-
-@cache
-def _source(module: str, root: str) -> _Source | None:
-    """Return a module's source if it is first-party: of the stage's package, or not installed."""
-    file = _file_of(module)
-    if file is None:
-        return None
-    if module == _TOOLKIT or module.startswith(f"{_TOOLKIT}."):
-        first_party = module.startswith(_REFERENCE_PIPELINE)
-    else:
-        first_party = module.partition(".")[0] == root or not _is_installed(file)
-    return _Source(module, file) if first_party else None
-
-
-def _file_of(module: str) -> Path | None:
-    """Find a module's file without importing anything, not even the packages above it."""
-    loaded = getattr(sys.modules.get(module), "__file__", None)
-    if loaded is not None:
-        return Path(loaded) if loaded.endswith(".py") else None
-    top, *below = module.split(".")
-    for place in _places_of(top):
-        path = place.joinpath(*below)
-        for file in (path.with_suffix(".py"), path / "__init__.py"):
-            if file.is_file():
-                return file
-    return None
-
-
-@cache
-def _places_of(top: str) -> tuple[Path, ...]:
-    if top in sys.stdlib_module_names:
-        return ()
+def _is_filled(cell: Any) -> bool:
     try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        return ()
-    if spec is None:
-        return ()
-    if spec.submodule_search_locations is not None:
-        return tuple(Path(place) for place in spec.submodule_search_locations)
-    return (Path(spec.origin).with_suffix(""),) if spec.origin else ()
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
 
 
-def _is_installed(file: Path) -> bool:
-    return bool({"site-packages", "dist-packages"} & set(file.parts)) or file.is_relative_to(
-        Path(os.__file__).parent
-    )
+def _tree_of(function: FunctionType) -> ast.Module:
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError) as error:
+        raise PipelineError(
+            f"The code of '{function.__qualname__}' must be readable to tell when it changes, but"
+            " its source cannot be found. Put it in a file, or declare a code_version."
+        ) from error
 
 
 @cache
-def _definition(module: str, name: str, root: str, is_stage: bool) -> _Definition:
-    source = _source(module, root)
+def _definition(module: str, name: str, root: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return the stripped tree of a definition, and what it reaches."""
+    source = source_of(module, root)
     if source is None:
-        return _Definition("", [])
-    if name not in source.definitions:
-        return _Definition("", list(_targets(source, root, source.imports, name, ())))
-    trees: list[str] = []
-    reaches: list[tuple[str, str]] = []
-    for statement in source.definitions[name]:
-        stripped = _stripped(statement, without_decorators=is_stage)
-        trees.append(ast.dump(stripped))
-        bound = dict(source.imports)
-        for node in ast.walk(stripped):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                bound.update(source.bound_by(node))
-        for used, attributes in _names_used(stripped):
-            if used != name:
-                reaches.extend(_targets(source, root, bound, used, attributes))
-    return _Definition("\n".join(trees), reaches)
-
-
-def _targets(
-    source: _Source,
-    root: str,
-    bound: dict[str, tuple[str, str | None]],
-    name: str,
-    attributes: tuple[str, ...],
-) -> Iterator[tuple[str, str]]:
-    """Yield the first-party definitions that a name, with the attributes after it, stands for."""
-    if name in bound:
-        module, attribute = bound[name]
-        path = ((attribute,) if attribute is not None else ()) + attributes
-        for step in path:
-            here = _source(module, root)
-            if here is not None and (step in here.definitions or step in here.imports):
-                yield module, step
-                return
-            module = f"{module}.{step}"
-    elif name in source.definitions:
-        yield source.module, name
-
-
-def _top_level(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield module-level statements, those inside `if`, `try` and `with` included."""
+        return "", ()
+    reached: list[tuple[str, str]] = [(module, LOOSE)]
+    if name == WHOLE:
+        reached += [(module, defined) for defined in source.definitions]
+        return "", tuple(reached)
+    if name == LOOSE:
+        statements = source.loose
+        reached += [(imported, LOOSE) for imported in source.imported_modules]
+    else:
+        statements = source.definitions.get(name, [])
+    trees = []
     for statement in statements:
-        if isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test):
-            yield from _top_level(statement.orelse)
-        elif isinstance(statement, ast.If | ast.Try | ast.With):
-            for block in ("body", "handlers", "orelse", "finalbody"):
-                for inner in getattr(statement, block, []):
-                    yield from _top_level(
-                        inner.body if isinstance(inner, ast.ExceptHandler) else [inner]
-                    )
-        else:
-            yield statement
+        stripped = _Strip(_is_group(module, name)).visit(copy.deepcopy(statement))
+        trees.append(ast.dump(stripped))
+        reached.extend(_reached(stripped, source, root))
+        reached.extend(_groups_taken(statement, source, root))
+    return "\n".join(trees), tuple(dict.fromkeys(reached))
 
 
-def _names_defined(statement: ast.stmt) -> Iterator[str]:
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        yield statement.name
-    elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        for target in targets:
-            for node in ast.walk(target):
-                if isinstance(node, ast.Name):
-                    yield node.id
+def _is_group(module: str, name: str) -> bool:
+    defined = getattr(sys.modules.get(module), name, None)
+    return isinstance(defined, type) and issubclass(defined, ParamGroup)
+
+
+def _groups_taken(tree: ast.AST, source: Source, root: str) -> Iterator[tuple[str, str]]:
+    """Yield the parameter groups among the annotations of arguments: their methods may be called."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            for name, attributes in _names_used(node.annotation):
+                for found in _resolved(source.module, (name, *attributes), root):
+                    if _is_group(*found):
+                        yield found
+
+
+def _reached(tree: ast.AST, source: Source, root: str) -> Iterator[tuple[str, str]]:
+    """Yield the first-party definitions that the names in a tree stand for."""
+    local: dict[str, list[Steps]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for name, steps in source.bound_by(node):
+                local.setdefault(name, []).append(steps)
+    for name, attributes in _names_used(tree):
+        for module, *steps in local.get(name, ()):
+            yield from _resolved(module, (*steps, *attributes), root)
+        yield from _resolved(source.module, (name, *attributes), root)
+
+
+def _resolved(
+    module: str,
+    steps: tuple[str, ...],
+    root: str,
+    seen: frozenset[tuple[str, tuple[str, ...]]] = frozenset(),
+) -> Iterator[tuple[str, str]]:
+    """Yield the definitions that attributes, taken one after the other from a module, stand for."""
+    source = source_of(module, root)
+    key = (module, steps)
+    if key in seen:
+        return
+    seen |= {key}
+    if not steps:
+        if source is not None:
+            yield module, WHOLE
+        return
+    first, rest = steps[0], steps[1:]
+    if source is not None:
+        if first in source.definitions:
+            yield module, first
+        for target, *inner in source.imports.get(first, ()):
+            yield from _resolved(target, (*inner, *rest), root, seen)
+        if first not in source.definitions and first not in source.imports:
+            for star in source.stars:
+                yield from _resolved(star, steps, root, seen)
+    below = f"{module}.{first}"
+    if source_of(below, root) is not None:
+        yield from _resolved(below, rest, root, seen)
 
 
 def _names_used(tree: ast.AST) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield every name that is read, with the chain of attributes after it."""
+    within: set[int] = set()
     for node in ast.walk(tree):
-        attributes: list[str] = []
-        while isinstance(node, ast.Attribute):
-            attributes.append(node.attr)
-            node = node.value
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            yield node.id, tuple(reversed(attributes))
-
-
-def _stripped(statement: ast.stmt, without_decorators: bool = False) -> ast.stmt:
-    copied: ast.stmt = _Strip().visit(copy.deepcopy(statement))
-    if without_decorators and isinstance(copied, ast.FunctionDef | ast.AsyncFunctionDef):
-        copied.decorator_list = []
-    return copied
+        if isinstance(node, ast.Attribute | ast.Name) and id(node) not in within:
+            attributes: list[str] = []
+            inner: ast.expr = node
+            while isinstance(inner, ast.Attribute):
+                attributes.append(inner.attr)
+                inner = inner.value
+                within.add(id(inner))
+            if isinstance(inner, ast.Name):
+                yield inner.id, tuple(reversed(attributes))
 
 
 class _Strip(ast.NodeTransformer):
     """Remove what cannot change a result."""
 
+    def __init__(self, of_group: bool = False) -> None:
+        self.of_group = of_group
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return self._without_docstring(node)
+        return self._bare(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        return self._without_docstring(node)
+        return self._bare(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        if any("ParamGroup" in ast.dump(base) for base in node.bases):
-            node.body = [part for part in node.body if isinstance(part, ast.FunctionDef)]
-        return self._without_docstring(node)
+        # The annotations of a class's own variables make data classes and models what they are.
+        kept = [part for part in node.body if not (self.of_group and _is_of_identity(part))]
+        fields = [part for part in kept if isinstance(part, ast.AnnAssign)]
+        node.body = [part for part in kept if not isinstance(part, ast.AnnAssign)]
+        self._bare(node)
+        node.body = [*fields, *node.body]
+        return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         self.generic_visit(node)
         if node.value is None:
-            return node
+            return None
         return ast.Assign(targets=[node.target], value=node.value, lineno=0)
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.annotation = None
         return node
 
-    def _without_docstring(self, node: Any) -> ast.AST:
+    def _bare(self, node: Any) -> ast.AST:
+        node.decorator_list = [one for one in node.decorator_list if not _makes_a_stage(one)]
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-        if not node.body:
-            node.body = [ast.Pass()]
         if hasattr(node, "returns"):
             node.returns = None
         self.generic_visit(node)
+        node.body = node.body or [ast.Pass()]
         return node  # type: ignore[no-any-return]
 
 
-def _interactive_source(function: Callable[..., Any]) -> str:
-    try:
-        return inspect.cleandoc(inspect.getsource(function))
-    except (OSError, TypeError) as error:
-        raise PipelineError(
-            f"The code of '{function.__qualname__}' must be readable to tell when it changes, but"
-            " its source cannot be found. Put it in a file, or declare a code_version."
-        ) from error
+def _is_of_identity(part: ast.stmt) -> bool:
+    """Whether a part of a group's class only shapes values, which identity has."""
+    if isinstance(part, ast.FunctionDef):
+        return part.name == "resolved" or any(
+            "validator" in ast.dump(decorator) for decorator in part.decorator_list
+        )
+    return isinstance(part, ast.AnnAssign) and "ClassVar" not in ast.dump(part.annotation)
+
+
+def _makes_a_stage(decorator: ast.expr) -> bool:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return isinstance(called, ast.Attribute) and called.attr == "asset"

@@ -92,7 +92,7 @@ def _customers(report: Mapping[str, Any]) -> str:
     highest = max(max(group["rate"], group["predicted"]) for group in series)
     ticks = _ticks(0.0, highest)
     frame = _Frame(ticks[0], ticks[-1], len(series))
-    body = [_rule(frame, tick, f"{tick:.4g}" if tick == 0 else f"{tick:.0%}") for tick in ticks]
+    body = [_rule(frame, tick, f"{100 * tick:.3g}%") for tick in ticks]
     half = 0.33 * (frame.x(1) - frame.x(0))
     for place, group in enumerate(series):
         x, top = frame.x(place), frame.y(group["rate"])

@@ -19,12 +19,11 @@ DEFAULTS: dict[str, Any] = {
     "estimator": "gradient_boosting",
     "learning_rate": 0.1,
     "max_depth": 3,
-    "max_iter": 100,
     "regularization": 1.0,
     "holdout_days": 56,
     "seed": 0,
 }
-SETTINGS: dict[str, Any] = DEFAULTS | {"max_iter": 20}
+ITERATIONS = {"gradient_boosting": 20, "linear": 2_000}
 both = pytest.mark.parametrize("dataset", ["orders", "customers"])
 families = pytest.mark.parametrize("estimator", ["gradient_boosting", "linear"])
 
@@ -36,13 +35,9 @@ def shop_examples(orders: pl.DataFrame, dataset: Any, as_of: date = AS_OF) -> pl
 
 
 def fit_shop(examples: pl.DataFrame, dataset: Any, **changes: Any) -> Any:
-    return fit(
-        examples,
-        dataset=dataset,
-        as_of=AS_OF,
-        horizon_days=HORIZON[dataset],
-        **(SETTINGS | changes),
-    )
+    settings = DEFAULTS | changes
+    settings.setdefault("max_iter", ITERATIONS[settings["estimator"]])
+    return fit(examples, dataset=dataset, as_of=AS_OF, horizon_days=HORIZON[dataset], **settings)
 
 
 @both
@@ -51,7 +46,7 @@ def test_fit_of_held_out_and_straddling_examples_learns_nothing(
     dataset: str, estimator: str, shop_orders: pl.DataFrame
 ) -> None:
     examples = shop_examples(shop_orders, dataset)
-    last_day_before = AS_OF - timedelta(days=SETTINGS["holdout_days"])
+    last_day_before = AS_OF - timedelta(days=DEFAULTS["holdout_days"])
     unseen = pl.col("day") + timedelta(days=HORIZON[dataset]) > last_day_before
     assert 0 < examples.filter(unseen).height < examples.height
     changed = examples.with_columns(
@@ -177,7 +172,7 @@ def test_split_leaves_out_examples_whose_target_straddles(shop_orders: pl.DataFr
 
 
 def judged(orders: pl.DataFrame, dataset: Any, as_of: date, **changes: Any) -> dict[str, float]:
-    settings = DEFAULTS | changes
+    settings = DEFAULTS | {"max_iter": 100} | changes
     horizon = NATURAL_HORIZON[dataset]
     examples = build_features(
         orders, dataset=dataset, as_of=as_of, lookback_days=28, horizon_days=horizon
