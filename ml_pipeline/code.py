@@ -128,7 +128,7 @@ def _is_group(module: str, name: str) -> bool:
 
 
 def _groups_taken(tree: ast.AST, source: Source, root: str) -> Iterator[tuple[str, str]]:
-    """Yield the parameter groups among the annotations of arguments: their methods may be called."""
+    """Yield the parameter groups that arguments are annotated with: their methods count."""
     for node in ast.walk(tree):
         if isinstance(node, ast.arg) and node.annotation is not None:
             for name, attributes in _names_used(node.annotation):
@@ -145,8 +145,8 @@ def _reached(tree: ast.AST, source: Source, root: str) -> Iterator[tuple[str, st
             for name, steps in source.bound_by(node):
                 local.setdefault(name, []).append(steps)
     for name, attributes in _names_used(tree):
-        for module, *steps in local.get(name, ()):
-            yield from _resolved(module, (*steps, *attributes), root)
+        for imported in local.get(name, ()):
+            yield from _resolved(imported[0], (*imported[1:], *attributes), root)
         yield from _resolved(source.module, (name, *attributes), root)
 
 

@@ -84,7 +84,7 @@ class ArtifactDamaged(StoreError):
     """The bytes in the store are not the bytes that were published."""
 
 
-def nearest(name: str, candidates: Collection[str]) -> str:
+def nearest(name: object, candidates: Collection[str]) -> str:
     """Phrase the closest candidate as a question, ready to end a message with.
 
     Args:
@@ -94,8 +94,9 @@ def nearest(name: str, candidates: Collection[str]) -> str:
     Returns:
         ``" Did you mean 'x'?"``, or the empty string where nothing comes close.
     """
+    typed = str(name)
     for candidate in candidates:
-        if name.lower() == "".join(word[0] for word in candidate.split("_") if word):
+        if typed.lower() == "".join(word[0] for word in candidate.split("_") if word):
             return f" Did you mean '{candidate}'?"
-    matches = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(typed, list(candidates), n=1, cutoff=0.6)
     return f" Did you mean '{matches[0]}'?" if matches else ""

@@ -6,6 +6,8 @@ a parameter, the code, an input or the outside data.
 
 import contextlib
 import itertools
+import json
+import shlex
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
@@ -94,9 +96,18 @@ def command_for(slot: Slot) -> str:
     """Return the command line that makes what belongs in a slot."""
     flags = [f"--as-of {slot.as_of}"] if slot.as_of is not None else []
     flags += [
-        f"--param {name}={value}" for name, value in _flat(slot.identity).items() if name != "as_of"
+        f"--param {shlex.quote(f'{name}={_typed(value)}')}"
+        for name, value in _flat(slot.identity).items()
+        if name != "as_of"
     ]
     return " ".join(["ml-pipeline run", *flags])
+
+
+def _typed(value: Any) -> str:
+    """Write a value as it is typed on a command line."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def differences(record: Record, slot: Slot) -> list[tuple[str, Any, Any]]:

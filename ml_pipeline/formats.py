@@ -4,6 +4,7 @@ Bytes are the same for the same value, in every process and at any time: identit
 downstream counts stored content. Hence no timestamps, no memory addresses and no pickle.
 """
 
+import importlib
 import io
 import json
 import zipfile
@@ -62,10 +63,16 @@ class ParquetFormat(Format):
 
     def write(self, value: Any, path: Path) -> None:
         """Write a frame; a lazy one is streamed and never held whole."""
-        if hasattr(value, "sink_parquet"):
-            value.sink_parquet(path)
-        else:
-            value.write_parquet(path)
+        import polars as pl
+
+        try:
+            if hasattr(value, "sink_parquet"):
+                value.sink_parquet(path)
+            else:
+                value.write_parquet(path)
+        except pl.exceptions.ComputeError as error:
+            # Polars does not tell a full disk from a bad query by the class of its errors.
+            raise (OSError(str(error)) if "os error" in str(error) else error) from error
 
     def read(self, source: Path | bytes, lazy: bool) -> Any:
         """Read a `DataFrame`, or a `LazyFrame` where `lazy`."""
@@ -73,8 +80,8 @@ class ParquetFormat(Format):
 
         file = io.BytesIO(source) if isinstance(source, bytes) else source
         if lazy:
-            return pl.scan_parquet(file, hive_partitioning=False)
-        return pl.read_parquet(file, hive_partitioning=False)
+            return pl.scan_parquet(file, hive_partitioning=False, glob=False)
+        return pl.read_parquet(file, hive_partitioning=False, glob=False)
 
     def describe(self, value: Any) -> dict[str, int]:
         """Return rows and columns; a lazy frame is not counted."""
@@ -104,13 +111,24 @@ class SkopsFormat(Format):
 
         data = source if isinstance(source, bytes) else source.read_bytes()
         unknown = skops.io.get_untrusted_types(data=data)
-        refused = [name for name in unknown if not name.startswith(self.trusted_packages)]
+        refused = [name for name in unknown if not self._is_trusted(name)]
         if refused:
             raise ArtifactDamaged(
                 f"A stored model may hold only types of {', '.join(self.trusted_packages)} but"
                 f" holds {', '.join(refused)}. It was not loaded."
             )
         return skops.io.loads(data, trusted=unknown)
+
+    def _is_trusted(self, name: str) -> bool:
+        """Whether a name is a class of the scientific stack; its functions can do anything."""
+        if not name.startswith(self.trusted_packages):
+            return False
+        module, _, attribute = name.rpartition(".")
+        try:
+            named = getattr(importlib.import_module(module), attribute, None)
+        except ImportError:
+            return False
+        return isinstance(named, type) or type(named).__name__ == "ufunc"
 
 
 class JsonFormat(Format):
@@ -126,6 +144,7 @@ class JsonFormat(Format):
     def write(self, value: Any, path: Path) -> None:
         """Write a document; NaN and infinity are not JSON and are refused."""
         try:
+            _refuse_other_keys(value)
             text = json.dumps(value, indent=2, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise PipelineError(
@@ -137,6 +156,18 @@ class JsonFormat(Format):
     def read(self, source: Path | bytes, lazy: bool) -> Any:
         """Read a document."""
         return json.loads(source if isinstance(source, bytes) else source.read_bytes())
+
+
+def _refuse_other_keys(value: Any) -> None:
+    """Refuse keys that JSON would turn into text: what is read back would be another mapping."""
+    if isinstance(value, Mapping):
+        for key, member in value.items():
+            if type(key) in (int, float, bool, type(None)):
+                raise TypeError(f"the key {key!r} is no text")
+            _refuse_other_keys(member)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            _refuse_other_keys(member)
 
 
 class BytesFormat(Format):

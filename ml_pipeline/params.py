@@ -11,7 +11,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, Self
@@ -33,8 +33,11 @@ OPTIONS: Final = "run"
 NOT_IDENTITY: Final[JsonDict] = {"identity": False}
 """Marks a field that never changes an id: worker counts, log levels and the like."""
 
-_SECRET = re.compile(r"passw|secret|token|api_?key|credential|private_?key", re.IGNORECASE)
-_REFERENCE = re.compile(r"_(env|ref|name)\Z")
+_SECRET: Final = re.compile(
+    r"(\A|_)(passw(or)?d|pwd|passphrase|secrets?|tokens?|credentials?|(api|access|private)_?key)(_|\Z)",
+    re.IGNORECASE,
+)
+_REFERENCE: Final = re.compile(r"_(env|ref|name)\Z")
 
 
 def added_later(literal: Any) -> dict[str, Any]:
@@ -62,9 +65,15 @@ class ParamGroup(dg.Config):
 
     @pydantic.field_validator("*", mode="before")
     @classmethod
-    def _a_truth_value_is_not_a_number(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
-        if isinstance(value, bool) and not _accepts(cls.model_fields[str(info.field_name)], bool):
+    def _neither_truth_for_number_nor_broken_text(
+        cls, value: Any, info: pydantic.ValidationInfo
+    ) -> Any:
+        members = value if isinstance(value, list | tuple) else [value]
+        takes_bool = "bool" in str(cls.model_fields[str(info.field_name)].annotation)
+        if not takes_bool and any(isinstance(member, bool) for member in members):
             raise PydanticCustomError("truth_value", "a truth value is not a number or text")
+        if any(isinstance(member, str) and not _is_unicode(member) for member in members):
+            raise PydanticCustomError("surrogate", "a lone surrogate is not text")
         return value
 
     def resolved(self, others: Mapping[str, "ParamGroup"]) -> Self:
@@ -120,7 +129,7 @@ class Parameter:
 
     def was_absent_as(self, value: Any) -> bool:
         """Whether `value` is what runs had in effect before this field was added."""
-        return "added_later" in self._marks and bool(self._marks["added_later"] == value)
+        return "added_later" in self._marks and bool(_plain(self._marks["added_later"]) == value)
 
     @cached_property
     def must_be(self) -> str:
@@ -141,6 +150,8 @@ class Parameter:
             for attribute, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
                 if (limit := getattr(constraint, attribute, None)) is not None:
                     limits.append(f"{sign} {limit}")
+            if (divisor := getattr(constraint, "multiple_of", None)) is not None:
+                limits.append(f"multiple of {divisor}")
             for attribute in ("min_length", "max_length"):
                 if (limit := getattr(constraint, attribute, None)) is not None:
                     length[attribute] = limit
@@ -149,7 +160,8 @@ class Parameter:
         if length:
             low, high = length.get("min_length", 0), length.get("max_length")
             reach = f"of {low} to {high}" if high is not None else f"of at least {low}"
-            limits.insert(0, f"{reach} characters")
+            unit = "items" if _accepts(self.info, list, dict) else "characters"
+            limits.insert(0, f"{reach} {unit}")
         return " and ".join(limits)
 
     @property
@@ -286,6 +298,10 @@ class ParamModel:
                         f"'{parameter.dotted}' looks like a secret, and parameters are recorded:"
                         f" take the name of an environment variable instead, as '{name}_env'"
                     )
+                if parameter.is_label and not parameter.is_identity:
+                    problems.append(
+                        f"'{parameter.dotted}' is a path label, so it has to be part of identity"
+                    )
                 self._parameters[name] = parameter
         if problems:
             raise PipelineError("Parameter groups do not fit together:\n  " + "\n  ".join(problems))
@@ -327,7 +343,10 @@ class ParamModel:
                 problems.extend(error.problems)
                 continue
             value = parameter.from_text(raw) if isinstance(raw, str) else raw
-            nested.setdefault(parameter.group, {})[parameter.name] = value
+            group = nested.setdefault(parameter.group, {})
+            if parameter.name in group:
+                problems.append(f"{parameter.dotted} is set twice: give it one value")
+            group[parameter.name] = value
         return self.validate(nested, origin, problems)
 
     def validate(
@@ -362,10 +381,20 @@ class ParamModel:
             if not isinstance(raw, Mapping):
                 found.append(f"{group} must be a mapping of parameters, but got {raw!r}")
                 continue
+            given = {str(name): value for name, value in raw.items()}
+            found.extend(
+                self._no_such_field(group, name) for name in given if not self._has(group, name)
+            )
+            known = {name: value for name, value in given.items() if self._has(group, name)}
+            missing = [
+                p for p in self.parameters(group) if p.default is ... and p.name not in known
+            ]
+            found.extend(f"{p.dotted} is required: give {p.must_be}" for p in missing)
             try:
-                checked[group] = cls(**{str(name): value for name, value in raw.items()})
+                checked[group] = cls(**known)
             except pydantic.ValidationError as error:
-                found.extend(self._problems(group, error))
+                lines = self._problems(group, error, {p.name for p in missing})
+                found.extend(dict.fromkeys(lines))
         if found:
             raise ParamsError(found)
         resolved: dict[str, ParamGroup] = {}
@@ -388,34 +417,44 @@ class ParamModel:
         """
         return self.validate({})
 
-    def _no_such_group(self, group: str) -> str:
+    def _has(self, group: str, name: str) -> bool:
+        parameter = self._parameters.get(name)
+        return parameter is not None and parameter.group == group
+
+    def _no_such_field(self, group: str, name: str) -> str:
+        if name in self._parameters:
+            hint = f" It belongs in group '{self._parameters[name].group}'."
+        else:
+            here = [p.name for p in self.parameters(group)]
+            hint = nearest(name, here) or nearest(name, self._parameters)
+        return f"'{group}.{name}' does not exist.{hint}"
+
+    def _no_such_group(self, group: object) -> str:
         if group in self._parameters:
             return f"'{group}' belongs in group '{self._parameters[group].group}'"
         return f"'{group}' is no parameter group.{nearest(group, self.groups)}"
 
-    def _problems(self, group: str, error: pydantic.ValidationError) -> Iterator[str]:
+    def _problems(
+        self, group: str, error: pydantic.ValidationError, told: Collection[str]
+    ) -> Iterator[str]:
         for detail in error.errors(include_url=False):
-            if not detail["loc"]:
+            name = str(detail["loc"][0]) if detail["loc"] else ""
+            if not name:
                 yield f"{group}: {detail['msg'].removeprefix('Value error, ')}"
-                continue
-            name = str(detail["loc"][0])
-            parameter = self._parameters.get(name)
-            if detail["type"] == "extra_forbidden" or parameter is None:
-                owner = parameter.group if parameter is not None else group
-                here = [p.name for p in self.parameters(group)]
-                hint = (
-                    f" It belongs in group '{owner}'."
-                    if owner != group
-                    else nearest(name, here) or nearest(name, self._parameters)
-                )
-                yield f"'{group}.{name}' does not exist.{hint}"
-            elif detail["type"] == "missing":
-                yield f"{parameter.dotted} is required: give {parameter.must_be}"
-            else:
+            elif name not in told:
+                parameter = self._parameters[name]
                 own_words = detail["type"] == "value_error" and str(detail["ctx"]["error"])
                 rule = own_words or f"must be {parameter.must_be}, but got"
                 shown = _shortened(detail["input"])
                 yield f"{parameter.dotted} {rule} {f'(got {shown})' if own_words else shown}"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shortened(value: Any) -> str:

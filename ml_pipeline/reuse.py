@@ -7,6 +7,7 @@ what is reused are never loaded.
 
 import json
 import logging
+import math
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from ml_pipeline.claims import claimed
-from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, SourceError
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError, SourceError
 from ml_pipeline.explain import why_computed, why_missing
 from ml_pipeline.params import ParamSet, RunOptions
 from ml_pipeline.record import Content, Input, Provenance, Record, fingerprint
@@ -257,6 +258,15 @@ class Materializer:
         return f"the published result is {age / timedelta(days=1):.1f} days old"
 
 
+def _refuse_undefined(stage: Stage, result: Result) -> None:
+    for name, number in result.metrics.items():
+        if not math.isfinite(number):
+            raise PipelineError(
+                f"Metric '{name}' of '{stage.name}' must be a finite number, but is {number}."
+                " Leave it out where it is undefined."
+            )
+
+
 class _Point:
     """One set of parameters at one date: computes stages and shares what they load."""
 
@@ -308,6 +318,7 @@ class _Point:
                 self.materializer.decide(stage, self.params, self.as_of, decision.inputs)
             )
         result = value if isinstance(value, Result) else Result(value)
+        _refuse_undefined(stage, result)
 
         def describe(content: Content) -> Record:
             return Record(

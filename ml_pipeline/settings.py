@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import pydantic
 from pydantic import Field
@@ -20,9 +20,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from ml_pipeline.errors import SettingsError
+from ml_pipeline.errors import SettingsError, nearest
 
-HOME_VARIABLE: Final = "ML_PIPELINE_HOME"
+_PREFIX: Final = "ML_PIPELINE_"
+HOME_VARIABLE: Final = f"{_PREFIX}HOME"
 _DEFAULT_HOME: Final = ".ml_pipeline"
 
 
@@ -34,7 +35,7 @@ def home() -> Path:
 class Settings(BaseSettings):
     """What an installation can set."""
 
-    model_config = SettingsConfigDict(env_prefix="ML_PIPELINE_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
     home: Path = Field(default_factory=home, description="folder that everything lives under")
     store: str = Field(
@@ -85,6 +86,11 @@ class Settings(BaseSettings):
         file = TomlConfigSettingsSource(settings_cls, toml_file=home() / "settings.toml")
         return init_settings, env_settings, file
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _home_is_where_the_file_was_found(cls, values: Any) -> Any:
+        return {**values, "home": home()}
+
 
 @cache
 def settings() -> Settings:
@@ -94,14 +100,15 @@ def settings() -> Settings:
         SettingsError: naming every setting that cannot be used.
     """
     try:
+        _refuse_unknown_variables()
         loaded = Settings()
     except (pydantic.ValidationError, ValueError) as error:
         if isinstance(error, pydantic.ValidationError):
-            problems = [
-                f"{'.'.join(map(str, detail['loc'])) or 'settings'}: {detail['msg']},"
-                f" got {detail['input']!r}"
-                for detail in error.errors(include_url=False)
-            ]
+            first: dict[str, str] = {}
+            for detail in error.errors(include_url=False):
+                name = str(detail["loc"][0]) if detail["loc"] else "settings"
+                first.setdefault(name, f"{name}: {detail['msg']}, got {detail['input']!r}")
+            problems = list(first.values())
         else:
             problems = [str(error)]
         raise SettingsError(
@@ -109,4 +116,13 @@ def settings() -> Settings:
             + "\n  ".join(problems)
             + f"\nCorrect the variable ML_PIPELINE_<NAME> or {home() / 'settings.toml'}."
         ) from error
-    return loaded.model_copy(update={"home": loaded.home.expanduser().absolute()})
+    return loaded
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    unknown = [name for name in os.environ if name.startswith(_PREFIX) and name not in known]
+    if unknown:
+        raise ValueError(
+            "; ".join(f"'{name}' is no setting.{nearest(name, known)}" for name in sorted(unknown))
+        )

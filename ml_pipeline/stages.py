@@ -25,6 +25,8 @@ from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.params import ParamGroup, ParamModel, ParamSet
 from ml_pipeline.slots import Slot, slot_for
 
+_BY_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
+_ONLY_BY_NAME: Final = inspect.Parameter.KEYWORD_ONLY
 AS_OF: Final = "as_of"
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -173,10 +175,18 @@ class Pipeline:
             name = function.__name__
             if name in self.stages:
                 raise PipelineError(f"'{name}' is already an asset of pipeline '{self.name}'.")
+            if name == AS_OF:
+                raise PipelineError(f"'{AS_OF}' is the date and cannot be an asset.")
             signature = self._signature(function)
             own = set(signature.groups.values())
             reads_signature = self._signature(reads) if reads is not None else None
             if reads_signature is not None:
+                if reads_signature.inputs:
+                    raise PipelineError(
+                        f"'{getattr(reads, '__name__', reads)}' may take as_of and parameter"
+                        f" groups, but takes the assets {', '.join(reads_signature.inputs)}: it"
+                        " tells what outside data holds, before any asset is loaded."
+                    )
                 own |= set(reads_signature.groups.values())
             for upstream in signature.inputs.values():
                 own |= set(self.stages[upstream].scope)
@@ -231,6 +241,11 @@ class Pipeline:
         takes_date = False
         for argument, parameter in inspect.signature(function).parameters.items():
             annotation = _evaluated(parameter.annotation, function)
+            if parameter.kind is not _BY_NAME and parameter.kind is not _ONLY_BY_NAME:
+                raise PipelineError(
+                    f"'{function.__name__}' has the argument '{argument}', which must be one that"
+                    " can be given by name."
+                )
             if argument == AS_OF:
                 takes_date = True
             elif isinstance(annotation, type) and issubclass(annotation, ParamGroup):
@@ -258,9 +273,10 @@ def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
     if not isinstance(annotation, str):
         return annotation
     try:
-        return eval(annotation, function.__globals__)  # noqa: S307 - the module's own text
-    except (NameError, AttributeError):
+        evaluated = eval(annotation, function.__globals__)  # noqa: S307 - the module's own text
+    except (NameError, AttributeError, SyntaxError, TypeError):
         return annotation
+    return evaluated if evaluated == annotation else _evaluated(evaluated, function)
 
 
 def _last_name(annotation: Any) -> str:

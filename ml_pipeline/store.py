@@ -8,6 +8,7 @@ of one revision one wins and the other adopts what the first has published. Noth
 import contextlib
 import itertools
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from blake3 import blake3
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -59,16 +60,16 @@ class ArtifactStore:
         Raises:
             StoreUnreachable: if the root cannot be understood.
         """
-        scheme = urlsplit(root).scheme if "://" in root else "file"
+        scheme = root.partition("://")[0].lower() if "://" in root else "file"
         self.directory: Path | None = None
+        self.uri = root
         if scheme == "memory":
             self.uri = root.rstrip("/")
             self._objects: Any = _memory.setdefault(self.uri, MemoryStore())
         elif scheme == "file":
-            path = unquote(urlsplit(root).path) if root.startswith("file://") else root
-            self.directory = Path(path).expanduser().absolute()
-            self.uri = str(self.directory)
             with self._reaching("create the root of"):
+                self.directory = _local_path(root)
+                self.uri = str(self.directory)
                 self.directory.mkdir(parents=True, exist_ok=True)
                 self._objects = LocalStore(self.directory)
         else:
@@ -213,7 +214,7 @@ class ArtifactStore:
 
     def remove(self, path: str) -> None:
         """Remove an object; one that is gone already is fine."""
-        with contextlib.suppress(FileNotFoundError), self._reaching("write to"):
+        with self._reaching("write to"), contextlib.suppress(FileNotFoundError):
             self._objects.delete(path)
 
     def directories(self, asset: str) -> Iterator[str]:
@@ -315,8 +316,7 @@ class ArtifactStore:
         try:
             yield staging / filename
         finally:
-            (staging / filename).unlink(missing_ok=True)
-            staging.rmdir()
+            shutil.rmtree(staging, ignore_errors=True)
 
     def _size(self, path: str) -> int | None:
         try:
@@ -351,13 +351,22 @@ class ArtifactStore:
         """Turn what libraries say of an unreachable store into one error."""
         try:
             yield
-        except (AlreadyExistsError, FileNotFoundError):
+        except AlreadyExistsError:
             raise
-        except (BaseError, OSError) as error:
+        except (BaseError, OSError, ValueError, RuntimeError) as error:
+            if isinstance(error, FileNotFoundError) and doing == "read":
+                raise
+            said = str(error).partition("\n")[0]
             raise StoreUnreachable(
-                f"Could not {doing} the store {self.uri}: {error}. Check that it exists, that you"
+                f"Could not {doing} the store {self.uri}: {said}. Check that it exists, that you"
                 " may write to it, and that it has space, or set ML_PIPELINE_STORE."
             ) from error
+
+
+def _local_path(root: str) -> Path:
+    """Read a local root: a path, or a ``file://`` URI, in which a path is percent-encoded."""
+    _, is_uri, path = root.partition("://")
+    return Path(unquote(path) if is_uri else root).expanduser().absolute()
 
 
 def digest_of_bytes(data: bytes) -> str:

@@ -233,9 +233,7 @@ def test_failure_in_the_holder_lets_the_waiter_try_at_once(bench: Bench) -> None
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{}", b"null", b"\xff\x00", b'{"token": 3}', b"[" * 50])
-def test_claim_that_is_garbage_is_taken_over_after_the_lease(
-    bench: Bench, garbage: bytes
-) -> None:
+def test_claim_that_is_garbage_is_taken_over_after_the_lease(bench: Bench, garbage: bytes) -> None:
     revision = bench.plan()[0].revision  # type: ignore[union-attr]
     slot = toy().stage("table").slot(PARAMS.defaults, DAY)
     claim = bench.root / ".claims" / f"table-{slot.run_id}-{revision}"

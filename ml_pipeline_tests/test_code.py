@@ -303,11 +303,6 @@ WRAPS = (
 )
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the edit changes the result, and the fingerprint does not see it",
-)
 @pytest.mark.parametrize(
     ("files", "old", "new"),
     [
@@ -559,11 +554,7 @@ def test_import_cycle_ends(fingerprint: Callable[..., str]) -> None:
     assert fingerprint(files) != fingerprint(edited(files, "x - 5", "x - 6"))
 
 
-def test_function_within_a_function_has_a_fingerprint(
-    fingerprint: Callable[..., str], request: pytest.FixtureRequest
-) -> None:
-    reason = "inspect.cleandoc takes the indentation of the body away: IndentationError"
-    request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_function_within_a_function_has_a_fingerprint(fingerprint: Callable[..., str]) -> None:
     files = one_module(
         "def make():\n    def stage(x):\n        return x + 1\n    return stage\nstage = make()\n"
     )

@@ -383,9 +383,12 @@ def test_plan_of_an_empty_store_decides_on_the_first_stage_alone(bench: Bench) -
     first, *rest = bench.plan()
     assert isinstance(first, Decision)
     assert first.sentence == "table: computed: nothing is published yet"
-    assert [(stage.name, reason) for stage, reason in rest] == [  # type: ignore[misc]
-        (name, "nothing is published yet") for name in STAGES[1:]
-    ]
+    assert (
+        [(stage.name, reason) for stage, reason in rest]
+        == [  # type: ignore[misc]
+            (name, "nothing is published yet") for name in STAGES[1:]
+        ]
+    )
     assert bench.started() == []
     assert bench.files() == set()
 

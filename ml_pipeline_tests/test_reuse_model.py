@@ -24,7 +24,12 @@ from ml_pipeline_tests.toy_pipeline import STAGES
 from ml_pipeline_tests.toy_process import Job, Running
 
 DAYS = ("2026-01-05", "2026-01-06")
-UPSTREAM = {"table": (), "features": ("table",), "model": ("features",), "score": ("model", "table")}
+UPSTREAM = {
+    "table": (),
+    "features": ("table",),
+    "model": ("features",),
+    "score": ("model", "table"),
+}
 SCOPE = {
     "table": ("region", "rows"),
     "features": ("region", "rows", "window"),

@@ -215,7 +215,6 @@ def test_stage_that_does_not_exist_is_refused_with_the_nearest(filled: Pipeline)
         )
 
 
-@pytest.mark.xfail(strict=True, reason="accepted, and a TypeError when the stage runs")
 def test_reads_with_an_asset_as_argument_is_refused(filled: Pipeline) -> None:
     def digest(table: pl.DataFrame) -> str:
         return ""
@@ -227,21 +226,18 @@ def test_reads_with_an_asset_as_argument_is_refused(filled: Pipeline) -> None:
     assert "table" in message
 
 
-@pytest.mark.xfail(strict=True, reason="accepted, and a TypeError when the stage runs")
 def test_positional_only_argument_is_refused(filled: Pipeline) -> None:
     def late(table: pl.DataFrame, /) -> Any: ...
 
     assert "table" in refusal(filled, late)
 
 
-@pytest.mark.xfail(strict=True, reason="accepted, and no stage can ever read it")
 def test_asset_named_like_the_date_is_refused(pipeline: Pipeline) -> None:
     def as_of() -> Any: ...
 
     assert "as_of" in refusal(pipeline, as_of)
 
 
-@pytest.mark.xfail(strict=True, reason="_evaluated catches NameError and AttributeError alone")
 @pytest.mark.parametrize("annotation", ["a table of orders", "int | 'Unknown'"])
 def test_annotation_that_cannot_be_evaluated_is_kept_as_text(
     filled: Pipeline, annotation: str
@@ -411,11 +407,7 @@ def test_annotations_that_are_text_mean_what_they_say(
     load: Callable[[str], ModuleType],
     future: str,
     quote: str,
-    request: pytest.FixtureRequest,
 ) -> None:
-    if future and quote:
-        reason = "text within text is evaluated once"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     pipeline: Pipeline = load(USERS.format(future=future, q=quote)).PIPELINE
     table, model = pipeline.stage("table"), pipeline.stage("model")
     assert table.scope == ("data",)

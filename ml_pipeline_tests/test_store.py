@@ -50,7 +50,7 @@ def publish(
 
 
 @pytest.fixture(params=["local", "memory"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def root(tmp_path: Path) -> str:
     return str(tmp_path / "root") if request.param == "local" else f"memory://{tmp_path}"
 
 
@@ -148,7 +148,6 @@ def test_any_float_in_an_identity_is_found_again(number: float) -> None:
     assert store.find(slot, "r1") is not None
 
 
-@pytest.mark.xfail(strict=True, raises=ArtifactDamaged, reason="NaN becomes null in record.json")
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_record_with_a_metric_that_is_no_number_can_be_read_again(
     store: ArtifactStore, number: float
@@ -396,12 +395,7 @@ def test_discard_leaves_other_revisions_alone(store: ArtifactStore) -> None:
      "new\nline", "quo'te\"", "back\\slash", "br{a,b}ce", "st*r", "we[ird]"],
 )  # fmt: skip
 @pytest.mark.parametrize("form", ["path", "slash", "uri"])
-def test_local_root_of_any_name_is_used_as_it_is(
-    tmp_path: Path, name: str, form: str, request: pytest.FixtureRequest
-) -> None:
-    if name == "we[ird]":
-        reason = "polars expands the path as a pattern: pass glob=False"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_local_root_of_any_name_is_used_as_it_is(tmp_path: Path, name: str, form: str) -> None:
     path = str(tmp_path / name)
     root = {"path": path, "slash": f"{path}/", "uri": f"file://{quote(path)}"}[form]
     store = ArtifactStore(root)
@@ -426,9 +420,8 @@ def test_relative_root_and_home_are_made_absolute(
 
 
 def test_scheme_in_capitals_is_the_same_scheme(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request.applymarker(pytest.mark.xfail(strict=True, reason="only 'file://' is looked for"))
     monkeypatch.chdir(tmp_path)
     assert ArtifactStore(f"FILE://{tmp_path}/root").uri == f"{tmp_path}/root"
 
@@ -490,13 +483,11 @@ def test_dangling_link_as_root_is_refused_with_advice(tmp_path: Path) -> None:
         ArtifactStore(str(tmp_path / "link"))
 
 
-@pytest.mark.xfail(strict=True, reason="_reaching lets FileNotFoundError through")
 def test_root_that_cannot_be_made_is_refused_with_advice() -> None:
     with pytest.raises(StoreUnreachable):
         ArtifactStore("/proc/nowhere/root")
 
 
-@pytest.mark.xfail(strict=True, reason="ValueError and RuntimeError of paths are not translated")
 @pytest.mark.parametrize("root", ["http://[bad", "~no-such-user-here/x", "a\0b"])
 def test_root_that_is_no_path_is_refused_with_advice(root: str) -> None:
     with pytest.raises(StoreUnreachable):
@@ -510,14 +501,12 @@ def test_root_of_unknown_scheme_is_refused_with_advice() -> None:
     assert str(caught.value).endswith(ADVICE)
 
 
-@pytest.mark.xfail(strict=True, reason="obstore's errors carry a Rust dump after the first line")
 def test_unreachable_store_is_told_in_one_line() -> None:
     with pytest.raises(StoreUnreachable) as caught:
         ArtifactStore("foo://bucket/prefix")
     assert "Debug source" not in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="_reaching lets FileNotFoundError through")
 def test_root_that_is_gone_while_publishing_is_unreachable(local: ArtifactStore) -> None:
     class Vanishing(dict):
         def items(self) -> Any:
@@ -570,12 +559,7 @@ LARGE = {
 
 
 @pytest.mark.parametrize("kind", LARGE)
-def test_full_disk_is_unreachable_and_leaves_nothing(
-    small_disk: Path, kind: str, request: pytest.FixtureRequest
-) -> None:
-    if kind in ("frame", "lazy"):
-        reason = "polars says ComputeError, which is no OSError"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_full_disk_is_unreachable_and_leaves_nothing(small_disk: Path, kind: str) -> None:
     store = ArtifactStore(str(small_disk / "root"))
     with pytest.raises(StoreUnreachable) as caught:
         publish(store, "r1", LARGE[kind])

@@ -14,7 +14,7 @@ NUMBERS: Final = {"one": 1, "two": 2, "one, written differently": 1}
 
 STYLES: Final = ("plain", "chatty", "spacious")
 
-_PLAIN: Final = '''\
+_PLAIN: Final = """\
 import shifts
 from datetime import date
 import polars as pl
@@ -55,7 +55,7 @@ def score(model: Ridge, table: pl.DataFrame) -> Result:
     enter("score")
     r2 = float(model.score(table[["x"]].to_numpy(), table["y"].to_numpy()))
     return Result({{"r2": r2, "shift": shifts.shift()}}, {{"r2": r2}})
-'''
+"""
 
 
 def write(folder: Path, versions: dict[str, str], style: str) -> None:

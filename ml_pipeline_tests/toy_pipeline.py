@@ -146,7 +146,9 @@ def plain(value: Any) -> Any:
     return value
 
 
-def fresh(params: Mapping[str, Any] | None = None, as_of: date = date(2026, 1, 5)) -> dict[str, Any]:
+def fresh(
+    params: Mapping[str, Any] | None = None, as_of: date = date(2026, 1, 5)
+) -> dict[str, Any]:
     """Compute everything with plain calls and return it in plain form, by stage."""
     file = home() / "calls"
     before = file.read_text() if file.exists() else None

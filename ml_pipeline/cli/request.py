@@ -83,6 +83,8 @@ def validated(
             problems.append(f"'--param {text}' names no parameter: type --param NAME=VALUE")
         elif not equals:
             problems.append(_without_value(model, name))
+        elif name in values:
+            problems.append(f"'--param {name}' is given twice: give it one value")
         else:
             values[name] = value
     try:

@@ -15,7 +15,7 @@ def sample_orders() -> pl.DataFrame:
 
 @pytest.fixture(scope="session")
 def shop_orders() -> pl.DataFrame:
-    """300 days of 2009 in a small shop: closed on Sundays, with refunds, gifts and busy customers."""
+    """300 days of 2009 in a small shop: closed on Sundays, with refunds and gifts."""
     random = Random(7)
     rows = []
     for offset in range(300):

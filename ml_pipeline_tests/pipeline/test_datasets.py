@@ -16,7 +16,9 @@ from ml_pipeline.errors import SourceError
 from ml_pipeline.pipeline.datasets import change_stamp, day_digests, orders_between
 
 ALWAYS = (date.min, date.max)
-COLUMNS = {"customer_id": pl.String, "ordered_at": pl.Datetime("us"), "amount": pl.Float64}
+COLUMNS = pl.Schema(
+    {"customer_id": pl.String, "ordered_at": pl.Datetime("us"), "amount": pl.Float64}
+)
 
 any_orders = st.lists(
     st.tuples(
@@ -52,7 +54,7 @@ def refusal(location: str | Path) -> str:
 
 
 def test_orders_of_sample_are_complete_typed_and_sorted(sample_orders: pl.DataFrame) -> None:
-    assert dict(sample_orders.schema) == COLUMNS
+    assert sample_orders.schema == COLUMNS
     assert sample_orders.height == 69_659
     assert sample_orders["customer_id"].n_unique() == 23_570
     assert sample_orders["ordered_at"].min() == datetime(1997, 1, 1)

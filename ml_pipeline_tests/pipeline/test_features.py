@@ -1,5 +1,6 @@
 from collections import defaultdict
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -334,7 +335,7 @@ def test_snapshots_are_few_and_their_targets_do_not_overlap(
     assert days[-2] == date(2009, 9, 30) - timedelta(days=horizon)
     assert days[0] >= FIRST + timedelta(days=28)
     assert 3 < len(days) < 12
-    assert all((later - day).days >= horizon for day, later in zip(days, days[1:], strict=False))
+    assert all((later - day).days >= horizon for day, later in pairwise(days))
 
 
 @both

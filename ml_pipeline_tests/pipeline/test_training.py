@@ -50,15 +50,12 @@ def test_fit_of_held_out_and_straddling_examples_learns_nothing(
     unseen = pl.col("day") + timedelta(days=HORIZON[dataset]) > last_day_before
     assert 0 < examples.filter(unseen).height < examples.height
     changed = examples.with_columns(
-        pl.when(unseen).then(-column).otherwise(column).cast(dtype).alias(column.meta.output_name())
-        for column, dtype in (
-            (pl.col(name), examples.schema[name]) for name in feature_columns(examples)
-        )
-    ).with_columns(
-        target=pl.when(unseen & pl.col("target").is_not_null())
-        .then(1 - pl.col("target"))
-        .otherwise("target")
-        .cast(examples.schema["target"])
+        pl.when(unseen)
+        .then(1 - pl.col(name))
+        .otherwise(name)
+        .cast(examples.schema[name])
+        .alias(name)
+        for name in [*feature_columns(examples), "target"]
     )
     model = fit_shop(examples, dataset, estimator=estimator)
     other = fit_shop(changed, dataset, estimator=estimator)
