@@ -50,7 +50,7 @@ def publish(
 
 
 @pytest.fixture(params=["local", "memory"])
-def root(tmp_path: Path) -> str:
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "root") if request.param == "local" else f"memory://{tmp_path}"
 
 
