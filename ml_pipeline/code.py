@@ -11,7 +11,6 @@ annotations of arguments and variables, since nothing is computed with them.
 """
 
 import ast
-import copy
 import hashlib
 import inspect
 import sys
@@ -115,10 +114,10 @@ def _definition(module: str, name: str, root: str) -> tuple[str, tuple[tuple[str
         statements = source.definitions.get(name, [])
     trees = []
     for statement in statements:
-        stripped = _Strip(_is_group(module, name)).visit(copy.deepcopy(statement))
+        reached.extend(_groups_taken(statement, source, root))
+        stripped = _Strip(_is_group(module, name)).once(statement)
         trees.append(ast.dump(stripped))
         reached.extend(_reached(stripped, source, root))
-        reached.extend(_groups_taken(statement, source, root))
     return "\n".join(trees), tuple(dict.fromkeys(reached))
 
 
@@ -200,6 +199,12 @@ class _Strip(ast.NodeTransformer):
 
     def __init__(self, of_group: bool = False) -> None:
         self.of_group = of_group
+
+    def once(self, statement: Any) -> ast.AST:
+        """Strip a statement in place, unless that was done under another of its names."""
+        if not hasattr(statement, "stripped"):
+            statement.stripped = self.visit(statement) or ast.Pass()
+        return statement.stripped  # type: ignore[no-any-return]
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._bare(node)

@@ -208,11 +208,11 @@ def test_plain_asset_made_again_is_read_as_made_last(site: Site) -> None:
 
 
 def test_plain_asset_for_many_dates_returns_a_mapping(site: Site) -> None:
-    @dg.asset(partitions_def=DAILY, backfill_policy=dg.BackfillPolicy.single_run())
+    @dg.asset(partitions_def=DAILY)
     def own(context: dg.AssetExecutionContext) -> dict[str, pl.DataFrame]:
         return {day: pl.DataFrame({"day": [day]}) for day in context.partition_keys}
 
-    @dg.asset(partitions_def=DAILY, backfill_policy=dg.BackfillPolicy.single_run())
+    @dg.asset(partitions_def=DAILY)
     def reader(own: dict[str, pl.DataFrame]) -> None:
         assert {day: frame["day"].to_list() for day, frame in own.items()} == {
             DAY: [DAY],
@@ -230,7 +230,7 @@ def test_plain_asset_for_many_dates_returns_a_mapping(site: Site) -> None:
 
 
 def test_plain_asset_for_many_dates_without_a_mapping_is_refused(site: Site) -> None:
-    @dg.asset(partitions_def=DAILY, backfill_policy=dg.BackfillPolicy.single_run())
+    @dg.asset(partitions_def=DAILY)
     def own() -> dict[str, int]:
         return {"value": 1}
 

@@ -286,7 +286,7 @@ def _digest_each_day(orders: "pl.DataFrame") -> Iterator[tuple[date, str]]:
     lengths = orders["customer_id"].str.len_bytes().to_numpy().astype("<u4")
     instants = orders["ordered_at"].to_physical().to_numpy().astype("<i8")
     # Adding zero turns -0.0 into 0.0: both are the same amount.
-    amounts = (orders["amount"] + 0.0).to_numpy().astype("<f8")
+    amounts = (orders["amount"].to_numpy() + 0.0).astype("<f8")
     start = 0
     for day, rows, text in days.iter_rows():
         end = start + rows

@@ -117,7 +117,7 @@ def coarse_window(dtype: "pl.DataType", start: date, end: date) -> "pl.Expr":
     if isinstance(dtype, (pl.Date, pl.Datetime)):
         # A zone shifts an instant by less than a day.
         if start > _FIRST_NANOSECOND:
-            bounds.append(column >= _literal(start + timedelta(days=1), dtype))
+            bounds.append(column >= _literal(start - timedelta(days=1), dtype))
         if end < _LAST_NANOSECOND:
             bounds.append(column <= _literal(end + timedelta(days=2), dtype))
     return pl.all_horizontal(bounds) | column.is_null() if bounds else pl.lit(value=True)

@@ -17,7 +17,7 @@ from ml_pipeline.pipeline.datasets import change_stamp, day_digests, orders_betw
 
 ALWAYS = (date.min, date.max)
 COLUMNS = pl.Schema(
-    {"customer_id": pl.String, "ordered_at": pl.Datetime("us"), "amount": pl.Float64}
+    [("customer_id", pl.String()), ("ordered_at", pl.Datetime("us")), ("amount", pl.Float64())]
 )
 
 any_orders = st.lists(
@@ -229,6 +229,12 @@ def test_day_digests_tell_apart_where_one_customer_ends_and_the_next_begins(tmp_
     assert day_digests(str(tmp_path / "1.parquet")) != day_digests(str(tmp_path / "2.parquet"))
 
 
+def test_day_digests_take_both_zeros_for_the_same_amount(tmp_path: Path) -> None:
+    for name, amount in (("1", 0.0), ("2", -0.0)):
+        frame([("a", datetime(2009, 1, 5), amount)]).write_parquet(tmp_path / f"{name}.parquet")
+    assert day_digests(str(tmp_path / "1.parquet")) == day_digests(str(tmp_path / "2.parquet"))
+
+
 def test_day_digests_in_several_spans_are_those_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample_orders: pl.DataFrame
 ) -> None:
@@ -328,6 +334,14 @@ def test_source_with_unusable_rows_in_one_of_many_files_names_the_file(tmp_path:
     assert f"in {tmp_path}/2.parquet 'amount' is not a finite number, in 2 rows" in refusal(
         tmp_path
     )
+
+
+def test_source_with_a_missing_day_is_refused_whatever_days_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "o.parquet"
+    pl.concat([two_orders(), two_orders().with_columns(ordered_at=None)]).write_parquet(path)
+    for day in (date(2009, 1, 5), date(2020, 1, 1)):
+        with pytest.raises(SourceError, match="in 2 rows: first in data row 3, which has None"):
+            orders_between(str(path), day, day)
 
 
 def test_source_beyond_the_calendar_or_in_epoch_seconds_is_refused(tmp_path: Path) -> None:
