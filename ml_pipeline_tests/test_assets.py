@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,27 @@ from ml_pipeline_tests.toy_site import DAILY, DAY, Site, events, failure, tempor
 ALL = list(STAGES)
 
 
+@pytest.fixture(scope="module")
+def shared_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    with temporary_instance(tmp_path_factory.mktemp("dagster") / "instance") as instance:
+        yield instance
+
+
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_instance: dg.DagsterInstance
+) -> Site:
+    """A store of its own and an instance that remembers other tests."""
     bench = Bench(tmp_path)
     monkeypatch.setenv("TOY_HOME", str(bench.home))
+    return Site(bench, shared_instance)
+
+
+@pytest.fixture
+def new_site(site: Site, tmp_path: Path) -> Iterator[Site]:
+    """A store and an instance of its own."""
     with temporary_instance(tmp_path / "instance") as instance:
-        yield Site(bench, instance)
+        yield replace(site, instance=instance)
 
 
 def record_of(site: Site, event: Any) -> Record:
@@ -127,20 +143,20 @@ def test_run_with_force_computes_again(site: Site) -> None:
     )
 
 
-def test_run_without_partitions_works(site: Site) -> None:
-    site.bench.pipeline = Pipeline("dateless", PARAMS)
-    site.partitions = None
+def test_run_without_partitions_works(new_site: Site) -> None:
+    new_site.bench.pipeline = Pipeline("dateless", PARAMS)
+    new_site.partitions = None
 
-    @site.bench.pipeline.asset(code_version="1")
+    @new_site.bench.pipeline.asset(code_version="1")
     def numbers(data: Data) -> dict[str, int]:
         enter("numbers")
         return {"rows": data.rows}
 
     for _ in range(2):
-        made = events(site.run(None))
+        made = events(new_site.run(None))
         assert list(made) == [("numbers", None)]
-    assert site.bench.started() == ["numbers"]
-    assert site.stale(day=None) == {"numbers": "fresh"}
+    assert new_site.bench.started() == ["numbers"]
+    assert new_site.stale(day=None) == {"numbers": "fresh"}
 
 
 def test_materialize_takes_the_assets_and_resources_by_themselves(site: Site) -> None:
@@ -181,29 +197,29 @@ def test_record_tells_where_values_came_from(
 # Several dates
 
 
-def test_run_of_a_range_materializes_every_date_by_itself(site: Site) -> None:
-    site.bench.tell("outside-2026-01-06", "4")
-    result = site.run("2026-01-05", until="2026-01-07")
+def test_run_of_a_range_materializes_every_date_by_itself(new_site: Site) -> None:
+    new_site.bench.tell("outside-2026-01-06", "4")
+    result = new_site.run("2026-01-05", until="2026-01-07")
     assert result.success
     made = events(result)
     days = ["2026-01-05", "2026-01-06", "2026-01-07"]
     assert list(made) == [(name, day) for day in days for name in ALL]
     for (name, day), event in made.items():
-        record = record_of(site, event)
+        record = record_of(new_site, event)
         assert (record.asset, str(record.as_of)) == (name, day)
         assert event.metadata["run_id"].value == record.run_id
         assert event.tags["dagster/data_version"] == record.content.digest
     assert len({event.tags["dagster/data_version"] for event in made.values()}) == len(made)
     for name in ALL:
-        assert site.instance.get_materialized_partitions(dg.AssetKey(name)) == set(days)
+        assert new_site.instance.get_materialized_partitions(dg.AssetKey(name)) == set(days)
         for day in days:
-            assert site.stale(name, day=day) == {name: "fresh"}
+            assert new_site.stale(name, day=day) == {name: "fresh"}
 
 
-def test_run_of_a_range_gives_every_date_its_own_data_version_in_the_log(site: Site) -> None:
-    result = site.run("2026-01-05", until="2026-01-06")
+def test_run_of_a_range_gives_every_date_its_own_data_version_in_the_log(new_site: Site) -> None:
+    result = new_site.run("2026-01-05", until="2026-01-06")
     for (name, day), event in events(result).items():
-        latest = site.instance.fetch_materializations(
+        latest = new_site.instance.fetch_materializations(
             dg.AssetRecordsFilter(dg.AssetKey(name), asset_partitions=[str(day)]), limit=10
         ).records
         assert len(latest) == 1, "one event for each asset and date, and none of Dagster's own"
@@ -214,15 +230,15 @@ def test_run_of_a_range_gives_every_date_its_own_data_version_in_the_log(site: S
 
 
 @pytest.mark.parametrize("stage", ["table", "score"])
-def test_run_of_a_range_with_one_bad_date_does_all_others(site: Site, stage: str) -> None:
+def test_run_of_a_range_with_one_bad_date_does_all_others(new_site: Site, stage: str) -> None:
     # Only the table knows its date; other stages are told through its outside data.
     if stage == "table":
-        site.bench.tell("raise-table-2026-01-06")
+        new_site.bench.tell("raise-table-2026-01-06")
         reason = "RuntimeError: table-2026-01-06 was told to fail"
     else:
-        site.bench.tell("outside-2026-01-06", "not a number")
+        new_site.bench.tell("outside-2026-01-06", "not a number")
         reason = "ValueError: invalid literal for int() with base 10: 'not a number'"
-    result = site.run("2026-01-05", until="2026-01-07")
+    result = new_site.run("2026-01-05", until="2026-01-07")
     assert set(events(result)) == {
         (name, day) for name in ALL for day in ("2026-01-05", "2026-01-07")
     }
@@ -233,7 +249,7 @@ def test_run_of_a_range_with_one_bad_date_does_all_others(site: Site, stage: str
     assert told.metadata["failures"].value == {"2026-01-06": reason}
     assert told.allow_retries is False
     for name in ALL:
-        done = site.instance.get_materialized_partitions(dg.AssetKey(name))
+        done = new_site.instance.get_materialized_partitions(dg.AssetKey(name))
         assert done == {"2026-01-05", "2026-01-07"}
 
 
@@ -269,9 +285,10 @@ def test_run_of_a_range_of_a_selection_makes_that_alone(site: Site) -> None:
 
 
 def refused(site: Site, **given: Any) -> str:
+    before = site.instance.get_runs_count()
     with pytest.raises(ParamsError) as error:
         site.run(**given)
-    assert site.instance.get_runs_count() == 0
+    assert site.instance.get_runs_count() == before
     assert site.bench.started() == []
     assert not site.bench.root.exists()
     return str(error.value)
@@ -312,9 +329,10 @@ def test_value_of_another_kind_is_refused_before_a_run_exists(site: Site, value:
 def test_group_of_another_kind_is_refused_before_a_run_exists(
     site: Site, config: dict[str, object]
 ) -> None:
+    before = site.instance.get_runs_count()
     with pytest.raises(dg.DagsterError, match="fit"):
         site.run(config=config)
-    assert site.instance.get_runs_count() == 0
+    assert site.instance.get_runs_count() == before
 
 
 @pytest.mark.parametrize(
@@ -386,58 +404,58 @@ def test_launchpad_shows_every_parameter_with_its_default(site: Site) -> None:
 # Dagster's own opinion
 
 
-def test_staleness_is_missing_before_and_fresh_after_a_run(site: Site) -> None:
-    assert site.stale() == dict.fromkeys(ALL, "missing")
-    site.run()
-    assert site.stale() == dict.fromkeys(ALL, "fresh")
-    assert site.stale(day="2026-01-06") == dict.fromkeys(ALL, "missing")
+def test_staleness_is_missing_before_and_fresh_after_a_run(new_site: Site) -> None:
+    assert new_site.stale() == dict.fromkeys(ALL, "missing")
+    new_site.run()
+    assert new_site.stale() == dict.fromkeys(ALL, "fresh")
+    assert new_site.stale(day="2026-01-06") == dict.fromkeys(ALL, "missing")
 
 
-def test_staleness_follows_an_edit_and_the_run_after_it(site: Site) -> None:
-    site.run()
-    site.bench.edit(model="2")
-    told = site.stale()
+def test_staleness_follows_an_edit_and_the_run_after_it(new_site: Site) -> None:
+    new_site.run()
+    new_site.bench.edit(model="2")
+    told = new_site.stale()
     assert told["table"] == told["features"] == "fresh"
     assert told["model"] == "stale"
-    site.bench.started()
-    site.run()
-    assert site.bench.started() == ["model"]
-    assert site.stale() == dict.fromkeys(ALL, "fresh")
+    new_site.bench.started()
+    new_site.run()
+    assert new_site.bench.started() == ["model"]
+    assert new_site.stale() == dict.fromkeys(ALL, "fresh")
 
 
-def test_staleness_after_an_edit_was_taken_back_and_run_is_fresh(site: Site) -> None:
-    site.run()
-    site.bench.edit(table="2")
-    site.run()
-    site.bench.edit()
-    assert site.stale("table") == {"table": "stale"}
-    site.bench.started()
-    site.run()
-    assert site.bench.started() == []
-    assert site.stale() == dict.fromkeys(ALL, "fresh")
+def test_staleness_after_an_edit_was_taken_back_and_run_is_fresh(new_site: Site) -> None:
+    new_site.run()
+    new_site.bench.edit(table="2")
+    new_site.run()
+    new_site.bench.edit()
+    assert new_site.stale("table") == {"table": "stale"}
+    new_site.bench.started()
+    new_site.run()
+    assert new_site.bench.started() == []
+    assert new_site.stale() == dict.fromkeys(ALL, "fresh")
 
 
-def test_staleness_follows_new_data_upstream(site: Site) -> None:
-    site.run()
-    site.bench.tell(f"outside-{DAY}", "9")
-    site.run(selection=["table"])
-    assert site.stale("table", "features") == {"table": "fresh", "features": "stale"}
-    site.run()
-    assert site.stale() == dict.fromkeys(ALL, "fresh")
+def test_staleness_follows_new_data_upstream(new_site: Site) -> None:
+    new_site.run()
+    new_site.bench.tell(f"outside-{DAY}", "9")
+    new_site.run(selection=["table"])
+    assert new_site.stale("table", "features") == {"table": "fresh", "features": "stale"}
+    new_site.run()
+    assert new_site.stale() == dict.fromkeys(ALL, "fresh")
 
 
-def test_staleness_of_what_lies_below_an_edit_without_effect_is_fresh(site: Site) -> None:
-    site.run()
-    site.bench.edit(table="2")
-    site.run(selection=["table"])
-    assert site.stale() == dict.fromkeys(ALL, "fresh")
+def test_staleness_of_what_lies_below_an_edit_without_effect_is_fresh(new_site: Site) -> None:
+    new_site.run()
+    new_site.bench.edit(table="2")
+    new_site.run(selection=["table"])
+    assert new_site.stale() == dict.fromkeys(ALL, "fresh")
 
 
-def test_staleness_of_a_range_is_by_date(site: Site) -> None:
-    site.run("2026-01-05", until="2026-01-07")
-    site.bench.tell("outside-2026-01-06", "9")
-    site.run("2026-01-05", until="2026-01-07", selection=["table"])
-    told = {day: site.stale("features", day=f"2026-01-0{day}")["features"] for day in (5, 6, 7)}
+def test_staleness_of_a_range_is_by_date(new_site: Site) -> None:
+    new_site.run("2026-01-05", until="2026-01-07")
+    new_site.bench.tell("outside-2026-01-06", "9")
+    new_site.run("2026-01-05", until="2026-01-07", selection=["table"])
+    told = {day: new_site.stale("features", day=f"2026-01-0{day}")["features"] for day in (5, 6, 7)}
     assert told == {5: "fresh", 6: "stale", 7: "fresh"}
 
 

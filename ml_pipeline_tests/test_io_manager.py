@@ -14,12 +14,20 @@ from ml_pipeline_tests.toy_site import DAILY, DAY, Site, events, failure, tempor
 OTHER = "2026-01-06"
 
 
+@pytest.fixture(scope="module")
+def shared_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    with temporary_instance(tmp_path_factory.mktemp("dagster") / "instance") as instance:
+        yield instance
+
+
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_instance: dg.DagsterInstance
+) -> Site:
+    """A store of its own and an instance that remembers other tests."""
     bench = Bench(tmp_path)
     monkeypatch.setenv("TOY_HOME", str(bench.home))
-    with temporary_instance(tmp_path / "instance") as instance:
-        yield Site(bench, instance)
+    return Site(bench, shared_instance)
 
 
 @dg.asset(partitions_def=DAILY)

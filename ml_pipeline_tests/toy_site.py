@@ -1,6 +1,5 @@
 """The toy pipeline as a Dagster code location, with a real instance in a temporary folder."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from ml_pipeline_tests.toy_bench import Bench
 
 DAILY = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
 DAY = "2026-01-05"
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
 def temporary_instance(folder: Path) -> dg.DagsterInstance:
@@ -84,7 +84,7 @@ class Site:
         }
         typed: Mapping[str, Any] = {"params": {"config": config}} if config else {}
         return self.defs.resolve_implicit_global_asset_job_def().execute_in_process(
-            run_config={"resources": resources or typed},
+            run_config={"resources": resources or typed, "loggers": QUIET},
             instance=self.instance,
             partition_key=None if until else day,
             raise_on_error=False,
@@ -120,11 +120,5 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
         error = data.error
         while error is not None and error.cause is not None:
             error = error.cause
-        return str(error.message) if error is not None else ""
+        return error.message.partition(": ")[2].strip() if error is not None else ""
     raise AssertionError("no step failed")
-
-
-def clear_variables() -> None:
-    """Let no setting of the machine reach a test."""
-    for name in [name for name in os.environ if name.startswith("ML_PIPELINE_")]:
-        del os.environ[name]
