@@ -84,6 +84,9 @@ class ParamGroup(dg.Config):
 
         Args:
             others: the groups named in `follows`, already resolved.
+
+        Raises:
+            ValueError: if the values do not go together; the message says what must hold.
         """
         return self
 
@@ -399,7 +402,13 @@ class ParamModel:
             raise ParamsError(found)
         resolved: dict[str, ParamGroup] = {}
         for group, values in checked.items():
-            resolved[group] = values.resolved({name: resolved[name] for name in values.follows})
+            followed = {name: resolved.get(name, checked[name]) for name in values.follows}
+            try:
+                resolved[group] = values.resolved(followed)
+            except ValueError as error:
+                found.append(f"{group}: {error}")
+        if found:
+            raise ParamsError(found)
         if origins is None:
             origins = {
                 f"{group}.{name}": origin

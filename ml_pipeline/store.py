@@ -365,8 +365,9 @@ class ArtifactStore:
 
 def _local_path(root: str) -> Path:
     """Read a local root: a path, or a ``file://`` URI, in which a path is percent-encoded."""
-    _, is_uri, path = root.partition("://")
-    return Path(unquote(path) if is_uri else root).expanduser().absolute()
+    is_uri = root[:5].lower() == "file:"
+    path = unquote(root[5:].removeprefix("//")) if is_uri else root
+    return Path(path).expanduser().absolute()
 
 
 def digest_of_bytes(data: bytes) -> str:

@@ -187,9 +187,7 @@ def test_materialize_takes_the_assets_and_resources_by_themselves(site: Site) ->
         ({"ml_pipeline/origins": '{"data.rows": "command line"}'}, "command line"),
     ],
 )
-def test_record_tells_where_values_came_from(
-    site: Site, tags: dict[str, str], origin: str
-) -> None:
+def test_record_tells_where_values_came_from(site: Site, tags: dict[str, str], origin: str) -> None:
     result = site.run(config={"data": {"rows": 8}}, selection=["table"], tags=tags)
     assert record_of(site, events(result)["table", DAY]).origins == {"data.rows": origin}
 
@@ -357,7 +355,9 @@ def test_unknown_resource_is_refused(
     except ParamsError as error:
         assert str(error).startswith(message)
     else:
-        told = [str(event.event_specific_data) for event in result.filter_events(lambda e: e.is_failure)]
+        told = [
+            str(event.event_specific_data) for event in result.filter_events(lambda e: e.is_failure)
+        ]
         assert not result.success
         assert any(message in text for text in told), told
     assert site.bench.started() == []

@@ -160,9 +160,13 @@ def test_plain_asset_is_kept_by_its_parameters_and_described(site: Site) -> None
     assert shown["shape.window"] == 2
     record = site.bench.store.read_record(str(path.parent.relative_to(site.bench.root)))
     assert record is not None
-    assert record.run_id == site.bench.pipeline.run_slot(
-        site.bench.pipeline.params.parse({"learning_rate": 0.5, "region": "so/uth"}), record.as_of
-    ).run_id
+    assert (
+        record.run_id
+        == site.bench.pipeline.run_slot(
+            site.bench.pipeline.params.parse({"learning_rate": 0.5, "region": "so/uth"}),
+            record.as_of,
+        ).run_id
+    )
     assert record.provenance.dagster_run_id == result.run_id
 
 

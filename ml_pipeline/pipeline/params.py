@@ -83,6 +83,8 @@ class FeatureParams(ParamGroup):
 class TrainingParams(ParamGroup):
     """How the model is fitted, and what part of the past is held out to judge it."""
 
+    follows = ("features",)
+
     estimator: Literal["gradient_boosting", "linear"] = Field(
         default="gradient_boosting", description="family of the model"
     )
@@ -113,3 +115,14 @@ class TrainingParams(ParamGroup):
         description="your label for this line of models: letters, digits and . _ + -",
         json_schema_extra=PATH_LABEL,
     )
+
+    def resolved(self, others: Mapping[str, ParamGroup]) -> Self:
+        """Refuse to hold out fewer days than one target covers."""
+        features = others["features"]
+        horizon = features.horizon if isinstance(features, FeatureParams) else 0
+        if self.holdout_days < horizon:
+            raise ValueError(
+                f"`holdout_days >= horizon_days` must hold, but got (holdout_days="
+                f"{self.holdout_days}, horizon_days={horizon})"
+            )
+        return self
