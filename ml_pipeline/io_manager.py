@@ -114,12 +114,12 @@ def describe(outcome: Outcome, store: ArtifactStore) -> dict[str, Any]:
         "path": dg.MetadataValue.path(path) if local else dg.MetadataValue.url(path),
         "reused": outcome.reused,
         "reason": outcome.reason,
-        **record.metrics,
         **{
             f"{group}.{name}": _shown(value)
             for group, values in record.params.items()
             for name, value in values.items()
         },
+        **record.metrics,
         "bytes": record.content.bytes,
         "digest": record.content.digest,
         "duration_s": record.duration_s,

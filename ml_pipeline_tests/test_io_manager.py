@@ -46,7 +46,7 @@ def report(context: dg.AssetExecutionContext, score: Any, table: Any) -> dict[st
 def test_plain_asset_reads_stages_of_its_date(site: Site) -> None:
     site.others = [report]
     result = site.run()
-    assert result.success
+    assert result.success, failure(result)
     assert result.output_for_node("report") == {"r2": fresh()["score"]["r2"], "rows": 6}
 
 
@@ -55,7 +55,7 @@ def test_plain_asset_reads_stages_that_another_run_made(site: Site) -> None:
     site.run(selection=["table", "features", "model", "score"], config={"data": {"rows": 8}})
     site.bench.started()
     result = site.run(selection=["report"], config={"data": {"rows": 8}})
-    assert result.success
+    assert result.success, failure(result)
     assert site.bench.started() == []
     assert result.output_for_node("report")["rows"] == 8
 
@@ -63,7 +63,7 @@ def test_plain_asset_reads_stages_that_another_run_made(site: Site) -> None:
 def test_plain_asset_reads_stages_of_many_dates(site: Site) -> None:
     site.others = [report]
     result = site.run(DAY, until="2026-01-07")
-    assert result.success
+    assert result.success, failure(result)
     made = result.output_for_node("report")
     assert list(made) == ["2026-01-05", "2026-01-06", "2026-01-07"]
     assert {day: value["rows"] for day, value in made.items()} == dict.fromkeys(made, 6)
@@ -113,7 +113,7 @@ def test_plain_asset_without_partitions_reads_one_date_through_a_mapping(site: S
     site.others = [overall]
     site.run(DAY, until=OTHER)
     result = site.run(None, selection=["overall"])
-    assert result.success
+    assert result.success, failure(result)
     assert result.output_for_node("overall") == {DAY: 6, OTHER: 6}
     made = events(result)["overall", None]
     assert "as_of" not in made.metadata["path"].value
@@ -233,7 +233,7 @@ def test_plain_asset_for_many_dates_returns_a_mapping(site: Site) -> None:
 
     site.others = [own, reader]
     result = site.run(DAY, until=OTHER, selection=["own", "reader"])
-    assert result.success
+    assert result.success, failure(result)
     made = {key: event for key, event in events(result).items() if key[0] == "own"}
     assert set(made) == {("own", DAY), ("own", OTHER)}
     for (_, day), event in made.items():
@@ -282,7 +282,7 @@ def test_plain_asset_with_a_key_of_several_parts_has_directories_for_them(site: 
 
     site.others = [own, reader]
     result = site.run()
-    assert result.success
+    assert result.success, failure(result)
     assert result.output_for_node("reader") == b"kept"
     assert (site.bench.root / "marts" / "own").is_dir()
 
