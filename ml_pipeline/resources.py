@@ -93,7 +93,7 @@ def io_manager_resource(
 
     @dg.io_manager(required_resource_keys={PARAMS})
     def manager(context: dg.InitResourceContext) -> ParamIOManager:
-        around = provenance(context.run_id, code)
+        around = provenance(context.run.run_id if context.run is not None else None, code)
         materializer = Materializer(pipeline, ArtifactStore(store_root()), around)
         return ParamIOManager(materializer, context.resources.params)
 

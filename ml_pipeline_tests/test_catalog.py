@@ -233,7 +233,10 @@ def test_matching_keeps_what_fulfils_every_condition(
             ["a condition must be like learning_rate<0.1, but got 'learning_rate'"],
         ),
         ("<3", ["a condition must be like learning_rate<0.1, but got '<3'"]),
-        ("lerning_rate<3", ["'lerning_rate' is nothing that runs have. Did you mean 'learning_rate'?"]),
+        (
+            "lerning_rate<3",
+            ["'lerning_rate' is nothing that runs have. Did you mean 'learning_rate'?"],
+        ),
         (
             "lr<3 and rows ~ 4",
             [
