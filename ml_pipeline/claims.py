@@ -55,9 +55,10 @@ def claimed(
     renewing = threading.Thread(
         target=_renew, args=(store, path, token, stop, lease_s), daemon=True
     )
-    renewing.start()
     try:
-        yield True
+        renewing.start()
+        # Between our last look and our claim another run may have published and let go.
+        yield not is_published()
     finally:
         stop.set()
         renewing.join()
@@ -91,7 +92,7 @@ def _acquire(
             seen, since = b"", now
             continue
         time.sleep(_POLL_S)
-    return not is_published()
+    return True
 
 
 def _renew(

@@ -5,6 +5,7 @@ of outside data give the revision, and one look into the store tells whether it 
 what is reused are never loaded.
 """
 
+import contextlib
 import json
 import logging
 import math
@@ -135,10 +136,12 @@ class Materializer:
             upstream has to be computed first, so that nothing can be decided yet.
         """
         known: dict[str, Record] = {}
-        for stage in self.pipeline.selected(selection):
+        stages = self.pipeline.selected(selection)
+        chosen = {stage.name for stage in stages}
+        for stage in stages:
             waiting = [name for name in stage.upstream if name not in known]
             for name in list(waiting):
-                if selection is not None and name not in set(selection):
+                if name not in chosen:
                     known[name] = self.locate(self.pipeline.stage(name), params, as_of)
                     waiting.remove(name)
             if waiting:
@@ -180,7 +183,7 @@ class Materializer:
         except ArtifactDamaged as error:
             reason, damaged = str(error), True
         if record is not None:
-            reason = self._stale(params.options, slot, record)
+            reason = self.stale(params.options, slot, record)
             if reason:
                 record = None
             else:
@@ -242,7 +245,7 @@ class Materializer:
         path = f"{slot.revision(revision)}/{_CONFIRMED}"
         self.store.overwrite(path, json.dumps(note).encode())
 
-    def _stale(self, options: RunOptions, slot: Slot, record: Record) -> str:
+    def stale(self, options: RunOptions, slot: Slot, record: Record) -> str:
         """Return why the run's options forbid to reuse a record, or the empty string."""
         if options.force:
             return "asked for with force"
@@ -250,8 +253,8 @@ class Materializer:
             return ""
         made = record.started_at + timedelta(seconds=record.duration_s)
         noted = self.store.read(f"{slot.revision(record.revision)}/{_CONFIRMED}")
-        if noted is not None:
-            made = max(made, datetime.fromisoformat(json.loads(noted)["at"]))
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            made = max(made, datetime.fromisoformat(json.loads(noted or b"")["at"]))
         age = datetime.now(UTC) - made
         if age <= timedelta(days=options.max_age_days):
             return ""
@@ -277,6 +280,7 @@ class _Point:
         self.as_of = as_of
         self.loaded: dict[tuple[str, bool], Any] = {}
         self.rereads = 0
+        self.mended: list[str] = []
 
     def make(self, decision: Decision) -> Outcome:
         """Reuse or compute."""
@@ -285,9 +289,13 @@ class _Point:
             return Outcome(slot, decision.reuse, reused=True, reason=decision.sentence)
 
         def is_published() -> bool:
-            if decision.damaged or self.params.options.force:
+            try:
+                record = self.store.find(slot, revision)
+            except ArtifactDamaged:
                 return False
-            return self.store.read_record(slot.revision(revision)) is not None
+            return record is not None and not self.materializer.stale(
+                self.params.options, slot, record
+            )
 
         with claimed(self.store, slot, revision, is_published) as ours:
             if ours:
@@ -356,6 +364,9 @@ class _Point:
             self.store.discard(slot, revision)
         published = self.store.publish(slot, revision, result.value, describe)
         reason = decision.sentence
+        if self.mended:
+            reason += f"; {', '.join(self.mended)} was damaged and has been computed again"
+            self.mended.clear()
         if published.adopted and published.deterministic:
             self.materializer.confirm(slot, revision)
             reason += "; the bytes agree with those published before"
@@ -374,6 +385,7 @@ class _Point:
             except ArtifactDamaged as error:
                 log.warning("%s Computing it again.", error)
                 value = self.store.load(slot, self._repair(name, record), lazy)
+                self.mended.append(name)
             self.loaded[name, lazy] = value
         return self.loaded[name, lazy]
 

@@ -17,7 +17,6 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from typing import Any, Final, TypeVar, overload
 
 from ml_pipeline.code import fingerprint_of
@@ -80,28 +79,24 @@ class Stage:
     Attributes:
         name: name of the asset.
         function: computes it for one date.
+        code: declared version, or fingerprint of the function and what it reaches, taken when the
+            stage was defined: what a later edit says is not what this process runs.
         signature: what the function asks for.
         scope: groups that the asset depends on, in the model's order.
         reads: returns the digest of outside data that the function reads, if it reads any.
-        code_version: declared version that stands for the code, if there is one.
         description: what the asset is.
         kinds: Dagster's kind tags.
     """
 
     name: str
     function: Callable[..., Any]
+    code: str
     signature: Signature
     scope: tuple[str, ...]
     reads: Callable[..., str] | None = None
     reads_signature: Signature | None = None
-    code_version: str | None = None
     description: str | None = None
     kinds: frozenset[str] = frozenset()
-
-    @cached_property
-    def code(self) -> str:
-        """Declared version, or fingerprint of the function and what it reaches."""
-        return self.code_version or fingerprint_of(self.function)
 
     @property
     def upstream(self) -> tuple[str, ...]:
@@ -194,11 +189,11 @@ class Pipeline:
             self.stages[name] = Stage(
                 name=name,
                 function=function,
+                code=code_version or fingerprint_of(function),
                 signature=signature,
                 scope=tuple(group for group in self.params.groups if group in own),
                 reads=reads,
                 reads_signature=reads_signature,
-                code_version=code_version,
                 description=description or doc.partition("\n")[0] or None,
                 kinds=frozenset(kinds),
             )

@@ -115,6 +115,11 @@ class ArtifactStore:
                 f"{self.address(directory)} was published by another run and removed again while"
                 " this one published. Run again."
             )
+        try:
+            self.check(directory, standing)
+        except ArtifactDamaged:
+            self.discard(slot, revision)
+            return self.publish(slot, revision, value, describe)
         return Published(standing, True, standing.content.digest == digest)
 
     def find(self, slot: Slot, revision: str) -> Record | None:
