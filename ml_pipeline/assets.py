@@ -81,7 +81,8 @@ def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> 
     for as_of in dates:
         try:
             for outcome in manager.materializer.run(params, as_of, selection):
-                yield materialization(outcome, manager.store)
+                newest_event = context.instance.event_log_storage.get_maximum_record_id()
+                yield materialization(outcome, manager.store, newest_event)
         except Exception as error:
             failures[str(as_of)] = error
             if len(dates) > 1:
@@ -92,14 +93,22 @@ def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> 
         yield dg.Output(None, output_name=asset, metadata=_NO_EVENT_OF_DAGSTERS_OWN)
 
 
-def materialization(outcome: Outcome, store: ArtifactStore) -> dg.AssetMaterialization:
-    """Return the event that tells Dagster of an artifact, its parameters and its versions."""
+def materialization(
+    outcome: Outcome, store: ArtifactStore, newest_event: int | None
+) -> dg.AssetMaterialization:
+    """Return the event that tells Dagster of an artifact, its parameters and its versions.
+
+    Args:
+        outcome: the artifact.
+        store: where it is.
+        newest_event: storage id of the newest event: inputs are from before it.
+    """
     record = outcome.record
     provenance = {}
     for name, read in record.inputs.items():
         provenance[f"dagster/input_data_version/{name}"] = read.digest
-        # Dagster counts an input only if it knows which event it came from, or that there is none.
-        provenance[f"dagster/input_event_pointer/{name}"] = "NULL"
+        # Of a date, Dagster asks whether its inputs have had other events since this one.
+        provenance[f"dagster/input_event_pointer/{name}"] = str(newest_event or "NULL")
     return dg.AssetMaterialization(
         record.asset,
         partition=record.as_of.isoformat() if record.as_of is not None else None,

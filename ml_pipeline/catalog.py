@@ -4,8 +4,6 @@ A run is what the last stages of a pipeline have published; what it was made fro
 through the inputs that every record names.
 """
 
-import contextlib
-import json
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, ParamsError, nearest
+from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
 from ml_pipeline.record import Record
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
 
 _READERS: Final = 8
 _CONDITION: Final = re.compile(r"\s*([\w.]+)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*\Z")
+_AND: Final = re.compile(r"""\s+and\s+(?=(?:[^'"]|'[^']*'|"[^"]*")*\Z)""", re.IGNORECASE)
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -70,10 +69,8 @@ def entries(store: ArtifactStore, assets: Sequence[str]) -> Iterator[Entry]:
     paths = [path for asset in assets for path in store.directories(asset)]
 
     def read(path: str) -> Entry | None:
-        with contextlib.suppress(ArtifactDamaged):
-            record = store.read_record(path)
-            return Entry(path, record) if record is not None else None
-        return None
+        record = store.readable_record(path)
+        return Entry(path, record) if record is not None else None
 
     with ThreadPoolExecutor(_READERS) as readers:
         for entry in readers.map(read, paths):
@@ -117,8 +114,14 @@ def find(store: ArtifactStore, pipeline: Pipeline, prefix: str) -> Entry:
             f"One run id must begin with '{prefix}', but {len(found)} do:"
             f" {', '.join(sorted(found)[:10])}. Type more digits."
         )
-    paths = next(iter(next(iter(found.values())).values()))
-    revisions = [Entry(path, record) for path in paths if (record := store.read_record(path))]
+    ((run_id, by_asset),) = found.items()
+    paths = next(iter(by_asset.values()))
+    revisions = [Entry(path, record) for path in paths if (record := store.readable_record(path))]
+    if not revisions:
+        raise ArtifactMissing(
+            f"Run {run_id} must have a record that can be read, but none of {len(paths)} can."
+            " `ml-pipeline verify` says why; running it again makes a new one."
+        )
     return max(revisions, key=lambda entry: entry.record.started_at)
 
 
@@ -129,7 +132,7 @@ def lineage(store: ArtifactStore, entry: Entry) -> dict[str, Entry | None]:
     while waiting:
         for name, read in waiting.pop().record.inputs.items():
             if name not in known:
-                record = store.read_record(read.path)
+                record = store.readable_record(read.path)
                 known[name] = Entry(read.path, record) if record is not None else None
                 if record is not None:
                     waiting.append(Entry(read.path, record))
@@ -146,7 +149,7 @@ def matching(found: Sequence[Entry], where: str | None) -> list[Entry]:
         return list(found)
     known = {name for entry in found for name in entry.row}
     problems, conditions = [], []
-    for text in re.split(r"\s+and\s+", where.strip(), flags=re.IGNORECASE):
+    for text in _AND.split(where.strip()):
         match = _CONDITION.match(text)
         if match is None:
             problems.append(f"a condition must be like learning_rate<0.1, but got {text!r}")
@@ -178,17 +181,25 @@ def by(found: Sequence[Entry], name: str | None) -> list[Entry]:
         raise ParamsError([f"'{column}' is nothing that runs have.{nearest(column, known)}"])
     having = [entry for entry in found if entry.row.get(column) is not None]
     lacking = [entry for entry in found if entry.row.get(column) is None]
-    having.sort(key=lambda entry: entry.row[column], reverse=name.startswith("-"))
+    having.sort(key=lambda entry: _ordered(entry.row[column]), reverse=name.startswith("-"))
     return having + lacking
 
 
+def _ordered(value: Any) -> tuple[int, Any]:
+    """Return a key by which numbers come before text, whatever an old run had."""
+    return (0, value) if isinstance(value, int | float) else (1, str(value))
+
+
 def _holds(value: Any, compare: Callable[[Any, Any], bool], text: str) -> bool:
-    wanted: Any = text.strip("'\"")
-    if isinstance(value, bool) or value is None or not isinstance(value, int | float):
-        value = json.dumps(value) if value is None or isinstance(value, bool) else str(value)
-    else:
+    wanted = text.strip("'\"")
+    if value is None or isinstance(value, bool):
+        plain = str(value).lower()
+        if compare is operator.ne:
+            return plain != wanted.lower()
+        return compare is operator.eq and plain == wanted.lower()
+    if isinstance(value, int | float):
         try:
-            wanted = float(wanted)
+            return compare(value, float(wanted))
         except ValueError:
             return False
-    return compare(value, wanted)
+    return compare(str(value), wanted)

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from ml_pipeline.errors import ArtifactDamaged
 from ml_pipeline.record import Record
 from ml_pipeline.slots import Slot
 from ml_pipeline.store import ArtifactStore
@@ -153,17 +152,18 @@ def _anywhere(store: ArtifactStore, slot: Slot) -> list[Record]:
 
 
 def _read(store: ArtifactStore, directories: Iterable[str]) -> list[Record]:
-    records = []
-    for directory in itertools.islice(directories, _READ):
-        with contextlib.suppress(ArtifactDamaged):
-            record = store.read_record(directory)
-            if record is not None:
-                records.append(record)
-    return records
+    read = (store.readable_record(directory) for directory in itertools.islice(directories, _READ))
+    return [record for record in read if record is not None]
 
 
 def _flat(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a date and fields by name; of a document that is none of ours, what can be read."""
+    params = identity.get("params")
+    groups = params.values() if isinstance(params, Mapping) else ()
     fields = {
-        name: value for values in identity["params"].values() for name, value in values.items()
+        name: value
+        for values in groups
+        if isinstance(values, Mapping)
+        for name, value in values.items()
     }
-    return {"as_of": identity["as_of"], **fields}
+    return {"as_of": identity.get("as_of"), **fields}

@@ -1,7 +1,7 @@
 """Keeping a store in order: check what is there, and find what nobody needs any more."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -77,32 +77,54 @@ def removable(store: ArtifactStore, older_than: timedelta) -> list[Removable]:
         older_than: age, by the store's own clock.
     """
     cutoff = datetime.now(UTC) - older_than
-    directories = defaultdict(list)
+    directories: dict[str, list[Any]] = defaultdict(list)
     for entry in store.entries(""):
-        directories[entry["path"].rpartition("/")[0]].append(entry)
+        directory = entry["path"].rpartition("/")[0]
+        directories[entry["path"] if directory == CLAIMS else directory].append(entry)
     found: list[Removable] = []
-    published: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
-
-    def add(path: str, why: str, objects: list[Any]) -> None:
-        names = sorted((o["path"] for o in objects), key=lambda name: not name.endswith(RECORD))
-        found.append(Removable(path, why, sum(o["size"] for o in objects), tuple(names)))
-
+    published: dict[str, list[str]] = defaultdict(list)
     for directory, objects in directories.items():
-        written = max(entry["last_modified"] for entry in objects)
+        is_old = max(entry["last_modified"] for entry in objects) < cutoff
         names = {entry["path"].rpartition("/")[2] for entry in objects}
         if directory.startswith((STAGING, CLAIMS)):
-            if written < cutoff:
-                add(directory, "left by a run that crashed", objects)
+            if is_old:
+                found.append(_removable(directory, "left by a run that crashed", objects))
         elif RECORD in names:
-            published[directory.rpartition("/rev=")[0]].append((written, directory))
-        elif "/rev=" in directory and written < cutoff:
-            add(directory, "orphan: files without a record", objects)
-    for revisions in published.values():
-        revisions.sort()
-        for written, directory in revisions[:-1]:
-            if written < cutoff:
-                add(directory, "replaced by a newer revision", directories[directory])
+            published[directory.rpartition("/rev=")[0]].append(directory)
+        elif "/rev=" in directory and is_old:
+            found.append(_removable(directory, "orphan: files without a record", objects))
+    for directory in _replaced(store, published):
+        objects = directories[directory]
+        if max(entry["last_modified"] for entry in objects) < cutoff:
+            found.append(_removable(directory, "replaced by a newer revision", objects))
     return sorted(found, key=lambda item: item.path)
+
+
+def _removable(path: str, why: str, objects: Sequence[Any]) -> Removable:
+    names = sorted((o["path"] for o in objects), key=lambda name: not name.endswith(RECORD))
+    return Removable(path, why, sum(o["size"] for o in objects), tuple(names))
+
+
+def _replaced(store: ArtifactStore, published: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the revisions that a newer one replaces and that nothing kept was made from."""
+    if all(len(revisions) == 1 for revisions in published.values()):
+        return []
+    paths = [path for revisions in published.values() for path in revisions]
+    with ThreadPoolExecutor(_READERS) as readers:
+        records = dict(zip(paths, readers.map(store.readable_record, paths), strict=True))
+    kept: set[str] = set()
+    for revisions in published.values():
+        readable = {path: record for path in revisions if (record := records[path]) is not None}
+        if readable:
+            kept.add(max(readable, key=lambda path: readable[path].started_at))
+    waiting = list(kept)
+    while waiting:
+        record = records.get(waiting.pop())
+        for read in record.inputs.values() if record is not None else ():
+            if read.path not in kept:
+                kept.add(read.path)
+                waiting.append(read.path)
+    return [path for path in paths if path not in kept and records[path] is not None]
 
 
 def remove(store: ArtifactStore, items: Sequence[Removable]) -> Iterator[Removable]:

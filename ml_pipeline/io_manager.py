@@ -53,7 +53,11 @@ class ParamIOManager(dg.IOManager):
         for as_of, value in _by_date(context, obj):
             slot = slot_for(asset, self.params, self.params.model.scope, as_of)
             outcome = self._publish(slot, value, context.run_id)
-            context.add_output_metadata(describe(outcome, self.store))
+            context.step_context.add_asset_metadata(
+                describe(outcome, self.store),
+                context.asset_key,
+                as_of.isoformat() if as_of is not None else None,
+            )
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Load an upstream asset for the run's parameters: one value, or a mapping by date."""

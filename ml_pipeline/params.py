@@ -207,7 +207,7 @@ class ParamSet:
         origins: where each value that is not a default came from, by dotted name.
     """
 
-    model: "ParamModel"
+    model: "ParamModel" = field(compare=False, repr=False)
     groups: Mapping[str, ParamGroup]
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 

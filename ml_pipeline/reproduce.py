@@ -36,7 +36,8 @@ def recorded_params(model: ParamModel, record: Record) -> ParamSet:
         ParamsError: if they are no longer valid for the pipeline as it is now.
     """
     try:
-        return model.validate(record.params, origins=record.origins)
+        scope = {name: model.groups[name] for name in model.scope if name in record.params}
+        return ParamModel(**scope).validate(record.params, origins=record.origins)
     except ParamsError as error:
         raise ParamsError(
             [

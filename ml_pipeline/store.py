@@ -160,6 +160,12 @@ class ArtifactStore:
         data = self.read(path)
         return None if data is None else Record.from_json(data, self.address(path))
 
+    def readable_record(self, directory: str) -> Record | None:
+        """Return the record in a directory, or None where there is none that can be read."""
+        with contextlib.suppress(ArtifactDamaged):
+            return self.read_record(directory)
+        return None
+
     def load(self, slot: Slot, record: Record, lazy: bool = False) -> Any:
         """Read an artifact, checking its digest.
 
@@ -258,12 +264,8 @@ class ArtifactStore:
 
     def revisions(self, slot: Slot) -> list[Record]:
         """Return the readable published revisions of a slot, newest first."""
-        found = []
-        for name in self.children(slot.path):
-            with contextlib.suppress(ArtifactDamaged):
-                record = self.read_record(f"{slot.path}/{name}")
-                if record is not None and record.identity == slot.identity:
-                    found.append(record)
+        read = (self.readable_record(f"{slot.path}/{name}") for name in self.children(slot.path))
+        found = [record for record in read if record and record.identity == slot.identity]
         return sorted(found, key=lambda record: record.started_at, reverse=True)
 
     def discard(self, slot: Slot, revision: str) -> None:

@@ -1,0 +1,141 @@
+"""Dagster's UI as a person uses it: pages, dialogs and buttons by the words that they show."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from ml_pipeline_tests.e2e.server import Server
+
+_PATIENCE_MS = 30_000
+
+expect.set_options(timeout=_PATIENCE_MS)
+
+
+@dataclass(frozen=True)
+class DagsterUi:
+    """A browser's page on a server.
+
+    Attributes:
+        pictures: folder for screenshots of failures.
+    """
+
+    page: Page
+    server: Server
+    pictures: Path
+
+    def go(self, path: str) -> None:
+        """Open a page."""
+        self.page.goto(f"{self.server.url}{path}")
+
+    def screenshot(self, name: str) -> Path:
+        """Take a picture of what the page shows now."""
+        file = self.pictures / f"{name}.png"
+        self.page.screenshot(path=file)
+        return file
+
+    def launch(self, partition: str, config: str) -> None:
+        """Launch all assets for one partition with the launchpad."""
+        self._open_group()
+        materialize = self.page.get_by_role("button", name="Materialize all")
+        materialize.locator("xpath=following::button[1]").click()
+        self.page.get_by_role("menuitem", name="Open launchpad").click()
+        launchpad = self._dialog("Launchpad (configure assets)")
+        launchpad.get_by_placeholder("Partition").fill(partition)
+        self.page.get_by_text(partition, exact=True).last.click()
+        self._type_config(launchpad, config)
+        launchpad.get_by_role("button", name="Materialize").click()
+
+    def launched_run(self) -> str:
+        """Return Dagster's id of the run whose page the launchpad has gone to."""
+        self.page.wait_for_url(re.compile("/runs/[0-9a-f-]{36}"))
+        return self.page.url.rpartition("/")[2]
+
+    def backfill(self, partitions: str, config: str) -> str:
+        """Launch all assets for many partitions with the dialog; return the backfill's id."""
+        self._open_group()
+        self.page.get_by_role("button", name="Materialize all").click()
+        dialog = self._dialog("Launch runs to materialize")
+        dialog.get_by_role("textbox").first.fill(partitions)
+        dialog.get_by_text("Config", exact=True).click()
+        dialog.get_by_role("button", name="Add config").click()
+        editor = self._dialog("Config Editor")
+        self._type_config(editor, config)
+        editor.get_by_role("button", name="Save config").click()
+        expect(dialog.get_by_text("Config saved")).to_be_visible()
+        dialog.get_by_role("button", name="Launch backfill").click()
+        toast = self.page.get_by_text("Created backfill")
+        expect(toast).to_be_visible()
+        return toast.inner_text().split()[-1]
+
+    def open_backfill(self, backfill_id: str) -> None:
+        """Open the page of a backfill."""
+        self.go(f"/runs/b/{backfill_id}")
+
+    @property
+    def backfill_status(self) -> Locator:
+        """What a backfill's page says of the whole."""
+        return self.page.get_by_text("Status", exact=True).locator("xpath=..")
+
+    def backfill_counts(self, asset: str) -> list[int]:
+        """Return how many partitions of an asset a backfill's page counts.
+
+        Returns:
+            Targeted, in progress, succeeded, failed.
+        """
+        row = self.page.get_by_title(asset, exact=True).locator(
+            "xpath=ancestor::*[contains(., 'completed')][1]"
+        )
+        return [int(line) for line in row.inner_text().split("\n") if line.isdigit()]
+
+    def open_partition(self, asset: str, partition: str) -> None:
+        """Open an asset's page on one of its partitions."""
+        self.go(f"/assets/{asset}?view=partitions&partition={partition}")
+
+    def metadata(self, label: str) -> Locator:
+        """What the metadata table of the page shows for a label."""
+        row = self.page.get_by_role("row").filter(has=self.page.get_by_text(label, exact=True))
+        return row.get_by_role("cell").nth(1)
+
+    @property
+    def error(self) -> Locator:
+        """The dialog that shows an error."""
+        return self._dialog("Copy error")
+
+    def _open_group(self) -> None:
+        self.go("/locations/ml_pipeline.definitions/asset-groups/ml_pipeline")
+
+    def _dialog(self, text: str) -> Locator:
+        return self.page.get_by_role("dialog").filter(has_text=text)
+
+    def _type_config(self, dialog: Locator, config: str) -> None:
+        editor = dialog.locator(".CodeMirror")
+        editor.click()
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.insert_text(config)
+        expect(editor).to_contain_text(config.split()[-2])
+
+
+@contextmanager
+def looking_at(server: Server, browser: Browser, pictures: Path) -> Iterator[DagsterUi]:
+    """Open a page that shares nothing with others; leave a picture if the block fails."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(_PATIENCE_MS)
+    ui = DagsterUi(context.new_page(), server, pictures)
+    try:
+        yield ui
+    except Exception:
+        ui.screenshot("failed")
+        raise
+    finally:
+        context.close()
+
+
+def run_config(**groups: dict[str, Any]) -> str:
+    """Return run config that sets parameters, as somebody would type it."""
+    return yaml.safe_dump({"resources": {"params": {"config": groups}}})
