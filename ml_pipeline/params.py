@@ -6,48 +6,31 @@ same `ParamModel.validate`, so the same text is accepted, or refused with the sa
 wherever it was typed.
 """
 
-import enum
-import json
-import re
-import types
-import typing
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Self
 
 import dagster as dg
 import pydantic
-from pydantic.config import JsonDict
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from ml_pipeline.errors import ParamsError, PipelineError, nearest
+from ml_pipeline.parameter import NOT_IDENTITY, PATH_LABEL, Parameter, added_later, plain
 
-PATH_LABEL: Final[JsonDict] = {"path_label": True}
-"""Marks a field whose value shows in paths: ``Field(..., json_schema_extra=PATH_LABEL)``."""
+__all__ = [
+    "NOT_IDENTITY",
+    "PATH_LABEL",
+    "ParamGroup",
+    "ParamModel",
+    "ParamSet",
+    "Parameter",
+    "RunOptions",
+    "added_later",
+]
 
 OPTIONS: Final = "run"
 """Name of the group that every model has beside its own: `RunOptions`."""
-
-NOT_IDENTITY: Final[JsonDict] = {"identity": False}
-"""Marks a field that never changes an id: worker counts, log levels and the like."""
-
-_SECRET: Final = re.compile(
-    r"(\A|_)(passw(or)?d|pwd|passphrase|secrets?|tokens?|credentials?|(api|access|private)_?key)(_|\Z)",
-    re.IGNORECASE,
-)
-_REFERENCE: Final = re.compile(r"_(env|ref|name)\Z")
-
-
-def added_later(literal: Any) -> dict[str, Any]:
-    """Mark a field that was added when runs without it already existed.
-
-    Args:
-        literal: the value that those runs had in effect. A set in which the field has this value
-            keeps the id that it had before the field existed.
-    """
-    return {"added_later": literal}
 
 
 class ParamGroup(dg.Config):
@@ -108,97 +91,6 @@ class RunOptions(ParamGroup):
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """One field of one group, with what people need to know to set it."""
-
-    group: str
-    name: str
-    info: FieldInfo
-
-    @property
-    def dotted(self) -> str:
-        """Full name, ``group.name``."""
-        return f"{self.group}.{self.name}"
-
-    @property
-    def is_label(self) -> bool:
-        """Whether the value shows in paths."""
-        return bool(self._marks.get("path_label", False))
-
-    @property
-    def is_identity(self) -> bool:
-        """Whether the value takes part in run ids."""
-        return bool(self._marks.get("identity", True))
-
-    def was_absent_as(self, value: Any) -> bool:
-        """Whether `value` is what runs had in effect before this field was added."""
-        return "added_later" in self._marks and bool(_plain(self._marks["added_later"]) == value)
-
-    @cached_property
-    def must_be(self) -> str:
-        """What a value must be, for example ``number > 0 and <= 1``."""
-        described = " ".join(part for part in (self.type, self.bounds) if part)
-        return f"{described} or none" if _accepts(self.info, type(None)) else described
-
-    @property
-    def type(self) -> str:
-        """Type in words: ``number``, ``integer``, ``text``, ``one of a, b`` ..."""
-        return _type_text(self.info.annotation)
-
-    @property
-    def bounds(self) -> str:
-        """Bounds in words, empty where there are none."""
-        limits, length = [], {}
-        for constraint in self.info.metadata:
-            for attribute, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
-                if (limit := getattr(constraint, attribute, None)) is not None:
-                    limits.append(f"{sign} {limit}")
-            if (divisor := getattr(constraint, "multiple_of", None)) is not None:
-                limits.append(f"multiple of {divisor}")
-            for attribute in ("min_length", "max_length"):
-                if (limit := getattr(constraint, attribute, None)) is not None:
-                    length[attribute] = limit
-            if (pattern := getattr(constraint, "pattern", None)) is not None:
-                limits.append(f"matching {pattern}")
-        if length:
-            low, high = length.get("min_length", 0), length.get("max_length")
-            reach = f"of {low} to {high}" if high is not None else f"of at least {low}"
-            unit = "items" if _accepts(self.info, list, dict) else "characters"
-            limits.insert(0, f"{reach} {unit}")
-        return " and ".join(limits)
-
-    @property
-    def default(self) -> Any:
-        """Default in its JSON form, or `...` where a value is required."""
-        return ... if self.info.is_required() else _plain(self.info.get_default())
-
-    @property
-    def description(self) -> str:
-        """What the parameter does."""
-        return self.info.description or ""
-
-    def from_text(self, text: str) -> Any:
-        """Read a value as typed on a command line; validation is left to the group.
-
-        Text stays text; for the other types ``none`` and ``null`` stand for no value, and lists
-        and mappings are JSON.
-        """
-        if _accepts(self.info, type(None)) and text.strip().lower() in ("none", "null"):
-            return None
-        if _accepts(self.info, list, dict) and text.lstrip()[:1] in ("[", "{"):
-            try:
-                return json.loads(text)
-            except json.JSONDecodeError:
-                return text
-        return text
-
-    @property
-    def _marks(self) -> Mapping[str, Any]:
-        extra = self.info.json_schema_extra
-        return extra if isinstance(extra, Mapping) else {}
-
-
-@dataclass(frozen=True)
 class ParamSet:
     """One validated value for every parameter of a model.
 
@@ -228,7 +120,7 @@ class ParamSet:
         wanted = self.model.scope if groups is None else tuple(groups)
         return {
             group: {
-                p.name: _plain(getattr(self.groups[group], p.name))
+                p.name: plain(getattr(self.groups[group], p.name))
                 for p in self.model.parameters(group)
             }
             for group in self.model.groups
@@ -296,7 +188,7 @@ class ParamModel:
                         f"'{name}' is in groups '{twin.group}' and '{group}': field names must be"
                         " unique over all groups, so rename one"
                     )
-                if _SECRET.search(name) and not _REFERENCE.search(name) and _accepts(info, str):
+                if parameter.looks_secret:
                     problems.append(
                         f"'{parameter.dotted}' looks like a secret, and parameters are recorded:"
                         f" take the name of an environment variable instead, as '{name}_env'"
@@ -469,60 +361,3 @@ def _is_unicode(text: str) -> bool:
 def _shortened(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:40]}... ({len(text) - 2} characters)"
-
-
-def _members(annotation: Any) -> tuple[Any, ...]:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return typing.get_args(annotation)
-    return (annotation,)
-
-
-def _accepts(info: FieldInfo, *kinds: type) -> bool:
-    for member in _members(info.annotation):
-        origin = typing.get_origin(member) or member
-        if origin is Literal:
-            if any(isinstance(choice, kinds) for choice in typing.get_args(member)):
-                return True
-        elif member is Any or (isinstance(origin, type) and issubclass(origin, kinds)):
-            return True
-    return False
-
-
-_WORDS: Final[Mapping[Any, str]] = {
-    float: "number",
-    int: "integer",
-    str: "text",
-    bool: "true or false",
-    list: "list",
-    dict: "mapping",
-}
-
-
-def _type_text(annotation: Any) -> str:
-    words = []
-    for member in _members(annotation):
-        if member is type(None):
-            continue
-        origin = typing.get_origin(member) or member
-        if origin is Literal:
-            words.append("one of " + ", ".join(str(choice) for choice in typing.get_args(member)))
-        elif isinstance(origin, type) and issubclass(origin, enum.Enum):
-            words.append("one of " + ", ".join(str(choice.value) for choice in origin))
-        else:
-            words.append(_WORDS.get(origin, getattr(origin, "__name__", str(origin))))
-    return " or ".join(words)
-
-
-def _plain(value: Any) -> Any:
-    """Reduce a validated value to JSON types where it has an obvious JSON form."""
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, pydantic.BaseModel):
-        return value.model_dump(mode="json")
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if isinstance(value, tuple | list):
-        return [_plain(member) for member in value]
-    if isinstance(value, Mapping):
-        return {key: _plain(member) for key, member in value.items()}
-    return value

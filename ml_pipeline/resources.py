@@ -15,7 +15,8 @@ import dagster as dg
 
 from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.io_manager import ParamIOManager
-from ml_pipeline.params import Parameter, ParamModel, ParamSet
+from ml_pipeline.parameter import Parameter
+from ml_pipeline.params import ParamModel, ParamSet
 from ml_pipeline.provenance import provenance
 from ml_pipeline.reuse import Materializer
 from ml_pipeline.stages import Pipeline

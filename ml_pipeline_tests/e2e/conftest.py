@@ -26,6 +26,9 @@ _CHROMIUM_OPTIONS = (
 _LOG_LINES = 80
 
 
+LAUNCHED = "1998-05-31"
+
+
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Dagster as `ml-pipeline ui` starts it, on a new home."""
@@ -71,9 +74,7 @@ def backfills(
 
 
 @pytest.fixture(scope="package")
-def launched(
-    browser: Browser, server: Server, tmp_path_factory: pytest.TempPathFactory
-) -> str:
+def launched(browser: Browser, server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Dagster's id of a run of `LAUNCHED`, launched in the launchpad and now over."""
     with looking_at(server, browser, tmp_path_factory.mktemp("launched")) as page:
         page.launch(LAUNCHED, run_config(training={"learning_rate": 0.2, "max_iter": 20}))

@@ -56,6 +56,11 @@ class DagsterUi:
         self.page.wait_for_url(re.compile("/runs/[0-9a-f-]{36}"))
         return self.page.url.rpartition("/")[2]
 
+    @property
+    def run_status(self) -> Locator:
+        """How the run ended whose page this is."""
+        return self.page.get_by_text(re.compile("^(Success|Failure|Canceled)$"))
+
     def backfill(self, partitions: str, config: str) -> str:
         """Launch all assets for many partitions with the dialog; return the backfill's id."""
         self._open_group()
@@ -88,8 +93,10 @@ class DagsterUi:
         Returns:
             Targeted, in progress, succeeded, failed.
         """
+        # The row is the nearest element around the name in which only numbers follow the bar.
+        counts = "substring-after(., 'completed')"
         row = self.page.get_by_title(asset, exact=True).locator(
-            "xpath=ancestor::*[contains(., 'completed')][1]"
+            f"xpath=ancestor::*[number({counts}) = number({counts})][1]"
         )
         return [int(line) for line in row.inner_text().split("\n") if line.isdigit()]
 
@@ -138,4 +145,5 @@ def looking_at(server: Server, browser: Browser, pictures: Path) -> Iterator[Dag
 
 def run_config(**groups: dict[str, Any]) -> str:
     """Return run config that sets parameters, as somebody would type it."""
-    return yaml.safe_dump({"resources": {"params": {"config": groups}}})
+    text: str = yaml.safe_dump({"resources": {"params": {"config": groups}}})
+    return text

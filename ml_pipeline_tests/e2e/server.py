@@ -26,7 +26,9 @@ query($id: String!) {
     ... on PythonError { message }
   }
 }"""
-_LOCATIONS = "{workspaceOrError{... on Workspace{locationEntries{locationOrLoadError{__typename}}}}}"
+_LOCATIONS = (
+    "{workspaceOrError{... on Workspace{locationEntries{locationOrLoadError{__typename}}}}}"
+)
 _MATERIALIZATIONS = """
 query($asset: [String!]!) {
   assetOrError(assetKey: {path: $asset}) {
@@ -103,9 +105,7 @@ class Server:
     def runs(self) -> list[dict[str, Any]]:
         """Return all runs, with their tags as a mapping."""
         runs: list[dict[str, Any]] = self.graphql(_RUNS)["runsOrError"]["results"]
-        return [
-            {**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in runs
-        ]
+        return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in runs]
 
     def run(self, dagster_run_id: str) -> dict[str, Any]:
         """Return one run."""
@@ -195,9 +195,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(
-    command: Sequence[str], home: Path, cwd: Path, **variables: str
-) -> Iterator[Server]:
+def serving(command: Sequence[str], home: Path, cwd: Path, **variables: str) -> Iterator[Server]:
     """Start a webserver and its daemon, wait until they serve, and stop them afterwards.
 
     Args:
