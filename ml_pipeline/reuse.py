@@ -26,6 +26,7 @@ from ml_pipeline.store import ArtifactStore
 
 _CONFIRMED: Final = "confirmed.json"
 _MOST_REREADS: Final = 3
+_MOST_REPAIRS: Final = 3
 
 log = logging.getLogger(__name__)
 
@@ -271,14 +272,13 @@ def _refuse_undefined(stage: Stage, result: Result) -> None:
 
 
 class _Point:
-    """One set of parameters at one date: computes stages and shares what they load."""
+    """One set of parameters at one date: computes stages, mending inputs where needed."""
 
     def __init__(self, materializer: Materializer, params: ParamSet, as_of: date | None) -> None:
         self.materializer = materializer
         self.store = materializer.store
         self.params = params
         self.as_of = as_of
-        self.loaded: dict[tuple[str, bool], Any] = {}
         self.rereads = 0
         self.mended: list[str] = []
 
@@ -377,17 +377,19 @@ class _Point:
         return Outcome(slot, published.record, reused=False, reason=reason)
 
     def _input(self, name: str, record: Record, lazy: bool) -> Any:
-        """Load an input once; one whose bytes have been damaged is computed again."""
-        if (name, lazy) not in self.loaded:
-            slot = self._slot(name)
+        """Load an input; one whose bytes have been damaged is computed again.
+
+        Every stage gets a value of its own, so that none sees what another has done to it.
+        """
+        slot = self._slot(name)
+        for _ in range(_MOST_REPAIRS):
             try:
-                value = self.store.load(slot, record, lazy)
+                return self.store.load(slot, record, lazy)
             except ArtifactDamaged as error:
                 log.warning("%s Computing it again.", error)
-                value = self.store.load(slot, self._repair(name, record), lazy)
+                record = self._repair(name, record)
                 self.mended.append(name)
-            self.loaded[name, lazy] = value
-        return self.loaded[name, lazy]
+        return self.store.load(slot, record, lazy)
 
     def _slot(self, name: str) -> Slot:
         return self.materializer.pipeline.stage(name).slot(self.params, self.as_of)
@@ -405,9 +407,12 @@ class _Point:
             )
             for upstream in stage.upstream
         }
-        again = self.materializer.decide(stage, self.params, self.as_of, known)
-        self.store.discard(slot, record.revision)
-        made = self._compute(again)
+        try:
+            self.store.check(slot.revision(record.revision), record)
+        except ArtifactDamaged:
+            self.store.discard(slot, record.revision)
+        # Others that need the same input may be repairing it, too: one does, the others adopt.
+        made = self.make(self.materializer.decide(stage, self.params, self.as_of, known))
         if made.record.content.digest != record.content.digest:
             raise ArtifactDamaged(
                 f"{stage.name} {slot.run_id} was damaged, and computing it again gave other bytes"

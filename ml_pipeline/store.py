@@ -60,22 +60,27 @@ class ArtifactStore:
         Raises:
             StoreUnreachable: if the root cannot be understood.
         """
-        scheme = root.partition("://")[0].lower() if "://" in root else "file"
-        self.directory: Path | None = None
         self.uri = root
+        self.directory: Path | None = None
+        self._objects: Any
+        try:
+            self._open(root)
+        except (BaseError, OSError, ValueError, RuntimeError) as error:
+            raise self._unreachable("open", error) from error
+
+    def _open(self, root: str) -> None:
+        scheme = root.partition("://")[0].lower() if "://" in root else "file"
+        if scheme == "file":
+            self.directory = _local_path(root)
+            self.uri = str(self.directory)
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._objects = LocalStore(self.directory)
+            return
+        self.uri = root.rstrip("/")
         if scheme == "memory":
-            self.uri = root.rstrip("/")
-            self._objects: Any = _memory.setdefault(self.uri, MemoryStore())
-        elif scheme == "file":
-            with self._reaching("create the root of"):
-                self.directory = _local_path(root)
-                self.uri = str(self.directory)
-                self.directory.mkdir(parents=True, exist_ok=True)
-                self._objects = LocalStore(self.directory)
+            self._objects = _memory.setdefault(self.uri, MemoryStore())
         else:
-            self.uri = root.rstrip("/")
-            with self._reaching("open"):
-                self._objects = from_url(self.uri)
+            self._objects = from_url(self.uri)
 
     def address(self, path: str) -> str:
         """Return the full path or URI of something below the root."""
@@ -188,6 +193,8 @@ class ArtifactStore:
             digest = beside.submit(self._digest, path)
             try:
                 return kept_as.read(file, lazy)
+            except FileNotFoundError:
+                return self._check(path, record, None)
             finally:
                 # What a reader makes of damaged bytes is nobody's business: the digest decides.
                 self._check(path, record, digest.result())
@@ -360,14 +367,17 @@ class ArtifactStore:
             yield
         except AlreadyExistsError:
             raise
-        except (BaseError, OSError, ValueError, RuntimeError) as error:
+        except (BaseError, OSError) as error:
             if isinstance(error, FileNotFoundError) and doing == "read":
                 raise
-            said = str(error).partition("\n")[0]
-            raise StoreUnreachable(
-                f"Could not {doing} the store {self.uri}: {said}. Check that it exists, that you"
-                " may write to it, and that it has space, or set ML_PIPELINE_STORE."
-            ) from error
+            raise self._unreachable(doing, error) from error
+
+    def _unreachable(self, doing: str, error: Exception) -> StoreUnreachable:
+        said = str(error).partition("\n")[0]
+        return StoreUnreachable(
+            f"Could not {doing} the store {self.uri}: {said}. Check that it exists, that you may"
+            " write to it, and that it has space, or set ML_PIPELINE_STORE."
+        )
 
 
 def _local_path(root: str) -> Path:

@@ -87,7 +87,10 @@ def test_run_repeated_materializes_what_is_reused(site: Site) -> None:
     for key, event in events(again).items():
         assert event.metadata["reused"].value is True
         assert event.metadata["made_by"].value == first.run_id
-        assert event.tags == events(first)[key].tags
+        versions = [name for name in event.tags if "event_pointer" not in name]
+        assert versions
+        for name in versions:
+            assert event.tags[name] == events(first)[key].tags[name]
         assert event.metadata["reason"].value.endswith(f"by {first.run_id}")
 
 

@@ -106,7 +106,8 @@ def test_removable_are_replaced_revisions_of_the_age(bench: Bench) -> None:
     assert removable(bench.store, MONTH) == []
     older(bench.root, LONG_AGO)
     items = removable(bench.store, MONTH)
-    assert [item.path for item in items] == directories(first["table"], first["score"])
+    # The features are as they were, and were made from the first revision of the table.
+    assert [item.path for item in items] == directories(first["score"])
     for item in items:
         assert item.why == "replaced by a newer revision"
         assert item.bytes == sum((bench.root / name).stat().st_size for name in item.objects)
@@ -119,7 +120,7 @@ def test_remove_never_takes_the_newest_revision(bench: Bench) -> None:
         newest = bench.run()
         older(bench.root, timedelta(days=1))
     older(bench.root, LONG_AGO)
-    assert len(clean(bench, NOW)) == 2
+    assert len(clean(bench, NOW)) == 1
     bench.started()
     made = bench.run()
     assert bench.started() == []
@@ -255,7 +256,7 @@ def test_removable_of_an_empty_store_is_empty(bench: Bench) -> None:
 
 def test_remove_of_what_is_gone_already_is_fine(bench: Bench) -> None:
     bench.run()
-    bench.edit(table="2")
+    bench.edit(score="2")
     bench.run()
     older(bench.root, LONG_AGO)
     items = removable(bench.store, MONTH)
