@@ -104,8 +104,13 @@ class ArtifactStore:
         directory = slot.revision(revision)
         kept_as = format_for(value, slot.asset)
         with self._staged(kept_as.filename) as staged:
-            with self._reaching("write to"):
+            try:
                 kept_as.write(value, staged)
+            except OSError as error:
+                # A lazy frame reads while it is written, and may miss a file of its own.
+                if isinstance(error, FileNotFoundError) and staged.parent.is_dir():
+                    raise
+                raise self._unreachable("write to", error) from error
             size, digest = staged.stat().st_size, digest_of_file(staged)
             file = self._put_file(directory, kept_as.filename, staged, digest)
         content = Content(

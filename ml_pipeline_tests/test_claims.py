@@ -12,7 +12,7 @@ from ml_pipeline.errors import StoreUnreachable
 from ml_pipeline.housekeeping import verify
 from ml_pipeline.slots import Slot
 from ml_pipeline.store import ArtifactStore
-from ml_pipeline_tests.toy_bench import DAY, Bench
+from ml_pipeline_tests.toy_bench import DAY, Bench, flip
 from ml_pipeline_tests.toy_pipeline import PARAMS, STAGES, fresh, toy
 from ml_pipeline_tests.toy_process import Running, run
 
@@ -112,6 +112,22 @@ def test_two_runs_at_once_of_a_damaged_artifact_mend_it_once(bench: Bench) -> No
         assert report is not None
         assert report.errors == {}
         assert report.values() == {"table": fresh()["table"]}
+
+
+def test_many_runs_at_once_that_need_a_damaged_input_all_succeed(bench: Bench) -> None:
+    made = bench.run()
+    for count in (20, 30, 40, 50):
+        flip(bench.data(made["features"]))
+        bench.started()
+        runs = [
+            Running(bench.job(lease_s=15, params={"learning_rate": (count + place) / 100}))
+            for place in range(4)
+        ]
+        for one in runs:
+            report = one.wait()
+            assert report is not None
+            assert report.errors == {}
+        assert bench.value(made["features"]) == fresh()["features"]
 
 
 def test_holder_killed_is_relieved_after_its_lease(bench: Bench) -> None:

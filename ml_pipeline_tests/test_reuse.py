@@ -4,13 +4,15 @@ import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
-from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError, StoreUnreachable
 from ml_pipeline.params import ParamGroup, ParamModel
 from ml_pipeline.record import Provenance
 from ml_pipeline.reuse import Decision, Materializer
-from ml_pipeline.stages import Pipeline
+from ml_pipeline.stages import Pipeline, Result
 from ml_pipeline.store import ArtifactStore
 from ml_pipeline_tests import toy_editor
 from ml_pipeline_tests.toy_bench import DAY, Bench, age, flip
@@ -244,6 +246,88 @@ def test_run_with_outside_data_that_changes_meanwhile_is_not_reused_for_the_old(
     before.write_text("1")
     made = bench.run(["table"])
     assert bench.value(made["table"]) == fresh()["table"]
+
+
+def test_stage_that_changes_its_input_does_not_disturb_the_others(bench: Bench) -> None:
+    bench.pipeline = Pipeline("careless", PARAMS)
+
+    @bench.pipeline.asset(code_version="1")
+    def numbers(data: Data) -> dict[str, list[int]]:
+        return {"values": [3, 1, 2]}
+
+    @bench.pipeline.asset(code_version="1")
+    def frame(data: Data) -> pl.DataFrame:
+        return pl.DataFrame({"a": [1], "b": [2]})
+
+    @bench.pipeline.asset(code_version="1")
+    def careless(numbers: dict[str, list[int]], frame: pl.DataFrame) -> dict[str, int]:
+        numbers["values"].sort()
+        frame.drop_in_place("b")
+        return {"smallest": numbers["values"][0]}
+
+    @bench.pipeline.asset(code_version="1")
+    def careful(numbers: dict[str, list[int]], frame: pl.DataFrame) -> dict[str, int]:
+        return {"first": numbers["values"][0], "columns": frame.width}
+
+    made = bench.run(as_of=None)
+    assert bench.value(made["careful"]) == {"first": 3, "columns": 2}
+
+
+def test_lazy_frame_whose_query_fails_is_not_blamed_on_the_store(bench: Bench) -> None:
+    bench.pipeline = Pipeline("failing", PARAMS)
+
+    @bench.pipeline.asset(code_version="1")
+    def no_column(data: Data) -> pl.LazyFrame:
+        return pl.LazyFrame({"a": [1]}).select("b")
+
+    @bench.pipeline.asset(code_version="1")
+    def no_number(data: Data) -> pl.LazyFrame:
+        return pl.LazyFrame({"a": ["x"]}).select(pl.col("a").cast(pl.Int64))
+
+    def fail(value: object) -> object:
+        raise ValueError("a row that nobody expected")
+
+    @bench.pipeline.asset(code_version="1")
+    def own_function(data: Data) -> pl.LazyFrame:
+        return pl.LazyFrame({"a": [1]}).select(pl.all().map_batches(fail, pl.Int64))  # type: ignore[arg-type]
+
+    @bench.pipeline.asset(code_version="1")
+    def no_file(data: Data) -> pl.LazyFrame:
+        return pl.scan_csv(bench.folder / "orders.csv", schema={"a": pl.Int64})
+
+    for stage in bench.pipeline.stages:
+        with pytest.raises(Exception) as failed:  # noqa: PT011 - Polars' own, or ours
+            bench.run([stage], as_of=None)
+        assert not isinstance(failed.value, StoreUnreachable), failed.value
+        assert bench.files() == set()
+
+
+@pytest.mark.parametrize("metric", [float("nan"), float("inf"), -float("inf")])
+def test_metric_that_is_no_number_is_refused_and_nothing_published(
+    bench: Bench, metric: float
+) -> None:
+    bench.pipeline = Pipeline("undefined", PARAMS)
+
+    @bench.pipeline.asset(code_version="1")
+    def undefined(data: Data) -> Result:
+        return Result({}, {"r2": metric})
+
+    with pytest.raises(PipelineError, match="Metric 'r2' of 'undefined' must be a finite number"):
+        bench.run(as_of=None)
+    assert bench.files() == set()
+
+
+def test_metrics_of_numpy_are_plain_numbers_in_the_record(bench: Bench) -> None:
+    bench.pipeline = Pipeline("numpy", PARAMS)
+
+    @bench.pipeline.asset(code_version="1")
+    def numbers(data: Data) -> Result:
+        metrics = {"a": np.float32(0.5), "b": np.int64(3), "c": np.float64(0.25), "d": True, "e": 7}
+        return Result({}, metrics)
+
+    made = bench.run(as_of=None)["numbers"]
+    assert made.record.metrics == {"a": 0.5, "b": 3.0, "c": 0.25, "d": 1.0, "e": 7.0}
+    assert bench.run(as_of=None)["numbers"].record == made.record
 
 
 # Force and age

@@ -462,7 +462,7 @@ def test_file_where_the_root_should_be_is_refused_with_advice(tmp_path: Path) ->
     with pytest.raises(StoreUnreachable) as caught:
         ArtifactStore(str(tmp_path / "file"))
     assert str(caught.value) == (
-        f"Could not create the root of the store {tmp_path}/file: [Errno 17] File exists:"
+        f"Could not open the store {tmp_path}/file: [Errno 17] File exists:"
         f" '{tmp_path}/file'{ADVICE}"
     )
 
@@ -472,7 +472,7 @@ def test_root_below_a_file_is_refused_with_advice(tmp_path: Path) -> None:
     with pytest.raises(StoreUnreachable) as caught:
         ArtifactStore(str(tmp_path / "file" / "below"))
     assert str(caught.value) == (
-        f"Could not create the root of the store {tmp_path}/file/below: [Errno 20] Not a directory:"
+        f"Could not open the store {tmp_path}/file/below: [Errno 20] Not a directory:"
         f" '{tmp_path}/file/below'{ADVICE}"
     )
 

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from multiprocessing.connection import Connection
@@ -129,6 +129,14 @@ class Running:
         assert self.process.pid is not None
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid, number)
+
+
+def survives(function: Callable[..., None], *arguments: object) -> bool:
+    """Call a function in a process of its own and tell whether it came to its end."""
+    process = _FORKS.Process(target=function, args=arguments)
+    process.start()
+    process.join(120)
+    return process.exitcode == 0
 
 
 def run(job: Job) -> Report:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
 from ml_pipeline_tests.e2e.server import Server
 
@@ -46,8 +46,7 @@ class DagsterUi:
         materialize.locator("xpath=following::button[1]").click()
         self.page.get_by_role("menuitem", name="Open launchpad").click()
         launchpad = self._dialog("Launchpad (configure assets)")
-        launchpad.get_by_placeholder("Partition").fill(partition)
-        self.page.get_by_text(partition, exact=True).last.click()
+        self._choose_partition(launchpad, partition)
         self._type_config(launchpad, config)
         launchpad.get_by_role("button", name="Materialize").click()
 
@@ -119,6 +118,16 @@ class DagsterUi:
 
     def _dialog(self, text: str) -> Locator:
         return self.page.get_by_role("dialog").filter(has_text=text)
+
+    def _choose_partition(self, launchpad: Locator, partition: str) -> None:
+        expect(launchpad.get_by_text("No errors")).to_be_visible()
+        # The launchpad draws its fields anew when partitions arrive; what was typed is gone then.
+        for _ in range(10):
+            launchpad.get_by_placeholder("Partition").fill(partition)
+            with suppress(TimeoutError):
+                self.page.get_by_text(partition, exact=True).last.click(timeout=3000)
+                break
+        expect(launchpad.get_by_text(f"partition: {partition}")).to_be_visible()
 
     def _type_config(self, dialog: Locator, config: str) -> None:
         editor = dialog.locator(".CodeMirror")

@@ -29,6 +29,14 @@ query($id: String!) {
 _LOCATIONS = (
     "{workspaceOrError{... on Workspace{locationEntries{locationOrLoadError{__typename}}}}}"
 )
+_STALENESS = """
+query($assets: [AssetKeyInput!]!, $partition: String!) {
+  assetNodes(assetKeys: $assets) {
+    assetKey { path }
+    staleStatus(partition: $partition)
+    staleCauses(partition: $partition) { reason }
+  }
+}"""
 _MATERIALIZATIONS = """
 query($asset: [String!]!) {
   assetOrError(assetKey: {path: $asset}) {
@@ -142,6 +150,18 @@ class Server:
                 if event["runId"] == dagster_run_id
             ]
         return made
+
+    def staleness(self, partition: str) -> dict[str, tuple[str, list[str]]]:
+        """Return for each asset whether Dagster takes a partition for up to date, and why not."""
+        assets = [{"path": [asset]} for asset in ASSETS]
+        nodes = self.graphql(_STALENESS, assets=assets, partition=partition)["assetNodes"]
+        return {
+            node["assetKey"]["path"][0]: (
+                node["staleStatus"],
+                [cause["reason"] for cause in node["staleCauses"]],
+            )
+            for node in nodes
+        }
 
     def command(self, *arguments: str) -> Any:
         """Run `ml-pipeline` on the same home and return the JSON that it prints."""

@@ -34,6 +34,10 @@ def test_launchpad_with_parameters_shows_them_beside_the_artifact(
         assert Path(one.metadata["path"]).is_file()
 
 
+def test_launchpad_run_over_leaves_nothing_unsynced(server: Server, launched: str) -> None:
+    assert server.staleness(LAUNCHED) == {asset: ("FRESH", []) for asset in ASSETS}
+
+
 def test_launchpad_run_evaluated_shows_metrics_and_picture(
     ui: DagsterUi, server: Server, launched: str
 ) -> None:

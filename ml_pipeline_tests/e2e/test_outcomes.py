@@ -84,7 +84,7 @@ def test_backfill_with_one_bad_date_fails_for_that_date_alone(
     assert ui.backfill_counts("evaluation") == [7, 0, 6, 1]
 
     ui.open_partition("evaluation", bad)
-    expect(ui.page.get_by_label("Failed (1)")).to_be_visible()
+    expect(ui.page.get_by_text("Failed (1)")).to_be_visible()
     expect(ui.page.get_by_text("failed, and did not materialize this asset")).to_be_visible()
 
     ui.go(f"/runs/{run['id']}")
