@@ -118,7 +118,7 @@ def test_killed_at_any_time_leaves_nothing_half_done(bench: Bench) -> None:
 
 def test_killed_again_and_again_comes_to_an_end(bench: Bench) -> None:
     deaths = 0
-    while Running(bench.job(die_at=3_000 + 1_500 * deaths, lease_s=0.05)).wait() is None:
+    while Running(bench.job(die_at=1_500 + 800 * deaths, lease_s=0.05)).wait() is None:
         deaths += 1
         assert_sound(bench)
     assert deaths > 3

@@ -117,8 +117,9 @@ def test_removable_are_replaced_revisions_of_the_age(bench: Bench) -> None:
 def test_remove_never_takes_the_newest_revision(bench: Bench) -> None:
     for version in ("1", "2", "3"):
         bench.edit(table=version)
-        newest = bench.run()
+        newest = bench.run(["table"])
         older(bench.root, timedelta(days=1))
+    bench.run()
     older(bench.root, LONG_AGO)
     assert len(clean(bench, NOW)) == 1
     bench.started()
@@ -126,6 +127,17 @@ def test_remove_never_takes_the_newest_revision(bench: Bench) -> None:
     assert bench.started() == []
     assert made["table"].record == newest["table"].record
     assert bench.values(made) == fresh()
+
+
+def test_remove_takes_a_whole_chain_that_was_replaced(bench: Bench) -> None:
+    first = bench.run()
+    bench.edit(**dict.fromkeys(STAGES, "2"))
+    bench.run()
+    older(bench.root, LONG_AGO)
+    assert [item.path for item in clean(bench, MONTH)] == directories(*first.values())
+    bench.started()
+    assert bench.values(bench.run()) == fresh()
+    assert bench.started() == []
 
 
 def test_remove_keeps_a_young_revision_that_was_replaced(bench: Bench) -> None:

@@ -7,21 +7,23 @@ stages that were really executed and the values that the store gives back must b
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from sklearn.linear_model import Ridge
 
 from ml_pipeline_tests import toy_editor
+from ml_pipeline_tests.toy_bench import Bench
 from ml_pipeline_tests.toy_pipeline import STAGES
-from ml_pipeline_tests.toy_process import Job, Report, Running
+from ml_pipeline_tests.toy_process import Job, Report, Running, run
 
 DAYS = ("2026-01-05", "2026-01-06")
 UPSTREAM = {
@@ -268,6 +270,49 @@ CHANGES = st.one_of(
     + [st.tuples(st.just("outside"), st.sampled_from(DAYS), st.integers(0, 2))]
 )
 DAMAGES = ("cut short", "bytes gone", "bits flipped", "record gone", "record garbled")
+
+
+@pytest.fixture
+def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Run the editable pipeline with versions by stage, and return what was computed."""
+    bench = Bench(tmp_path)
+    monkeypatch.setenv("TOY_HOME", str(bench.home))
+    code = tmp_path / "code"
+    code.mkdir()
+
+    def run_edited(style: str = "plain", **versions: str) -> list[str]:
+        toy_editor.write(code, {**dict.fromkeys(STAGES, "one"), **versions}, style)
+        report = run(bench.job(code=str(code)))
+        assert report.errors == {}
+        assert sorted(bench.started()) == sorted(report.computed())
+        return report.computed()
+
+    assert run_edited() == list(STAGES)
+    return run_edited
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_edit_of_a_stage_without_effect_computes_that_stage_alone(
+    edited: Callable[..., list[str]], stage: str
+) -> None:
+    assert edited(**{stage: "one, written differently"}) == [stage]
+    assert edited() == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_edit_of_a_stage_with_effect_computes_what_lies_below(
+    edited: Callable[..., list[str]], stage: str
+) -> None:
+    below = {"table": STAGES, "features": STAGES[1:], "model": STAGES[2:], "score": STAGES[3:]}
+    assert edited(**{stage: "two"}) == list(below[stage])
+    assert edited() == []
+
+
+@pytest.mark.parametrize("style", toy_editor.STYLES)
+def test_edit_of_comments_docstrings_and_layout_computes_nothing(
+    edited: Callable[..., list[str]], style: str
+) -> None:
+    assert edited(style) == []
 
 
 class Histories(RuleBasedStateMachine):

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from ml_pipeline.cli.ages import Age
-from ml_pipeline.cli.plan import planned, print_plan
 from ml_pipeline.cli.request import Request, request_options, validated
 from ml_pipeline.cli.show import print_json, print_table, progress_bar
 from ml_pipeline.defs.assets import PIPELINE
@@ -51,6 +50,8 @@ def command(
     request = validated(PIPELINE, configured, as_of, from_, to, [*typed, *options], selection)
     stages = PIPELINE.selected(selection or None)
     if dry_run:
+        from ml_pipeline.cli.plan import planned, print_plan
+
         steps = planned(request, [stage.name for stage in stages])
         print_plan(steps, as_json, with_reasons=False)
         return 0

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 
 def print_json(document: Any) -> None:
@@ -20,6 +17,9 @@ def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None
 ) -> None:
     """Print a table as wide as the terminal; unshortened where the output is not a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console = Console(markup=False, highlight=False, width=10_000)
@@ -39,6 +39,15 @@ def progress_bar(total: int | None, doing: str) -> Iterator[Callable[[str], None
         total: number of steps, or None where that is unknown.
         doing: what to show before the first step.
     """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
+from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import TimeoutError as NotInTime
 
 from ml_pipeline_tests.e2e.server import Server
 
@@ -67,6 +68,7 @@ class DagsterUi:
         dialog = self._dialog("Launch runs to materialize")
         dialog.get_by_role("textbox").first.fill(partitions)
         dialog.get_by_text("Config", exact=True).click()
+        expect(dialog.get_by_text(re.compile(r"^[1-9]\d* partitions$"))).to_be_visible()
         dialog.get_by_role("button", name="Add config").click()
         editor = self._dialog("Config Editor")
         self._type_config(editor, config)
@@ -124,7 +126,7 @@ class DagsterUi:
         # The launchpad draws its fields anew when partitions arrive; what was typed is gone then.
         for _ in range(10):
             launchpad.get_by_placeholder("Partition").fill(partition)
-            with suppress(TimeoutError):
+            with suppress(NotInTime):
                 self.page.get_by_text(partition, exact=True).last.click(timeout=3000)
                 break
         expect(launchpad.get_by_text(f"partition: {partition}")).to_be_visible()
