@@ -249,7 +249,7 @@ def test_root_that_is_a_file_is_refused(bench: Bench) -> None:
     bench.root.write_text("not a directory")
     with pytest.raises(StoreUnreachable) as refused:
         bench.run()
-    assert str(refused.value).startswith(f"Could not create the root of the store {bench.root}: ")
+    assert str(refused.value).startswith(f"Could not open the store {bench.root}: ")
 
 
 def test_store_removed_under_way_is_made_again(bench: Bench) -> None:
