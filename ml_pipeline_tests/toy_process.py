@@ -125,9 +125,8 @@ class Running:
         self._answer.send("go on")
 
     def signal(self, number: int) -> None:
-        """Send a signal."""
-        assert self.process.pid is not None
-        with contextlib.suppress(ProcessLookupError):
+        """Send a signal, if the process is still there."""
+        if self.process.is_alive() and self.process.pid is not None:
             os.kill(self.process.pid, number)
 
 

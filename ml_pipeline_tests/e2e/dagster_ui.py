@@ -147,8 +147,8 @@ def looking_at(server: Server, browser: Browser, pictures: Path) -> Iterator[Dag
     ui = DagsterUi(context.new_page(), server, pictures)
     try:
         yield ui
-    except Exception:
-        ui.screenshot("failed")
+    except Exception as error:
+        error.add_note(f"screen: {ui.screenshot('failed')}")
         raise
     finally:
         context.close()

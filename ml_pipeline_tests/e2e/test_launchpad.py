@@ -47,9 +47,10 @@ def test_launchpad_run_evaluated_shows_metrics_and_picture(
     expect(shown).to_be_visible()
     assert float(shown.inner_text()) == made["evaluation"]["mape"]
     ui.metadata("picture").get_by_text("Show Markdown").click()
-    picture = ui.page.get_by_role("dialog").get_by_role("img").last
+    picture = ui.page.get_by_role("dialog").locator("img")
     expect(picture).to_be_visible()
-    assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+    picture.evaluate("image => image.decode()")  # fails if it is no picture
+    assert picture.evaluate("image => image.naturalWidth") > 0
 
 
 def test_launchpad_with_bad_values_tells_all_problems_and_launches_nothing(
