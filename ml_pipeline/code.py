@@ -15,7 +15,7 @@ import hashlib
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from types import FunctionType
 from typing import Any, Final
@@ -179,19 +179,116 @@ def _resolved(
         yield from _resolved(below, rest, root, seen)
 
 
-def _names_used(tree: ast.AST) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield every name that is read, with the chain of attributes after it."""
-    within: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute | ast.Name) and id(node) not in within:
-            attributes: list[str] = []
-            inner: ast.expr = node
-            while isinstance(inner, ast.Attribute):
-                attributes.append(inner.attr)
-                inner = inner.value
-                within.add(id(inner))
-            if isinstance(inner, ast.Name):
-                yield inner.id, tuple(reversed(attributes))
+def _names_used(tree: ast.AST) -> list[tuple[str, tuple[str, ...]]]:
+    """Return every global name that is read, with the chain of attributes after it."""
+    visitor = _GlobalNames()
+    visitor.visit(tree)
+    return visitor.found
+
+
+class _GlobalNames(ast.NodeVisitor):
+    """Collects names that a function does not bind itself: an argument is no module's name."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, tuple[str, ...]]] = []
+        self.local: frozenset[str] = frozenset()
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self._chain(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        self._chain(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._function(node, node.body)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._function(node, node.body)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._function(node, [node.body])
+
+    def visit_ListComp(self, node: ast.ListComp) -> None:
+        self._comprehension(node)
+
+    def visit_SetComp(self, node: ast.SetComp) -> None:
+        self._comprehension(node)
+
+    def visit_DictComp(self, node: ast.DictComp) -> None:
+        self._comprehension(node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
+        self._comprehension(node)
+
+    def _chain(self, node: ast.expr) -> None:
+        attributes: list[str] = []
+        while isinstance(node, ast.Attribute):
+            attributes.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            self.visit(node)
+        elif node.id not in self.local:
+            self.found.append((node.id, tuple(reversed(attributes))))
+
+    def _function(self, node: Any, body: Iterable[ast.AST]) -> None:
+        for outside in (*getattr(node, "decorator_list", ()), node.args.defaults):
+            self._all(outside if isinstance(outside, list) else [outside])
+        self._all(default for default in node.args.kw_defaults if default is not None)
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        arguments += [one for one in (node.args.vararg, node.args.kwarg) if one is not None]
+        body = list(body)
+        self._within({argument.arg for argument in arguments} | _bound_within(body), body)
+
+    def _comprehension(self, node: Any) -> None:
+        self.visit(node.generators[0].iter)
+        targets = {
+            name.id
+            for generator in node.generators
+            for name in ast.walk(generator.target)
+            if isinstance(name, ast.Name)
+        }
+        self._within(targets, list(ast.iter_child_nodes(node)))
+
+    def _within(self, names: set[str], parts: Iterable[ast.AST]) -> None:
+        outer, self.local = self.local, self.local | names
+        self._all(parts)
+        self.local = outer
+
+    def _all(self, nodes: Iterable[ast.AST]) -> None:
+        for node in nodes:
+            self.visit(node)
+
+
+_SCOPES: Final = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.Lambda,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+)
+
+
+def _bound_within(body: list[ast.AST]) -> set[str]:
+    """Return the names that a function's own statements bind, those of inner scopes left out."""
+    bound: set[str] = set()
+    not_local: set[str] = set()
+    waiting = list(body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            bound.add(node.name)
+        elif isinstance(node, ast.Global):
+            not_local.update(node.names)
+        if not isinstance(node, _SCOPES):
+            waiting.extend(ast.iter_child_nodes(node))
+    return bound - not_local
 
 
 class _Strip(ast.NodeTransformer):

@@ -12,7 +12,6 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +29,7 @@ from ml_pipeline.slots import Slot, asset_directory
 RECORD: Final = "record.json"
 STAGING: Final = ".staging"
 CLAIMS: Final = ".claims"
+_LARGE: Final = 1 << 20
 _memory: Final[dict[str, MemoryStore]] = {}
 
 
@@ -193,16 +193,12 @@ class ArtifactStore:
             data = self.read(path)
             self._check(path, record, None if data is None else digest_of_bytes(data))
             return kept_as.read(data or b"", lazy)
-        file = self.directory / path
-        with ThreadPoolExecutor(1) as beside:
-            digest = beside.submit(self._digest, path)
-            try:
-                return kept_as.read(file, lazy)
-            except FileNotFoundError:
-                return self._check(path, record, None)
-            finally:
-                # What a reader makes of damaged bytes is nobody's business: the digest decides.
-                self._check(path, record, digest.result())
+        # The digest comes first: what a parser makes of damaged bytes may end the whole process.
+        self._check(path, record, self._digest(path))
+        try:
+            return kept_as.read(self.directory / path, lazy)
+        except FileNotFoundError:
+            return self._check(path, record, None)
 
     def check(self, directory: str, record: Record) -> None:
         """Check an artifact's bytes against its record.
@@ -399,4 +395,5 @@ def digest_of_bytes(data: bytes) -> str:
 
 def digest_of_file(path: Path) -> str:
     """Return the BLAKE3 of a file, 32 hexadecimal digits."""
-    return blake3().update_mmap(path).hexdigest(length=16)
+    threads = blake3.AUTO if path.stat().st_size > _LARGE else 1
+    return blake3(max_threads=threads).update_mmap(path).hexdigest(length=16)
