@@ -180,7 +180,7 @@ class InProcess:
 
 
 def _tags(params: ParamSet, runs: Sequence[DateRun]) -> dict[str, str]:
-    tags = {ORIGINS_TAG: json.dumps(dict(params.origins))}
+    tags = {ORIGINS_TAG: json.dumps(dict(params.origins))} if params.origins else {}
     if len(runs) == 1:
         return tags | {RUN_ID_TAG: runs[0].run_id}
     return tags | {

@@ -56,7 +56,6 @@ def params_resource(
         {
             group: dg.Field(
                 _open({p.name: _field(p) for p in model.parameters(group)}),
-                is_required=False,
                 description=cls.__doc__,
             )
             for group, cls in model.groups.items()
@@ -142,5 +141,10 @@ def _origins(model: ParamModel, run: dg.DagsterRun) -> dict[str, str]:
         door = "backfill"
     else:
         door = "launchpad"
-    origins = {p.dotted: door for p in model.parameters() if p.name in (config.get(p.group) or {})}
+    # The launchpad fills all defaults in, so a value counts as typed only if it is another.
+    origins = {
+        p.dotted: door
+        for p in model.parameters()
+        if (config.get(p.group) or {}).get(p.name, p.default) != p.default
+    }
     return {**origins, **json.loads(tags.get(ORIGINS_TAG, "{}"))}
