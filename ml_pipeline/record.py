@@ -6,7 +6,7 @@ Nothing in it names a host, a user or a directory.
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pydantic
 
@@ -59,6 +59,20 @@ class Provenance(_Frozen):
     packages: dict[str, str] = {}
 
 
+class Objective(_Frozen):
+    """What results of one kind are compared by.
+
+    Attributes:
+        metric: name of the metric.
+        direction: which way is better.
+        baseline: name of the metric that holds the same measure for a naive baseline, if any.
+    """
+
+    metric: str
+    direction: Literal["minimize", "maximize"]
+    baseline: str | None = None
+
+
 class Record(_Frozen):
     """One published revision of one artifact.
 
@@ -72,6 +86,7 @@ class Record(_Frozen):
         started_at: when the computation began, UTC.
         duration_s: how long computing and writing took, in seconds.
         metrics: numbers that tell how good the result is.
+        objective: what the result is compared by with others of its kind, if it is judged.
         picture: an SVG that shows the result, if the stage drew one.
     """
 
@@ -89,6 +104,7 @@ class Record(_Frozen):
     started_at: datetime
     duration_s: float
     metrics: dict[str, float] = {}
+    objective: Objective | None = None
     picture: str | None = None
     provenance: Provenance = Provenance()
 

@@ -356,6 +356,7 @@ class _Point:
                 started_at=started_at,
                 duration_s=round(time.perf_counter() - start, 6),
                 metrics=dict(result.metrics),
+                objective=stage.objective(self.params),
                 picture=result.picture,
                 provenance=self.materializer.provenance,
             )

@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar, overload
 from ml_pipeline.code import fingerprint_of
 from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.params import ParamGroup, ParamModel, ParamSet
+from ml_pipeline.record import Objective
 from ml_pipeline.slots import Slot, slot_for
 
 _BY_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -84,6 +85,7 @@ class Stage:
         signature: what the function asks for.
         scope: groups that the asset depends on, in the model's order.
         reads: returns the digest of outside data that the function reads, if it reads any.
+        judged_by: the objective of the asset's metrics, or what returns it for given groups.
         description: what the asset is.
         kinds: Dagster's kind tags.
     """
@@ -95,6 +97,8 @@ class Stage:
     scope: tuple[str, ...]
     reads: Callable[..., str] | None = None
     reads_signature: Signature | None = None
+    judged_by: Objective | Callable[..., Objective] | None = None
+    judged_by_signature: Signature | None = None
     description: str | None = None
     kinds: frozenset[str] = frozenset()
 
@@ -112,6 +116,13 @@ class Stage:
         if self.reads is None or self.reads_signature is None:
             return None
         return self.reads(**self.reads_signature.arguments(params, as_of))
+
+    def objective(self, params: ParamSet) -> Objective | None:
+        """Return what results of the asset are compared by, if it is judged at all."""
+        if self.judged_by is None or isinstance(self.judged_by, Objective):
+            return self.judged_by
+        signature = self.judged_by_signature
+        return self.judged_by(**signature.arguments(params, None)) if signature else None
 
 
 class Pipeline:
@@ -137,6 +148,7 @@ class Pipeline:
         /,
         *,
         reads: Callable[..., str] | None = None,
+        objective: Objective | Callable[..., Objective] | None = None,
         code_version: str | None = None,
         description: str | None = None,
         kinds: Iterable[str] = (),
@@ -148,6 +160,7 @@ class Pipeline:
         /,
         *,
         reads: Callable[..., str] | None = None,
+        objective: Objective | Callable[..., Objective] | None = None,
         code_version: str | None = None,
         description: str | None = None,
         kinds: Iterable[str] = (),
@@ -158,6 +171,8 @@ class Pipeline:
             function: computes the asset for one date; its name is the asset's.
             reads: for a stage that reads data from outside: takes ``as_of`` and groups like the
                 stage itself and returns a digest of what the stage would read now.
+            objective: for a stage whose metrics judge the run: the metric that runs are compared
+                by, or a function of groups that returns it.
             code_version: stands for the code instead of its fingerprint.
             description: what the asset is; the first line of the docstring if omitted.
             kinds: Dagster's kind tags.
@@ -174,15 +189,11 @@ class Pipeline:
                 raise PipelineError(f"'{AS_OF}' is the date and cannot be an asset.")
             signature = self._signature(function)
             own = set(signature.groups.values())
-            reads_signature = self._signature(reads) if reads is not None else None
+            reads_signature = self._of_groups(reads, "it tells what outside data holds")
             if reads_signature is not None:
-                if reads_signature.inputs:
-                    raise PipelineError(
-                        f"'{getattr(reads, '__name__', reads)}' may take as_of and parameter"
-                        f" groups, but takes the assets {', '.join(reads_signature.inputs)}: it"
-                        " tells what outside data holds, before any asset is loaded."
-                    )
                 own |= set(reads_signature.groups.values())
+            judged_by = None if isinstance(objective, Objective) else objective
+            judged_by_signature = self._of_groups(judged_by, "it tells what runs are compared by")
             for upstream in signature.inputs.values():
                 own |= set(self.stages[upstream].scope)
             doc = inspect.getdoc(function) or ""
@@ -194,6 +205,8 @@ class Pipeline:
                 scope=tuple(group for group in self.params.groups if group in own),
                 reads=reads,
                 reads_signature=reads_signature,
+                judged_by=objective,
+                judged_by_signature=judged_by_signature,
                 description=description or doc.partition("\n")[0] or None,
                 kinds=frozenset(kinds),
             )
@@ -229,6 +242,19 @@ class Pipeline:
     def run_slot(self, params: ParamSet, as_of: date | None) -> Slot:
         """Return the slot of a whole run: its id is that of all parameters together."""
         return slot_for(self.name, params, self.params.scope, as_of)
+
+    def _of_groups(self, function: Callable[..., Any] | None, purpose: str) -> Signature | None:
+        """Return the signature of a function that is called before any asset is loaded."""
+        if function is None:
+            return None
+        signature = self._signature(function)
+        if signature.inputs:
+            raise PipelineError(
+                f"'{getattr(function, '__name__', function)}' may take as_of and parameter groups,"
+                f" but takes the assets {', '.join(signature.inputs)}: {purpose}, before any asset"
+                " is loaded."
+            )
+        return signature
 
     def _signature(self, function: Callable[..., Any]) -> Signature:
         by_class = {cls: group for group, cls in self.params.groups.items()}

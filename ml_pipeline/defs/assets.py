@@ -10,6 +10,7 @@ from ml_pipeline.pipeline import evaluation as judging
 from ml_pipeline.pipeline import features as featuring
 from ml_pipeline.pipeline import training as fitting
 from ml_pipeline.pipeline.params import DataParams, FeatureParams, TrainingParams
+from ml_pipeline.record import Objective
 from ml_pipeline.stages import Pipeline, Result
 
 if TYPE_CHECKING:
@@ -66,7 +67,13 @@ def model(
     )
 
 
-@PIPELINE.asset(kinds=["json"])
+def objective(data: DataParams) -> Objective:
+    """What runs on a dataset are compared by."""
+    metric, direction, baseline = judging.PRIMARY[data.dataset]
+    return Objective(metric=metric, direction=direction, baseline=baseline)
+
+
+@PIPELINE.asset(objective=objective, kinds=["json"])
 def evaluation(
     as_of: date,
     model: "BaseEstimator",

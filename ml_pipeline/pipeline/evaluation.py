@@ -1,5 +1,6 @@
 """Judging a model on the examples that it was kept from."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
-PRIMARY: Final = {"orders": ("mape", "minimize"), "customers": ("auc", "maximize")}
+PRIMARY: Final[Mapping[str, tuple[str, Literal["minimize", "maximize"], str]]] = {
+    "orders": ("mape", "minimize", "naive_mape"),
+    "customers": ("auc", "maximize", "recency_auc"),
+}
+"""Metric to compare models by, the better direction, and the same metric of the naive baseline."""
 
 _GROUPS: Final = 10
 
@@ -59,7 +64,7 @@ def evaluate(
         )
     judge = _judge_revenue if dataset == "orders" else _judge_customers
     metrics, series = judge(heldout, predict(model, heldout), as_of)
-    metric, direction = PRIMARY[dataset]
+    metric, direction, _ = PRIMARY[dataset]
     days: list[date] = heldout["day"].to_list()
     return {
         "dataset": dataset,
