@@ -7,9 +7,9 @@ downstream counts stored content. Hence no timestamps, no memory addresses and n
 import importlib
 import io
 import json
-import zipfile
+import pickle
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -50,6 +50,18 @@ class Format(ABC):
         """Return the value's sizes, such as rows and columns."""
         return {}
 
+    def copies(self, value: Any, is_fresh: bool) -> Callable[[], Any] | None:
+        """Return what makes copies of a value as reading it back would, only faster.
+
+        Args:
+            value: the value as it is now.
+            is_fresh: whether it was just computed, and not read from its stored form.
+
+        Returns:
+            None where only reading is sure to give what reading gives.
+        """
+        return None
+
 
 class ParquetFormat(Format):
     """Polars frames, eager or lazy, as Parquet."""
@@ -87,6 +99,13 @@ class ParquetFormat(Format):
         """Return rows and columns; a lazy frame is not counted."""
         return {"rows": value.height, "columns": value.width} if hasattr(value, "height") else {}
 
+    def copies(self, value: Any, is_fresh: bool) -> Callable[[], Any] | None:
+        """Share the columns of a frame that was read; a fresh one may be chunked otherwise."""
+        if is_fresh or not hasattr(value, "clone") or not hasattr(value, "height"):
+            return None
+        kept = value.clone()
+        return lambda: kept.clone()
+
 
 class SkopsFormat(Format):
     """scikit-learn estimators with skops, in a canonical form."""
@@ -101,9 +120,9 @@ class SkopsFormat(Format):
 
     def write(self, value: Any, path: Path) -> None:
         """Write an estimator."""
-        import skops.io
+        from ml_pipeline.estimators import canonical_archive
 
-        path.write_bytes(_without_addresses(skops.io.dumps(value)))
+        path.write_bytes(canonical_archive(value))
 
     def read(self, source: Path | bytes, lazy: bool) -> Any:
         """Read an estimator, refusing types from outside the scientific stack."""
@@ -118,6 +137,11 @@ class SkopsFormat(Format):
                 f" holds {', '.join(refused)}. It was not loaded."
             )
         return skops.io.loads(data, trusted=unknown)
+
+    def copies(self, value: Any, is_fresh: bool) -> Callable[[], Any] | None:
+        """Copy an estimator by its state, which is also what skops keeps."""
+        state = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+        return lambda: pickle.loads(state)  # noqa: S301 - pickled here, never stored
 
     def _is_trusted(self, name: str) -> bool:
         """Whether a name is a class of the scientific stack; its functions can do anything."""
@@ -235,45 +259,3 @@ def _is_instance_of(value: Any, package: str, names: tuple[str, ...]) -> bool:
         cls.__name__ in names and cls.__module__.split(".")[0] == package
         for cls in type(value).__mro__
     )
-
-
-def _without_addresses(archive: bytes) -> bytes:
-    """Rewrite a skops archive so that equal estimators have equal bytes.
-
-    skops names parts by memory address and stamps them with the time of day. Here they are numbered
-    in order of appearance. Objects that share an address still share a number, except for plain
-    values: whether two equal ones are one object is up to the interpreter.
-    """
-    with zipfile.ZipFile(io.BytesIO(archive)) as original:
-        schema = json.loads(original.read("schema.json"))
-        parts = {name: original.read(name) for name in original.namelist()}
-    del parts["schema.json"]
-    numbers: dict[int, int] = {}
-    files: dict[str, str] = {}
-    count = 0
-
-    def renumber(node: Any) -> None:
-        nonlocal count
-        if isinstance(node, list):
-            for member in node:
-                renumber(member)
-        elif isinstance(node, dict):
-            if "__id__" in node:
-                if node.get("is_json") or node["__id__"] not in numbers:
-                    count += 1
-                    numbers[node["__id__"]] = count
-                node["__id__"] = numbers[node["__id__"]]
-            file = node.get("file")
-            if isinstance(file, str) and file in parts:
-                suffix = file.rpartition(".")[2]
-                node["file"] = files.setdefault(file, f"{len(files)}.{suffix}")
-            for member in node.values():
-                renumber(member)
-
-    renumber(schema)
-    canonical = io.BytesIO()
-    with zipfile.ZipFile(canonical, "w", zipfile.ZIP_STORED) as rewritten:
-        for old, new in files.items():
-            rewritten.writestr(zipfile.ZipInfo(new), parts[old])
-        rewritten.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema))
-    return canonical.getvalue()

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -19,6 +19,7 @@ from ml_pipeline.claims import claimed
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError, SourceError
 from ml_pipeline.explain import why_computed, why_missing
 from ml_pipeline.params import ParamSet, RunOptions
+from ml_pipeline.recent import RecentValues
 from ml_pipeline.record import Content, Input, Provenance, Record, fingerprint
 from ml_pipeline.slots import Slot
 from ml_pipeline.stages import Pipeline, Result, Stage
@@ -88,7 +89,12 @@ class Materializer:
     """Makes the stages of a pipeline for one set of parameters and one date at a time."""
 
     def __init__(
-        self, pipeline: Pipeline, store: ArtifactStore, provenance: Provenance | None = None
+        self,
+        pipeline: Pipeline,
+        store: ArtifactStore,
+        provenance: Provenance | None = None,
+        explain: Callable[..., str] = why_computed,
+        recent: RecentValues | None = None,
     ) -> None:
         """Bring a pipeline and a store together.
 
@@ -96,13 +102,21 @@ class Materializer:
             pipeline: the stages.
             store: where artifacts are looked up and published.
             provenance: what to record about the surroundings.
+            explain: says why something has to be computed; takes what `why_computed` takes.
+            recent: keeps values that are likely to be read again by this very process.
         """
         self.pipeline = pipeline
         self.store = store
         self.provenance = provenance or Provenance()
+        self.explain = explain
+        self.recent = recent
 
     def run(
-        self, params: ParamSet, as_of: date | None, selection: Iterable[str] | None = None
+        self,
+        params: ParamSet,
+        as_of: date | None,
+        selection: Iterable[str] | None = None,
+        known: Mapping[str, Record] | None = None,
     ) -> Iterator[Outcome]:
         """Make the selected stages in order of dependence, yielding each as it is done.
 
@@ -110,11 +124,12 @@ class Materializer:
             params: values of all parameters.
             as_of: the date, or None for a pipeline without dates.
             selection: names of the stages to make; all of them if omitted.
+            known: records of upstream stages that somebody has located already.
 
         Raises:
             ArtifactMissing: if something upstream was not selected and is not published.
         """
-        known: dict[str, Record] = {}
+        known = dict(known or {})
         made: set[str] = set()
         point = _Point(self, params, as_of)
         for stage in self.pipeline.selected(selection):
@@ -149,7 +164,7 @@ class Materializer:
                 slot = stage.slot(params, as_of)
                 inputs = {name: known.get(name) for name in stage.upstream}
                 external = stage.external(params, as_of)
-                yield stage, why_computed(self.store, slot, stage.code, inputs, external)
+                yield stage, self.explain(self.store, slot, stage.code, inputs, external)
                 continue
             decision = self.decide(stage, params, as_of, known)
             if decision.reuse is not None:
@@ -193,7 +208,7 @@ class Materializer:
                     f"run {slot.run_id} was made {record.started_at:%Y-%m-%d %H:%M} by {made_by}"
                 )
         elif not reason:
-            reason = why_computed(self.store, slot, stage.code, inputs, external)
+            reason = self.explain(self.store, slot, stage.code, inputs, external)
         reused = tuple(name for name in inputs if name not in made)
         return Decision(stage, slot, revision, inputs, external, record, reason, damaged, reused)
 
@@ -364,6 +379,8 @@ class _Point:
         if decision.damaged:
             self.store.discard(slot, revision)
         published = self.store.publish(slot, revision, result.value, describe)
+        if self.materializer.recent is not None and published.deterministic:
+            self.materializer.recent.keep(published.record.content, result.value, is_fresh=True)
         reason = decision.sentence
         if self.mended:
             reason += f"; {', '.join(self.mended)} was damaged and has been computed again"
@@ -385,12 +402,22 @@ class _Point:
         slot = self._slot(name)
         for _ in range(_MOST_REPAIRS):
             try:
-                return self.store.load(slot, record, lazy)
+                return self._loaded(slot, record, lazy)
             except ArtifactDamaged as error:
                 log.warning("%s Computing it again.", error)
                 record = self._repair(name, record)
                 self.mended.append(name)
         return self.store.load(slot, record, lazy)
+
+    def _loaded(self, slot: Slot, record: Record, lazy: bool) -> Any:
+        recent = self.materializer.recent
+        if recent is None or lazy:
+            return self.store.load(slot, record, lazy)
+        value = recent.copy_of(record.content)
+        if value is None:
+            value = self.store.load(slot, record, lazy)
+            recent.keep(record.content, value, is_fresh=False)
+        return value
 
     def _slot(self, name: str) -> Slot:
         return self.materializer.pipeline.stage(name).slot(self.params, self.as_of)

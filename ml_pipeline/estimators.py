@@ -1,0 +1,74 @@
+"""scikit-learn estimators as skops archives that are the same for the same estimator.
+
+skops names the parts of an archive by memory address and stamps them with the time of day. Here
+they are numbered in order of appearance. The state is taken from skops before it becomes an
+archive: packing, unpacking and packing again would cost more than fitting a small model does.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Collection
+from typing import Any
+
+
+class _Parts(dict[str, bytes]):
+    """Takes the place of the archive that skops would write to."""
+
+    def writestr(self, name: str, data: bytes) -> None:
+        self[name] = data
+
+    def namelist(self) -> Collection[str]:
+        return self.keys()
+
+
+def canonical_archive(estimator: Any) -> bytes:
+    """Return an archive that `skops.io.loads` reads.
+
+    Objects that share an address still share a number, except for plain values: whether two equal
+    ones are one object is up to the interpreter.
+    """
+    import skops.io
+    from skops.io._utils import SaveContext, get_state
+
+    parts = _Parts()
+    context = SaveContext(zip_file=parts)
+    state = get_state(estimator, context)
+    context.clear_memo()
+    state["protocol"], state["_skops_version"] = context.protocol, skops.__version__
+    schema = json.loads(json.dumps(state))
+    files = _renumber(schema, parts)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
+        for old, new in files.items():
+            packed.writestr(zipfile.ZipInfo(new), parts[old])
+        packed.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema))
+    return archive.getvalue()
+
+
+def _renumber(schema: Any, parts: _Parts) -> dict[str, str]:
+    """Replace addresses in place; return the new name of every part by its old one."""
+    numbers: dict[int, int] = {}
+    files: dict[str, str] = {}
+    count = 0
+
+    def visit(node: Any) -> None:
+        nonlocal count
+        if isinstance(node, list):
+            for member in node:
+                visit(member)
+        elif isinstance(node, dict):
+            if "__id__" in node:
+                if node.get("is_json") or node["__id__"] not in numbers:
+                    count += 1
+                    numbers[node["__id__"]] = count
+                node["__id__"] = numbers[node["__id__"]]
+            file = node.get("file")
+            if isinstance(file, str) and file in parts:
+                suffix = file.rpartition(".")[2]
+                node["file"] = files.setdefault(file, f"{len(files)}.{suffix}")
+            for member in node.values():
+                visit(member)
+
+    visit(schema)
+    return files

@@ -1,0 +1,332 @@
+"""A sweep as asked for: fixed values, what to vary, and the parameter sets that come of it."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from ml_pipeline.errors import ParamsError
+from ml_pipeline.params import ParamModel, ParamSet
+from ml_pipeline.parameter import plain
+from ml_pipeline.slots import slot_for
+from ml_pipeline.sweeps.options import SEARCH, SearchOptions, search_options
+from ml_pipeline.sweeps.space import Dimension, Interval, Values, dimension, single
+
+ORIGIN: Final = "sweep"
+
+Nested = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One parameter set of a sweep.
+
+    Attributes:
+        number: place in the sweep, from 0.
+        params: values of all parameters.
+        varied: the values that make it differ from its neighbours, by dotted name.
+        key: its identity apart from any date: 16 hexadecimal digits.
+    """
+
+    number: int
+    params: ParamSet
+    varied: Mapping[str, Any]
+    key: str
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """What the listed values come to.
+
+    Attributes:
+        asked: number of combinations.
+        trials: the valid ones, no two alike.
+        duplicates: how many were the same as an earlier one.
+        invalid: how many are not valid.
+        problems: why they are not, with how many each concerns.
+    """
+
+    asked: int
+    trials: Sequence[Trial]
+    duplicates: int
+    invalid: int
+    problems: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """What to sweep.
+
+    Attributes:
+        model: the parameters of the pipeline.
+        fixed: raw values that all trials share, ``{group: {field: value}}``.
+        dimensions: what to try, by dotted name.
+        options: how to go about it.
+        origins: where the fixed values came from, by dotted name.
+    """
+
+    model: ParamModel = field(repr=False)
+    fixed: Nested
+    dimensions: Mapping[str, Dimension]
+    options: SearchOptions
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(
+        cls,
+        model: ParamModel,
+        values: Mapping[str, Any],
+        origins: Mapping[str, str] | None = None,
+        problems: Iterable[str] = (),
+    ) -> "SweepRequest":
+        """Read and check a request; what it returns can be run.
+
+        Args:
+            model: the parameters of the pipeline.
+            values: ``{group: {field: value or space}}`` and the section ``search``.
+            origins: where the values came from, by dotted name.
+            problems: problems found earlier, to be reported together with those found here.
+
+        Raises:
+            ParamsError: naming every problem.
+        """
+        found = list(problems)
+        given = {group: fields for group, fields in values.items() if group != SEARCH}
+        options = SearchOptions()
+        try:
+            options = search_options(values.get(SEARCH) or {})
+        except ParamsError as error:
+            found += error.problems
+        fixed: dict[str, dict[str, Any]] = {}
+        dimensions: dict[str, Dimension] = {}
+        for group, fields in given.items():
+            if not isinstance(fields, Mapping):
+                fixed[group] = fields or {}
+                continue
+            fixed[group] = {}
+            for name, raw in fields.items():
+                try:
+                    parameter = model.find(f"{group}.{name}")
+                    space = dimension(parameter, raw)
+                except ParamsError as error:
+                    # Names are the model's to complain of, together with all others.
+                    if group in model.groups and name in {
+                        known.name for known in model.parameters(group)
+                    }:
+                        found += error.problems
+                    else:
+                        fixed[group][name] = raw
+                    continue
+                if space is None:
+                    fixed[group][name] = single(parameter, raw)
+                else:
+                    dimensions[parameter.dotted] = space
+        request = cls(model, fixed, dimensions, options, dict(origins or {}))
+        found += request._contradictions()
+        if found:
+            raise ParamsError([*found, *request._problems_with_fixed()])
+        if request.is_search:
+            request._check_ends()
+        else:
+            _ = request.combinations
+        return request
+
+    @property
+    def strategy(self) -> str:
+        """The strategy, resolved."""
+        has_interval = any(isinstance(space, Interval) for space in self.dimensions.values())
+        return self.options.strategy or ("tpe" if has_interval else "grid")
+
+    @property
+    def is_search(self) -> bool:
+        """Whether parameter sets are sampled one after the other instead of listed."""
+        return self.strategy != "grid"
+
+    @property
+    def varied_groups(self) -> frozenset[str]:
+        """Names of the groups in which trials differ."""
+        rows = (self.model.find(name).dotted for row in self.options.trials for name in row)
+        return frozenset(name.partition(".")[0] for name in [*self.dimensions, *rows])
+
+    @cached_property
+    def combinations(self) -> Combinations:
+        """All combinations of the listed values.
+
+        Raises:
+            ParamsError: if there are too many, or some are not valid and may not be left out.
+        """
+        asked = math.prod(len(values) for values in self._listed().values())
+        asked *= max(1, len(self.options.trials))
+        if asked > self.options.max_trials:
+            sizes = [f"{name} {len(values)}" for name, values in self._listed().items()]
+            if self.options.trials:
+                sizes.append(f"trials {len(self.options.trials)}")
+            raise ParamsError(
+                [
+                    f"a sweep may have at most {self.options.max_trials} combinations, but this one"
+                    + f" has {asked} ({' x '.join(sizes)}): list fewer values, choose a search"
+                    + f" strategy, or set max_trials={asked}"
+                ]
+            )
+        trials: dict[str, Trial] = {}
+        invalid, duplicates = 0, 0
+        problems: dict[str, int] = {}
+        for varied in self._assignments():
+            try:
+                trial = self.trial(varied, len(trials))
+            except ParamsError as error:
+                invalid += 1
+                for problem in error.problems:
+                    problems[problem] = problems.get(problem, 0) + 1
+                continue
+            if trial.key in trials:
+                duplicates += 1
+            else:
+                trials[trial.key] = trial
+        if problems and not (self.options.skip_invalid and trials):
+            raise ParamsError(
+                [
+                    problem if count == asked else f"{problem} ({count} of {asked} combinations)"
+                    for problem, count in problems.items()
+                ]
+            )
+        return Combinations(asked, list(trials.values()), duplicates, invalid, problems)
+
+    def trial(self, varied: Mapping[str, Any], number: int) -> Trial:
+        """Validate one parameter set.
+
+        Args:
+            varied: raw values by dotted name, over the fixed ones.
+            number: place in the sweep.
+
+        Raises:
+            ParamsError: naming every problem.
+        """
+        nested = {group: dict(fields) for group, fields in self.fixed.items()}
+        for dotted, value in varied.items():
+            group, _, name = dotted.partition(".")
+            nested.setdefault(group, {})[name] = value
+        origins = {**self.origins, **dict.fromkeys(varied, ORIGIN)}
+        given = {f"{group}.{name}" for group, fields in nested.items() for name in fields}
+        origins.update({dotted: ORIGIN for dotted in given if dotted not in origins})
+        params = self.model.validate(nested, origins=origins)
+        values = params.values()
+        varied = {dotted: _at(values, dotted) for dotted in varied}
+        return Trial(number, params, varied, key_of(params))
+
+    def document(self) -> dict[str, Any]:
+        """Return what is swept in JSON form; equal for requests that try the same things."""
+        spaces = {}
+        for name, space in sorted(self.dimensions.items()):
+            spaces[name] = (
+                [plain(value) for value in space.values]
+                if isinstance(space, Values)
+                else [space.low, space.high, space.log, space.step]
+            )
+        return {
+            "fixed": {
+                f"{group}.{name}": plain(value)
+                for group, fields in sorted(self.fixed.items())
+                for name, value in sorted(fields.items())
+                if self.model.find(f"{group}.{name}").is_identity
+            },
+            "space": spaces,
+            "trials": self.options.trials,
+        }
+
+    def _listed(self) -> dict[str, tuple[Any, ...]]:
+        return {
+            name: space.values
+            for name, space in self.dimensions.items()
+            if isinstance(space, Values)
+        }
+
+    def _assignments(self) -> Iterator[dict[str, Any]]:
+        listed = self._listed()
+        rows: list[dict[str, Any]] = self.options.trials or [{}]
+        for row in rows:
+            named = {self.model.find(name).dotted: value for name, value in row.items()}
+            for values in itertools.product(*listed.values()):
+                yield {**named, **dict(zip(listed, values, strict=True))}
+
+    def _contradictions(self) -> list[str]:
+        problems = []
+        for name, space in self.dimensions.items():
+            parameter = self.model.find(name)
+            if not parameter.is_identity:
+                problems.append(f"{name} cannot be swept: it does not change what is computed")
+            if isinstance(space, Interval) and self.options.strategy == "grid":
+                short = parameter.name
+                problems.append(
+                    f"{name} is an interval, which a grid cannot try: list values, like"
+                    f" {short}=linspace({space.low:g},{space.high:g},5), or choose strategy tpe or"
+                    " random"
+                )
+        rows: set[str] = set()
+        for row in self.options.trials:
+            for name in row:
+                try:
+                    rows.add(self.model.find(str(name)).dotted)
+                except ParamsError as error:
+                    problems += [f"search.trials: {problem}" for problem in error.problems]
+        given = {f"{group}.{name}" for group, fields in self.fixed.items() for name in fields}
+        problems += [
+            f"{name} is set in search.trials and beside it: leave it out in one place"
+            for name in sorted(rows & (given | set(self.dimensions)))
+        ]
+        if self.options.trials and self.is_search:
+            problems.append(
+                "search.trials are listed combinations: leave the strategy out, and intervals, too"
+            )
+        if self.is_search and not self.dimensions:
+            problems.append(
+                f"strategy {self.strategy} needs something to vary: give a parameter several values"
+                " or an interval, like learning_rate=log[1e-3..1]"
+            )
+        return list(dict.fromkeys(problems))
+
+    def _problems_with_fixed(self) -> list[str]:
+        """Return what is wrong with the plain values, to report it with what was found before."""
+        try:
+            self.model.validate(self.fixed)
+        except ParamsError as error:
+            varied = tuple(f"{name} is required" for name in self.dimensions)
+            return [problem for problem in error.problems if not problem.startswith(varied)]
+        return []
+
+    def _check_ends(self) -> None:
+        """Check both ends of every interval and every listed value, before anything is sampled."""
+        first = {
+            name: space.values[0] if isinstance(space, Values) else _end(space, space.low)
+            for name, space in self.dimensions.items()
+        }
+        problems: dict[str, None] = {}
+        for name, space in self.dimensions.items():
+            tried: Iterable[Any] = (
+                space.values
+                if isinstance(space, Values)
+                else (_end(space, space.low), _end(space, space.high))
+            )
+            for value in tried:
+                try:
+                    self.trial({**first, name: value}, 0)
+                except ParamsError as error:
+                    problems.update(dict.fromkeys(error.problems))
+        if problems:
+            raise ParamsError(list(problems))
+
+
+def key_of(params: ParamSet) -> str:
+    """Return the identity of a parameter set apart from any date."""
+    return slot_for("", params, params.model.scope, None).run_id
+
+
+def _at(values: Nested, dotted: str) -> Any:
+    group, _, name = dotted.partition(".")
+    return values[group][name]
+
+
+def _end(space: Interval, number: float) -> float | int:
+    return int(number) if space.whole else number
