@@ -1,25 +1,21 @@
 """Runs in this process: the same job, config and instance as in the UI, without its latency."""
 
 import contextlib
-import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Final
 
 import dagster as dg
 
 from ml_pipeline.assets import FAILURES
 from ml_pipeline.params import ParamSet
 from ml_pipeline.record import Record
-from ml_pipeline.resources import ORIGINS_TAG, run_config
+from ml_pipeline.run_request import requested_run
 from ml_pipeline.slots import Slot
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
-
-RUN_ID_TAG: Final = "ml_pipeline/run_id"
 
 
 class Stopped(KeyboardInterrupt):
@@ -131,13 +127,11 @@ class InProcess:
         progress: Callable[[str, str], None],
     ) -> list[DateRun]:
         dagster_run_id = str(uuid.uuid4())
+        asked = requested_run(self.pipeline, params, dates, selection)
         runs = {
-            day.isoformat(): DateRun(
-                day, self.pipeline.run_slot(params, day).run_id, dagster_run_id
-            )
-            for day in dates
+            day.isoformat(): DateRun(day, run_id, dagster_run_id)
+            for day, run_id in asked.run_ids.items()
         }
-        stages = self.pipeline.selected(selection)
 
         def listen(event: dg.EventLogEntry) -> None:
             if event.asset_materialization is not None:
@@ -147,20 +141,20 @@ class InProcess:
         with _output_to(self.logs / f"{dagster_run_id}.log"):
             self.instance.add_event_listener(dagster_run_id, listen)
             result = self.job.execute_in_process(
-                run_config=run_config(params),
+                run_config=asked.config,
                 instance=self.instance,
-                partition_key=dates[0].isoformat() if len(dates) == 1 else None,
+                partition_key=asked.partition_key,
                 raise_on_error=False,
-                asset_selection=[dg.AssetKey(stage.name.split("/")) for stage in stages],
+                asset_selection=asked.asset_keys,
                 run_id=dagster_run_id,
-                tags=_tags(params, list(runs.values())),
+                tags=asked.tags,
             )
         for made in result.get_asset_materialization_events():
             run = runs[str(made.partition)]
             artifact = self._artifact(made.materialization, params, run.as_of)
             if artifact is not None:
                 run.artifacts.append(artifact)
-        complete = [run for run in runs.values() if len(run.artifacts) == len(stages)]
+        complete = [run for run in runs.values() if len(run.artifacts) == len(asked.assets)]
         if not result.success:
             if _was_interrupted(result):
                 raise Stopped(complete)
@@ -177,16 +171,6 @@ class InProcess:
             return None
         uri = self.store.address(f"{directory}/{record.content.file}")
         return Artifact(slot, record, uri, reused=bool(made.metadata["reused"].value))
-
-
-def _tags(params: ParamSet, runs: Sequence[DateRun]) -> dict[str, str]:
-    tags = {ORIGINS_TAG: json.dumps(dict(params.origins))} if params.origins else {}
-    if len(runs) == 1:
-        return tags | {RUN_ID_TAG: runs[0].run_id}
-    return tags | {
-        "dagster/asset_partition_range_start": runs[0].as_of.isoformat(),
-        "dagster/asset_partition_range_end": runs[-1].as_of.isoformat(),
-    }
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

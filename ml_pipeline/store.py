@@ -15,14 +15,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote
 
 from blake3 import blake3
-from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, MemoryStore, from_url
+from obstore.exceptions import AlreadyExistsError
 
 from ml_pipeline.errors import ArtifactDamaged, StoreUnreachable
 from ml_pipeline.formats import format_for, format_named
+from ml_pipeline.objects import Objects
 from ml_pipeline.record import Content, Record
 from ml_pipeline.slots import Slot, asset_directory
 
@@ -30,7 +29,6 @@ RECORD: Final = "record.json"
 STAGING: Final = ".staging"
 CLAIMS: Final = ".claims"
 _LARGE: Final = 1 << 20
-_memory: Final[dict[str, MemoryStore]] = {}
 
 
 @dataclass(frozen=True)
@@ -48,43 +46,11 @@ class Published:
     deterministic: bool = True
 
 
-class ArtifactStore:
+class ArtifactStore(Objects):
     """Artifacts and their records below one root."""
 
-    def __init__(self, root: str) -> None:
-        """Open a store; a local root is made when something is first written.
-
-        Args:
-            root: a directory, or a URI such as ``s3://bucket/prefix`` or ``memory://name``.
-
-        Raises:
-            StoreUnreachable: if the root cannot be understood.
-        """
-        self.uri = root
-        self.directory: Path | None = None
-        self._objects: Any
-        try:
-            self._open(root)
-        except (BaseError, OSError, ValueError, RuntimeError) as error:
-            raise self._unreachable("open", error) from error
-
-    def _open(self, root: str) -> None:
-        scheme = root.partition("://")[0].lower() if "://" in root else "file"
-        if scheme == "file":
-            self.directory = _local_path(root)
-            self.uri = str(self.directory)
-            self.directory.mkdir(parents=True, exist_ok=True)
-            self._objects = LocalStore(self.directory)
-            return
-        self.uri = root.rstrip("/")
-        if scheme == "memory":
-            self._objects = _memory.setdefault(self.uri, MemoryStore())
-        else:
-            self._objects = from_url(self.uri)
-
-    def address(self, path: str) -> str:
-        """Return the full path or URI of something below the root."""
-        return f"{self.uri}/{path}"
+    called = "store"
+    setting = "ML_PIPELINE_STORE"
 
     def publish(
         self, slot: Slot, revision: str, value: Any, describe: Callable[[Content], Record]
@@ -209,33 +175,6 @@ class ArtifactStore:
         path = f"{directory}/{record.content.file}"
         self._check(path, record, self._digest(path))
 
-    def read(self, path: str) -> bytes | None:
-        """Return a small object whole, or None where there is none."""
-        try:
-            with self._reaching("read"):
-                return bytes(self._objects.get(path).bytes())
-        except FileNotFoundError:
-            return None
-
-    def put_if_absent(self, path: str, data: bytes) -> bool:
-        """Write a small object in one step and tell whether the name was free."""
-        try:
-            with self._reaching("write to"):
-                self._objects.put(path, data, mode="create")
-        except AlreadyExistsError:
-            return False
-        return True
-
-    def overwrite(self, path: str, data: bytes) -> None:
-        """Write a small object in one step, over one that is there."""
-        with self._reaching("write to"):
-            self._objects.put(path, data)
-
-    def remove(self, path: str) -> None:
-        """Remove an object; one that is gone already is fine."""
-        with self._reaching("write to"), contextlib.suppress(FileNotFoundError):
-            self._objects.delete(path)
-
     def directories(self, asset: str) -> Iterator[str]:
         """Yield the directory of every published revision of an asset."""
         for entry in self.entries(asset_directory(asset)):
@@ -257,18 +196,6 @@ class ArtifactStore:
         ]
         records.sort(key=lambda entry: entry["last_modified"], reverse=True)
         return [entry["path"].rpartition("/")[0] for entry in records]
-
-    def entries(self, below: str) -> Iterator[Any]:
-        """Yield every object below a directory: ``path``, ``size`` and ``last_modified``."""
-        with self._reaching("list"):
-            for batch in self._objects.list(f"{below}/" if below else None):
-                yield from batch
-
-    def children(self, directory: str) -> list[str]:
-        """Return the names of the directories in a directory."""
-        with self._reaching("list"):
-            below = self._objects.list_with_delimiter(f"{directory}/")["common_prefixes"]
-        return [path.rpartition("/")[2] for path in below]
 
     def revisions(self, slot: Slot) -> list[Record]:
         """Return the readable published revisions of a slot, newest first."""
@@ -360,32 +287,6 @@ class ArtifactStore:
                 f"{self.address(path)} must have the digest {record.content.digest}, but has"
                 f" {digest}: the bytes have changed since they were published. It is not used."
             )
-
-    @contextlib.contextmanager
-    def _reaching(self, doing: str) -> Iterator[None]:
-        """Turn what libraries say of an unreachable store into one error."""
-        try:
-            yield
-        except AlreadyExistsError:
-            raise
-        except (BaseError, OSError) as error:
-            if isinstance(error, FileNotFoundError) and doing == "read":
-                raise
-            raise self._unreachable(doing, error) from error
-
-    def _unreachable(self, doing: str, error: Exception) -> StoreUnreachable:
-        said = str(error).partition("\n")[0]
-        return StoreUnreachable(
-            f"Could not {doing} the store {self.uri}: {said}. Check that it exists, that you may"
-            " write to it, and that it has space, or set ML_PIPELINE_STORE."
-        )
-
-
-def _local_path(root: str) -> Path:
-    """Read a local root: a path, or a ``file://`` URI, in which a path is percent-encoded."""
-    is_uri = root[:5].lower() == "file:"
-    path = unquote(root[5:].removeprefix("//")) if is_uri else root
-    return Path(path).expanduser().absolute()
 
 
 def digest_of_bytes(data: bytes) -> str:

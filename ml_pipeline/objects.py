@@ -1,0 +1,140 @@
+"""Small objects below one root: a folder, a prefix of an object store, or memory.
+
+What is written appears in one step, whole or not at all, and every failure to reach the root is
+one error that names it and the setting that moves it.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Final
+from urllib.parse import unquote
+
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, MemoryStore, from_url
+
+from ml_pipeline.errors import StoreUnreachable
+
+_memory: Final[dict[str, MemoryStore]] = {}
+
+
+class Objects:
+    """Objects below one root.
+
+    Attributes:
+        called: what messages call the root.
+        setting: the variable that says where it is.
+        uri: the root in full.
+        directory: the root where it is a folder of this machine.
+    """
+
+    called: ClassVar[str]
+    setting: ClassVar[str]
+
+    def __init__(self, root: str) -> None:
+        """Open a root; a local one is made if it is not there.
+
+        Args:
+            root: a directory, or a URI such as ``s3://bucket/prefix`` or ``memory://name``.
+
+        Raises:
+            StoreUnreachable: if the root cannot be understood.
+        """
+        self.uri = root
+        self.directory: Path | None = None
+        self._objects: Any
+        try:
+            self._open(root)
+        except (BaseError, OSError, ValueError, RuntimeError) as error:
+            raise self._unreachable("open", error) from error
+
+    def _open(self, root: str) -> None:
+        scheme = root.partition("://")[0].lower() if "://" in root else "file"
+        if scheme == "file":
+            self.directory = _local_path(root)
+            self.uri = str(self.directory)
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._objects = LocalStore(self.directory)
+            return
+        self.uri = root.rstrip("/")
+        if scheme == "memory":
+            self._objects = _memory.setdefault(self.uri, MemoryStore())
+        else:
+            self._objects = from_url(self.uri)
+
+    def address(self, path: str) -> str:
+        """Return the full path or URI of something below the root."""
+        return f"{self.uri}/{path}"
+
+    def read(self, path: str) -> bytes | None:
+        """Return a small object whole, or None where there is none."""
+        try:
+            with self._reaching("read"):
+                return bytes(self._objects.get(path).bytes())
+        except FileNotFoundError:
+            return None
+
+    def put_if_absent(self, path: str, data: bytes) -> bool:
+        """Write a small object in one step and tell whether the name was free."""
+        try:
+            with self._reaching("write to"):
+                self._objects.put(path, data, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def overwrite(self, path: str, data: bytes) -> None:
+        """Write a small object in one step, over one that is there."""
+        with self._reaching("write to"):
+            self._objects.put(path, data)
+
+    def rename(self, path: str, to: str) -> None:
+        """Move an object over what may be there.
+
+        In an object store that is a copy and a removal: what dies in between can be done again.
+        """
+        with self._reaching("write to"):
+            self._objects.rename(path, to)
+
+    def remove(self, path: str) -> None:
+        """Remove an object; one that is gone already is fine."""
+        with self._reaching("write to"), contextlib.suppress(FileNotFoundError):
+            self._objects.delete(path)
+
+    def entries(self, below: str) -> Iterator[Any]:
+        """Yield every object below a directory: ``path``, ``size`` and ``last_modified``."""
+        with self._reaching("list"):
+            for batch in self._objects.list(f"{below}/" if below else None):
+                yield from batch
+
+    def children(self, directory: str) -> list[str]:
+        """Return the names of the directories in a directory."""
+        with self._reaching("list"):
+            below = self._objects.list_with_delimiter(f"{directory}/")["common_prefixes"]
+        return [path.rpartition("/")[2] for path in below]
+
+    @contextlib.contextmanager
+    def _reaching(self, doing: str) -> Iterator[None]:
+        """Turn what libraries say of an unreachable root into one error."""
+        try:
+            yield
+        except AlreadyExistsError:
+            raise
+        except (BaseError, OSError) as error:
+            if isinstance(error, FileNotFoundError) and doing == "read":
+                raise
+            raise self._unreachable(doing, error) from error
+
+    def _unreachable(self, doing: str, error: Exception) -> StoreUnreachable:
+        said = str(error).partition("\n")[0]
+        return StoreUnreachable(
+            f"Could not {doing} the {self.called} {self.uri}: {said}. Check that it exists, that"
+            f" you may write to it, and that it has space, or set {self.setting}."
+        )
+
+
+def _local_path(root: str) -> Path:
+    """Read a local root: a path, or a ``file://`` URI, in which a path is percent-encoded."""
+    is_uri = root[:5].lower() == "file:"
+    path = unquote(root[5:].removeprefix("//")) if is_uri else root
+    return Path(path).expanduser().absolute()

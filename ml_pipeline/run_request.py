@@ -1,0 +1,241 @@
+"""What somebody asks for, as the one Dagster run that it becomes.
+
+Every door that launches runs of its own accord comes through here: the command line, request files,
+sensors and schedules. So the same parameters and dates make the same run whichever door they took.
+
+A request, as a file holds it:
+
+    as_of: 1998-05-31           # or from: and to:
+    params:
+      training:
+        learning_rate: 0.2
+    select: [model]             # all assets if left out
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Final
+
+import dagster as dg
+
+from ml_pipeline.errors import ParamsError, nearest
+from ml_pipeline.params import ParamModel, ParamSet
+from ml_pipeline.resources import ORIGINS_TAG, run_config
+from ml_pipeline.stages import Pipeline
+
+RUN_ID_TAG: Final = "ml_pipeline/run_id"
+_FIRST_TAG: Final = "dagster/asset_partition_range_start"
+_LAST_TAG: Final = "dagster/asset_partition_range_end"
+_FIELDS: Final = ("as_of", "from", "to", "params", "select", "search")
+
+
+@dataclass(frozen=True)
+class RequestedRun:
+    """One Dagster run, before it exists.
+
+    Attributes:
+        dates: consecutive days, at least one.
+        config: its run config.
+        assets: names of the assets that it makes.
+        tags: tags that tell Dagster its dates, and readers what it is.
+        run_ids: identity of the parameters and each date.
+    """
+
+    dates: Sequence[date]
+    config: Mapping[str, Any]
+    assets: Sequence[str]
+    tags: Mapping[str, str]
+    run_ids: Mapping[date, str]
+
+    @property
+    def partition_key(self) -> str | None:
+        """The date, where there is only one; a range is told by tags."""
+        return self.dates[0].isoformat() if len(self.dates) == 1 else None
+
+    @property
+    def asset_keys(self) -> list[dg.AssetKey]:
+        """Keys of the assets."""
+        return [dg.AssetKey(name.split("/")) for name in self.assets]
+
+    def to_dagster(self, run_key: str, tags: Mapping[str, str] | None = None) -> dg.RunRequest:
+        """Return what a sensor or schedule hands to Dagster.
+
+        Args:
+            run_key: Dagster makes one run of all requests that have the same.
+            tags: more tags.
+        """
+        return dg.RunRequest(
+            run_key=run_key,
+            run_config=self.config,
+            tags={**self.tags, **(tags or {})},
+            asset_selection=self.asset_keys,
+            partition_key=self.partition_key,
+        )
+
+
+def requested_run(
+    pipeline: Pipeline,
+    params: ParamSet,
+    dates: Sequence[date],
+    selection: Sequence[str] | None = None,
+) -> RequestedRun:
+    """Return the run that makes assets for given parameters and dates.
+
+    Args:
+        pipeline: the stages.
+        params: values of all parameters.
+        dates: consecutive days in order.
+        selection: names of the assets wanted; all of them if omitted.
+    """
+    run_ids = {day: pipeline.run_slot(params, day).run_id for day in dates}
+    tags = {ORIGINS_TAG: json.dumps(dict(params.origins))} if params.origins else {}
+    if len(dates) == 1:
+        tags[RUN_ID_TAG] = run_ids[dates[0]]
+    else:
+        tags |= {_FIRST_TAG: dates[0].isoformat(), _LAST_TAG: dates[-1].isoformat()}
+    assets = [stage.name for stage in pipeline.selected(selection)]
+    return RequestedRun(dates, run_config(params), assets, tags, run_ids)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a request may ask for here.
+
+    Attributes:
+        pipeline: the stages.
+        refuses_day: says why a day cannot be asked for, if it cannot.
+        refuses: says why parameters that are valid cannot be asked for here.
+    """
+
+    pipeline: Pipeline
+    refuses_day: Callable[[date], str | None] = lambda _day: None
+    refuses: Callable[[ParamSet], Iterable[str]] = lambda _params: ()
+
+
+@dataclass
+class _Reading:
+    """A document being read, and what is wrong with it so far."""
+
+    document: Mapping[str, Any]
+    problems: list[str] = field(default_factory=list)
+
+
+def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
+    """Read a request that was written down as a document.
+
+    Args:
+        document: what the file or setting held.
+        origin: what the values came from, kept with the run.
+        rules: what may be asked for here.
+
+    Raises:
+        ParamsError: naming every problem.
+    """
+    if not isinstance(document, Mapping):
+        raise ParamsError([f"a request must be names and values, but is {_shown(document)}"])
+    model = rules.pipeline.params
+    reading = _Reading(document)
+    for name in document:
+        if name not in _FIELDS:
+            reading.problems.append(_unknown(str(name), model))
+    dates = _dates(reading, rules.refuses_day)
+    selection = _selection(reading, rules.pipeline)
+    nested = _nested(reading, model)
+    if "search" in document:
+        reading.problems.append("search cannot be asked for yet: leave it out")
+    params = model.validate(nested, origin, reading.problems)
+    if problems := list(rules.refuses(params)):
+        raise ParamsError(problems)
+    return requested_run(rules.pipeline, params, dates, selection)
+
+
+def example(pipeline: Pipeline, day: date) -> str:
+    """Return a request that would be accepted, to show to somebody whose request was not."""
+    first = pipeline.params.parameters()[0]
+    parameter = next((p for p in pipeline.params.parameters() if p.default is not ...), first)
+    return (
+        f"as_of: {day}\nparams:\n  {parameter.group}:\n"
+        f"    {parameter.name}: {json.dumps(parameter.default, default=str)}\n"
+    )
+
+
+def _unknown(name: str, model: ParamModel) -> str:
+    if name in model.groups or name in {p.name for p in model.parameters()}:
+        return f"'{name}' belongs under params"
+    return f"'{name}' does not exist.{nearest(name, _FIELDS)}"
+
+
+def _dates(reading: _Reading, refuses_day: Callable[[date], str | None]) -> list[date]:
+    given = [name for name in ("as_of", "from", "to") if reading.document.get(name) is not None]
+    if given not in (["as_of"], ["from", "to"]):
+        found = " and ".join(given) or "neither"
+        reading.problems.append(
+            f"a request needs as_of, or from and to, but has {found}: write as_of: 1998-05-31 for"
+            " one date"
+        )
+        return []
+    days = [_day(reading, name) for name in given]
+    known = [day for day in days if day is not None]
+    refused = [text for day in dict.fromkeys(known) if (text := refuses_day(day))]
+    reading.problems += refused
+    if len(known) < len(days) or refused:
+        return []
+    first, last = known[0], known[-1]
+    if last < first:
+        reading.problems.append(f"from must not be after to, but got {first} and {last}")
+    return [first + timedelta(days=count) for count in range((last - first).days + 1)]
+
+
+def _day(reading: _Reading, name: str) -> date | None:
+    value = reading.document[name]
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    reading.problems.append(f"{name} must be a date such as 1998-05-31, but got {_shown(value)}")
+    return None
+
+
+def _selection(reading: _Reading, pipeline: Pipeline) -> list[str] | None:
+    wanted = reading.document.get("select")
+    if wanted is None:
+        return None
+    names = [wanted] if isinstance(wanted, str) else wanted
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        reading.problems.append(f"select must be a list of assets, but got {_shown(wanted)}")
+        return None
+    unknown = [name for name in names if name not in pipeline.stages]
+    reading.problems += [
+        f"select: '{name}' is no asset.{nearest(name, pipeline.stages)}" for name in unknown
+    ]
+    return [name for name in names if name not in unknown]
+
+
+def _nested(reading: _Reading, model: ParamModel) -> dict[str, Any]:
+    """Return parameters as ``{group: {field: value}}``; they may be written flat as well."""
+    params = reading.document.get("params")
+    if params is None:
+        return {}
+    if not isinstance(params, Mapping):
+        reading.problems.append(f"params must be names and values, but got {_shown(params)}")
+        return {}
+    nested: dict[str, Any] = {}
+    for name, value in params.items():
+        if name in model.groups:
+            nested[name] = value
+            continue
+        try:
+            parameter = model.find(str(name))
+        except ParamsError as error:
+            reading.problems += error.problems
+            continue
+        nested.setdefault(parameter.group, {})[parameter.name] = value
+    return nested
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
