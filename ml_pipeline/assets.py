@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from ml_pipeline.errors import MlPipelineError
+from ml_pipeline.errors import told
 from ml_pipeline.io_manager import ParamIOManager, describe
 from ml_pipeline.params import ParamSet
 from ml_pipeline.resources import IO_MANAGER, PARAMS
@@ -120,11 +120,6 @@ def materialization(
             **provenance,
         },
     )
-
-
-def told(error: Exception) -> str:
-    """Say in a line or more what went wrong: our own errors speak for themselves."""
-    return str(error) if isinstance(error, MlPipelineError) else f"{type(error).__name__}: {error}"
 
 
 def _failure(failures: dict[str, Exception], dates: int) -> dg.Failure:

@@ -84,6 +84,11 @@ class ArtifactDamaged(StoreError):
     """The bytes in the store are not the bytes that were published."""
 
 
+def told(error: BaseException) -> str:
+    """Say in a line or more what went wrong: our own errors speak for themselves."""
+    return str(error) if isinstance(error, MlPipelineError) else f"{type(error).__name__}: {error}"
+
+
 def nearest(name: object, candidates: Collection[str]) -> str:
     """Phrase the closest candidate as a question, ready to end a message with.
 

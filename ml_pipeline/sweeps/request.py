@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any, Final
 
 from ml_pipeline.errors import ParamsError
-from ml_pipeline.params import ParamModel, ParamSet
 from ml_pipeline.parameter import plain
+from ml_pipeline.params import ParamModel, ParamSet
 from ml_pipeline.slots import slot_for
 from ml_pipeline.sweeps.options import SEARCH, SearchOptions, search_options
 from ml_pipeline.sweeps.space import Dimension, Interval, Values, dimension, single
@@ -163,13 +163,12 @@ class SweepRequest:
             sizes = [f"{name} {len(values)}" for name, values in self._listed().items()]
             if self.options.trials:
                 sizes.append(f"trials {len(self.options.trials)}")
-            raise ParamsError(
-                [
-                    f"a sweep may have at most {self.options.max_trials} combinations, but this one"
-                    + f" has {asked} ({' x '.join(sizes)}): list fewer values, choose a search"
-                    + f" strategy, or set max_trials={asked}"
-                ]
+            problem = (
+                f"a sweep may have at most {self.options.max_trials} combinations, but this one"
+                f" has {asked} ({' x '.join(sizes)}): list fewer values, choose a search"
+                f" strategy, or set max_trials={asked}"
             )
+            raise ParamsError([problem])
         trials: dict[str, Trial] = {}
         invalid, duplicates = 0, 0
         problems: dict[str, int] = {}

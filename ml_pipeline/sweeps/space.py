@@ -104,13 +104,11 @@ def _is_one_list(parameter: Parameter, raw: list[Any] | tuple[Any, ...]) -> bool
 
 def _values(parameter: Parameter, items: list[Any], shown: Any) -> Values:
     if not items:
-        raise ParamsError([f"{parameter.dotted} must have at least one value, but got {shown!r}"])
+        raise _refusal(f"{parameter.dotted} must have at least one value, but got {shown!r}")
     if len(items) > _MOST_VALUES:
-        raise ParamsError(
-            [
-                f"{parameter.dotted} must have at most {_MOST_VALUES:,} values, but got more: give an"
-                + " interval and choose a search strategy"
-            ]
+        raise _refusal(
+            f"{parameter.dotted} must have at most {_MOST_VALUES:,} values, but got more: give an"
+            " interval and choose a search strategy"
         )
     return Values(tuple(items))
 
@@ -134,7 +132,7 @@ def _interval(
     if not problem and whole and any(end != int(end) for end in ends):
         problem = "the ends and the step must be integers, as the parameter is"
     if problem:
-        raise ParamsError([f"{parameter.dotted}={text}: {problem}"])
+        raise _refusal(f"{parameter.dotted}={text}: {problem}")
     return Interval(first, last, bool(log), float(step) if step else None, whole)
 
 
@@ -144,23 +142,21 @@ def _called(parameter: Parameter, text: str, name: str, inside: str) -> Values:
         return _values(parameter, [_unquoted(parameter, item) for item in arguments], text)
     if name not in _SERIES:
         known = ["choice", *_SERIES]
-        raise ParamsError(
-            [
-                f"{parameter.dotted}={text}: '{name}' is no way to give values."
-                + f"{nearest(name, known)} There are {', '.join(known)}; text with brackets that is"
-                + f' meant as it stands goes in quotes: "{text}"'
-            ]
+        raise _refusal(
+            f"{parameter.dotted}={text}: '{name}' is no way to give values."
+            f"{nearest(name, known)} There are {', '.join(known)}; text with brackets that is"
+            f' meant as it stands goes in quotes: "{text}"'
         )
     _refuse_other_than_numbers(parameter, text)
     usage, series = _SERIES[name]
     try:
         numbers = series(*(_number(argument) for argument in arguments))
     except TypeError:
-        raise ParamsError(
-            [f"{parameter.dotted}={text}: type {usage}, but got {len(arguments)} numbers"]
+        raise _refusal(
+            f"{parameter.dotted}={text}: type {usage}, but got {len(arguments)} numbers"
         ) from None
     except ValueError as error:
-        raise ParamsError([f"{parameter.dotted}={text}: {error}; type {usage}"]) from None
+        raise _refusal(f"{parameter.dotted}={text}: {error}; type {usage}") from None
     if not accepts(parameter.info, float):
         numbers = [round(number) for number in numbers]
     return _values(parameter, numbers, text)
@@ -168,11 +164,9 @@ def _called(parameter: Parameter, text: str, name: str, inside: str) -> Values:
 
 def _refuse_other_than_numbers(parameter: Parameter, text: str) -> None:
     if not accepts(parameter.info, int, float) or accepts(parameter.info, str):
-        raise ParamsError(
-            [
-                f"{parameter.dotted}={text}: a series needs numbers, but the parameter must be"
-                + f" {parameter.must_be}: list the values, like {parameter.name}=a,b"
-            ]
+        raise _refusal(
+            f"{parameter.dotted}={text}: a series needs numbers, but the parameter must be"
+            f" {parameter.must_be}: list the values, like {parameter.name}=a,b"
         )
 
 
@@ -211,6 +205,10 @@ def _count(count: float) -> int:
     return int(count)
 
 
+def _refusal(problem: str) -> ParamsError:
+    return ParamsError([problem])
+
+
 def _rounded(number: float) -> float:
     """Drop the last digits, so that 0.1 steps give 0.3 and not 0.30000000000000004."""
     return float(f"{number:.12g}")
@@ -240,11 +238,9 @@ def _split(parameter: Parameter, text: str) -> list[str]:
             start = place + 1
     items.append(text[start:].strip())
     if quote or closing:
-        raise ParamsError(
-            [f"{parameter.dotted}={text}: {quote or closing[-1]} is missing at the end"]
-        )
+        raise _refusal(f"{parameter.dotted}={text}: {quote or closing[-1]} is missing at the end")
     if len(items) > 1 and not all(items):
-        raise ParamsError([f"{parameter.dotted}={text}: a value is missing beside a comma"])
+        raise _refusal(f"{parameter.dotted}={text}: a value is missing beside a comma")
     return items
 
 

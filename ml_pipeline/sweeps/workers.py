@@ -1,0 +1,248 @@
+"""Worker processes: each makes one parameter set at one date at a time, and may die of it.
+
+Workers are forked from a server that has imported the pipeline once, so one that was killed is
+replaced in milliseconds. They find the pipeline by importing its module: what they run is checked
+against the fingerprints that the sweep was planned with.
+"""
+
+import contextlib
+import importlib
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ml_pipeline.errors import PipelineError
+from ml_pipeline.recent import RecentValues
+from ml_pipeline.record import Provenance, Record
+from ml_pipeline.reuse import Materializer
+from ml_pipeline.stages import Pipeline
+from ml_pipeline.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
+
+_KEPT_BYTES: Final = 256 * 2**20
+_THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a worker needs to know once.
+
+    Attributes:
+        module: name of the module that holds the pipeline.
+        attribute: its name there.
+        codes: fingerprint of every stage.
+        store: root of the artifacts.
+        provenance: what to record about the surroundings.
+        output: file for what stages print.
+        threads: threads that a computation may use.
+        memory_mb: most memory of the process, in MiB.
+    """
+
+    module: str
+    attribute: str
+    codes: Mapping[str, str]
+    store: str
+    provenance: Provenance
+    output: Path | None
+    threads: int
+    memory_mb: int | None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work.
+
+    Attributes:
+        values: values of all parameters, ``{group: {field: value}}``.
+        origins: where they came from, by dotted name.
+        as_of: the date.
+        selection: names of the stages to make.
+        known: records of what they read.
+    """
+
+    values: Mapping[str, Mapping[str, Any]]
+    origins: Mapping[str, str]
+    as_of: date | None
+    selection: Sequence[str]
+    known: Mapping[str, Record]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a task.
+
+    Attributes:
+        records: by stage name.
+        reused: names of the stages that were published already.
+    """
+
+    records: Mapping[str, Record]
+    reused: frozenset[str]
+
+
+def site_of(
+    pipeline: Pipeline,
+    store: ArtifactStore,
+    provenance: Provenance,
+    output: Path | None,
+    threads: int,
+    memory_mb: int | None,
+) -> Site:
+    """Describe a pipeline so that another process finds it.
+
+    Raises:
+        PipelineError: if it is no module's attribute.
+    """
+    names = dict.fromkeys(stage.function.__module__ for stage in pipeline.stages.values())
+    for name in names:
+        for attribute, value in vars(sys.modules[name]).items():
+            if value is pipeline:
+                codes = {stage.name: stage.code for stage in pipeline.stages.values()}
+                return Site(
+                    name, attribute, codes, store.uri, provenance, output, threads, memory_mb
+                )
+    raise PipelineError(
+        f"Pipeline '{pipeline.name}' must be a name in the module of its assets, so that worker"
+        f" processes find it, but is none in {', '.join(names)}. Assign it there."
+    )
+
+
+class Workers:
+    """A fixed number of worker processes."""
+
+    def __init__(self, site: Site, count: int) -> None:
+        """Start them in the background; the first task waits until they are up."""
+        from pebble import ProcessPool
+
+        self.count = count
+        with _few_threads(site.threads):
+            self._pool = ProcessPool(
+                max_workers=count, initializer=_begin, initargs=(site,), context=context_for(site)
+            )
+            # Starts the processes now, while the caller plans.
+            self._pool.schedule(os.getpid)
+
+    def submit(self, task: Task, timeout_s: float | None) -> "Future[Made]":
+        """Hand a task to the next free worker.
+
+        Args:
+            task: the work.
+            timeout_s: seconds after which the worker is killed and replaced.
+        """
+        future: Future[Made] = self._pool.schedule(_work, args=(task,), timeout=timeout_s)
+        return future
+
+    def close(self) -> None:
+        """Stop at once; what was published stays."""
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+
+def context_for(site: Site) -> "BaseContext":
+    """Return how processes are started: from a server that has the imports, where there is one."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    if site.module != "__main__":
+        context.set_forkserver_preload([site.module, "ml_pipeline.sweeps.preload"])
+    return context
+
+
+_site_materializer: Materializer | None = None
+
+
+def _begin(site: Site) -> None:
+    global _site_materializer
+    # Ctrl-C reaches the whole terminal; the sweep decides what happens to its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    if site.output is not None:
+        _print_to(site.output)
+    _volunteer_for_the_oom_killer()
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(site.threads)))
+    if site.memory_mb is not None:
+        import resource
+
+        most = site.memory_mb * 2**20
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    pipeline = getattr(importlib.import_module(site.module), site.attribute)
+    changed = [name for name, code in site.codes.items() if pipeline.stage(name).code != code]
+    if changed:
+        raise PipelineError(
+            f"The code of {', '.join(changed)} has changed since the sweep began. Start it again:"
+            " what is done and still current is reused."
+        )
+    _site_materializer = Materializer(
+        pipeline,
+        ArtifactStore(site.store),
+        site.provenance,
+        explain=lambda *_: "a trial of a sweep",
+        recent=RecentValues(_KEPT_BYTES),
+    )
+
+
+def _work(task: Task) -> Made:
+    from threadpoolctl import threadpool_limits
+
+    materializer = _site_materializer
+    if materializer is None:
+        raise PipelineError("A worker must be set up before it works.")
+    params = materializer.pipeline.params.validate(task.values, origins=task.origins)
+    records, reused = {}, set()
+    with threadpool_limits(limits=int(os.environ[_THREAD_VARIABLES[0]])):
+        for outcome in materializer.run(params, task.as_of, task.selection, task.known):
+            name = outcome.record.asset
+            # A picture is for people; nobody in this process looks.
+            records[name] = outcome.record.model_copy(update={"picture": None})
+            if outcome.reused:
+                reused.add(name)
+    return Made(records, frozenset(reused))
+
+
+@contextlib.contextmanager
+def _few_threads(count: int) -> Iterator[None]:
+    """Set the variables that libraries read when the processes started now import them."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(count)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _leave_with_parent() -> None:
+    """End with the sweep, even if it was killed: nobody would collect the results."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _print_to(output: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("a") as sink:
+        os.dup2(sink.fileno(), 1)
+        os.dup2(sink.fileno(), 2)
+
+
+def _volunteer_for_the_oom_killer() -> None:
+    """Where memory runs out, a worker should die, not the sweep or a neighbour."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
