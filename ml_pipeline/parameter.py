@@ -1,7 +1,7 @@
 """One parameter: its type, bounds, default and marks, in words that people can act on."""
 
+import contextlib
 import enum
-import json
 import re
 import types
 import typing
@@ -14,6 +14,9 @@ import pydantic
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
+from ml_pipeline.documents import read_document
+from ml_pipeline.errors import ParamsError
+
 PATH_LABEL: Final[JsonDict] = {"path_label": True}
 """Marks a field whose value shows in paths: ``Field(..., json_schema_extra=PATH_LABEL)``."""
 
@@ -24,6 +27,7 @@ _SECRET: Final = re.compile(
     r"(\A|_)(passw(or)?d|pwd|passphrase|secrets?|tokens?|credentials?|(api|access|private)_?key)(_|\Z)",
     re.IGNORECASE,
 )
+_SCIENTIFIC: Final = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")
 _REFERENCE: Final = re.compile(r"_(env|ref|name)\Z")
 
 
@@ -60,9 +64,14 @@ class Parameter:
         """Whether the value takes part in run ids."""
         return bool(self._marks.get("identity", True))
 
+    @property
+    def absent_as(self) -> Any:
+        """What runs had in effect before this field was added, or `...` where it always was."""
+        return plain(self._marks.get("added_later", ...))
+
     def was_absent_as(self, value: Any) -> bool:
         """Whether `value` is what runs had in effect before this field was added."""
-        return "added_later" in self._marks and bool(plain(self._marks["added_later"]) == value)
+        return self.absent_as is not ... and bool(self.absent_as == value)
 
     @cached_property
     def must_be(self) -> str:
@@ -110,16 +119,18 @@ class Parameter:
     def from_text(self, text: str) -> Any:
         """Read a value as typed on a command line; validation is left to the group.
 
-        Text stays text; for the other types ``none`` and ``null`` stand for no value, and lists
-        and mappings are JSON.
+        Text stays text; for the other types ``none`` and ``null`` stand for no value, ``1e3`` is an
+        integer, too, and lists and mappings are JSON.
         """
         if accepts(self.info, type(None)) and text.strip().lower() in ("none", "null"):
             return None
         if accepts(self.info, list, dict) and text.lstrip()[:1] in ("[", "{"):
-            try:
-                return json.loads(text)
-            except json.JSONDecodeError:
-                return text
+            with contextlib.suppress(ParamsError, UnicodeEncodeError):
+                return read_document(text.encode(), "value.json")
+            return text
+        takes_other = accepts(self.info, float, str, bool)
+        if accepts(self.info, int) and not takes_other and _SCIENTIFIC.fullmatch(text.strip()):
+            return float(text)
         return text
 
     @property

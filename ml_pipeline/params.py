@@ -6,6 +6,7 @@ same `ParamModel.validate`, so the same text is accepted, or refused with the sa
 wherever it was typed.
 """
 
+import types
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +28,7 @@ __all__ = [
     "Parameter",
     "RunOptions",
     "added_later",
+    "nested",
 ]
 
 OPTIONS: Final = "run"
@@ -229,20 +231,47 @@ class ParamModel:
         Raises:
             ParamsError: naming every problem.
         """
-        nested: dict[str, dict[str, Any]] = {}
+        placed, problems = self.placed(values)
+        read = {
+            dotted: self.find(dotted).from_text(raw) if isinstance(raw, str) else raw
+            for dotted, raw in placed.items()
+        }
+        return self.validate(nested(read), origin, problems)
+
+    def placed(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Find out which parameters values are meant for; the values are left as they are.
+
+        Args:
+            values: by plain name, by dotted name, as ``{group: {field: value}}``, or mixed.
+
+        Returns:
+            The values by dotted name, and all problems with the names.
+        """
+        found: dict[str, Any] = {}
         problems: list[str] = []
         for name, raw in values.items():
-            try:
-                parameter = self.find(name)
-            except ParamsError as error:
-                problems.extend(error.problems)
-                continue
-            value = parameter.from_text(raw) if isinstance(raw, str) else raw
-            group = nested.setdefault(parameter.group, {})
-            if parameter.name in group:
-                problems.append(f"{parameter.dotted} is set twice: give it one value")
-            group[parameter.name] = value
-        return self.validate(nested, origin, problems)
+            here: dict[str, Any] = {}
+            if name in self.groups and name not in self._parameters:
+                if not isinstance(raw, Mapping | None):
+                    problems.append(_no_mapping(name, raw))
+                    continue
+                for inner, value in (raw or {}).items():
+                    if self._has(name, inner):
+                        here[f"{name}.{inner}"] = value
+                    else:
+                        problems.append(self._no_such_field(name, inner))
+            elif isinstance(raw, Mapping) and name not in self._parameters and "." not in name:
+                problems.append(self._no_such_group(name))
+            else:
+                try:
+                    here[self.find(name).dotted] = raw
+                except ParamsError as error:
+                    problems.extend(error.problems)
+            problems.extend(
+                f"{dotted} is set twice: give it one value" for dotted in here if dotted in found
+            )
+            found.update(here)
+        return found, problems
 
     def validate(
         self,
@@ -250,6 +279,7 @@ class ParamModel:
         origin: str = "python",
         problems: Iterable[str] = (),
         origins: Mapping[str, str] | None = None,
+        places: Mapping[str, str] = types.MappingProxyType({}),
     ) -> ParamSet:
         """Validate values given as ``{group: {field: value}}``.
 
@@ -258,6 +288,7 @@ class ParamModel:
             origin: where the values came from.
             problems: problems found earlier, to be reported together with those found here.
             origins: where single values came from, by dotted name, instead of `origin`.
+            places: what to say of where a value stands when it is refused, by dotted name.
 
         Raises:
             ParamsError: naming every problem.
@@ -274,7 +305,7 @@ class ParamModel:
             if isinstance(raw, ParamGroup):
                 raw = raw.model_dump()
             if not isinstance(raw, Mapping):
-                found.append(f"{group} must be a mapping of parameters, but got {raw!r}")
+                found.append(_no_mapping(group, raw))
                 continue
             given = {str(name): value for name, value in raw.items()}
             found.extend(
@@ -288,7 +319,7 @@ class ParamModel:
             try:
                 checked[group] = cls(**known)
             except pydantic.ValidationError as error:
-                lines = self._problems(group, error, {p.name for p in missing})
+                lines = self._problems(group, error, {p.name for p in missing}, places)
                 found.extend(dict.fromkeys(lines))
         if found:
             raise ParamsError(found)
@@ -333,10 +364,15 @@ class ParamModel:
     def _no_such_group(self, group: object) -> str:
         if group in self._parameters:
             return f"'{group}' belongs in group '{self._parameters[group].group}'"
-        return f"'{group}' is no parameter group.{nearest(group, self.groups)}"
+        hint = nearest(group, self.groups) or nearest(group, self._parameters)
+        return f"'{group}' is no parameter group.{hint}"
 
     def _problems(
-        self, group: str, error: pydantic.ValidationError, told: Collection[str]
+        self,
+        group: str,
+        error: pydantic.ValidationError,
+        told: Collection[str],
+        places: Mapping[str, str],
     ) -> Iterator[str]:
         for detail in error.errors(include_url=False):
             name = str(detail["loc"][0]) if detail["loc"] else ""
@@ -347,7 +383,22 @@ class ParamModel:
                 own_words = detail["type"] == "value_error" and str(detail["ctx"]["error"])
                 rule = own_words or f"must be {parameter.must_be}, but got"
                 shown = _shortened(detail["input"])
-                yield f"{parameter.dotted} {rule} {f'(got {shown})' if own_words else shown}"
+                got = f"(got {shown})" if own_words else shown
+                place = places.get(parameter.dotted)
+                yield f"{parameter.dotted} {rule} {got}{f' ({place})' if place else ''}"
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return values by dotted name as ``{group: {field: value}}``."""
+    groups: dict[str, dict[str, Any]] = {}
+    for dotted, value in values.items():
+        group, _, name = dotted.partition(".")
+        groups.setdefault(group, {})[name] = value
+    return groups
+
+
+def _no_mapping(group: str, raw: Any) -> str:
+    return f"{group} must be a mapping of parameters, but got {_shortened(raw)}"
 
 
 def _is_unicode(text: str) -> bool:
