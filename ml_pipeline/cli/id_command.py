@@ -1,12 +1,11 @@
 """`ml-pipeline id`: run ids and paths, without running or reading anything."""
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 import click
 
-from ml_pipeline.cli.request import request_options, validated
+from ml_pipeline.cli.request import Asked, request_options, validated
 from ml_pipeline.cli.show import print_json, print_table
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.params import ParamSet
@@ -16,11 +15,9 @@ from ml_pipeline.settings import settings
 @click.command(name="id")
 @request_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(
-    as_of: str | None, from_: str | None, to: str | None, typed: Sequence[str], as_json: bool
-) -> None:
+def command(asked: Asked, as_json: bool) -> None:
     """Print run ids and paths without running or reading anything."""
-    request = validated(PIPELINE, settings(), as_of, from_, to, typed)
+    request = validated(PIPELINE, settings(), asked)
     documents = [_identified(request.params, day) for day in request.dates]
     if as_json:
         print_json(documents[0] if len(documents) == 1 else {"ids": documents})

@@ -1,21 +1,59 @@
 """What a user asks for on the command line: dates and parameters, validated together."""
 
+import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
 import click
 
 from ml_pipeline.defs.partitions import daily, last_day, problem_with
-from ml_pipeline.errors import ParamsError, nearest
+from ml_pipeline.documents import as_mapping, read_file
+from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
+from ml_pipeline.given import Given, Layer, gathered, like, shown
 from ml_pipeline.params import ParamModel, ParamSet
+from ml_pipeline.record import Record
 from ml_pipeline.settings import Settings
 from ml_pipeline.stages import Pipeline
 
 ORIGIN = "command line"
 
-F = TypeVar("F", bound=Callable[..., Any])
+
+@dataclass(frozen=True)
+class Asked:
+    """The options that name dates and parameters, as they were typed.
+
+    Attributes:
+        typed: texts ``NAME=VALUE``.
+        files: parameter files; later ones win.
+        like: the beginning of an earlier run's id.
+    """
+
+    as_of: str | None = None
+    from_: str | None = None
+    to: str | None = None
+    typed: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    like: str | None = None
+
+    def with_params(self, *typed: str) -> "Asked":
+        """Return these options with more parameters typed."""
+        return replace(self, typed=(*self.typed, *typed))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A request before its values are validated.
+
+    Attributes:
+        given: raw values, their origins, and every problem that was found so far.
+        dates: consecutive days; none if there is a problem with them.
+    """
+
+    given: Given
+    dates: Sequence[date]
 
 
 @dataclass(frozen=True)
@@ -30,10 +68,47 @@ class Request:
     params: ParamSet
     dates: Sequence[date]
 
+    def told_origins(self) -> list[str]:
+        """Return a line for each value that was given, unless it is the default all the same."""
+        values = self.params.values(self.params.model.groups)
+        lines = []
+        for parameter in self.params.model.parameters():
+            value = values[parameter.group][parameter.name]
+            origin = self.params.origins.get(parameter.dotted)
+            if origin is not None and (value != parameter.default or "overrides" in origin):
+                lines.append(f"{parameter.name} = {shown(value)} ({origin})")
+        return lines
 
-def request_options(command: F) -> F:
-    """Give a command the options that name dates and parameters."""
+
+def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that name dates and parameters, as its first argument."""
+
+    @functools.wraps(command)
+    def with_asked(
+        as_of: str | None,
+        from_: str | None,
+        to: str | None,
+        typed: tuple[str, ...],
+        files: tuple[Path, ...],
+        like: str | None,
+        **others: Any,
+    ) -> Any:
+        return command(Asked(as_of, from_, to, typed, files, like), **others)
+
     for option in (
+        click.option(
+            "--like",
+            metavar="RUN_ID",
+            help="Start from the parameters of an earlier run, and its date if none is given.",
+        ),
+        click.option(
+            "--params-file",
+            "files",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            help="Take parameters from a YAML, TOML or JSON file; repeat for more, later ones win."
+            " `ml-pipeline params --template` writes one.",
+        ),
         click.option(
             "--param",
             "-p",
@@ -50,31 +125,75 @@ def request_options(command: F) -> F:
             help="The date; the last one of the calendar if no date is given.",
         ),
     ):
-        command = option(command)
-    return command
+        with_asked = option(with_asked)
+    return with_asked
 
 
 def validated(
-    pipeline: Pipeline,
-    settings: Settings,
-    as_of: str | None,
-    from_: str | None,
-    to: str | None,
-    typed: Sequence[str],
-    selection: Sequence[str] = (),
+    pipeline: Pipeline, settings: Settings, asked: Asked, selection: Sequence[str] = ()
 ) -> Request:
     """Turn options into a request.
 
     Raises:
         ParamsError: naming every problem with dates, assets and parameters.
     """
-    model = pipeline.params
-    problems = [
+    draft = drafted(pipeline, settings, asked)
+    draft.given.problems[:0] = [
         f"'{name}' is no asset.{nearest(name, pipeline.stages)}"
         for name in selection
         if name not in pipeline.stages
     ]
-    dates = _dates(settings, as_of, from_, to, problems)
+    return Request(draft.given.validated(pipeline.params), draft.dates)
+
+
+def drafted(
+    pipeline: Pipeline, settings: Settings, asked: Asked, with_search: bool = False
+) -> Draft:
+    """Gather what was asked for, leaving it to the caller to validate the values.
+
+    Nothing is raised for what a user got wrong: it is all in the problems of what was given.
+
+    Args:
+        pipeline: the pipeline asked about.
+        settings: where runs and dates are.
+        asked: the options.
+        with_search: whether files may say how to sweep.
+    """
+    problems: list[str] = []
+    layers = []
+    as_of = asked.as_of
+    if asked.like is not None and (earlier := _earlier(pipeline, settings, asked.like, problems)):
+        layers.append(like(pipeline.params, earlier.identity, f"like {earlier.run_id}"))
+        if {asked.as_of, asked.from_, asked.to} == {None} and earlier.as_of is not None:
+            as_of = earlier.as_of.isoformat()
+    days = _dates(settings, as_of, asked.from_, asked.to, problems)
+    for path in asked.files:
+        try:
+            layers.append(Layer(path.name, as_mapping(read_file(path), str(path))))
+        except ParamsError as error:
+            problems += error.problems
+    layers.append(Layer(ORIGIN, _typed(pipeline.params, asked.typed, problems), is_typed=True))
+    given = gathered(pipeline.params, layers, with_search)
+    given.problems[:0] = problems
+    return Draft(given, days)
+
+
+def _earlier(
+    pipeline: Pipeline, settings: Settings, prefix: str, problems: list[str]
+) -> Record | None:
+    from ml_pipeline import catalog
+    from ml_pipeline.store import ArtifactStore
+
+    try:
+        return catalog.find(ArtifactStore(settings.store_root), pipeline, prefix).record
+    except ParamsError as error:
+        problems += [f"--like: {problem}" for problem in error.problems]
+    except ArtifactMissing as error:
+        problems.append(f"--like: {error}")
+    return None
+
+
+def _typed(model: ParamModel, typed: Sequence[str], problems: list[str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for text in typed:
         name, equals, value = text.partition("=")
@@ -87,13 +206,7 @@ def validated(
             problems.append(f"'--param {name}' is given twice: give it one value")
         else:
             values[name] = value
-    try:
-        params = model.parse(values, ORIGIN)
-    except ParamsError as error:
-        raise ParamsError([*problems, *error.problems]) from None
-    if problems:
-        raise ParamsError(problems)
-    return Request(params, dates)
+    return values
 
 
 def _without_value(model: ParamModel, name: str) -> str:

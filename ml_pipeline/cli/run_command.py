@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ml_pipeline.cli.ages import Age
-from ml_pipeline.cli.request import Request, request_options, validated
+from ml_pipeline.cli.request import Asked, Request, request_options, validated
 from ml_pipeline.cli.show import print_json, print_table, progress_bar
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.launch import DateRun, InProcess, Stopped
@@ -32,10 +32,7 @@ from ml_pipeline.settings import settings
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
-    as_of: str | None,
-    from_: str | None,
-    to: str | None,
-    typed: Sequence[str],
+    asked: Asked,
     selection: Sequence[str],
     dry_run: bool,
     force: bool,
@@ -47,12 +44,14 @@ def command(
     options = [f"run.force={force}"] if force else []
     if max_age is not None:
         options.append(f"run.max_age_days={max_age / timedelta(days=1)}")
-    request = validated(PIPELINE, configured, as_of, from_, to, [*typed, *options], selection)
+    request = validated(PIPELINE, configured, asked.with_params(*options), selection)
     stages = PIPELINE.selected(selection or None)
     if dry_run:
         from ml_pipeline.cli.plan import planned, print_plan
 
         steps = planned(request, [stage.name for stage in stages])
+        if not as_json:
+            _print_origins(request)
         print_plan(steps, as_json, with_reasons=False)
         return 0
 
@@ -86,6 +85,7 @@ def command(
     if as_json:
         print_json(_document(request, runs))
     else:
+        _print_origins(request)
         _print(runs)
     failed = [run for run in runs if run.error is not None]
     for reason, days in _by_reason(failed).items():
@@ -128,7 +128,8 @@ def _document(request: Request, runs: Sequence[DateRun]) -> dict[str, Any]:
             }
             for run in runs
             if run.error is None
-        ]
+        ],
+        "origins": dict(request.params.origins),
     }
     failures = [
         {"as_of": run.as_of.isoformat(), "run_id": run.run_id, "error": run.error}
@@ -136,6 +137,11 @@ def _document(request: Request, runs: Sequence[DateRun]) -> dict[str, Any]:
         if run.error is not None
     ]
     return document | ({"failures": failures} if failures else {})
+
+
+def _print_origins(request: Request) -> None:
+    if lines := request.told_origins():
+        click.echo("\n".join([*lines, ""]))
 
 
 def _print(runs: Sequence[DateRun]) -> None:
