@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from statistics import median
 
 import click
 
 from ml_pipeline.cli.request import Request
 from ml_pipeline.cli.show import print_json, print_table
 from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.estimates import usual_seconds
 from ml_pipeline.reuse import Decision, Materializer
 from ml_pipeline.settings import settings
-from ml_pipeline.slots import asset_directory
 from ml_pipeline.store import ArtifactStore
 
 
@@ -42,12 +41,7 @@ def planned(request: Request, selection: Sequence[str] | None) -> list[Step]:
     store = ArtifactStore(settings().store_root)
     materializer = Materializer(PIPELINE, store)
 
-    @cache
-    def usual_seconds(asset: str) -> float | None:
-        lately = store.newest_directories(asset_directory(asset), 2000)[:10]
-        records = [record for path in lately if (record := store.read_record(path)) is not None]
-        return median(record.duration_s for record in records) if records else None
-
+    usual = cache(lambda asset: usual_seconds(store, asset))
     steps = []
     for day in request.dates:
         for decided in materializer.plan(request.params, day, selection):
@@ -57,7 +51,7 @@ def planned(request: Request, selection: Sequence[str] | None) -> list[Step]:
             else:
                 stage, reason = decided
                 action = "compute"
-            estimate = 0.0 if action == "reuse" else usual_seconds(stage.name)
+            estimate = 0.0 if action == "reuse" else usual(stage.name)
             run_id = stage.slot(request.params, day).run_id
             steps.append(Step(day.isoformat(), stage.name, run_id, action, reason, estimate))
     return steps

@@ -1,5 +1,6 @@
 """How a sweep goes about its work: the section ``search`` beside the parameter groups."""
 
+import importlib.util
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -12,6 +13,9 @@ SEARCH: Final = "search"
 """Name of the section, in files, requests and run config."""
 
 Strategy = Literal["grid", "random", "tpe", "qmc", "gp", "cmaes", "nsga2"]
+
+
+_NEEDS: Final = {"cmaes": "cmaes", "gp": "torch"}
 
 
 class SearchOptions(ParamGroup):
@@ -91,3 +95,11 @@ def search_options(raw: Any) -> SearchOptions:
     if not isinstance(options, SearchOptions):
         raise ParamsError([f"{SEARCH} must be a mapping of options"])
     return options
+
+
+def missing_package(strategy: str) -> str | None:
+    """Return what is lacking for a strategy, or None."""
+    package = _NEEDS.get(strategy)
+    if package is None or importlib.util.find_spec(package) is not None:
+        return None
+    return f"strategy {strategy} needs the package {package}: pip install {package}"

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any, Final
 
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.identity import digest_of
 from ml_pipeline.parameter import plain
 from ml_pipeline.params import ParamModel, ParamSet
 from ml_pipeline.slots import slot_for
-from ml_pipeline.sweeps.options import SEARCH, SearchOptions, search_options
+from ml_pipeline.sweeps.options import SEARCH, SearchOptions, missing_package, search_options
 from ml_pipeline.sweeps.space import Dimension, Interval, Values, dimension, single
 
 ORIGIN: Final = "sweep"
@@ -128,6 +129,8 @@ class SweepRequest:
         if found:
             raise ParamsError([*found, *request._problems_with_fixed()])
         if request.is_search:
+            if (lacking := missing_package(request.strategy)) is not None:
+                raise ParamsError([lacking])
             request._check_ends()
         else:
             _ = request.combinations
@@ -215,6 +218,19 @@ class SweepRequest:
         varied = {dotted: _at(values, dotted) for dotted in varied}
         return Trial(number, params, varied, key_of(params))
 
+    @property
+    def representatives(self) -> Iterator[ParamSet]:
+        """Parameter sets that take every listed value at least once, and the ends of intervals."""
+        if not self.is_search:
+            yield from (trial.params for trial in self.combinations.trials)
+        for name in self.dimensions if self.is_search else ():
+            yield from (self.trial(tried, 0).params for tried in self._corners(name))
+
+    def plain_values(self, name: str) -> list[Any]:
+        """Return the listed values of a parameter, validated, each once."""
+        values = [self.trial(tried, 0).varied[name] for tried in self._corners(name)]
+        return list({digest_of(value): value for value in values}.values())
+
     def document(self) -> dict[str, Any]:
         """Return what is swept in JSON form; equal for requests that try the same things."""
         spaces = {}
@@ -297,24 +313,21 @@ class SweepRequest:
 
     def _check_ends(self) -> None:
         """Check both ends of every interval and every listed value, before anything is sampled."""
-        first = {
-            name: space.values[0] if isinstance(space, Values) else _end(space, space.low)
-            for name, space in self.dimensions.items()
-        }
         problems: dict[str, None] = {}
-        for name, space in self.dimensions.items():
-            tried: Iterable[Any] = (
-                space.values
-                if isinstance(space, Values)
-                else (_end(space, space.low), _end(space, space.high))
-            )
-            for value in tried:
+        for name in self.dimensions:
+            for tried in self._corners(name):
                 try:
-                    self.trial({**first, name: value}, 0)
+                    self.trial(tried, 0)
                 except ParamsError as error:
                     problems.update(dict.fromkeys(error.problems))
         if problems:
             raise ParamsError(list(problems))
+
+    def _corners(self, name: str) -> Iterator[dict[str, Any]]:
+        """Yield the listed values, or the ends, of one dimension with the first of all others."""
+        first = {other: _ends(space)[0] for other, space in self.dimensions.items()}
+        for value in _ends(self.dimensions[name]):
+            yield {**first, name: value}
 
 
 def key_of(params: ParamSet) -> str:
@@ -327,5 +340,7 @@ def _at(values: Nested, dotted: str) -> Any:
     return values[group][name]
 
 
-def _end(space: Interval, number: float) -> float | int:
-    return int(number) if space.whole else number
+def _ends(space: Dimension) -> tuple[Any, ...]:
+    if isinstance(space, Values):
+        return space.values
+    return tuple(int(end) if space.whole else end for end in (space.low, space.high))

@@ -84,7 +84,7 @@ class Runner:
         materializer: Materializer,
         stages: list[Stage],
         varied_groups: frozenset[str],
-        workers: Callable[[], Workers],
+        workers: Callable[[int], Workers],
         timeout_s: float | None = None,
     ) -> None:
         """Prepare to run.
@@ -93,7 +93,7 @@ class Runner:
             materializer: pipeline and store, to look up what is published.
             stages: what a trial makes, in order of dependence; the last one judges it.
             varied_groups: names of the groups in which trials differ.
-            workers: starts the workers; called when there is something to compute.
+            workers: starts so many workers; called when there is something to compute.
             timeout_s: seconds after which a cell is given up.
         """
         self.materializer = materializer
@@ -103,6 +103,7 @@ class Runner:
         ]
         self.own_stages = [stage for stage, is_own in zip(stages, own, strict=True) if is_own]
         self.timeout_s = timeout_s
+        self.most_workers = 1
         self._start_workers = workers
         self._workers: Workers | None = None
         self._shared: dict[tuple[date | None, tuple[str, ...]], _Shared] = {}
@@ -136,6 +137,14 @@ class Runner:
             done, _ = wait(self._running, return_when=FIRST_COMPLETED)
             for future in done:
                 self._collect(self._running.pop(future), future)
+
+    def drop(self) -> bool:
+        """Give up what has not begun; return whether there was any."""
+        had = bool(self._queue)
+        self._queue.clear()
+        for shared in self._shared.values():
+            shared.waiting.clear()
+        return had
 
     def close(self) -> None:
         """Stop the workers at once."""
@@ -190,7 +199,7 @@ class Runner:
     def _feed(self) -> None:
         """Keep every worker busy with one task in hand, and no more: the rest can still change."""
         if self._queue and self._workers is None:
-            self._workers = self._start_workers()
+            self._workers = self._start_workers(self.most_workers)
         while self._queue and self._workers and len(self._running) < 2 * self._workers.count:
             job = self._queue.popleft()
             self._running[self._workers.submit(job.task, self.timeout_s)] = job

@@ -1,0 +1,136 @@
+"""What has come of a sweep's trials so far."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from ml_pipeline.errors import ParamsError, nearest
+from ml_pipeline.record import Objective
+from ml_pipeline.sweeps.request import Trial
+from ml_pipeline.sweeps.runner import Cell
+
+
+@dataclass
+class Attempt:
+    """A trial and what has come of it so far.
+
+    Attributes:
+        trial: the parameter set.
+        cells: by date.
+        state: ``running``, ``complete``, ``pruned`` or ``failed``.
+        value: mean of the objective over the dates, once complete.
+        number: its number in a study that proposed it.
+        handle: Optuna's own trial, while this process runs it.
+    """
+
+    trial: Trial
+    cells: dict[date | None, Cell] = field(default_factory=dict)
+    state: str = "running"
+    value: float | None = None
+    number: int | None = None
+    handle: Any = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep is.
+
+    Attributes:
+        done: cells that are finished, failed ones included.
+        total: cells in all; at most that many for a search.
+        failed: cells that failed.
+        best: the best complete trial so far.
+        left_s: seconds that the rest will take, None while that is unknown.
+    """
+
+    done: int
+    total: int
+    failed: int
+    best: Attempt | None
+    left_s: float | None
+
+
+class Attempts(dict[str, Attempt]):
+    """All trials of a sweep by the identity of their parameters.
+
+    Attributes:
+        total: cells that there will be; at most that many for a search.
+    """
+
+    def __init__(self, objective: Objective | None, dates: Sequence[date | None]) -> None:
+        """Start without any.
+
+        Args:
+            objective: what trials are compared by; None where they differ in that.
+            dates: what makes a trial complete.
+        """
+        super().__init__()
+        self.objective = objective
+        self.dates = dates
+        self.total = 0
+        self._done = self._failed = self._computed = 0
+        self._first_computed: float | None = None
+
+    def begin(self, trial: Trial, number: int | None = None, handle: Any = None) -> Attempt:
+        """Add a trial."""
+        attempt = self[trial.key] = Attempt(trial, number=number, handle=handle)
+        return attempt
+
+    def take(self, cell: Cell) -> Attempt:
+        """Note a finished cell; return its trial.
+
+        Raises:
+            ParamsError: if the objective is none of the metrics that the cell has.
+        """
+        attempt = self[cell.trial.key]
+        attempt.cells[cell.as_of] = cell
+        self._done += 1
+        self._failed += cell.error is not None
+        self._computed += not cell.reused
+        if self._first_computed is None and not cell.reused:
+            self._first_computed = time.monotonic()
+        if cell.error is None and self.objective is not None:
+            self._refuse_unknown_metric(self.objective.metric, cell)
+        if len(attempt.cells) == len(self.dates):
+            failed = any(one.error is not None for one in attempt.cells.values())
+            attempt.state = "failed" if failed else "complete"
+            attempt.value = None if failed else self.mean(attempt)
+        return attempt
+
+    def mean(self, attempt: Attempt) -> float | None:
+        """Return the mean of the objective over the dates that are done."""
+        if self.objective is None:
+            return None
+        values = [cell.metrics[self.objective.metric] for cell in attempt.cells.values()]
+        return math.fsum(values) / len(values)
+
+    @property
+    def progress(self) -> Progress:
+        """How far everything is."""
+        left = None
+        if self._first_computed is not None and self._computed > 1:
+            # Workers take seconds to start: the first result says nothing about the next.
+            spent = time.monotonic() - self._first_computed
+            left = spent / (self._computed - 1) * (self.total - self._done)
+        return Progress(self._done, self.total, self._failed, self._best(), left)
+
+    @property
+    def has_computed(self) -> bool:
+        """Whether anything was computed, and not found."""
+        return self._computed > 0
+
+    def _best(self) -> Attempt | None:
+        having = [attempt for attempt in self.values() if attempt.value is not None]
+        if not having or self.objective is None:
+            return None
+        sign = 1 if self.objective.direction == "minimize" else -1
+        return min(having, key=lambda attempt: sign * (attempt.value or 0.0))
+
+    def _refuse_unknown_metric(self, metric: str, cell: Cell) -> None:
+        if metric not in cell.metrics:
+            hint = nearest(metric, cell.metrics)
+            problem = f"search.metric must be one of the metrics, but got '{metric}'.{hint}"
+            raise ParamsError([f"{problem} There are {', '.join(cell.metrics)}"])

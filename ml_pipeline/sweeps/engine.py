@@ -1,0 +1,261 @@
+"""Running a sweep: plan it, try its parameter sets, keep what came of them."""
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from ml_pipeline.estimates import usual_seconds
+from ml_pipeline.identity import digest_of
+from ml_pipeline.record import Objective, Provenance
+from ml_pipeline.reuse import Materializer
+from ml_pipeline.stages import Pipeline
+from ml_pipeline.store import ArtifactStore
+from ml_pipeline.sweeps.attempts import Attempt, Attempts, Progress
+from ml_pipeline.sweeps.objective import judging_stage, objective_of
+from ml_pipeline.sweeps.plan import Plan
+from ml_pipeline.sweeps.request import SweepRequest
+from ml_pipeline.sweeps.runner import Cell, Runner
+from ml_pipeline.sweeps.workers import Workers, site_of
+
+if TYPE_CHECKING:
+    from ml_pipeline.sweeps.study import Earlier, Study
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep came to.
+
+    Attributes:
+        plan: what it was going to be.
+        objective: what trials are compared by; None where they differ in that.
+        attempts: every parameter set tried, in order.
+        stopped: why it ended before everything was tried, or None.
+        study: the study's name.
+    """
+
+    plan: Plan
+    objective: Objective | None
+    attempts: Sequence[Attempt]
+    stopped: str | None
+    study: str
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All finished cells."""
+        return [cell for attempt in self.attempts for cell in attempt.cells.values()]
+
+    @property
+    def failures(self) -> list[Cell]:
+        """The cells that failed."""
+        return [cell for cell in self.cells if cell.error is not None]
+
+
+class Sweep:
+    """One sweep over parameters and dates."""
+
+    def __init__(
+        self,
+        request: SweepRequest,
+        dates: Sequence[date | None],
+        pipeline: Pipeline,
+        store: ArtifactStore,
+        studies: str,
+        provenance: Provenance | None = None,
+        output: Path | None = None,
+    ) -> None:
+        """Bring a request together with what it is about.
+
+        Args:
+            request: what is swept.
+            dates: days in order, or one None for a pipeline without dates.
+            pipeline: the stages; one of them declares an objective, or the last one judges.
+            store: where artifacts are.
+            studies: a directory for study files, or the URL of a database.
+            provenance: what to record about the surroundings.
+            output: file for what stages print.
+
+        Raises:
+            ParamsError: if the trials of a search are not judged by one objective.
+        """
+        self.request = request
+        self.dates = dates
+        self.pipeline = pipeline
+        self.store = store
+        self.studies = studies
+        self.provenance = provenance or Provenance()
+        self.output = output
+        self.stages = pipeline.upstream_of(judging_stage(pipeline).name)
+        self.objective = objective_of(pipeline, request)
+        self.workers = request.options.workers or _cores()
+        self.materializer = Materializer(
+            pipeline, store, self.provenance, explain=lambda *_: "a trial of a sweep"
+        )
+
+    def plan(self) -> Plan:
+        """Tell what would be done, computing nothing."""
+        return self._planned(self._runner(), self._attempts(), self._earlier(make=False))
+
+    def run(
+        self,
+        told: Callable[[Plan], None] = lambda _plan: None,
+        progress: Callable[[Progress], None] = lambda _progress: None,
+    ) -> Swept:
+        """Run the sweep.
+
+        Args:
+            told: called once with the plan, before anything is computed.
+            progress: called whenever a cell is done.
+
+        Returns:
+            What came of it. A failed cell has its error there; it is not raised.
+        """
+        started, limit = time.monotonic(), self.request.options.timeout_s
+        runner, attempts, earlier = self._runner(), self._attempts(), self._earlier(make=True)
+        plan = self._planned(runner, attempts, earlier)
+        runner.most_workers = plan.workers
+        told(plan)
+
+        def is_late() -> bool:
+            return limit is not None and time.monotonic() - started > limit
+
+        stopped = None
+        try:
+            if self.request.is_search:
+                from ml_pipeline.sweeps.search import Search
+
+                search = Search(self.request, attempts, runner, self._study, self.workers)
+                search.resume(earlier)
+                for _ in search.run(is_late):
+                    progress(attempts.progress)
+                stopped = search.ended
+            else:
+                for cell in runner.finished():
+                    attempts.take(cell)
+                    progress(attempts.progress)
+                    if is_late() and runner.drop():
+                        stopped = "the time limit is reached"
+                self._note(attempts)
+        finally:
+            runner.close()
+        tried = sorted(attempts.values(), key=lambda attempt: attempt.trial.number)
+        return Swept(plan, self.objective, tried, stopped, self.study_name)
+
+    @cached_property
+    def study_name(self) -> str:
+        """The study's name: as asked for, or made of everything that decides its results."""
+        options = self.request.options
+        if options.study is not None:
+            return options.study
+        params = next(iter(self.request.representatives))
+        return "sweep-" + digest_of(
+            {
+                **self.request.document(),
+                "strategy": self.request.strategy,
+                "sampler_seed": options.sampler_seed,
+                "pruner": options.pruner,
+                "objective": self.objective.model_dump() if self.objective else None,
+                "dates": [str(day) for day in self.dates],
+                "codes": [stage.code for stage in self.stages],
+                "external": [
+                    stage.external(params, day) for stage in self.stages for day in self.dates
+                ],
+            }
+        )
+
+    def _attempts(self) -> Attempts:
+        return Attempts(self.objective, self.dates)
+
+    def _has_study(self) -> bool:
+        return "://" in self.studies or (Path(self.studies) / f"{self.study_name}.log").exists()
+
+    @cached_property
+    def _study(self) -> "Study":
+        from ml_pipeline.sweeps.study import Study
+
+        return Study(self.request, cast("Objective", self.objective), self.study_name, self.studies)
+
+    def _earlier(self, make: bool) -> "Sequence[Earlier]":
+        if self.request.is_search and (make or self._has_study()):
+            return list(self._study.earlier())
+        return []
+
+    def _runner(self) -> Runner:
+        return Runner(
+            self.materializer,
+            self.stages,
+            self.request.varied_groups,
+            self._start_workers,
+            self.request.options.trial_timeout_s,
+        )
+
+    def _start_workers(self, most: int) -> Workers:
+        threads = max(1, _cores() // most)
+        memory = self.request.options.trial_memory_mb
+        site = site_of(self.pipeline, self.store, self.provenance, self.output, threads, memory)
+        return Workers(site, most)
+
+    def _planned(self, runner: Runner, attempts: Attempts, earlier: "Sequence[Earlier]") -> Plan:
+        """Hand the runner what is known from the start, and count what it will have to compute."""
+        request, days = self.request, len(self.dates)
+        duplicates = invalid = to_run = reused = 0
+        problems: Mapping[str, int] = {}
+        if request.is_search:
+            asked = max(request.options.n_trials, len(earlier))
+            over = [known for known in earlier if known.state in ("complete", "pruned")]
+            to_run = (asked - len(over)) * days
+            trials = [known.trial for known in earlier if known.state == "complete"]
+            for known in earlier:
+                attempts.begin(known.trial, known.number).state = known.state
+        else:
+            combinations = request.combinations
+            trials, asked = list(combinations.trials), combinations.asked
+            duplicates, invalid = combinations.duplicates, combinations.invalid
+            problems = combinations.problems
+            for trial in trials:
+                attempts.begin(trial)
+        for trial in trials:
+            for day in self.dates:
+                is_new = runner.add(trial, day)
+                to_run += is_new
+                reused += not is_new
+        attempts.total = to_run + reused
+        usual = [usual_seconds(self.store, stage.name) for stage in runner.own_stages]
+        seconds = [second for second in usual if second is not None]
+        workers = max(1, min(self.workers, to_run))
+        return Plan(
+            combinations=asked,
+            dates=days,
+            duplicates=duplicates,
+            invalid=invalid,
+            problems=problems,
+            reused=reused,
+            to_run=to_run,
+            estimated_s=(
+                math.fsum(seconds) * to_run / workers if len(seconds) == len(usual) else None
+            ),
+            workers=workers,
+            strategy=request.strategy,
+        )
+
+    def _note(self, attempts: Attempts) -> None:
+        """Note a grid's trials in a study, for Optuna's tools; nothing depends on it."""
+        is_known = self._has_study() and not attempts.has_computed
+        if self.objective is None or is_known or not self.request.varied_groups:
+            return
+        study = self._study
+        known = {earlier.trial.key for earlier in study.earlier()}
+        for key, attempt in attempts.items():
+            if attempt.value is not None and key not in known:
+                study.add(attempt.trial, attempt.value)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,55 @@
+"""What the trials of a sweep are compared by."""
+
+from ml_pipeline.errors import ParamsError
+from ml_pipeline.record import Objective
+from ml_pipeline.stages import Pipeline, Stage
+from ml_pipeline.sweeps.request import SweepRequest
+
+
+def judging_stage(pipeline: Pipeline) -> Stage:
+    """Return the stage whose metrics judge a run: the one that declares an objective, or the last.
+
+    Raises:
+        ParamsError: if the pipeline has no stages.
+    """
+    judging = [stage for stage in pipeline.stages.values() if stage.judged_by is not None]
+    return (judging or list(pipeline.stages.values()))[-1]
+
+
+def objective_of(pipeline: Pipeline, request: SweepRequest) -> Objective | None:
+    """Return what all trials of a sweep are compared by, or None where they differ in that.
+
+    Raises:
+        ParamsError: if a search has no one objective.
+    """
+    judge = judging_stage(pipeline)
+    options = request.options
+    own = {judge.objective(params): params for params in request.representatives}
+    objectives = set(own)
+    if options.metric is not None:
+        declared = {objective.metric: objective for objective in own if objective is not None}
+        direction = options.direction
+        baseline = None
+        if options.metric in declared:
+            direction = direction or declared[options.metric].direction
+            baseline = declared[options.metric].baseline
+        if direction is None:
+            raise ParamsError(
+                [f"search.direction must be minimize or maximize where metric={options.metric}"]
+            )
+        objectives = {Objective(metric=options.metric, direction=direction, baseline=baseline)}
+    problems = []
+    if request.is_search and len(objectives) > 1:
+        names = " and ".join(sorted(f"{one.metric} ({one.direction})" for one in objectives if one))
+        problems.append(
+            f"a search needs one objective, but these trials are judged by {names}: fix the"
+            " parameter that decides, or list values and use the grid"
+        )
+    if request.is_search and objectives == {None}:
+        problems.append(
+            f"a search needs an objective, but '{judge.name}' declares none: set search.metric and"
+            " search.direction"
+        )
+    if problems:
+        raise ParamsError(problems)
+    return objectives.pop() if len(objectives) == 1 else None
