@@ -17,7 +17,7 @@ SEARCH: Final = "search"
 """Name of the section that says how to sweep, beside the parameter groups of a file."""
 
 _DATE: Final = "as_of"
-_MOST_SHOWN: Final = 40
+_MOST_SHOWN: Final = 60
 
 
 @dataclass(frozen=True)

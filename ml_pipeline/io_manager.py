@@ -123,6 +123,7 @@ def describe(outcome: Outcome, store: ArtifactStore) -> dict[str, Any]:
             for group, values in record.params.items()
             for name, value in values.items()
         },
+        **({"origins": dg.MetadataValue.json(record.origins)} if record.origins else {}),
         **record.metrics,
         "bytes": record.content.bytes,
         "digest": record.content.digest,

@@ -27,6 +27,9 @@ IO_MANAGER: Final = "io_manager"
 ORIGINS_TAG: Final = "ml_pipeline/origins"
 """Tag of a run: where its parameter values came from, as JSON by dotted name."""
 
+_MOST_IN_TAG: Final = 2000
+"""Databases index tags: PostgreSQL refuses one of more than 2,700 bytes."""
+
 _SECTIONS: Final = ("resources", "ops", "execution", "loggers")
 
 
@@ -38,6 +41,19 @@ def run_config(params: ParamSet) -> dict[str, Any]:
             if parameter.dotted in params.origins:
                 given.setdefault(group, {})[parameter.name] = values[parameter.name]
     return {"resources": {PARAMS: {"config": given}}} if given else {}
+
+
+def origin_tags(origins: Mapping[str, str]) -> dict[str, str]:
+    """Return tags of a run that tell where its values came from, as many as it takes."""
+    parts: list[dict[str, str]] = []
+    for dotted, origin in origins.items():
+        if not parts or len(json.dumps({**parts[-1], dotted: origin})) > _MOST_IN_TAG:
+            parts.append({})
+        parts[-1][dotted] = origin
+    return {
+        f"{ORIGINS_TAG}.{number}" if number > 1 else ORIGINS_TAG: json.dumps(part)
+        for number, part in enumerate(parts, 1)
+    }
 
 
 def params_resource(
@@ -147,4 +163,7 @@ def _origins(model: ParamModel, run: dg.DagsterRun) -> dict[str, str]:
         for p in model.parameters()
         if (config.get(p.group) or {}).get(p.name, p.default) != p.default
     }
-    return {**origins, **json.loads(tags.get(ORIGINS_TAG, "{}"))}
+    for key, value in tags.items():
+        if key == ORIGINS_TAG or key.startswith(f"{ORIGINS_TAG}."):
+            origins.update(json.loads(value))
+    return origins

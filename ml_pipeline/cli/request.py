@@ -169,7 +169,7 @@ def drafted(
     days = _dates(settings, as_of, asked.from_, asked.to, problems)
     for path in asked.files:
         try:
-            layers.append(Layer(path.name, as_mapping(read_file(path), str(path))))
+            layers.append(Layer(shown(path.name), as_mapping(read_file(path), str(path))))
         except ParamsError as error:
             problems += error.problems
     layers.append(Layer(ORIGIN, _typed(pipeline.params, asked.typed, problems), is_typed=True))
