@@ -1,18 +1,30 @@
 """`ml-pipeline params`: what can be set."""
 
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from ml_pipeline.cli.show import print_json, print_table
 from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.template import Language, template
 
 
 @click.command(name="params")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON Schema.")
-def command(as_json: bool) -> None:
+@click.option(
+    "--template",
+    "language",
+    type=click.Choice(get_args(Language)),
+    is_flag=False,
+    flag_value="yaml",
+    help="Print a file for --params-file, in YAML if no language is named.",
+)
+def command(as_json: bool, language: Language | None) -> None:
     """List every parameter with its type, bounds, default and description."""
     model = PIPELINE.params
+    if language is not None:
+        click.echo(template(model, language), nl=False)
+        return
     if as_json:
         print_json(_schema())
         return
