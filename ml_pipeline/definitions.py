@@ -2,15 +2,22 @@
 
 from pathlib import Path
 
+import dagster as dg
+
 from ml_pipeline.code_location import code_location
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily
+from ml_pipeline.defs.schedules import schedules
+from ml_pipeline.defs.sensors import sensors
 from ml_pipeline.settings import settings
 
-defs = code_location(
-    PIPELINE,
-    daily(settings()),
-    lambda: settings().store_root,
-    Path(__file__).parent,
-    settings().dates_per_run,
+defs = dg.Definitions.merge(
+    code_location(
+        PIPELINE,
+        daily(settings()),
+        lambda: settings().store_root,
+        Path(__file__).parent,
+        settings().dates_per_run,
+    ),
+    dg.Definitions(sensors=sensors(settings()), schedules=schedules(settings())),
 )

@@ -89,12 +89,17 @@ class Objects:
             self._objects.put(path, data)
 
     def rename(self, path: str, to: str) -> None:
-        """Move an object over what may be there.
+        """Move an object over what may be there; one that is gone already is fine.
 
         In an object store that is a copy and a removal: what dies in between can be done again.
         """
-        with self._reaching("write to"):
-            self._objects.rename(path, to)
+        with self._reaching("write to"), contextlib.suppress(FileNotFoundError):
+            if self.directory is None:
+                self._objects.rename(path, to)
+                return
+            target = self.directory / to
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (self.directory / path).replace(target)
 
     def remove(self, path: str) -> None:
         """Remove an object; one that is gone already is fine."""
@@ -112,6 +117,11 @@ class Objects:
         with self._reaching("list"):
             below = self._objects.list_with_delimiter(f"{directory}/")["common_prefixes"]
         return [path.rpartition("/")[2] for path in below]
+
+    def files(self) -> Iterator[Any]:
+        """Yield the objects at the root itself: ``path``, ``size`` and ``last_modified``."""
+        with self._reaching("list"):
+            yield from self._objects.list_with_delimiter()["objects"]
 
     @contextlib.contextmanager
     def _reaching(self, doing: str) -> Iterator[None]:

@@ -21,8 +21,8 @@ from typing import Any, Final
 import dagster as dg
 
 from ml_pipeline.errors import ParamsError, nearest
-from ml_pipeline.params import ParamModel, ParamSet
-from ml_pipeline.resources import ORIGINS_TAG, run_config
+from ml_pipeline.params import ParamModel, ParamSet, nested
+from ml_pipeline.resources import origin_tags, run_config
 from ml_pipeline.stages import Pipeline
 
 RUN_ID_TAG: Final = "ml_pipeline/run_id"
@@ -90,13 +90,29 @@ def requested_run(
         selection: names of the assets wanted; all of them if omitted.
     """
     run_ids = {day: pipeline.run_slot(params, day).run_id for day in dates}
-    tags = {ORIGINS_TAG: json.dumps(dict(params.origins))} if params.origins else {}
+    tags = origin_tags(params.origins)
     if len(dates) == 1:
         tags[RUN_ID_TAG] = run_ids[dates[0]]
     else:
         tags |= {_FIRST_TAG: dates[0].isoformat(), _LAST_TAG: dates[-1].isoformat()}
     assets = [stage.name for stage in pipeline.selected(selection)]
     return RequestedRun(dates, run_config(params), assets, tags, run_ids)
+
+
+def in_ranges(days: Iterable[date], most: int) -> list[list[date]]:
+    """Return days, in order, as ranges without gaps: what one run can cover.
+
+    Args:
+        days: in order, no two alike.
+        most: most days of a range.
+    """
+    ranges: list[list[date]] = []
+    for day in days:
+        if ranges and len(ranges[-1]) < most and day - ranges[-1][-1] == timedelta(days=1):
+            ranges[-1].append(day)
+        else:
+            ranges.append([day])
+    return ranges
 
 
 @dataclass(frozen=True)
@@ -106,12 +122,15 @@ class Rules:
     Attributes:
         pipeline: the stages.
         refuses_day: says why a day cannot be asked for, if it cannot.
-        refuses: says why parameters that are valid cannot be asked for here.
+        refuses: says why values, valid or not, cannot be asked for here; it gets those that a
+            request gives, raw, by dotted name.
+        standing: raw values of the parameters that a request does not name.
     """
 
     pipeline: Pipeline
     refuses_day: Callable[[date], str | None] = lambda _day: None
-    refuses: Callable[[ParamSet], Iterable[str]] = lambda _params: ()
+    refuses: Callable[[Mapping[str, Any]], Iterable[str]] = lambda _values: ()
+    standing: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -142,12 +161,10 @@ def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
             reading.problems.append(_unknown(str(name), model))
     dates = _dates(reading, rules.refuses_day)
     selection = _selection(reading, rules.pipeline)
-    nested = _nested(reading, model)
+    values = _values(reading, rules)
     if "search" in document:
         reading.problems.append("search cannot be asked for yet: leave it out")
-    params = model.validate(nested, origin, reading.problems)
-    if problems := list(rules.refuses(params)):
-        raise ParamsError(problems)
+    params = model.validate(nested(values), origin, reading.problems)
     return requested_run(rules.pipeline, params, dates, selection)
 
 
@@ -214,26 +231,16 @@ def _selection(reading: _Reading, pipeline: Pipeline) -> list[str] | None:
     return [name for name in names if name not in unknown]
 
 
-def _nested(reading: _Reading, model: ParamModel) -> dict[str, Any]:
-    """Return parameters as ``{group: {field: value}}``; they may be written flat as well."""
-    params = reading.document.get("params")
-    if params is None:
-        return {}
+def _values(reading: _Reading, rules: Rules) -> dict[str, Any]:
+    """Return the values by dotted name; a file may give them nested by group or flat."""
+    params = reading.document.get("params") or {}
     if not isinstance(params, Mapping):
         reading.problems.append(f"params must be names and values, but got {_shown(params)}")
-        return {}
-    nested: dict[str, Any] = {}
-    for name, value in params.items():
-        if name in model.groups:
-            nested[name] = value
-            continue
-        try:
-            parameter = model.find(str(name))
-        except ParamsError as error:
-            reading.problems += error.problems
-            continue
-        nested.setdefault(parameter.group, {})[parameter.name] = value
-    return nested
+        params = {}
+    standing, problems = rules.pipeline.params.placed(rules.standing)
+    values, more = rules.pipeline.params.placed(params)
+    reading.problems += [*problems, *more, *rules.refuses(values)]
+    return standing | values
 
 
 def _shown(value: Any) -> str:

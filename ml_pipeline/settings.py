@@ -5,7 +5,7 @@ folder; the variable wins. None of them is part of a run's identity.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -54,6 +54,43 @@ class Settings(BaseSettings):
         default_factory=dict, description="places of orders by the name that `source` may use"
     )
 
+    inbox: str = Field(
+        default="", description="directory or URI of request files; <home>/inbox if empty"
+    )
+    inbox_interval_s: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        default=10, description="seconds between looks into the inbox"
+    )
+    inbox_settle_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        default=5.0, description="seconds for which a request file must have been still"
+    )
+    requests_per_tick: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=50, description="most runs that one look into the inbox launches"
+    )
+    request_sources: Sequence[str] = Field(
+        default=(),
+        description="folders and URIs that the `source` of a request may be in, besides names",
+    )
+    params: Mapping[str, Mapping[str, Any]] = Field(
+        default_factory=dict,
+        description="standing parameters of this environment, for schedules and new data",
+    )
+    source_interval_s: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        default=60, description="seconds between looks for new days in the source"
+    )
+    daily_cron: str = Field(default="0 6 * * *", description="when the daily schedule runs")
+    daily_days: Annotated[int, Field(ge=1, le=3660)] = Field(
+        default=7, description="how many last days the daily schedule keeps complete"
+    )
+    weekly_cron: str = Field(default="0 8 * * 1", description="when the weekly sweep runs")
+    weekly_days: Annotated[int, Field(ge=1, le=3660)] = Field(
+        default=28, description="how many last days the weekly sweep covers"
+    )
+    weekly_sweep: Mapping[str, Any] = Field(
+        default_factory=dict,
+        description="what the weekly sweep varies: params and search, as in a request file",
+    )
+    timezone: str = Field(default="UTC", description="time zone of the schedules")
+
     @pydantic.model_validator(mode="after")
     def _calendar_has_a_day(self) -> "Settings":
         if isinstance(self.end_date, date) and self.end_date < self.start_date:
@@ -67,6 +104,11 @@ class Settings(BaseSettings):
     def store_root(self) -> str:
         """Directory or URI of the artifacts."""
         return self.store or str(self.home / "artifacts")
+
+    @property
+    def inbox_root(self) -> str:
+        """Directory or URI of request files."""
+        return self.inbox or str(self.home / "inbox")
 
     @property
     def instance_directory(self) -> Path:

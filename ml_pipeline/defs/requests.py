@@ -1,0 +1,103 @@
+"""What may be asked for in this installation, and what is asked for where nobody says otherwise."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.defs.partitions import daily, problem_with
+from ml_pipeline.errors import ParamsError, SettingsError, nearest
+from ml_pipeline.params import ParamSet
+from ml_pipeline.pipeline.locations import is_name, normalized
+from ml_pipeline.pipeline.sources import SAMPLE
+from ml_pipeline.run_request import Rules
+from ml_pipeline.settings import settings
+
+SOURCE: Final = "data.source"
+
+
+def rules() -> Rules:
+    """Return what request files may ask for."""
+    return Rules(PIPELINE, _refused_day(), lambda values: problems_with_source(values.get(SOURCE)))
+
+
+def own_rules() -> Rules:
+    """Return what this installation itself may ask for: any source, its standing parameters."""
+    return Rules(PIPELINE, _refused_day(), standing=settings().params)
+
+
+def _refused_day() -> Callable[[date], str | None]:
+    calendar = daily(settings())
+    return lambda day: problem_with(day, calendar)
+
+
+def standing(origin: str) -> ParamSet:
+    """Return the standing parameters of this environment.
+
+    Args:
+        origin: what a run shall say its values came from.
+
+    Raises:
+        SettingsError: naming every problem with them.
+    """
+    try:
+        return PIPELINE.params.validate(settings().params, origin)
+    except ParamsError as error:
+        raise unusable("params", error) from None
+
+
+def unusable(setting: str, error: ParamsError) -> SettingsError:
+    """Return the error for a setting that holds parameters which are refused."""
+    listed = "\n  ".join(error.problems)
+    return SettingsError(
+        f"Settings cannot be used:\n  {setting}: {listed}\nCorrect the variable"
+        f" ML_PIPELINE_{setting.upper()} or {settings().home / 'settings.toml'}."
+    )
+
+
+def problems_with_source(source: Any) -> Iterator[str]:
+    """Tell why a request may not name a source: names are fine, and places that are allowed.
+
+    Args:
+        source: the raw value; none and what is no text are the model's to judge.
+    """
+    configured = settings()
+    names = [SAMPLE, *configured.sources]
+    may_be = f"{SOURCE} must be one of {', '.join(names)}"
+    if not isinstance(source, str) or not source.strip():
+        return
+    if is_name(source.strip()):
+        if source.strip() not in names:
+            yield f"{may_be}, but got {source!r}.{nearest(source, names)}"
+    elif not any(_is_in(source, place) for place in configured.request_sources):
+        allowed = ", ".join(configured.request_sources) or "none so far"
+        yield (
+            f"{may_be}, or lie in a place that ML_PIPELINE_REQUEST_SOURCES allows ({allowed}),"
+            f" but got {source!r}"
+        )
+
+
+def _is_in(source: str, place: str) -> bool:
+    """Whether a path or URI is a place or lies below it, wherever detours and links lead."""
+    try:
+        wanted, allowed = normalized(source), normalized(place)
+    except ValueError:
+        return False
+    if "://" in allowed:
+        inside = wanted == allowed or wanted.startswith(f"{allowed.rstrip('/')}/")
+        return inside and ".." not in unquote(wanted).split("/")
+    if "://" in wanted:
+        return False
+    return Path(wanted).resolve().is_relative_to(Path(allowed).resolve())
+
+
+def shown_params(params: ParamSet) -> dict[str, Any]:
+    """Return the values that are not defaults by dotted name, to show in the UI."""
+    values = params.values(params.model.groups)
+    return {
+        p.dotted: values[p.group][p.name]
+        for p in params.model.parameters()
+        if p.dotted in params.origins
+    }

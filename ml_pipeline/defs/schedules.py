@@ -1,0 +1,123 @@
+"""Schedules: the last days are kept complete every day, and a sweep goes over more of them weekly.
+
+Their parameters are settings, checked when definitions load. Both are off until somebody turns
+them on.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Any, Final
+
+import dagster as dg
+
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.defs.partitions import daily, last_day
+from ml_pipeline.defs.requests import own_rules, shown_params, standing, unusable
+from ml_pipeline.errors import ParamsError
+from ml_pipeline.params import ParamSet
+from ml_pipeline.reuse import Decision, Materializer
+from ml_pipeline.run_request import RequestedRun, in_ranges, read_request, requested_run
+from ml_pipeline.settings import Settings, settings
+from ml_pipeline.store import ArtifactStore
+
+DAILY: Final = "daily_window"
+WEEKLY: Final = "weekly_sweep"
+
+Evaluation = Callable[[dg.ScheduleEvaluationContext], list[dg.RunRequest] | dg.SkipReason]
+
+
+def schedules(configured: Settings) -> list[dg.ScheduleDefinition]:
+    """Return the schedules; the weekly one only where something is set to be swept.
+
+    Raises:
+        SettingsError: if parameters of one cannot be used, naming every problem.
+    """
+    days = configured.daily_days
+    found = [
+        _schedule(
+            DAILY,
+            configured.daily_cron,
+            keep_complete,
+            f"Runs those of the last {days} days that are not published as they would be now.",
+            {**shown_params(standing(f"schedule {DAILY}")), "days": days},
+        )
+    ]
+    if configured.weekly_sweep:
+        days = configured.weekly_days
+        weekly_run(configured)
+        found.append(
+            _schedule(
+                WEEKLY,
+                configured.weekly_cron,
+                sweep_window,
+                f"Sweeps over the last {days} days.",
+                {"sweep": configured.weekly_sweep, "days": days},
+            )
+        )
+    return found
+
+
+def keep_complete(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    """Ask for the days of the window that are missing, have failed, or would come out otherwise."""
+    configured = settings()
+    params = standing(f"schedule {DAILY}")
+    materializer = Materializer(PIPELINE, ArtifactStore(configured.store_root))
+    window = _window(configured, configured.daily_days)
+    missing = [day for day in window if not _is_published(materializer, params, day)]
+    if not missing:
+        return dg.SkipReason(f"{window[0]} to {window[-1]} are published")
+    return [
+        requested_run(PIPELINE, params, dates).to_dagster(_run_key(context, dates[0]))
+        for dates in in_ranges(missing, configured.dates_per_run)
+    ]
+
+
+def sweep_window(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    """Ask for the sweep over the window."""
+    run = weekly_run(settings())
+    return [run.to_dagster(_run_key(context, run.dates[0]))]
+
+
+def weekly_run(configured: Settings) -> RequestedRun:
+    """Return the run of the weekly sweep: standing parameters, and what the setting says on top.
+
+    Raises:
+        SettingsError: naming every problem with the setting.
+    """
+    window = _window(configured, configured.weekly_days)
+    asked = {**configured.weekly_sweep, "from": str(window[0]), "to": str(window[-1])}
+    try:
+        return read_request(asked, f"schedule {WEEKLY}", own_rules())
+    except ParamsError as error:
+        raise unusable(WEEKLY, error) from None
+
+
+def _schedule(
+    name: str, cron: str, evaluate: Evaluation, description: str, shown: Mapping[str, Any]
+) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name,
+        cron_schedule=cron,
+        execution_fn=evaluate,
+        target=dg.AssetSelection.assets(*PIPELINE.stages),
+        execution_timezone=settings().timezone,
+        description=description,
+        metadata=dict(shown),
+    )
+
+
+def _window(configured: Settings, days: int) -> list[date]:
+    last = last_day(daily(configured))
+    first = max(configured.start_date, last - timedelta(days=days - 1))
+    return [first + timedelta(days=count) for count in range((last - first).days + 1)]
+
+
+def _is_published(materializer: Materializer, params: ParamSet, day: date) -> bool:
+    return all(
+        isinstance(decided, Decision) and decided.reuse is not None
+        for decided in materializer.plan(params, day)
+    )
+
+
+def _run_key(context: dg.ScheduleEvaluationContext, first: date) -> str:
+    return f"{context.scheduled_execution_time.isoformat()} {first}"
