@@ -14,7 +14,8 @@ What holds whatever instant the daemon dies at:
   comes the note beside its new place, which reserves the name, then the move, then the note says
   that it was moved. A move that was cut short is done again; nothing moves over another drop.
 - A file that comes back after its move was noted has been asked for again: it is the next attempt
-  and has a key of its own, so it runs again, and reuses what is published.
+  and has a key of its own, so it runs again, and reuses what is published. (Should the daemon die
+  between a move and its note, the file's next return counts as that move.)
 - What the request says is read from the bytes that are kept. A file that was replaced in the very
   moment of its move goes back.
 - A file is taken when it has been still for a while, and refused only when it has been so for

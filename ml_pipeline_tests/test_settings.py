@@ -45,6 +45,49 @@ def test_settings_without_any_are_the_defaults(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_inbox_is_in_the_home_folder_unless_it_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings().inbox_root == str(tmp_path / ".ml_pipeline" / "inbox")
+    settings.cache_clear()
+    monkeypatch.setenv("ML_PIPELINE_INBOX", "s3://bucket/inbox")
+    assert settings().inbox_root == "s3://bucket/inbox"
+
+
+def test_standing_parameters_and_the_weekly_sweep_are_tables_of_the_file(
+    home_folder: Path,
+) -> None:
+    (home_folder / "settings.toml").write_text(
+        'request_sources = ["/data/orders"]\n'
+        "[params.training]\n"
+        "learning_rate = 0.2\n"
+        "[weekly_sweep.params]\n"
+        "max_depth = [2, 3]\n"
+    )
+    found = settings()
+    assert found.params == {"training": {"learning_rate": 0.2}}
+    assert found.weekly_sweep == {"params": {"max_depth": [2, 3]}}
+    assert list(found.request_sources) == ["/data/orders"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("INBOX_INTERVAL_S", "0"),
+        ("INBOX_SETTLE_S", "-1"),
+        ("REQUESTS_PER_TICK", "1001"),
+        ("DAILY_DAYS", "0"),
+        ("PARAMS", '{"learning_rate": 0.2}'),
+        ("REQUEST_SOURCES", "/data"),
+    ],
+)
+def test_setting_of_sensors_and_schedules_out_of_bounds_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"ML_PIPELINE_{name}", value)
+    assert name.lower() in refusal()
+
+
 def test_home_follows_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ML_PIPELINE_HOME", "elsewhere")
     assert home() == tmp_path / "elsewhere"

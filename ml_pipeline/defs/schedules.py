@@ -4,7 +4,7 @@ Their parameters are settings, checked when definitions load. Both are off until
 them on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from ml_pipeline.store import ArtifactStore
 DAILY: Final = "daily_window"
 WEEKLY: Final = "weekly_sweep"
 
-Evaluation = Callable[[dg.ScheduleEvaluationContext], list[dg.RunRequest] | dg.SkipReason]
+Asked = Iterator[dg.RunRequest | dg.SkipReason]
 
 
 def schedules(configured: Settings) -> list[dg.ScheduleDefinition]:
@@ -57,7 +57,7 @@ def schedules(configured: Settings) -> list[dg.ScheduleDefinition]:
     return found
 
 
-def keep_complete(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+def keep_complete(context: dg.ScheduleEvaluationContext) -> Asked:
     """Ask for the days of the window that are missing, have failed, or would come out otherwise."""
     configured = settings()
     params = standing(f"schedule {DAILY}")
@@ -65,17 +65,15 @@ def keep_complete(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] 
     window = _window(configured, configured.daily_days)
     missing = [day for day in window if not _is_published(materializer, params, day)]
     if not missing:
-        return dg.SkipReason(f"{window[0]} to {window[-1]} are published")
-    return [
-        requested_run(PIPELINE, params, dates).to_dagster(_run_key(context, dates[0]))
-        for dates in in_ranges(missing, configured.dates_per_run)
-    ]
+        yield dg.SkipReason(f"{window[0]} to {window[-1]} are published")
+    for dates in in_ranges(missing, configured.dates_per_run):
+        yield requested_run(PIPELINE, params, dates).to_dagster(_run_key(context, dates[0]))
 
 
-def sweep_window(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+def sweep_window(context: dg.ScheduleEvaluationContext) -> Asked:
     """Ask for the sweep over the window."""
     run = weekly_run(settings())
-    return [run.to_dagster(_run_key(context, run.dates[0]))]
+    yield run.to_dagster(_run_key(context, run.dates[0]))
 
 
 def weekly_run(configured: Settings) -> RequestedRun:
@@ -93,7 +91,11 @@ def weekly_run(configured: Settings) -> RequestedRun:
 
 
 def _schedule(
-    name: str, cron: str, evaluate: Evaluation, description: str, shown: Mapping[str, Any]
+    name: str,
+    cron: str,
+    evaluate: Callable[[dg.ScheduleEvaluationContext], Asked],
+    description: str,
+    shown: Mapping[str, Any],
 ) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name,

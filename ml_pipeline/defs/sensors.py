@@ -137,10 +137,10 @@ def launch_new_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """
     configured = settings()
     params = standing(f"sensor {NEW_DATA}")
-    place = source.locate(params.values()["data"]["source"])
     held = SeenDays.from_text(context.cursor)
     calendar = daily(configured)
     try:
+        place = source.locate(params.values()["data"]["source"])
         digests = source.day_digests(place)
     except SourceError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
