@@ -7,7 +7,10 @@ import dagster as dg
 
 from ml_pipeline.assets import pipeline_assets
 from ml_pipeline.resources import IO_MANAGER, PARAMS, io_manager_resource, params_resource
+from ml_pipeline.settings import settings
 from ml_pipeline.stages import Pipeline
+from ml_pipeline.sweeps.assets import NO_IO, sweep_asset
+from ml_pipeline.sweeps.resource import SWEEP, sweep_resource
 
 
 def code_location(
@@ -16,8 +19,9 @@ def code_location(
     store_root: Callable[[], str],
     code: Path,
     dates_per_run: int = 32,
+    studies: Callable[[], str] = lambda: settings().studies_root,
 ) -> dg.Definitions:
-    """Return the definitions of a pipeline: assets, resources and executor.
+    """Return the definitions of a pipeline: its assets, its sweep, resources and executor.
 
     Runs happen in one process: starting more costs seconds for each, and stages do their own work
     in parallel where there is any.
@@ -28,13 +32,22 @@ def code_location(
         store_root: returns the directory or URI of the artifacts; called once in each run.
         code: a directory in the checkout whose commit is recorded.
         dates_per_run: most dates that a backfill puts into one run.
+        studies: returns the directory or database URL of Optuna's studies; called once in each run.
     """
     assets = pipeline_assets(pipeline, partitions, dates_per_run, group_name=pipeline.name)
+    sweep = sweep_asset(pipeline, partitions, group_name=pipeline.name)
+    keys = (PARAMS, IO_MANAGER, SWEEP)
+
+    def ops() -> list[str]:
+        return [assets.op.name, sweep.op.name]
+
     return dg.Definitions(
-        assets=[assets],
+        assets=[assets, sweep],
         resources={
-            PARAMS: params_resource(pipeline.params, ops=lambda: [assets.op.name]),
+            PARAMS: params_resource(pipeline.params, keys, ops),
             IO_MANAGER: io_manager_resource(pipeline, store_root, code),
+            SWEEP: sweep_resource(pipeline, store_root, studies, code, keys, ops),
+            NO_IO: dg.mem_io_manager,
         },
         executor=dg.in_process_executor,
     )

@@ -12,7 +12,7 @@ import dagster as dg
 from ml_pipeline.assets import FAILURES
 from ml_pipeline.params import ParamSet
 from ml_pipeline.record import Record
-from ml_pipeline.run_request import requested_run
+from ml_pipeline.run_request import RequestedRun, requested_run
 from ml_pipeline.slots import Slot
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
@@ -119,6 +119,28 @@ class InProcess:
                 raise Stopped([*done, *stopped.done]) from None
         return done
 
+    def execute(self, asked: RequestedRun, dagster_run_id: str) -> dg.ExecuteInProcessResult:
+        """Execute one Dagster run; what it prints goes to its log file.
+
+        Args:
+            asked: the run.
+            dagster_run_id: the id that it gets.
+        """
+        with _output_to(self.log_of(dagster_run_id)):
+            return self.job.execute_in_process(
+                run_config=asked.config,
+                instance=self.instance,
+                partition_key=asked.partition_key,
+                raise_on_error=False,
+                asset_selection=asked.asset_keys,
+                run_id=dagster_run_id,
+                tags=asked.tags,
+            )
+
+    def log_of(self, dagster_run_id: str) -> Path:
+        """Return the file that a run prints to."""
+        return self.logs / f"{dagster_run_id}.log"
+
     def _one_run(
         self,
         params: ParamSet,
@@ -138,17 +160,8 @@ class InProcess:
                 materialized = event.asset_materialization
                 progress(str(materialized.partition), materialized.asset_key.to_user_string())
 
-        with _output_to(self.logs / f"{dagster_run_id}.log"):
-            self.instance.add_event_listener(dagster_run_id, listen)
-            result = self.job.execute_in_process(
-                run_config=asked.config,
-                instance=self.instance,
-                partition_key=asked.partition_key,
-                raise_on_error=False,
-                asset_selection=asked.asset_keys,
-                run_id=dagster_run_id,
-                tags=asked.tags,
-            )
+        self.instance.add_event_listener(dagster_run_id, listen)
+        result = self.execute(asked, dagster_run_id)
         for made in result.get_asset_materialization_events():
             run = runs[str(made.partition)]
             artifact = self._artifact(made.materialization, params, run.as_of)
@@ -156,7 +169,7 @@ class InProcess:
                 run.artifacts.append(artifact)
         complete = [run for run in runs.values() if len(run.artifacts) == len(asked.assets)]
         if not result.success:
-            if _was_interrupted(result):
+            if was_interrupted(result):
                 raise Stopped(complete)
             _note_errors(result, [run for run in runs.values() if run not in complete])
         return list(runs.values())
@@ -173,7 +186,8 @@ class InProcess:
         return Artifact(slot, record, uri, reused=bool(made.metadata["reused"].value))
 
 
-def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether a run failed because somebody pressed Ctrl-C."""
     errors = [
         getattr(event.event_specific_data, "error", None)
         for event in result.filter_events(lambda event: event.is_failure)
@@ -184,21 +198,31 @@ def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
     )
 
 
-def _note_errors(result: dg.ExecuteInProcessResult, runs: Sequence[DateRun]) -> None:
-    """Give every date that failed its reason; where a run failed as a whole, all share one."""
-    told: dict[str, str] = {}
+def reason_of(result: dg.ExecuteInProcessResult) -> str:
+    """Return why a run failed as a whole, as its last error says."""
     reason = "the run failed; its log says why"
     for event in result.filter_events(lambda event: event.is_failure):
         data = event.event_specific_data
         failure = getattr(data, "user_failure_data", None)
-        if failure is not None and FAILURES in failure.metadata:
-            told.update(failure.metadata[FAILURES].value)
-        elif (error := getattr(data, "error", None)) is not None:
+        error = getattr(data, "error", None)
+        if failure is not None and failure.description:
+            reason = failure.description
+        elif error is not None:
             while error.cause is not None:
                 error = error.cause
             reason = error.message.strip().partition(": ")[2] or error.message.strip()
+    return reason
+
+
+def _note_errors(result: dg.ExecuteInProcessResult, runs: Sequence[DateRun]) -> None:
+    """Give every date that failed its reason; where a run failed as a whole, all share one."""
+    told: dict[str, str] = {}
+    for event in result.filter_events(lambda event: event.is_failure):
+        failure = getattr(event.event_specific_data, "user_failure_data", None)
+        if failure is not None and FAILURES in failure.metadata:
+            told.update(failure.metadata[FAILURES].value)
     for run in runs:
-        run.error = told.get(run.as_of.isoformat(), reason)
+        run.error = told.get(run.as_of.isoformat()) or reason_of(result)
 
 
 @contextlib.contextmanager

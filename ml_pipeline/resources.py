@@ -68,32 +68,74 @@ def params_resource(
         resources: names that run config may have under ``resources``.
         ops: returns the names that run config may have under ``ops``.
     """
-    schema = _open(
+    schema = config_schema(model)
+
+    @dg.resource(config_schema=schema, description="The parameters of the run.")
+    def carry(context: dg.InitResourceContext) -> ParamSet:
+        origins = origins_of(context, model, PARAMS, resources, ops())
+        return model.validate(context.resource_config, origins=origins)
+
+    return checked(carry, schema, model.validate)
+
+
+def config_schema(*models: ParamModel) -> Any:
+    """Return the config type of the groups of some models, with defaults and descriptions."""
+    return _open(
         {
             group: dg.Field(
                 _open({p.name: _field(p) for p in model.parameters(group)}),
                 description=cls.__doc__,
             )
+            for model in models
             for group, cls in model.groups.items()
         }
     )
 
-    @dg.resource(config_schema=schema, description="The parameters of the run.")
-    def carry(context: dg.InitResourceContext) -> ParamSet:
-        run = context.run
-        typed = run.run_config if run is not None else {}
-        if isinstance(typed, Mapping):
-            _refuse_unknown_keys(typed, resources, ops())
-        return model.validate(
-            context.resource_config, origins=_origins(model, run) if run is not None else None
-        )
 
-    @dg.configured(carry, config_schema=schema)
+def checked(
+    resource: dg.ResourceDefinition, schema: Any, validate: Callable[[Any], Any]
+) -> dg.ResourceDefinition:
+    """Return a resource whose config is refused before a run exists, if it is not valid.
+
+    Args:
+        resource: the resource.
+        schema: its config type.
+        validate: raises for config that is not valid.
+    """
+
+    @dg.configured(resource, config_schema=schema)
     def check(config: Any) -> Any:
-        model.validate(config)
+        validate(config)
         return config
 
     return check
+
+
+def origins_of(
+    context: dg.InitResourceContext,
+    model: ParamModel,
+    name: str,
+    resources: Collection[str],
+    ops: Collection[str],
+) -> dict[str, str] | None:
+    """Return where the values of a resource's config came from, by dotted name.
+
+    Args:
+        context: the context in which it is made; outside a run nothing is known.
+        model: all parameter groups.
+        name: the resource's name.
+        resources: names that run config may have under ``resources``.
+        ops: names that run config may have under ``ops``.
+
+    Raises:
+        ParamsError: if run config has other names, which Dagster lets pass without a word.
+    """
+    run = context.run
+    if run is None:
+        return None
+    if isinstance(run.run_config, Mapping):
+        _refuse_unknown_keys(run.run_config, resources, ops)
+    return _origins(model, run, name)
 
 
 def io_manager_resource(
@@ -131,7 +173,6 @@ def _field(parameter: Parameter) -> dg.Field:
 def _refuse_unknown_keys(
     typed: Mapping[str, Any], resources: Collection[str], ops: Collection[str]
 ) -> None:
-    """Refuse what Dagster's implicit asset job lets pass without a word."""
     problems = []
     for section, allowed in (("resources", resources), ("ops", ops)):
         for key in typed.get(section) or {}:
@@ -144,10 +185,10 @@ def _refuse_unknown_keys(
         raise ParamsError(problems)
 
 
-def _origins(model: ParamModel, run: dg.DagsterRun) -> dict[str, str]:
+def _origins(model: ParamModel, run: dg.DagsterRun, resource: str) -> dict[str, str]:
     """Tell where the values of a run came from: its own tag, or the door that it came through."""
     typed: Any = run.run_config
-    config = typed.get("resources", {}).get(PARAMS, {}).get("config", {})
+    config = typed.get("resources", {}).get(resource, {}).get("config", {})
     tags = run.tags
     if "dagster/schedule_name" in tags:
         door = f"schedule {tags['dagster/schedule_name']}"

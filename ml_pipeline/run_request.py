@@ -10,6 +10,8 @@ A request, as a file holds it:
       training:
         learning_rate: 0.2
     select: [model]             # all assets if left out
+
+With a section `search`, which may be empty, it is a sweep, and parameters may have several values.
 """
 
 import json
@@ -24,11 +26,15 @@ from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.params import ParamModel, ParamSet, nested
 from ml_pipeline.resources import origin_tags, run_config
 from ml_pipeline.stages import Pipeline
+from ml_pipeline.sweeps.objective import objective_of
+from ml_pipeline.sweeps.options import SEARCH
+from ml_pipeline.sweeps.request import SweepRequest
+from ml_pipeline.sweeps.resource import SWEEP, sweep_config
 
 RUN_ID_TAG: Final = "ml_pipeline/run_id"
 _FIRST_TAG: Final = "dagster/asset_partition_range_start"
 _LAST_TAG: Final = "dagster/asset_partition_range_end"
-_FIELDS: Final = ("as_of", "from", "to", "params", "select", "search")
+_FIELDS: Final = ("as_of", "from", "to", "params", "select", SEARCH)
 
 
 @dataclass(frozen=True)
@@ -90,13 +96,47 @@ def requested_run(
         selection: names of the assets wanted; all of them if omitted.
     """
     run_ids = {day: pipeline.run_slot(params, day).run_id for day in dates}
-    tags = origin_tags(params.origins)
+    tags = {**origin_tags(params.origins), **_date_tags(dates)}
     if len(dates) == 1:
         tags[RUN_ID_TAG] = run_ids[dates[0]]
-    else:
-        tags |= {_FIRST_TAG: dates[0].isoformat(), _LAST_TAG: dates[-1].isoformat()}
     assets = [stage.name for stage in pipeline.selected(selection)]
     return RequestedRun(dates, run_config(params), assets, tags, run_ids)
+
+
+def requested_sweep(
+    pipeline: Pipeline,
+    values: Mapping[str, Any],
+    dates: Sequence[date],
+    origins: Mapping[str, str],
+    problems: Iterable[str] = (),
+    refuses: Callable[[ParamSet], Iterable[str]] = lambda _params: (),
+) -> RequestedRun:
+    """Return the run that sweeps over parameters and dates.
+
+    Args:
+        pipeline: the stages.
+        values: ``{group: {field: value or space}}`` and the section ``search``.
+        dates: consecutive days in order.
+        origins: where the values came from, by dotted name.
+        problems: problems found earlier, to be reported together with those found here.
+        refuses: says why parameters that are valid cannot be asked for here.
+
+    Raises:
+        ParamsError: naming every problem.
+    """
+    request = SweepRequest.parse(pipeline.params, values, origins, problems)
+    objective_of(pipeline, request)
+    refused = [problem for params in request.representatives for problem in refuses(params)]
+    if refused:
+        raise ParamsError(list(dict.fromkeys(refused)))
+    tags = {**origin_tags(origins), **_date_tags(dates)}
+    return RequestedRun(dates, sweep_config(values), [SWEEP], tags, {})
+
+
+def _date_tags(dates: Sequence[date]) -> dict[str, str]:
+    if len(dates) < 2:
+        return {}
+    return {_FIRST_TAG: dates[0].isoformat(), _LAST_TAG: dates[-1].isoformat()}
 
 
 def in_ranges(days: Iterable[date], most: int) -> list[list[date]]:

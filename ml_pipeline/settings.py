@@ -89,6 +89,10 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="what the weekly sweep varies: params and search, as in a request file",
     )
+    studies: str = Field(
+        default="",
+        description="directory, or database URL, of Optuna's studies; <home>/studies if empty",
+    )
     timezone: str = Field(default="UTC", description="time zone of the schedules")
 
     @pydantic.model_validator(mode="after")
@@ -104,6 +108,11 @@ class Settings(BaseSettings):
     def store_root(self) -> str:
         """Directory or URI of the artifacts."""
         return self.store or str(self.home / "artifacts")
+
+    @property
+    def studies_root(self) -> str:
+        """Directory or database URL of Optuna's studies."""
+        return self.studies or str(self.home / "studies")
 
     @property
     def inbox_root(self) -> str:

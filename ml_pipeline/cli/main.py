@@ -11,6 +11,8 @@ import click
 
 _COMMANDS: Final = {
     "run": "Run the pipeline for one date or a range of dates.",
+    "sweep": "Try many parameter sets over a range of dates and rank them.",
+    "launch": "Hand a run to the queue of a running webserver, and follow it.",
     "id": "Print run ids and paths without running or reading anything.",
     "params": "List every parameter with its type, bounds, default and description.",
     "runs": "List, show and compare runs.",
@@ -64,7 +66,7 @@ def commands() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run a command and exit with its code."""
-    from ml_pipeline.errors import MlPipelineError, ParamsError, SettingsError
+    from ml_pipeline.errors import MlPipelineError, ParamsError, RemoteError, SettingsError
 
     try:
         code = commands.main(arguments, standalone_mode=False)
@@ -76,7 +78,7 @@ def main(arguments: list[str] | None = None) -> Any:
             "\nStopped. What was published stays; the same command goes on from there.", err=True
         )
         sys.exit(130)
-    except (ParamsError, SettingsError) as error:
+    except (ParamsError, SettingsError, RemoteError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
     except MlPipelineError as error:

@@ -1,11 +1,16 @@
 """How results are printed: tables for people, one JSON document for programs."""
 
 import contextlib
+import itertools
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 
 def print_json(document: Any) -> None:
@@ -39,6 +44,36 @@ def progress_bar(total: int | None, doing: str) -> Iterator[Callable[[str], None
         total: number of steps, or None where that is unknown.
         doing: what to show before the first step.
     """
+    steps = itertools.count(1)
+    with progress_of(doing, total) as bar:
+        yield lambda at: bar.show(next(steps), total, at)
+
+
+class Bar:
+    """A bar on standard error."""
+
+    def __init__(self, progress: "Progress", task: "TaskID") -> None:
+        """Wrap rich's."""
+        self._progress = progress
+        self._task = task
+
+    def show(self, done: int, total: int | None, at: str) -> None:
+        """Show how many steps are done, of how many, and at what."""
+        self._progress.update(self._task, completed=done, total=total, description=at)
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def progress_of(doing: str, total: int | None = None) -> Iterator[Bar]:
+    """Show a bar on standard error, wherever that is redirected meanwhile.
+
+    Args:
+        doing: what to show before the first step.
+        total: number of steps, or None while that is unknown.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -48,17 +83,18 @@ def progress_bar(total: int | None, doing: str) -> Iterator[Callable[[str], None
         TimeRemainingColumn,
     )
 
-    bar = Progress(
+    progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=sys.stderr),
         transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
-    with bar:
-        task = bar.add_task(doing, total=total)
-        yield lambda at: bar.update(task, advance=1, description=at)
+    with progress:
+        yield Bar(progress, progress.add_task(doing, total=total))
 
 
 def _cell(value: Any) -> str:

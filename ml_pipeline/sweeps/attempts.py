@@ -9,6 +9,7 @@ from typing import Any
 
 from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.record import Objective
+from ml_pipeline.sweeps.plan import duration
 from ml_pipeline.sweeps.request import Trial
 from ml_pipeline.sweeps.runner import Cell
 
@@ -33,6 +34,32 @@ class Attempt:
     number: int | None = None
     handle: Any = None
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """The trial in JSON form."""
+        return {
+            "number": self.trial.number,
+            "state": self.state,
+            "value": self.value,
+            "varied": dict(self.trial.varied),
+            "cells": [
+                {
+                    "as_of": str(cell.as_of) if cell.as_of is not None else None,
+                    "run_id": cell.run_id,
+                    "reused": cell.reused,
+                    "seconds": cell.seconds,
+                    "metrics": dict(cell.metrics),
+                    "error": cell.error,
+                }
+                for cell in self.cells.values()
+            ],
+        }
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What makes it differ, by plain name."""
+        return {name.partition(".")[2]: value for name, value in self.trial.varied.items()}
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -51,6 +78,19 @@ class Progress:
     failed: int
     best: Attempt | None
     left_s: float | None
+
+    @property
+    def sentence(self) -> str:
+        """The progress in one line."""
+        parts = [f"{self.done} of {self.total} done"]
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if self.best is not None:
+            values = ", ".join(f"{name}={value}" for name, value in self.best.told.items())
+            parts.append(f"best {self.best.value:.6g} with {values}")
+        if self.left_s is not None:
+            parts.append(f"about {duration(self.left_s)} left")
+        return ", ".join(parts)
 
 
 class Attempts(dict[str, Attempt]):
@@ -115,14 +155,16 @@ class Attempts(dict[str, Attempt]):
             # Workers take seconds to start: the first result says nothing about the next.
             spent = time.monotonic() - self._first_computed
             left = spent / (self._computed - 1) * (self.total - self._done)
-        return Progress(self._done, self.total, self._failed, self._best(), left)
+        return Progress(self._done, self.total, self._failed, self.best, left)
 
     @property
     def has_computed(self) -> bool:
         """Whether anything was computed, and not found."""
         return self._computed > 0
 
-    def _best(self) -> Attempt | None:
+    @property
+    def best(self) -> Attempt | None:
+        """The best complete trial so far."""
         having = [attempt for attempt in self.values() if attempt.value is not None]
         if not having or self.objective is None:
             return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ml_pipeline.estimates import usual_seconds
 from ml_pipeline.identity import digest_of
@@ -37,6 +37,7 @@ class Swept:
         attempts: every parameter set tried, in order.
         stopped: why it ended before everything was tried, or None.
         study: the study's name.
+        best: the best complete trial, if there is one.
     """
 
     plan: Plan
@@ -44,6 +45,7 @@ class Swept:
     attempts: Sequence[Attempt]
     stopped: str | None
     study: str
+    best: Attempt | None
 
     @property
     def cells(self) -> list[Cell]:
@@ -54,6 +56,25 @@ class Swept:
     def failures(self) -> list[Cell]:
         """The cells that failed."""
         return [cell for cell in self.cells if cell.error is not None]
+
+    @property
+    def failures_by_reason(self) -> dict[str, list[Cell]]:
+        """The cells that failed, by what they say of it."""
+        reasons: dict[str, list[Cell]] = {}
+        for cell in self.failures:
+            reasons.setdefault(cell.error or "", []).append(cell)
+        return reasons
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Everything in JSON form."""
+        return {
+            "plan": self.plan.document,
+            "objective": self.objective.model_dump() if self.objective is not None else None,
+            "study": self.study,
+            "stopped": self.stopped,
+            "trials": [attempt.document for attempt in self.attempts],
+        }
 
 
 class Sweep:
@@ -144,7 +165,7 @@ class Sweep:
         finally:
             runner.close()
         tried = sorted(attempts.values(), key=lambda attempt: attempt.trial.number)
-        return Swept(plan, self.objective, tried, stopped, self.study_name)
+        return Swept(plan, self.objective, tried, stopped, self.study_name, attempts.best)
 
     @cached_property
     def study_name(self) -> str:

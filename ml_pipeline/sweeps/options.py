@@ -73,7 +73,7 @@ class SearchOptions(ParamGroup):
     )
 
 
-_MODEL: Final = ParamModel(search=SearchOptions)
+MODEL: Final = ParamModel(search=SearchOptions)
 
 
 def search_options(raw: Any) -> SearchOptions:
@@ -91,7 +91,7 @@ def search_options(raw: Any) -> SearchOptions:
         ]
     if problems:
         raise ParamsError(problems)
-    options = _MODEL.validate({SEARCH: raw}).groups[SEARCH]
+    options = MODEL.validate({SEARCH: raw}).groups[SEARCH]
     if not isinstance(options, SearchOptions):
         raise ParamsError([f"{SEARCH} must be a mapping of options"])
     return options

@@ -1,7 +1,8 @@
 """What a sweep comes to, told before it starts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Plan:
     strategy: str
 
     @property
+    def document(self) -> dict[str, Any]:
+        """The plan in JSON form."""
+        return {**asdict(self), "problems": dict(self.problems), "sentence": self.sentence}
+
+    @property
     def sentence(self) -> str:
         """The plan in one line."""
         what = "combination" if self.strategy == "grid" else f"trial by {self.strategy}"
@@ -48,7 +54,7 @@ class Plan:
             if self.estimated_s is None:
                 parts.append(f"no earlier run to estimate the time from, on {on}")
             else:
-                parts.append(f"about {_duration(self.estimated_s)} on {on}")
+                parts.append(f"about {duration(self.estimated_s)} on {on}")
         head = f"{_some(self.combinations, what)} x {_some(self.dates, 'date')}"
         return f"{head}: {', '.join(parts)}"
 
@@ -59,7 +65,8 @@ def _some(count: int, thing: str) -> str:
     return " ".join(part for part in (str(count), plural, tail) if part)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return seconds in words."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

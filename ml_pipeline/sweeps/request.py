@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.identity import digest_of
-from ml_pipeline.parameter import plain
 from ml_pipeline.params import ParamModel, ParamSet
 from ml_pipeline.slots import slot_for
 from ml_pipeline.sweeps.options import SEARCH, SearchOptions, missing_package, search_options
@@ -124,7 +123,11 @@ class SweepRequest:
                     fixed[group][name] = single(parameter, raw)
                 else:
                     dimensions[parameter.dotted] = space
-        request = cls(model, fixed, dimensions, options, dict(origins or {}))
+        if origins is None:
+            origins = {
+                f"{group}.{name}": "python" for group, fields in fixed.items() for name in fields
+            }
+        request = cls(model, fixed, dimensions, options, origins)
         found += request._contradictions()
         if found:
             raise ParamsError([*found, *request._problems_with_fixed()])
@@ -211,8 +214,6 @@ class SweepRequest:
             group, _, name = dotted.partition(".")
             nested.setdefault(group, {})[name] = value
         origins = {**self.origins, **dict.fromkeys(varied, ORIGIN)}
-        given = {f"{group}.{name}" for group, fields in nested.items() for name in fields}
-        origins.update({dotted: ORIGIN for dotted in given if dotted not in origins})
         params = self.model.validate(nested, origins=origins)
         values = params.values()
         varied = {dotted: _at(values, dotted) for dotted in varied}
@@ -232,24 +233,23 @@ class SweepRequest:
         return list({digest_of(value): value for value in values}.values())
 
     def document(self) -> dict[str, Any]:
-        """Return what is swept in JSON form; equal for requests that try the same things."""
-        spaces = {}
-        for name, space in sorted(self.dimensions.items()):
-            spaces[name] = (
-                [plain(value) for value in space.values]
-                if isinstance(space, Values)
-                else [space.low, space.high, space.log, space.step]
-            )
-        return {
-            "fixed": {
-                f"{group}.{name}": plain(value)
-                for group, fields in sorted(self.fixed.items())
-                for name, value in sorted(fields.items())
-                if self.model.find(f"{group}.{name}").is_identity
-            },
-            "space": spaces,
-            "trials": self.options.trials,
+        """Return what is tried in JSON form, equal for requests that try the same."""
+        if not self.is_search:
+            return {"trials": sorted(trial.key for trial in self.combinations.trials)}
+        params = next(self.representatives)
+        spaces = {
+            name: [space.low, space.high, space.log, space.step]
+            if isinstance(space, Interval)
+            else self.plain_values(name)
+            for name, space in self.dimensions.items()
         }
+        fixed = {
+            f"{group}.{name}": value
+            for group, values in params.identity_values(self.model.scope).items()
+            for name, value in values.items()
+            if f"{group}.{name}" not in spaces
+        }
+        return {"fixed": fixed, "space": spaces}
 
     def _listed(self) -> dict[str, tuple[Any, ...]]:
         return {

@@ -7,7 +7,6 @@ against the fingerprints that the sweep was planned with.
 
 import contextlib
 import importlib
-import logging
 import multiprocessing
 import os
 import signal
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 _KEPT_BYTES: Final = 256 * 2**20
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
 
-log = logging.getLogger(__name__)
+_HAS_SERVER: Final = "forkserver" in multiprocessing.get_all_start_methods()
 
 
 @dataclass(frozen=True)
@@ -128,12 +127,9 @@ class Workers:
         from pebble import ProcessPool
 
         self.count = count
-        with _few_threads(site.threads):
-            self._pool = ProcessPool(
-                max_workers=count, initializer=_begin, initargs=(site,), context=context_for(site)
-            )
-            # Starts the processes now, while the caller plans.
-            self._pool.schedule(os.getpid)
+        self._pool = ProcessPool(
+            max_workers=count, initializer=_begin, initargs=(site,), context=_context(site.module)
+        )
 
     def submit(self, task: Task, timeout_s: float | None) -> "Future[Made]":
         """Hand a task to the next free worker.
@@ -151,13 +147,23 @@ class Workers:
         self._pool.join()
 
 
-def context_for(site: Site) -> "BaseContext":
+def warm_up(pipeline: Pipeline) -> None:
+    """Let the server that workers are forked from import the pipeline, while the caller goes on."""
+    from multiprocessing import forkserver
+
+    _context(next(iter(pipeline.stages.values())).function.__module__)
+    if _HAS_SERVER:
+        with _few_threads(1):
+            forkserver.ensure_running()
+
+
+def _context(module: str) -> "BaseContext":
     """Return how processes are started: from a server that has the imports, where there is one."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    if not _HAS_SERVER:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    if site.module != "__main__":
-        context.set_forkserver_preload([site.module, "ml_pipeline.sweeps.preload"])
+    if module != "__main__":
+        context.set_forkserver_preload([module, "ml_pipeline.sweeps.preload"])
     return context
 
 

@@ -1,0 +1,207 @@
+"""`ml-pipeline sweep`: one pipeline over many parameter sets and dates, in process."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from ml_pipeline.cli.ages import Age
+from ml_pipeline.cli.request import Asked, drafted, request_options
+from ml_pipeline.cli.show import Bar, print_json, print_table, progress_of
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.errors import ParamsError
+from ml_pipeline.launch import InProcess, reason_of, was_interrupted
+from ml_pipeline.run_request import RequestedRun, requested_sweep
+from ml_pipeline.settings import settings
+from ml_pipeline.sweeps.attempts import Attempt, Progress
+from ml_pipeline.sweeps.engine import Sweep, Swept
+from ml_pipeline.sweeps.options import SEARCH, Strategy
+from ml_pipeline.sweeps.plan import Plan
+from ml_pipeline.sweeps.request import SweepRequest
+from ml_pipeline.sweeps.rows import read_rows
+
+
+class _Follower:
+    """Shows a sweep of this process while it runs, and keeps what came of it."""
+
+    def __init__(self, output: Path, bar: Bar) -> None:
+        self.output = output
+        self.swept: Swept | None = None
+        self.progress: Progress | None = None
+        self._bar = bar
+
+    def planned(self, plan: Plan) -> None:
+        self._bar.say(f"{plan.sentence}.")
+
+    def progressed(self, progress: Progress) -> None:
+        self.progress = progress
+        self._bar.show(progress.done, progress.total, progress.sentence)
+
+    def finished(self, swept: Swept) -> None:
+        self.swept = swept
+
+
+def _option(name: str, kind: Any, text: str) -> Callable[..., Any]:
+    return click.option(name, type=kind, help=text)
+
+
+@click.command(name="sweep")
+@request_options
+@click.option(
+    "--trials",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Try the combinations of a CSV, JSON, YAML or TOML file, one a row.",
+)
+@_option("--strategy", click.Choice(get_args(Strategy)), "How parameter sets are chosen.")
+@_option("--n-trials", int, "Parameter sets that a search strategy tries.")
+@_option("--max-trials", int, "Refuse a sweep of more parameter sets.")
+@click.option("--skip-invalid", is_flag=True, default=None, help="Leave invalid ones out.")
+@click.option("--metric", metavar="NAME", help="Compare by this metric.")
+@_option("--direction", click.Choice(["minimize", "maximize"]), "Which way it is better.")
+@_option("--sampler-seed", int, "Seed of the search strategy.")
+@_option(
+    "--pruner",
+    click.Choice(["none", "median", "successive_halving", "hyperband"]),
+    "Give trials up that do badly on their first dates.",
+)
+@click.option("--timeout", type=Age(), metavar="AGE", help="Start nothing more after, such as 2h.")
+@click.option(
+    "--trial-timeout", type=Age(), metavar="AGE", help="Give one trial at one date up after."
+)
+@_option("--trial-memory-mb", int, "Most memory of one worker process, in MiB.")
+@_option("--workers", int, "Worker processes; one for each core if not given.")
+@click.option("--study", metavar="NAME", help="Name of the study, to go on with or to share.")
+@click.option("--plan", "only_plan", is_flag=True, help="Tell what would be run; run nothing.")
+@click.option("--force", is_flag=True, help="Compute even what is published, compare the bytes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    asked: Asked,
+    trials: Path | None,
+    timeout: timedelta | None,
+    trial_timeout: timedelta | None,
+    only_plan: bool,
+    force: bool,
+    as_json: bool,
+    **search: Any,
+) -> int:
+    """Try many parameter sets over a range of dates and rank them.
+
+    A parameter may have several values (0.01,0.1 range(2,7) linspace(0,1,5) log(1e-3,1,4)
+    choice(a,b)) or, to be searched, an interval ([2..8] log[1e-3..1]). What is published already is
+    reused, and the same command goes on where it was stopped.
+    """
+    configured = settings()
+    if force:
+        asked = asked.with_params("run.force=true")
+    draft = drafted(PIPELINE, configured, asked, with_search=True)
+    typed = {name: value for name, value in search.items() if value is not None}
+    for name, age in (("timeout_s", timeout), ("trial_timeout_s", trial_timeout)):
+        if age is not None:
+            typed[name] = age.total_seconds()
+    if trials is not None:
+        try:
+            typed["trials"] = read_rows(trials)
+        except ParamsError as error:
+            draft.given.problems += error.problems
+    values: Mapping[str, Any] = {
+        **draft.given.values,
+        SEARCH: {**draft.given.search, **typed},
+    }
+    run = requested_sweep(PIPELINE, values, draft.dates, draft.given.origins, draft.given.problems)
+    if only_plan:
+        return _plan(run, values, as_json)
+    return _run(run, as_json)
+
+
+def _plan(run: RequestedRun, values: Mapping[str, Any], as_json: bool) -> int:
+    from ml_pipeline.store import ArtifactStore
+
+    configured = settings()
+    plan = Sweep(
+        SweepRequest.parse(PIPELINE.params, values),
+        run.dates,
+        PIPELINE,
+        ArtifactStore(configured.store_root),
+        configured.studies_root,
+    ).plan()
+    if as_json:
+        print_json(plan.document)
+    else:
+        click.echo(f"{plan.sentence}.")
+    return 0
+
+
+def _run(run: RequestedRun, as_json: bool) -> int:
+    from ml_pipeline.definitions import defs
+    from ml_pipeline.instance import open_instance
+    from ml_pipeline.store import ArtifactStore
+    from ml_pipeline.sweeps.assets import listening
+    from ml_pipeline.sweeps.workers import warm_up
+
+    warm_up(PIPELINE)
+    configured = settings()
+    dagster_run_id = str(uuid.uuid4())
+    with open_instance(configured) as instance, progress_of("planning") as bar:
+        here = InProcess(
+            job=defs.resolve_implicit_global_asset_job_def(),
+            pipeline=PIPELINE,
+            store=ArtifactStore(configured.store_root),
+            instance=instance,
+            logs=configured.home / "logs",
+            dates_per_run=configured.dates_per_run,
+        )
+        follower = _Follower(here.log_of(dagster_run_id), bar)
+        with listening(follower):
+            result = here.execute(run, dagster_run_id)
+    if was_interrupted(result):
+        done = follower.progress.done if follower.progress is not None else 0
+        click.echo(
+            f"Stopped. {done} results are done and stay; the same command goes on from there.",
+            err=True,
+        )
+        return 130
+    swept = follower.swept
+    if swept is None:
+        click.echo(f"The sweep failed: {reason_of(result)}", err=True)
+        click.echo(f"The whole story: {here.log_of(dagster_run_id)}", err=True)
+        return 1
+    if as_json:
+        print_json({"dagster_run_id": dagster_run_id, **swept.document})
+    else:
+        _print(swept)
+    return 1 if swept.failures else 0
+
+
+def _print(swept: Swept) -> None:
+    names = list(dict.fromkeys(name for attempt in swept.attempts for name in attempt.told))
+    metric = swept.objective.metric if swept.objective is not None else "value"
+    print_table(
+        ["trial", *names, metric, "dates", ""],
+        [
+            [
+                attempt.trial.number,
+                *(attempt.told.get(name, "") for name in names),
+                "" if attempt.value is None else attempt.value,
+                len(attempt.cells),
+                "" if attempt.state == "complete" else attempt.state,
+            ]
+            for attempt in _ranked(swept)
+        ],
+    )
+    for reason, cells in swept.failures_by_reason.items():
+        shown = ", ".join(f"trial {cell.trial.number} at {cell.as_of}" for cell in cells[:5])
+        more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""
+        click.echo(f"{shown}{more} failed: {reason}", err=True)
+    if swept.stopped is not None:
+        click.echo(f"Stopped: {swept.stopped}. The same command goes on from there.", err=True)
+
+
+def _ranked(swept: Swept) -> list[Attempt]:
+    sign = -1 if swept.objective is not None and swept.objective.direction == "maximize" else 1
+    return sorted(
+        swept.attempts, key=lambda attempt: (attempt.value is None, sign * (attempt.value or 0.0))
+    )

@@ -1,0 +1,169 @@
+"""The Dagster asset of a sweep: all trials at one date, or at many dates in one run."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import dagster as dg
+
+from ml_pipeline.stages import Pipeline
+from ml_pipeline.sweeps.attempts import Progress
+from ml_pipeline.sweeps.engine import Swept
+from ml_pipeline.sweeps.objective import judging_stage
+from ml_pipeline.sweeps.plan import Plan
+from ml_pipeline.sweeps.resource import SWEEP, SweepSetup
+
+NO_IO: Final = "no_io"
+"""An IO manager for an asset that keeps nothing of its own, and so needs no parameters."""
+
+_SECONDS_BETWEEN_LINES: Final = 10.0
+_MOST_ROWS: Final = 100
+
+
+class Listener(Protocol):
+    """Somebody in this process who follows a sweep: the command line."""
+
+    @property
+    def output(self) -> Path | None:
+        """File for what stages print."""
+
+    def planned(self, plan: Plan) -> None:
+        """Hear what will be done."""
+
+    def progressed(self, progress: Progress) -> None:
+        """Hear how far it is."""
+
+    def finished(self, swept: Swept) -> None:
+        """Hear what came of it."""
+
+
+_listener: ContextVar[Listener | None] = ContextVar("sweep_listener", default=None)
+
+
+@contextlib.contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Let somebody follow the sweeps that run in this context."""
+    before = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(before)
+
+
+def sweep_asset(
+    pipeline: Pipeline, partitions: dg.PartitionsDefinition[str] | None, group_name: str
+) -> dg.AssetsDefinition:
+    """Return the asset whose runs are sweeps.
+
+    Args:
+        pipeline: the stages.
+        partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
+        group_name: Dagster's group for the asset.
+    """
+    judge = judging_stage(pipeline)
+
+    @dg.multi_asset(
+        name=SWEEP,
+        specs=[
+            dg.AssetSpec(
+                SWEEP,
+                kinds={"optuna"},
+                description=(
+                    f"Many parameter sets over the chosen dates, judged by '{judge.name}'. What is"
+                    " swept is in the resource of the same name; the artifacts are those that"
+                    " single runs make."
+                ),
+            ).with_io_manager_key(NO_IO)
+        ],
+        partitions_def=partitions,
+        group_name=group_name,
+        required_resource_keys={SWEEP},
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
+    )
+    def sweep(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        dates: list[date | None] = (
+            [date.fromisoformat(key) for key in context.partition_keys] if partitions else [None]
+        )
+        setup: SweepSetup = context.resources.sweep
+        listener = _listener.get()
+        output = listener.output if listener is not None else None
+        last = time.monotonic()
+
+        def planned(plan: Plan) -> None:
+            context.log.info(plan.sentence)
+            if listener is not None:
+                listener.planned(plan)
+
+        def progressed(progress: Progress) -> None:
+            nonlocal last
+            if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                context.log.info(progress.sentence)
+            if listener is not None:
+                listener.progressed(progress)
+
+        swept = setup.sweep(dates, output).run(planned, progressed)
+        for cell in swept.failures:
+            context.log.error(f"trial {cell.trial.number} at {cell.as_of}: {cell.error}")
+        if listener is not None:
+            listener.finished(swept)
+        if swept.attempts and len(swept.failures) == len(swept.cells):
+            raise dg.Failure(
+                f"All {len(swept.failures)} cells failed: {swept.failures[0].error}",
+                allow_retries=False,
+            )
+        for day in dates if partitions else ():
+            context.add_asset_metadata(_at(swept, day), asset_key=SWEEP, partition_key=str(day))
+        return dg.MaterializeResult(SWEEP, metadata=_over_all(swept))
+
+    return sweep
+
+
+def _over_all(swept: Swept) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "plan": swept.plan.sentence,
+        "study": swept.study,
+        "failed": len(swept.failures),
+        "trials": len(swept.attempts),
+    }
+    if swept.stopped is not None:
+        metadata["stopped"] = swept.stopped
+    best = swept.best
+    if best is not None and swept.objective is not None:
+        metadata["best"] = dg.MetadataValue.json(dict(best.trial.varied))
+        metadata[f"best_{swept.objective.metric}"] = best.value
+    return metadata
+
+
+def _at(swept: Swept, day: date | None) -> dict[str, Any]:
+    """Return a table of what came of every trial at one date."""
+    records = []
+    for attempt in swept.attempts[:_MOST_ROWS]:
+        cell = attempt.cells.get(day)
+        records.append(
+            dg.TableRecord(
+                {
+                    "trial": attempt.trial.number,
+                    **{name: str(value) for name, value in attempt.trial.varied.items()},
+                    **(cell.metrics if cell is not None else {}),
+                    "run_id": cell.run_id if cell is not None else "",
+                    "error": (cell.error or "") if cell is not None else attempt.state,
+                }
+            )
+        )
+    if not records:
+        return {}
+    columns = dict.fromkeys(name for record in records for name in record.data)
+    kinds = {
+        name: "float"
+        if any(isinstance(record.data.get(name), float) for record in records)
+        else "string"
+        for name in columns
+    }
+    full = [dg.TableRecord({name: record.data.get(name) for name in columns}) for record in records]
+    schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in kinds.items()])
+    return {"trials_at_date": dg.MetadataValue.table(full, schema)}
