@@ -6,6 +6,9 @@
     ├── PipelineError        stages that do not fit together; raised when definitions load
     ├── SourceError          outside data that cannot be read
     ├── NotEnoughDataError   data that was read but cannot support the computation
+    ├── RemoteError          a Dagster webserver elsewhere
+    │   ├── ServerUnreachable    nothing answers, or it is no Dagster webserver
+    │   └── LaunchRefused        the webserver does not take the run
     └── StoreError           the artifact store
         ├── StoreUnreachable     the root cannot be read or written
         ├── ArtifactMissing      nothing is published where something is needed
@@ -66,6 +69,18 @@ class SourceError(MlPipelineError):
 
 class NotEnoughDataError(MlPipelineError):
     """The data was read but is too little to compute what was asked for."""
+
+
+class RemoteError(MlPipelineError):
+    """A Dagster webserver elsewhere does not do what is asked of it."""
+
+
+class ServerUnreachable(RemoteError):
+    """Nothing answers at the address, or what answers is no Dagster webserver."""
+
+
+class LaunchRefused(RemoteError):
+    """The webserver does not take a run; its own words say why."""
 
 
 class StoreError(MlPipelineError):

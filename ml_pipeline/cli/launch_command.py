@@ -1,0 +1,263 @@
+"""`ml-pipeline launch`: hands a run to a webserver's queue and follows it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any, Final
+
+import click
+
+from ml_pipeline.assets import FAILURES
+from ml_pipeline.cli.ages import Age
+from ml_pipeline.cli.request import Asked, Request, request_options, validated
+from ml_pipeline.cli.show import print_json, print_table, progress_bar
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.errors import RemoteError
+from ml_pipeline.remote import Made, Progress, Webserver
+from ml_pipeline.run_request import RequestedRun, requested_run
+from ml_pipeline.settings import settings
+
+ORIGIN: Final = "launch"
+"""Put before the origin of every value: the run came through this door."""
+
+_PRIORITY_TAG: Final = "dagster/priority"
+_NO_METRICS: Final = ("duration_s",)
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A run in a webserver's queue.
+
+    Attributes:
+        server: the webserver.
+        run: what was asked for.
+        dagster_run_id: Dagster's id of it.
+    """
+
+    server: Webserver
+    run: RequestedRun
+    dagster_run_id: str
+
+    @property
+    def address(self) -> str:
+        """Where its page is."""
+        return self.server.address(self.dagster_run_id)
+
+
+@click.command(name="launch")
+@request_options
+@click.option(
+    "--select",
+    "selection",
+    multiple=True,
+    metavar="ASSET",
+    help="Make only this asset; repeat for more. What it needs must be published already.",
+)
+@click.option("--force", is_flag=True, help="Compute even what is published, compare the bytes.")
+@click.option(
+    "--max-age", type=Age(), metavar="AGE", help="Reuse nothing older, such as 7d or 12h."
+)
+@click.option(
+    "--url",
+    default="http://127.0.0.1:3000",
+    show_default=True,
+    help="Address of the Dagster webserver.",
+)
+@click.option("--location", metavar="NAME", help="Code location, if several have the assets.")
+@click.option(
+    "--priority",
+    type=int,
+    default=0,
+    metavar="NUMBER",
+    help="Runs with a higher number leave the queue first; give many at once one below 0.",
+)
+@click.option("--wait/--no-wait", default=True, help="Follow the run to its end, or leave it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    asked: Asked,
+    selection: Sequence[str],
+    force: bool,
+    max_age: timedelta | None,
+    url: str,
+    location: str | None,
+    priority: int,
+    wait: bool,
+    as_json: bool,
+) -> int:
+    """Hand a run to the queue of a running webserver, and follow it."""
+    options = [f"run.force={force}"] if force else []
+    if max_age is not None:
+        options.append(f"run.max_age_days={max_age / timedelta(days=1)}")
+    request = _through_launch(
+        validated(PIPELINE, settings(), asked.with_params(*options), selection)
+    )
+    run = requested_run(PIPELINE, request.params, request.dates, selection or None)
+    if priority:
+        run = replace(run, tags={**run.tags, _PRIORITY_TAG: str(priority)})
+    server = Webserver(url)
+    launched = Launched(server, run, server.launch(run, location))
+    if as_json:
+        return hand_over(launched, wait, lambda ended: _document(launched, request, ended))
+    if lines := request.told_origins():
+        click.echo("\n".join([*lines, ""]))
+    return hand_over(launched, wait, show=lambda ended: _print(launched, ended))
+
+
+def hand_over(
+    launched: Launched,
+    wait: bool,
+    document: Callable[[Progress], Mapping[str, Any]] | None = None,
+    show: Callable[[Progress], None] = lambda _ended: None,
+) -> int:
+    """Tell of a run in the queue, follow it if that is wanted, and return the exit code.
+
+    Args:
+        launched: the run.
+        wait: whether to follow it.
+        document: returns what to print as JSON instead of everything else.
+        show: prints what came of the run, for people.
+    """
+    ended = Progress()
+    if document is None:
+        click.echo(launched.address)
+    if wait:
+        try:
+            ended = _followed(launched)
+        except KeyboardInterrupt:
+            click.echo(f"Left alone; the run goes on: {launched.address}", err=True)
+            return 130
+        except RemoteError as error:
+            click.echo(f"Error: {error}\nThe run may go on: {launched.address}", err=True)
+            return 1
+    if document is not None:
+        print_json(document(ended))
+    else:
+        show(ended)
+    if not ended.has_failed:
+        return 0
+    days: dict[str, list[str]] = {}
+    for day, reason in _failures(launched, ended).items():
+        days.setdefault(reason, []).append(str(day))
+    for reason, failed in days.items():
+        more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
+        click.echo(f"{', '.join(failed[:5])}{more} failed: {reason}", err=True)
+    click.echo(f"The whole story: {launched.address}", err=True)
+    return 1
+
+
+def _through_launch(request: Request) -> Request:
+    origins = {name: f"{ORIGIN}: {origin}" for name, origin in request.params.origins.items()}
+    return replace(request, params=replace(request.params, origins=origins))
+
+
+def _followed(launched: Launched) -> Progress:
+    run, seen = launched.run, 0
+    with progress_bar(len(run.dates) * len(run.assets), "queued") as advance:
+
+        def progressed(progress: Progress) -> None:
+            nonlocal seen
+            for made in progress.made[seen:]:
+                advance(f"{made.partition} {made.asset}")
+            seen = len(progress.made)
+
+        return launched.server.follow(launched.dagster_run_id, progressed)
+
+
+def _failures(launched: Launched, ended: Progress) -> dict[date, str]:
+    """Return the reason of every date that failed; where a run failed as a whole, all share one."""
+    if not ended.has_failed:
+        return {}
+    if told := ended.failures.get(FAILURES):
+        return {day: told[str(day)] for day in launched.run.dates if str(day) in told}
+    if ended.status == "CANCELED":
+        reason = "the run was canceled"
+    else:
+        reason = ended.errors[-1] if ended.errors else "the run failed; its page says why"
+    return {
+        day: reason
+        for day in launched.run.dates
+        if len(_made_at(ended, day)) < len(launched.run.assets)
+    }
+
+
+def _made_at(progress: Progress, day: date) -> list[Made]:
+    return [made for made in progress.made if made.partition == str(day)]
+
+
+def _metrics(made: Sequence[Made]) -> dict[str, float]:
+    return {
+        name: value
+        for one in made
+        for name, value in one.metadata.items()
+        if isinstance(value, float) and name not in _NO_METRICS and "." not in name
+    }
+
+
+def _document(launched: Launched, request: Request, ended: Progress) -> dict[str, Any]:
+    failures = _failures(launched, ended)
+    document: dict[str, Any] = {
+        "url": launched.address,
+        "status": ended.status,
+        "runs": [
+            {
+                "as_of": day.isoformat(),
+                "run_id": run_id,
+                "dagster_run_id": launched.dagster_run_id,
+                "params": request.params.values(),
+                "metrics": _metrics(_made_at(ended, day)),
+                "artifacts": [
+                    {
+                        "asset": made.asset,
+                        **{name: made.metadata.get(name) for name in ("run_id", "revision")},
+                        "uri": _uri(made),
+                        "reused": made.metadata.get("reused"),
+                    }
+                    for made in _made_at(ended, day)
+                ],
+            }
+            for day, run_id in launched.run.run_ids.items()
+            if day not in failures
+        ],
+        "origins": dict(request.params.origins),
+    }
+    if failures:
+        document["failures"] = [
+            {"as_of": day.isoformat(), "run_id": launched.run.run_ids[day], "error": reason}
+            for day, reason in failures.items()
+        ]
+    return document
+
+
+def _uri(made: Made) -> str:
+    return str(made.metadata.get("path", ""))
+
+
+def _print(launched: Launched, ended: Progress) -> None:
+    metrics = {day: _metrics(_made_at(ended, day)) for day in launched.run.dates}
+    names = list(dict.fromkeys(name for found in metrics.values() for name in found))
+    if names:
+        click.echo()
+        print_table(
+            ["as_of", "run id", *names],
+            [
+                [day, launched.run.run_ids[day], *(found.get(name, "") for name in names)]
+                for day, found in metrics.items()
+                if found
+            ],
+        )
+    if ended.made:
+        click.echo()
+        print_table(
+            ["as_of", "asset", "", "run id", "revision", "written to"],
+            [
+                [
+                    made.partition,
+                    made.asset,
+                    "reused" if made.metadata.get("reused") else "computed",
+                    made.metadata.get("run_id"),
+                    made.metadata.get("revision"),
+                    _uri(made),
+                ]
+                for made in ended.made
+            ],
+        )
