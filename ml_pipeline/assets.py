@@ -5,7 +5,7 @@ itself down, every event appears while the run goes on, and a run costs one step
 stage.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -82,7 +82,7 @@ def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> 
         try:
             for outcome in manager.materializer.run(params, as_of, selection):
                 newest_event = context.instance.event_log_storage.get_maximum_record_id()
-                yield materialization(outcome, manager.store, newest_event)
+                yield materialization(outcome, manager.store, params.origins, newest_event)
         except Exception as error:
             failures[str(as_of)] = error
             if len(dates) > 1:
@@ -94,13 +94,17 @@ def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> 
 
 
 def materialization(
-    outcome: Outcome, store: ArtifactStore, newest_event: int | None
+    outcome: Outcome,
+    store: ArtifactStore,
+    origins: Mapping[str, str],
+    newest_event: int | None,
 ) -> dg.AssetMaterialization:
     """Return the event that tells Dagster of an artifact, its parameters and its versions.
 
     Args:
         outcome: the artifact.
         store: where it is.
+        origins: where the run's values came from, by dotted name.
         newest_event: storage id of the newest event: inputs are from before it.
     """
     record = outcome.record
@@ -112,7 +116,7 @@ def materialization(
     return dg.AssetMaterialization(
         record.asset,
         partition=record.as_of.isoformat() if record.as_of is not None else None,
-        metadata=describe(outcome, store),
+        metadata=describe(outcome, store, origins),
         tags={
             "dagster/data_version": record.content.digest,
             "dagster/data_version_is_user_provided": "true",

@@ -54,7 +54,7 @@ class ParamIOManager(dg.IOManager):
             slot = slot_for(asset, self.params, self.params.model.scope, as_of)
             outcome = self._publish(slot, value, context.run_id)
             context.step_context.add_asset_metadata(
-                describe(outcome, self.store),
+                describe(outcome, self.store, self.params.origins),
                 context.asset_key,
                 as_of.isoformat() if as_of is not None else None,
             )
@@ -101,14 +101,19 @@ class ParamIOManager(dg.IOManager):
         return Outcome(slot, published.record, reused=published.adopted)
 
 
-def describe(outcome: Outcome, store: ArtifactStore) -> dict[str, Any]:
+def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str]) -> dict[str, Any]:
     """Return the metadata of a materialization: which parameters made what, and where it is.
 
     Args:
         outcome: the artifact.
         store: where it is.
+        origins: where the values came from that this run asks for, by dotted name; whoever
+            computed a reused artifact may have had them from elsewhere.
     """
     record = outcome.record
+    asked = {
+        name: origin for name, origin in origins.items() if name.partition(".")[0] in record.params
+    }
     directory = outcome.slot.revision(record.revision)
     path = store.address(f"{directory}/{record.content.file}")
     local = store.directory is not None
@@ -123,7 +128,7 @@ def describe(outcome: Outcome, store: ArtifactStore) -> dict[str, Any]:
             for group, values in record.params.items()
             for name, value in values.items()
         },
-        **({"origins": dg.MetadataValue.json(record.origins)} if record.origins else {}),
+        **({"origins": dg.MetadataValue.json(asked)} if asked else {}),
         **record.metrics,
         "bytes": record.content.bytes,
         "digest": record.content.digest,

@@ -135,7 +135,7 @@ def origins_of(
         return None
     if isinstance(run.run_config, Mapping):
         _refuse_unknown_keys(run.run_config, resources, ops)
-    return _origins(model, run, name)
+    return _origins(model, run, name, context.instance)
 
 
 def io_manager_resource(
@@ -185,26 +185,60 @@ def _refuse_unknown_keys(
         raise ParamsError(problems)
 
 
-def _origins(model: ParamModel, run: dg.DagsterRun, resource: str) -> dict[str, str]:
-    """Tell where the values of a run came from: its own tag, or the door that it came through."""
-    typed: Any = run.run_config
-    config = typed.get("resources", {}).get(resource, {}).get("config", {})
-    tags = run.tags
-    if "dagster/schedule_name" in tags:
-        door = f"schedule {tags['dagster/schedule_name']}"
-    elif "dagster/sensor_name" in tags:
-        door = f"sensor {tags['dagster/sensor_name']}"
-    elif "dagster/backfill" in tags:
-        door = "backfill"
-    else:
-        door = "launchpad"
+def _origins(
+    model: ParamModel, run: dg.DagsterRun, resource: str, instance: dg.DagsterInstance | None
+) -> dict[str, str]:
+    """Tell where the values of a run came from: its own tag, or the door that it came through.
+
+    What a re-execution has taken over from an earlier run came from where it came from then.
+    """
+    typed, door = _typed(model, run, resource), _door(run)
     # The launchpad fills all defaults in, so a value counts as typed only if it is another.
     origins = {
-        p.dotted: door
-        for p in model.parameters()
-        if (config.get(p.group) or {}).get(p.name, p.default) != p.default
+        p.dotted: door for p in model.parameters() if typed.get(p.dotted, p.default) != p.default
     }
-    for key, value in tags.items():
+    for key, value in run.tags.items():
         if key == ORIGINS_TAG or key.startswith(f"{ORIGINS_TAG}."):
             origins.update(json.loads(value))
-    return origins
+    if instance is None or run.parent_run_id is None:
+        return origins
+    earlier = instance.get_run_by_id(run.parent_run_id)
+    if earlier is None:
+        return origins
+    before, inherited = (
+        _typed(model, earlier, resource),
+        _origins(model, earlier, resource, instance),
+    )
+    return {
+        name: inherited.get(name, door) if typed.get(name) == before.get(name) else door
+        for name in origins
+    }
+
+
+def _typed(model: ParamModel, run: dg.DagsterRun, resource: str) -> dict[str, Any]:
+    """Return the values in a run's config by dotted name."""
+    config: Any = run.run_config
+    for key in ("resources", resource, "config"):
+        config = config.get(key) if isinstance(config, Mapping) else None
+    groups = config if isinstance(config, Mapping) else {}
+    return {
+        p.dotted: groups[p.group][p.name]
+        for p in model.parameters()
+        if isinstance(groups.get(p.group), Mapping) and p.name in groups[p.group]
+    }
+
+
+def _door(run: dg.DagsterRun) -> str:
+    tags = run.tags
+    if "dagster/schedule_name" in tags:
+        return f"schedule {tags['dagster/schedule_name']}"
+    if "dagster/sensor_name" in tags:
+        return f"sensor {tags['dagster/sensor_name']}"
+    if "dagster/backfill" in tags:
+        return "backfill"
+    if "dagster/from_ui" in tags:
+        return "launchpad"
+    # A webserver knows where to find a job by its workspace, Dagster's own commands by its module.
+    if run.remote_job_origin is not None:
+        return "GraphQL"
+    return "dagster command" if run.job_code_origin is not None else "Python"

@@ -183,7 +183,8 @@ def test_materialize_takes_the_assets_and_resources_by_themselves(site: Site) ->
 @pytest.mark.parametrize(
     ("tags", "origin"),
     [
-        ({}, "launchpad"),
+        ({}, "Python"),
+        ({"dagster/from_ui": "true"}, "launchpad"),
         ({"dagster/backfill": "abc"}, "backfill"),
         ({"dagster/schedule_name": "nightly"}, "schedule nightly"),
         ({"dagster/sensor_name": "late"}, "sensor late"),
