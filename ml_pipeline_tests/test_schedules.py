@@ -76,8 +76,10 @@ def test_daily_schedule_is_off_and_shows_its_parameters(setting: Callable[..., N
     daily = schedule(DAILY)
     assert daily.default_status is dg.DefaultScheduleStatus.STOPPED
     assert (daily.cron_schedule, daily.execution_timezone) == ("30 5 * * *", "Europe/Oslo")
-    shown = {name: value.value for name, value in daily.metadata.items()}
-    assert shown == {"training.estimator": "linear", "training.max_iter": 5, "days": 3}
+    assert daily.description == (
+        "Runs those of the last 3 days that are not published as they would be now."
+        ' Parameters: training.estimator="linear", training.max_iter=5.'
+    )
 
 
 def test_daily_schedule_asks_for_the_window_in_one_run_with_its_values(

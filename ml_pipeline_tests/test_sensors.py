@@ -96,9 +96,13 @@ def test_sensors_are_off_and_say_what_they_use(setting: Callable[..., None]) -> 
     setting(params='{"training": {"learning_rate": 0.3}}', inbox="memory://requests")
     by_name = {sensor.name: sensor for sensor in sensors(settings())}
     assert {s.default_status for s in by_name.values()} == {dg.DefaultSensorStatus.STOPPED}
-    assert by_name[REQUESTS].metadata["inbox"].value == "memory://requests"
-    assert by_name[NEW_DATA].metadata["training.learning_rate"].value == 0.3
-    assert by_name[NEW_DATA].metadata["source"].value == "sample"
+    assert by_name[REQUESTS].description == (
+        "Launches a run for every request file in memory://requests."
+    )
+    assert by_name[NEW_DATA].description == (
+        "Runs the dates whose orders in sample are new or have changed."
+        " Parameters: training.learning_rate=0.3."
+    )
     assert {sensor.name for sensor in defs.sensors or []} == {REQUESTS, NEW_DATA}
 
 

@@ -1,5 +1,6 @@
 """What may be asked for in this installation, and what is asked for where nobody says otherwise."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -93,11 +94,12 @@ def _is_in(source: str, place: str) -> bool:
     return Path(wanted).resolve().is_relative_to(Path(allowed).resolve())
 
 
-def shown_params(params: ParamSet) -> dict[str, Any]:
-    """Return the values that are not defaults by dotted name, to show in the UI."""
+def told(params: ParamSet) -> str:
+    """Say which parameters are not the defaults, to show in the UI."""
     values = params.values(params.model.groups)
-    return {
-        p.dotted: values[p.group][p.name]
+    given = [
+        f"{p.dotted}={json.dumps(values[p.group][p.name])}"
         for p in params.model.parameters()
         if p.dotted in params.origins
-    }
+    ]
+    return f"Parameters: {', '.join(given) or 'the defaults'}."

@@ -4,15 +4,16 @@ Their parameters are settings, checked when definitions load. Both are off until
 them on.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Final
 
 import dagster as dg
 
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, last_day
-from ml_pipeline.defs.requests import own_rules, shown_params, standing, unusable
+from ml_pipeline.defs.requests import own_rules, standing, told, unusable
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.params import ParamSet
 from ml_pipeline.reuse import Decision, Materializer
@@ -38,8 +39,8 @@ def schedules(configured: Settings) -> list[dg.ScheduleDefinition]:
             DAILY,
             configured.daily_cron,
             keep_complete,
-            f"Runs those of the last {days} days that are not published as they would be now.",
-            {**shown_params(standing(f"schedule {DAILY}")), "days": days},
+            f"Runs those of the last {days} days that are not published as they would be now."
+            f" {told(standing(f'schedule {DAILY}'))}",
         )
     ]
     if configured.weekly_sweep:
@@ -50,8 +51,8 @@ def schedules(configured: Settings) -> list[dg.ScheduleDefinition]:
                 WEEKLY,
                 configured.weekly_cron,
                 sweep_window,
-                f"Sweeps over the last {days} days.",
-                {"sweep": configured.weekly_sweep, "days": days},
+                f"Sweeps over the last {days} days: {json.dumps(configured.weekly_sweep)}."
+                f" {told(standing(f'schedule {WEEKLY}'))}",
             )
         )
     return found
@@ -95,7 +96,6 @@ def _schedule(
     cron: str,
     evaluate: Callable[[dg.ScheduleEvaluationContext], Asked],
     description: str,
-    shown: Mapping[str, Any],
 ) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name,
@@ -104,7 +104,6 @@ def _schedule(
         target=dg.AssetSelection.assets(*PIPELINE.stages),
         execution_timezone=settings().timezone,
         description=description,
-        metadata=dict(shown),
     )
 
 

@@ -12,7 +12,7 @@ import dagster as dg
 from ml_pipeline.defs import source
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, last_day
-from ml_pipeline.defs.requests import rules, shown_params, standing
+from ml_pipeline.defs.requests import rules, standing, told
 from ml_pipeline.documents import read_document
 from ml_pipeline.errors import SourceError, StoreUnreachable
 from ml_pipeline.identity import digest_of
@@ -53,15 +53,16 @@ def sensors(configured: Settings) -> list[dg.SensorDefinition]:
             asset_selection=everything,
             minimum_interval_seconds=configured.inbox_interval_s,
             description=f"Launches a run for every request file in {configured.inbox_root}.",
-            metadata={"inbox": configured.inbox_root},
         ),
         dg.SensorDefinition(
             NEW_DATA,
             evaluation_fn=launch_new_days,
             asset_selection=everything,
             minimum_interval_seconds=configured.source_interval_s,
-            description="Runs the dates whose orders are new or have changed.",
-            metadata={**shown_params(params), "source": params.values()["data"]["source"]},
+            description=(
+                f"Runs the dates whose orders in {params.values()['data']['source']} are new or"
+                f" have changed. {told(params)}"
+            ),
         ),
     ]
 
@@ -97,9 +98,9 @@ def launch_requests(context: dg.SensorEvaluationContext) -> dg.SensorResult:
             [asked.run.to_dagster(asked.key, {REQUEST_TAG: asked.key}) for asked in wanted],
             cursor=memory.to_json(),
         )
-    told = _told(inbox.uri, [asked for asked, _ in accepted], look, memory.news)
+    reason = _reason(inbox.uri, [asked for asked, _ in accepted], look, memory.news)
     memory.news = []
-    return dg.SensorResult(skip_reason=told, cursor=memory.to_json())
+    return dg.SensorResult(skip_reason=reason, cursor=memory.to_json())
 
 
 def _runs(instance: dg.DagsterInstance, keys: Sequence[str]) -> dict[str, str]:
@@ -115,13 +116,13 @@ def _runs(instance: dg.DagsterInstance, keys: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _told(uri: str, accepted: Sequence[Asked], look: Look, news: Sequence[str]) -> str:
-    told = [*news]
+def _reason(uri: str, accepted: Sequence[Asked], look: Look, news: Sequence[str]) -> str:
+    parts = [*news]
     if accepted:
-        told.append(f"{_named([asked.drop.name for asked in accepted])} accepted")
+        parts.append(f"{_named([asked.drop.name for asked in accepted])} accepted")
     if look.unfinished:
-        told.append(f"{_named([drop.name for drop in look.unfinished])} may still be written")
-    return "; ".join(told)[:_LONGEST] or f"no requests in {uri}"
+        parts.append(f"{_named([drop.name for drop in look.unfinished])} may still be written")
+    return "; ".join(parts)[:_LONGEST] or f"no requests in {uri}"
 
 
 def _named(names: Sequence[str]) -> str:
