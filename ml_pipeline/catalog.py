@@ -17,6 +17,7 @@ from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
 
 _READERS: Final = 8
+_BATCH: Final = 64
 _CONDITION: Final = re.compile(r"\s*([\w.]+)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*\Z")
 _AND: Final = re.compile(r"""\s+and\s+(?=(?:[^'"]|'[^']*'|"[^"]*")*\Z)""", re.IGNORECASE)
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
@@ -64,18 +65,32 @@ def last_stages(pipeline: Pipeline) -> list[str]:
     return [name for name in pipeline.stages if name not in read]
 
 
-def entries(store: ArtifactStore, assets: Sequence[str]) -> Iterator[Entry]:
-    """Yield every readable artifact of some assets."""
-    paths = [path for asset in assets for path in store.directories(asset)]
+def entries(
+    store: ArtifactStore,
+    assets: Sequence[str],
+    wanted: Callable[[str], bool] = lambda _path: True,
+) -> Iterator[Entry]:
+    """Yield every readable artifact of some assets.
 
-    def read(path: str) -> Entry | None:
-        record = store.readable_record(path)
-        return Entry(path, record) if record is not None else None
+    Args:
+        store: where they are.
+        assets: names of the assets.
+        wanted: tells by its path whether an artifact is read at all.
+    """
+    return readable(store, [p for asset in assets for p in store.directories(asset) if wanted(p)])
 
+
+def readable(store: ArtifactStore, paths: Sequence[str]) -> Iterator[Entry]:
+    """Yield the artifacts of some directories, but those whose record cannot be read."""
+
+    def read(some: Sequence[str]) -> list[Entry]:
+        found = ((path, store.readable_record(path)) for path in some)
+        return [Entry(path, record) for path, record in found if record is not None]
+
+    batches = [paths[first : first + _BATCH] for first in range(0, len(paths), _BATCH)]
     with ThreadPoolExecutor(_READERS) as readers:
-        for entry in readers.map(read, paths):
-            if entry is not None:
-                yield entry
+        for batch in readers.map(read, batches):
+            yield from batch
 
 
 def newest(found: Iterator[Entry]) -> list[Entry]:

@@ -93,12 +93,23 @@ def why_missing(store: ArtifactStore, slot: Slot) -> str:
 
 def command_for(slot: Slot) -> str:
     """Return the command line that makes what belongs in a slot."""
-    flags = [f"--as-of {slot.as_of}"] if slot.as_of is not None else []
-    flags += [
-        f"--param {shlex.quote(f'{name}={_typed(value)}')}"
-        for name, value in _flat(slot.identity).items()
-        if name != "as_of"
-    ]
+    values = {name: value for name, value in _flat(slot.identity).items() if name != "as_of"}
+    return command_line(values, slot.as_of, slot.as_of)
+
+
+def command_line(values: Mapping[str, Any], first: date | None, last: date | None) -> str:
+    """Return the command line that runs everything for parameters and dates.
+
+    Args:
+        values: parameters by plain name.
+        first: the first date, or None for a pipeline without dates.
+        last: the last date.
+    """
+    if first is None or last is None:
+        flags = []
+    else:
+        flags = [f"--as-of {first}"] if first == last else [f"--from {first} --to {last}"]
+    flags += [f"--param {shlex.quote(f'{name}={_typed(value)}')}" for name, value in values.items()]
     return " ".join(["ml-pipeline run", *flags])
 
 

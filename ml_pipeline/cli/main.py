@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "launch": "Hand a run to the queue of a running webserver, and follow it.",
     "id": "Print run ids and paths without running or reading anything.",
     "params": "List every parameter with its type, bounds, default and description.",
+    "leaderboard": "Rank parameter sets by their results over dates.",
     "runs": "List, show and compare runs.",
     "why": "Tell what a run would compute or reuse, and why.",
     "reproduce": "Make a run again in a clean store and tell whether the bytes agree.",

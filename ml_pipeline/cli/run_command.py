@@ -11,6 +11,7 @@ from ml_pipeline.cli.request import Asked, Request, request_options, validated
 from ml_pipeline.cli.show import print_json, print_table, progress_bar
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.launch import DateRun, InProcess, Stopped
+from ml_pipeline.range_report import DateOutcome, RangeReport, date_outcome
 from ml_pipeline.settings import settings
 
 
@@ -82,15 +83,17 @@ def command(
             err=True,
         )
         return 130
+    report = RangeReport([_outcome(run) for run in runs])
     if as_json:
-        print_json(_document(request, runs))
+        print_json(_document(request, runs) | {"summary": report.document()})
     else:
         _print_origins(request)
         _print(runs)
+        if len(runs) > 1:
+            _print_summary(report)
+    for line in report.reasons:
+        click.echo(line, err=True)
     failed = [run for run in runs if run.error is not None]
-    for reason, days in _by_reason(failed).items():
-        shown = ", ".join(days[:5]) + (f" and {len(days) - 5} more" if len(days) > 5 else "")
-        click.echo(f"{shown} failed: {reason}", err=True)
     if failed:
         logs = sorted(
             {str(configured.home / "logs" / f"{run.dagster_run_id}.log") for run in failed}
@@ -99,11 +102,10 @@ def command(
     return 1 if failed else 0
 
 
-def _by_reason(failed: Sequence[DateRun]) -> dict[str, list[str]]:
-    days: dict[str, list[str]] = {}
-    for run in failed:
-        days.setdefault(run.error or "", []).append(run.as_of.isoformat())
-    return days
+def _outcome(run: DateRun) -> DateOutcome:
+    return date_outcome(
+        run.as_of, ((made.record, made.reused) for made in run.artifacts), run.error
+    )
 
 
 def _document(request: Request, runs: Sequence[DateRun]) -> dict[str, Any]:
@@ -171,3 +173,11 @@ def _print(runs: Sequence[DateRun]) -> None:
                 for made in run.artifacts
             ],
         )
+
+
+def _print_summary(report: RangeReport) -> None:
+    click.echo()
+    click.echo(report.sentence)
+    columns, rows = report.table()
+    if rows:
+        print_table(columns, rows)

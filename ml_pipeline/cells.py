@@ -1,0 +1,187 @@
+"""Cells: one parameter set judged at one date, whoever computed it.
+
+The store has one for each published result of the stage that judges; a sweep has its own, failed
+ones included. A leaderboard compares cells and does not ask where they came from.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any, Final
+
+from ml_pipeline import catalog
+from ml_pipeline.catalog import Entry
+from ml_pipeline.errors import PipelineError
+from ml_pipeline.given import like
+from ml_pipeline.identity import digest_of
+from ml_pipeline.params import ParamSet
+from ml_pipeline.record import Objective, Record
+from ml_pipeline.stages import Pipeline, Stage
+from ml_pipeline.store import ArtifactStore
+
+_AS_OF: Final = re.compile(r"/as_of=(\d{4}-\d\d-\d\d)/")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one parameter set came to at one date.
+
+    Attributes:
+        asset: the stage that judged.
+        params: values that take part in identity, ``{group: {field: value}}``.
+        dataset: the labels that stand before the date in paths: they say which data it is about.
+        as_of: the date, or None for a pipeline without dates.
+        objective: what it is compared by, as the stage declares.
+        codes: code fingerprint of the stage and of all upstream of it, by name.
+        metrics: what it came to.
+        seconds: what computing it took, with all that it was made from.
+        run_id: identity of the result; empty where it failed.
+        error: why it failed, or None.
+    """
+
+    asset: str
+    params: Mapping[str, Mapping[str, Any]]
+    dataset: Mapping[str, Any]
+    as_of: date | None
+    objective: Objective | None
+    codes: Mapping[str, str]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    run_id: str = ""
+    error: str | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """Identity of the parameter set, apart from any date."""
+        return digest_of(self.params)
+
+
+def judging_stage(pipeline: Pipeline) -> Stage:
+    """Return the stage whose metrics judge a run: the one that declares an objective, or the last.
+
+    Raises:
+        PipelineError: if the pipeline has no stages.
+    """
+    if not pipeline.stages:
+        raise PipelineError(f"Pipeline '{pipeline.name}' must have a stage, but has none.")
+    stages = list(pipeline.stages.values())
+    return ([stage for stage in stages if stage.judged_by is not None] or stages)[-1]
+
+
+def judged_cell(pipeline: Pipeline, records: Sequence[Record]) -> Cell:
+    """Return the cell of a result.
+
+    Args:
+        pipeline: the stages.
+        records: the record of what judged, then those of all that it was made from.
+    """
+    judged = records[0]
+    params = like(pipeline.params, judged.identity, "").values
+    return Cell(
+        asset=judged.asset,
+        params=params,
+        dataset=_dataset(pipeline.stage(judged.asset), pipeline, params),
+        as_of=judged.as_of,
+        objective=judged.objective,
+        codes={record.asset: record.code for record in records},
+        metrics=judged.metrics,
+        seconds=math.fsum(record.duration_s for record in records),
+        run_id=judged.run_id,
+    )
+
+
+def failed_cell(pipeline: Pipeline, params: ParamSet, as_of: date | None, error: str) -> Cell:
+    """Return the cell of a computation that failed.
+
+    Args:
+        pipeline: the stages as they are now.
+        params: values of all parameters.
+        as_of: the date.
+        error: why.
+    """
+    stage = judging_stage(pipeline)
+    values = {
+        group: {p.name: fields[p.name] for p in pipeline.params.parameters(group) if p.is_identity}
+        for group, fields in params.values(stage.scope).items()
+    }
+    return Cell(
+        asset=stage.name,
+        params=values,
+        dataset=_dataset(stage, pipeline, values),
+        as_of=as_of,
+        objective=stage.objective(params),
+        codes={made.name: made.code for made in pipeline.upstream_of(stage.name)},
+        error=error,
+    )
+
+
+def cells_of(
+    store: ArtifactStore,
+    pipeline: Pipeline,
+    where: str | None = None,
+    first: date | None = None,
+    last: date | None = None,
+) -> list[Cell]:
+    """Return the newest result of every parameter set and date in the store.
+
+    Args:
+        store: where results are.
+        pipeline: the stages.
+        where: conditions such as ``learning_rate<0.1 and dataset=orders``.
+        first: the first date wanted; all earlier ones too if omitted.
+        last: the last date wanted; all later ones too if omitted.
+
+    Raises:
+        ParamsError: if a condition cannot be read or names nothing.
+    """
+
+    def is_between(path: str) -> bool:
+        match = _AS_OF.search(path)
+        if match is None:
+            return first is None and last is None
+        day = date.fromisoformat(match.group(1))
+        return (first is None or first <= day) and (last is None or day <= last)
+
+    found = catalog.entries(store, [judging_stage(pipeline).name], is_between)
+    chosen = catalog.matching(catalog.newest(found), where)
+    upstream = _upstream(store, chosen)
+    return [judged_cell(pipeline, _lineage(entry.record, upstream)) for entry in chosen]
+
+
+def _upstream(store: ArtifactStore, found: Iterable[Entry]) -> dict[str, Record]:
+    """Read what results were made from, each once, by path."""
+    known: dict[str, Record] = {}
+    waiting = [entry.record for entry in found]
+    while waiting:
+        paths = {read.path for record in waiting for read in record.inputs.values()} - set(known)
+        new = {entry.path: entry.record for entry in catalog.readable(store, sorted(paths))}
+        known |= new
+        waiting = list(new.values())
+    return known
+
+
+def _lineage(judged: Record, upstream: Mapping[str, Record]) -> list[Record]:
+    known = {judged.asset: judged}
+    waiting = [judged]
+    while waiting:
+        for name, read in waiting.pop().inputs.items():
+            if name not in known and read.path in upstream:
+                known[name] = upstream[read.path]
+                waiting.append(known[name])
+    return list(known.values())
+
+
+def _dataset(
+    stage: Stage, pipeline: Pipeline, params: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the labels of the first group: those that stand before the date in paths."""
+    first = next(iter(stage.scope), "")
+    values = params.get(first, {})
+    return {
+        p.name: values[p.name]
+        for p in pipeline.params.parameters(first)
+        if p.is_label and p.name in values
+    }

@@ -1,0 +1,41 @@
+"""Pictures and tables in the form in which Dagster's UI shows them."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+
+def picture(*svgs: str) -> dg.MarkdownMetadataValue:
+    """Return pictures, one below the other."""
+    images = (base64.b64encode(svg.encode()).decode() for svg in svgs)
+    return dg.MetadataValue.md(
+        "\n\n".join(f"![result](data:image/svg+xml;base64,{image})" for image in images)
+    )
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.TableMetadataValue:
+    """Return a table; names of columns differ, and ``""`` stands for nothing."""
+    records = [
+        dg.TableRecord({name: _plain(value) for name, value in zip(columns, row, strict=True)})
+        for row in rows
+    ]
+    kinds = [_kind([row[place] for row in rows]) for place in range(len(columns))]
+    schema = dg.TableSchema(
+        [dg.TableColumn(name, kind) for name, kind in zip(columns, kinds, strict=True)]
+    )
+    return dg.MetadataValue.table(records, schema)
+
+
+def _kind(values: Sequence[Any]) -> str:
+    kinds = {type(value) for value in values if value != ""}
+    if kinds <= {float, int} and kinds:
+        return "float" if float in kinds else "int"
+    return "string"
+
+
+def _plain(value: Any) -> Any:
+    if value == "":
+        return None
+    return value if isinstance(value, str | int | float | bool) else str(value)
