@@ -6,10 +6,12 @@ from pathlib import Path
 import dagster as dg
 
 from ml_pipeline.assets import pipeline_assets
-from ml_pipeline.resources import IO_MANAGER, PARAMS, io_manager_resource, params_resource
+from ml_pipeline.launchpad import JOB
+from ml_pipeline.leaderboard_metadata import leaderboard_asset
+from ml_pipeline.resources import IO_MANAGER, NO_IO, PARAMS, io_manager_resource, params_resource
 from ml_pipeline.settings import settings
 from ml_pipeline.stages import Pipeline
-from ml_pipeline.sweeps.assets import NO_IO, sweep_asset
+from ml_pipeline.sweeps.assets import sweep_asset
 from ml_pipeline.sweeps.resource import SWEEP, sweep_resource
 
 
@@ -36,13 +38,15 @@ def code_location(
     """
     assets = pipeline_assets(pipeline, partitions, dates_per_run, group_name=pipeline.name)
     sweep = sweep_asset(pipeline, partitions, group_name=pipeline.name)
+    board = leaderboard_asset(pipeline, store_root, group_name=pipeline.name, after=SWEEP)
     keys = (PARAMS, IO_MANAGER, SWEEP)
 
     def ops() -> list[str]:
-        return [assets.op.name, sweep.op.name]
+        return [assets.op.name, sweep.op.name, board.op.name]
 
     return dg.Definitions(
-        assets=[assets, sweep],
+        assets=[assets, sweep, board],
+        jobs=[dg.define_asset_job(JOB, dg.AssetSelection.assets(*pipeline.stages))],
         resources={
             PARAMS: params_resource(pipeline.params, keys, ops),
             IO_MANAGER: io_manager_resource(pipeline, store_root, code),

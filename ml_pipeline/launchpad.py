@@ -14,6 +14,9 @@ import yaml
 
 from ml_pipeline.resources import PARAMS
 
+WEBSERVER: Final = "http://127.0.0.1:3000"
+"""Where `ml-pipeline ui` answers unless it is told otherwise."""
+
 JOB: Final = "run_pipeline"
 """Name of the job that the links open."""
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from itertools import groupby
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar, get_args
 
 from ml_pipeline.cells import Cell
 from ml_pipeline.errors import ParamsError, nearest
@@ -269,6 +269,23 @@ def leaderboard(
         replace(group, apart=_apart(group, groups[:place])) for place, group in enumerate(groups)
     ]
     return Leaderboard(told, set_aside)
+
+
+def named_metric(text: str | None) -> tuple[str | None, Direction | None]:
+    """Read ``wape`` or ``wape:minimize``.
+
+    Raises:
+        ParamsError: if the direction is none.
+    """
+    if text is None:
+        return None, None
+    name, colon, direction = text.partition(":")
+    if not colon:
+        return name, None
+    for known in get_args(Direction):
+        if direction == known:
+            return name, known
+    raise ParamsError([f"metric {name} must end in :minimize or :maximize, but got {text!r}"])
 
 
 _Judged = tuple[Cell, Objective]

@@ -24,6 +24,9 @@ from ml_pipeline.store import ArtifactStore
 
 PARAMS: Final = "params"
 IO_MANAGER: Final = "io_manager"
+NO_IO: Final = "no_io"
+"""An IO manager for assets that keep nothing of their own, and so need no parameters."""
+
 ORIGINS_TAG: Final = "ml_pipeline/origins"
 """Tag of a run: where its parameter values came from, as JSON by dotted name."""
 

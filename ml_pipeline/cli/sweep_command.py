@@ -9,14 +9,16 @@ from typing import Any, get_args
 import click
 
 from ml_pipeline.cli.ages import Age
+from ml_pipeline.cli.board import Output, output_options, show_board
 from ml_pipeline.cli.request import Asked, drafted, request_options
-from ml_pipeline.cli.show import Bar, print_json, print_table, progress_of
+from ml_pipeline.cli.show import Bar, print_json, progress_of
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch import InProcess, reason_of, was_interrupted
 from ml_pipeline.run_request import RequestedRun, requested_sweep
 from ml_pipeline.settings import settings
-from ml_pipeline.sweeps.attempts import Attempt, Progress
+from ml_pipeline.sweeps.attempts import Progress
+from ml_pipeline.sweeps.board import board_of
 from ml_pipeline.sweeps.engine import Sweep, Swept
 from ml_pipeline.sweeps.options import SEARCH, Strategy
 from ml_pipeline.sweeps.plan import Plan
@@ -77,7 +79,7 @@ def _option(name: str, kind: Any, text: str) -> Callable[..., Any]:
 @click.option("--study", metavar="NAME", help="Name of the study, to go on with or to share.")
 @click.option("--plan", "only_plan", is_flag=True, help="Tell what would be run; run nothing.")
 @click.option("--force", is_flag=True, help="Compute even what is published, compare the bytes.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@output_options
 def command(
     asked: Asked,
     trials: Path | None,
@@ -85,7 +87,7 @@ def command(
     trial_timeout: timedelta | None,
     only_plan: bool,
     force: bool,
-    as_json: bool,
+    output: Output,
     **search: Any,
 ) -> int:
     """Try many parameter sets over a range of dates and rank them.
@@ -113,8 +115,8 @@ def command(
     }
     run = requested_sweep(PIPELINE, values, draft.dates, draft.given.origins, draft.given.problems)
     if only_plan:
-        return _plan(run, values, as_json)
-    return _run(run, as_json)
+        return _plan(run, values, output.as_json)
+    return _run(run, output)
 
 
 def _plan(run: RequestedRun, values: Mapping[str, Any], as_json: bool) -> int:
@@ -135,7 +137,7 @@ def _plan(run: RequestedRun, values: Mapping[str, Any], as_json: bool) -> int:
     return 0
 
 
-def _run(run: RequestedRun, as_json: bool) -> int:
+def _run(run: RequestedRun, output: Output) -> int:
     from ml_pipeline.definitions import defs
     from ml_pipeline.instance import open_instance
     from ml_pipeline.store import ArtifactStore
@@ -169,39 +171,12 @@ def _run(run: RequestedRun, as_json: bool) -> int:
         click.echo(f"The sweep failed: {reason_of(result)}", err=True)
         click.echo(f"The whole story: {here.log_of(dagster_run_id)}", err=True)
         return 1
-    if as_json:
-        print_json({"dagster_run_id": dagster_run_id, **swept.document})
-    else:
-        _print(swept)
-    return 1 if swept.failures else 0
-
-
-def _print(swept: Swept) -> None:
-    names = list(dict.fromkeys(name for attempt in swept.attempts for name in attempt.told))
-    metric = swept.objective.metric if swept.objective is not None else "value"
-    print_table(
-        ["trial", *names, metric, "dates", ""],
-        [
-            [
-                attempt.trial.number,
-                *(attempt.told.get(name, "") for name in names),
-                "" if attempt.value is None else attempt.value,
-                len(attempt.cells),
-                "" if attempt.state == "complete" else attempt.state,
-            ]
-            for attempt in _ranked(swept)
-        ],
-    )
+    beside = {"dagster_run_id": dagster_run_id, **swept.document}
+    show_board(board_of(swept, PIPELINE), output, "Nothing was tried.", beside)
     for reason, cells in swept.failures_by_reason.items():
         shown = ", ".join(f"trial {cell.trial.number} at {cell.as_of}" for cell in cells[:5])
         more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""
         click.echo(f"{shown}{more} failed: {reason}", err=True)
     if swept.stopped is not None:
         click.echo(f"Stopped: {swept.stopped}. The same command goes on from there.", err=True)
-
-
-def _ranked(swept: Swept) -> list[Attempt]:
-    sign = -1 if swept.objective is not None and swept.objective.direction == "maximize" else 1
-    return sorted(
-        swept.attempts, key=lambda attempt: (attempt.value is None, sign * (attempt.value or 0.0))
-    )
+    return 1 if swept.failures else 0

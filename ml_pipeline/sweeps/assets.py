@@ -10,15 +10,16 @@ from typing import Any, Final, Protocol
 
 import dagster as dg
 
+from ml_pipeline.cells import judging_stage
+from ml_pipeline.leaderboard_metadata import shown
+from ml_pipeline.metadata import table
+from ml_pipeline.resources import NO_IO
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.sweeps.attempts import Progress
+from ml_pipeline.sweeps.board import board_of
 from ml_pipeline.sweeps.engine import Swept
-from ml_pipeline.sweeps.objective import judging_stage
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.resource import SWEEP, SweepSetup
-
-NO_IO: Final = "no_io"
-"""An IO manager for an asset that keeps nothing of its own, and so needs no parameters."""
 
 _SECONDS_BETWEEN_LINES: Final = 10.0
 _MOST_ROWS: Final = 100
@@ -116,54 +117,49 @@ def sweep_asset(
                 f"All {len(swept.failures)} cells failed: {swept.failures[0].error}",
                 allow_retries=False,
             )
-        for day in dates if partitions else ():
+        board = board_of(swept, pipeline)
+        for day in dates if len(dates) > 1 else ():
             context.add_asset_metadata(_at(swept, day), asset_key=SWEEP, partition_key=str(day))
-        return dg.MaterializeResult(SWEEP, metadata=_over_all(swept))
+        return dg.MaterializeResult(SWEEP, metadata={**_about(swept), **shown(board, context)})
 
     return sweep
 
 
-def _over_all(swept: Swept) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
+def _about(swept: Swept) -> dict[str, Any]:
+    about: dict[str, Any] = {
         "plan": swept.plan.sentence,
         "study": swept.study,
-        "failed": len(swept.failures),
         "trials": len(swept.attempts),
+        "failed": len(swept.failures),
     }
     if swept.stopped is not None:
-        metadata["stopped"] = swept.stopped
-    best = swept.best
-    if best is not None and swept.objective is not None:
-        metadata["best"] = dg.MetadataValue.json(dict(best.trial.varied))
-        metadata[f"best_{swept.objective.metric}"] = best.value
-    return metadata
+        about["stopped"] = swept.stopped
+    if swept.best is not None and swept.objective is not None:
+        about["best"] = dg.MetadataValue.json(swept.best.told)
+        about[f"best_{swept.objective.metric}"] = swept.best.value
+    if swept.failures:
+        about["failures"] = dg.MetadataValue.json(
+            {
+                reason: [f"trial {cell.trial.number} at {cell.as_of}" for cell in cells]
+                for reason, cells in swept.failures_by_reason.items()
+            }
+        )
+    return about
 
 
 def _at(swept: Swept, day: date | None) -> dict[str, Any]:
     """Return a table of what came of every trial at one date."""
-    records = []
-    for attempt in swept.attempts[:_MOST_ROWS]:
-        cell = attempt.cells.get(day)
-        records.append(
-            dg.TableRecord(
-                {
-                    "trial": attempt.trial.number,
-                    **{name: str(value) for name, value in attempt.trial.varied.items()},
-                    **(cell.metrics if cell is not None else {}),
-                    "run_id": cell.run_id if cell is not None else "",
-                    "error": (cell.error or "") if cell is not None else attempt.state,
-                }
-            )
-        )
-    if not records:
-        return {}
-    columns = dict.fromkeys(name for record in records for name in record.data)
-    kinds = {
-        name: "float"
-        if any(isinstance(record.data.get(name), float) for record in records)
-        else "string"
-        for name in columns
-    }
-    full = [dg.TableRecord({name: record.data.get(name) for name in columns}) for record in records]
-    schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in kinds.items()])
-    return {"trials_at_date": dg.MetadataValue.table(full, schema)}
+    names = list(dict.fromkeys(name for attempt in swept.attempts for name in attempt.told))
+    done = [(attempt, attempt.cells.get(day)) for attempt in swept.attempts[:_MOST_ROWS]]
+    metrics = list(dict.fromkeys(name for _, cell in done if cell for name in cell.metrics))
+    rows = [
+        [
+            attempt.trial.number,
+            *(attempt.told.get(name, "") for name in names),
+            *(cell.metrics.get(name, "") if cell else "" for name in metrics),
+            cell.run_id if cell else "",
+            (cell.error or "") if cell else attempt.state,
+        ]
+        for attempt, cell in done
+    ]
+    return {"at_this_date": table(["trial", *names, *metrics, "run_id", "problem"], rows)}

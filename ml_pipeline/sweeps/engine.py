@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from ml_pipeline.cells import judging_stage
 from ml_pipeline.estimates import usual_seconds
 from ml_pipeline.identity import digest_of
 from ml_pipeline.record import Objective, Provenance
@@ -17,7 +18,7 @@ from ml_pipeline.reuse import Materializer
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
 from ml_pipeline.sweeps.attempts import Attempt, Attempts, Progress
-from ml_pipeline.sweeps.objective import judging_stage, objective_of
+from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline.sweeps.runner import Cell, Runner
@@ -34,6 +35,7 @@ class Swept:
     Attributes:
         plan: what it was going to be.
         objective: what trials are compared by; None where they differ in that.
+        dates: the dates, in order.
         attempts: every parameter set tried, in order.
         stopped: why it ended before everything was tried, or None.
         study: the study's name.
@@ -42,6 +44,7 @@ class Swept:
 
     plan: Plan
     objective: Objective | None
+    dates: Sequence[date | None]
     attempts: Sequence[Attempt]
     stopped: str | None
     study: str
@@ -73,6 +76,7 @@ class Swept:
             "objective": self.objective.model_dump() if self.objective is not None else None,
             "study": self.study,
             "stopped": self.stopped,
+            "dates": [str(day) if day is not None else None for day in self.dates],
             "trials": [attempt.document for attempt in self.attempts],
         }
 
@@ -165,7 +169,8 @@ class Sweep:
         finally:
             runner.close()
         tried = sorted(attempts.values(), key=lambda attempt: attempt.trial.number)
-        return Swept(plan, self.objective, tried, stopped, self.study_name, attempts.best)
+        best, name = attempts.best, self.study_name
+        return Swept(plan, self.objective, self.dates, tried, stopped, name, best)
 
     @cached_property
     def study_name(self) -> str:

@@ -1,19 +1,10 @@
 """What the trials of a sweep are compared by."""
 
+from ml_pipeline.cells import judging_stage
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.record import Objective
-from ml_pipeline.stages import Pipeline, Stage
+from ml_pipeline.stages import Pipeline
 from ml_pipeline.sweeps.request import SweepRequest
-
-
-def judging_stage(pipeline: Pipeline) -> Stage:
-    """Return the stage whose metrics judge a run: the one that declares an objective, or the last.
-
-    Raises:
-        ParamsError: if the pipeline has no stages.
-    """
-    judging = [stage for stage in pipeline.stages.values() if stage.judged_by is not None]
-    return (judging or list(pipeline.stages.values()))[-1]
 
 
 def objective_of(pipeline: Pipeline, request: SweepRequest) -> Objective | None:

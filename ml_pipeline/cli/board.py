@@ -1,0 +1,113 @@
+"""How a leaderboard leaves the command line: as a table, CSV, JSON or a page."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.launchpad import WEBSERVER
+from ml_pipeline.leaderboard import Leaderboard
+from ml_pipeline.leaderboard_report import Repeat, about, as_csv, document, html, notes, table
+
+_LOCATION: Final = "ml_pipeline.definitions"
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a leaderboard goes.
+
+    Attributes:
+        top: most rows of each table; all of them if None.
+        csv: file for all rows; ``-`` is standard output.
+        html: file for a page; ``-`` is standard output.
+        as_json: whether to print one JSON document.
+        url: where the Dagster UI is that links open.
+    """
+
+    top: int | None
+    csv: str | None
+    html: str | None
+    as_json: bool
+    url: str
+
+
+def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say where a leaderboard goes, as the argument `output`."""
+
+    @functools.wraps(command)
+    def with_output(
+        *others: Any,
+        top: int | None,
+        csv: str | None,
+        html: str | None,
+        as_json: bool,
+        url: str,
+        **named: Any,
+    ) -> Any:
+        return command(*others, output=Output(top, csv, html, as_json, url), **named)
+
+    for option in (
+        click.option(
+            "--url",
+            default=WEBSERVER,
+            show_default=True,
+            help="Where the Dagster UI is that launchpad links open.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+        click.option("--html", metavar="FILE", help="Write a report with plots."),
+        click.option("--csv", metavar="FILE", help="Write all rows as CSV; - for the terminal."),
+        click.option(
+            "--top", type=click.IntRange(1), metavar="N", help="Only the best N of each table."
+        ),
+    ):
+        with_output = option(with_output)
+    return with_output
+
+
+def show_board(
+    board: Leaderboard, output: Output, empty: str, beside: Mapping[str, Any] | None = None
+) -> None:
+    """Write a leaderboard where it should go.
+
+    Args:
+        board: what to show.
+        output: where.
+        empty: what to say where there is nothing.
+        beside: more for the JSON document.
+    """
+    repeat = Repeat(output.url, _LOCATION)
+    for text, file in ((as_csv, output.csv), (html, output.html)):
+        if file == "-":
+            click.echo(text(board, repeat, output.top), nl=False)
+        elif file is not None:
+            _write(Path(file), text(board, repeat, output.top))
+    if output.as_json:
+        print_json({**(beside or {}), **document(board, repeat, output.top)})
+    elif "-" not in (output.csv, output.html):
+        _print(board, output.top, empty)
+
+
+def _print(board: Leaderboard, top: int | None, empty: str) -> None:
+    if not board.groups:
+        click.echo(empty)
+    for place, group in enumerate(board.groups):
+        if place:
+            click.echo()
+        click.echo(group.title)
+        click.echo(about(group, top))
+        columns, rows = table(group, top)
+        print_table(columns, rows)
+    for note in notes(board):
+        click.echo(f"\n{note}")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(str(file), error.strerror) from error
+    click.echo(f"Written: {file}", err=True)

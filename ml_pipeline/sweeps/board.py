@@ -1,0 +1,35 @@
+"""The leaderboard of one sweep: its own cells, the failed and missing ones included."""
+
+from dataclasses import replace
+
+from ml_pipeline.cells import Cell, failed_cell
+from ml_pipeline.leaderboard import Leaderboard, leaderboard
+from ml_pipeline.stages import Pipeline
+from ml_pipeline.sweeps.engine import Swept
+
+
+def board_of(swept: Swept, pipeline: Pipeline) -> Leaderboard:
+    """Rank what a sweep tried.
+
+    Args:
+        swept: what came of it.
+        pipeline: its stages.
+    """
+    cells: list[Cell] = []
+    for attempt in swept.attempts:
+        blank = failed_cell(pipeline, attempt.trial.params, None, "it was not run")
+        cells += [
+            replace(
+                blank,
+                as_of=cell.as_of,
+                metrics=cell.metrics,
+                seconds=cell.seconds,
+                run_id=cell.run_id,
+                error=cell.error,
+            )
+            for cell in attempt.cells.values()
+        ]
+    chosen = swept.objective
+    if chosen is None:
+        return leaderboard(cells, dates=swept.dates)
+    return leaderboard(cells, chosen.metric, chosen.direction, swept.dates)
