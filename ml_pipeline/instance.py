@@ -5,6 +5,7 @@ from typing import Final
 
 import dagster as dg
 
+from ml_pipeline.cores import cores
 from ml_pipeline.errors import SettingsError
 from ml_pipeline.settings import Settings
 
@@ -15,12 +16,33 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+# A run keeps one core busy, so more at once finish no sooner and take 300 MB each. The rest waits
+# in the queue in the order in which it came; the tag dagster/priority lets a run go first.
+run_queue:
+  dequeue_interval_seconds: 2
 concurrency:
   runs:
-    max_concurrent_runs: 4
+    max_concurrent_runs: {runs}
+    # However long a backfill or a pile of requests is, there is room for something else beside it.
+    tag_concurrency_limits:
+      - key: dagster/backfill
+        limit: {share}
+      - key: dagster/sensor_name
+        limit: {share}
+      - key: dagster/schedule_name
+        limit: {share}
+  # Runs that name a pool, such as sweeps, which use all cores themselves, go one after the other.
+  pools:
+    granularity: run
+    default_limit: 1
 run_monitoring:
   enabled: true
+  # A run whose process was killed from outside is given up in the end, and its place is free again.
+  max_runtime_seconds: 86400
 """
+
+_FEWEST_RUNS: Final = 2
+"""One more than a pile of requests may take."""
 
 
 def prepare(settings: Settings) -> Path:
@@ -34,7 +56,8 @@ def prepare(settings: Settings) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         configuration = folder / "dagster.yaml"
         if not configuration.exists():
-            configuration.write_text(_CONFIGURATION)
+            runs = max(_FEWEST_RUNS, cores())
+            configuration.write_text(_CONFIGURATION.format(runs=runs, share=runs - 1))
     except OSError as error:
         raise SettingsError(
             f"The home folder must be writable, but {folder} is not: {error.strerror}."

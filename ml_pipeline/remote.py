@@ -26,6 +26,7 @@ _TIMEOUT_S: Final = 60
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 2.0
 _EVENTS: Final = 500
+_OURS: Final = f"{RemoteError.__module__}."
 _PATIENCE: Final = 5
 """How many times in a row a webserver may fail to answer while a run is followed."""
 
@@ -106,7 +107,7 @@ class Progress:
         status: Dagster's word for its state.
         made: its materializations so far.
         failures: metadata of the step that failed, by label.
-        errors: the reasons that it gave, the innermost of each.
+        errors: the reasons that it gave: of each our own error, or else the innermost.
     """
 
     status: str = "QUEUED"
@@ -322,8 +323,9 @@ def _note(event: Mapping[str, Any], progress: Progress) -> None:
     if failed := event.get("failureMetadata"):
         progress.failures.update(_values(failed["metadataEntries"]))
     if error := event.get("error"):
-        innermost = (error["causes"] or [error])[-1]
-        progress.errors.append(_spoken(innermost["message"]))
+        chain = [cause["message"] for cause in (error, *error["causes"])]
+        ours = [message for message in chain if message.startswith(_OURS)]
+        progress.errors.append(_spoken((ours or chain[-1:])[0]))
 
 
 def _values(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
