@@ -13,7 +13,10 @@ import dagster as dg
 
 from ml_pipeline.errors import told
 from ml_pipeline.io_manager import ParamIOManager, describe
+from ml_pipeline.metadata import picture, table
 from ml_pipeline.params import ParamSet
+from ml_pipeline.range_report import DateOutcome, RangeReport, date_outcome
+from ml_pipeline.record import Record
 from ml_pipeline.resources import IO_MANAGER, PARAMS
 from ml_pipeline.reuse import Outcome
 from ml_pipeline.stages import Pipeline
@@ -78,15 +81,25 @@ def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> 
     selected = {key.to_user_string() for key in context.selected_asset_keys}
     selection = [stage.name for stage in manager.pipeline.selected(selected)]
     failures: dict[str, Exception] = {}
+    outcomes: list[DateOutcome] = []
     for as_of in dates:
+        made: list[tuple[Record, bool]] = []
         try:
             for outcome in manager.materializer.run(params, as_of, selection):
+                made.append((outcome.record, outcome.reused))
                 newest_event = context.instance.event_log_storage.get_maximum_record_id()
                 yield materialization(outcome, manager.store, params.origins, newest_event)
         except Exception as error:
             failures[str(as_of)] = error
             if len(dates) > 1:
                 context.log.exception(f"{as_of}: {told(error)}")
+        if as_of is not None:
+            failure = failures.get(str(as_of))
+            outcomes.append(date_outcome(as_of, made, told(failure) if failure else None))
+    if len(outcomes) > 1:
+        report = RangeReport(outcomes)
+        context.log.info("\n".join([report.sentence, *report.reasons]))
+        yield dg.AssetObservation(selection[-1], metadata=together(report))
     if failures:
         raise _failure(failures, len(dates))
     for asset in selection:
@@ -124,6 +137,24 @@ def materialization(
             **provenance,
         },
     )
+
+
+def together(report: RangeReport) -> dict[str, Any]:
+    """Return what became of many dates as metadata."""
+    metadata: dict[str, Any] = {
+        "summary": report.sentence,
+        "dates_done": len(report.done),
+        "dates_reused": report.reused,
+        "dates_failed": len(report.outcomes) - len(report.done),
+    }
+    if report.failures:
+        metadata["failures"] = dg.MetadataValue.md("\n".join(f"- {r}" for r in report.reasons))
+    columns, rows = report.table()
+    if rows:
+        metadata["metrics_over_dates"] = table(columns, rows)
+    if (drawn := report.picture()) is not None:
+        metadata["picture"] = picture(drawn)
+    return metadata
 
 
 def _failure(failures: dict[str, Exception], dates: int) -> dg.Failure:

@@ -16,7 +16,7 @@ def picture(*svgs: str) -> dg.MarkdownMetadataValue:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.TableMetadataValue:
-    """Return a table; names of columns differ, and ``""`` stands for nothing."""
+    """Return a table of numbers in six digits; columns differ in name, ``""`` is nothing."""
     records = [
         dg.TableRecord({name: _plain(value) for name, value in zip(columns, row, strict=True)})
         for row in rows
@@ -38,4 +38,6 @@ def _kind(values: Sequence[Any]) -> str:
 def _plain(value: Any) -> Any:
     if value == "":
         return None
-    return value if isinstance(value, str | int | float | bool) else str(value)
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    return value if isinstance(value, str | int | bool) else str(value)
