@@ -1,9 +1,10 @@
 """Claims: who is computing what right now, so that two runs do not compute it twice.
 
 A claim is a small object that its holder rewrites every few seconds. Whoever sees it unchanged for
-longer than a lease, on their own clock, takes the holder for dead and takes over. Clocks of
-different machines are never compared. A claim only saves work: publishing is what keeps two
-writers apart, so a claim that is lost or taken wrongly costs one computation done twice.
+longer than a lease, on their own clock, takes the holder for dead and takes over; at once where the
+holder was a process of the same machine and has ended. Clocks of different machines are never
+compared. A claim only saves work: publishing is what keeps two writers apart, so a claim that is
+lost or taken wrongly costs one computation done twice.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from ml_pipeline import owner
 from ml_pipeline.errors import StoreError
 from ml_pipeline.slots import Slot
 from ml_pipeline.store import CLAIMS, ArtifactStore
@@ -82,6 +84,10 @@ def _acquire(
         if is_published():
             return False
         now = time.monotonic()
+        if owner.is_gone(_field(standing, "owner") or ""):
+            log.info("the process that computed %s has ended; taking over", path)
+            store.remove(path)
+            continue
         if standing != seen:
             if not seen:
                 log.info("%s is being computed by another run; waiting for it", path)
@@ -105,14 +111,17 @@ def _renew(
 
 
 def _sign_of_life(token: str) -> bytes:
-    return json.dumps({"token": token, "beat": uuid.uuid4().hex}).encode()
+    sign = {"token": token, "owner": owner.token(), "beat": uuid.uuid4().hex}
+    return json.dumps(sign).encode()
 
 
 def _holder(store: ArtifactStore, path: str) -> str | None:
     standing = store.read(path)
-    if standing is None:
-        return None
+    return None if standing is None else _field(standing, "token")
+
+
+def _field(standing: bytes, name: str) -> str | None:
     try:
-        return str(json.loads(standing)["token"])
+        return str(json.loads(standing)[name])
     except (ValueError, KeyError, TypeError):
         return None

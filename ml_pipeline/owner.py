@@ -20,13 +20,15 @@ def _place() -> str:
 
 
 def _started(process: int) -> str | None:
-    """Return when a process started, in ticks since boot, or None where there is none."""
+    """Return when a process started, in ticks since boot, or None where none is running."""
     try:
         status = Path(f"/proc/{process}/stat").read_text()
     except OSError:
         return None
     # The command's name, in brackets, may hold spaces.
-    return status.rpartition(")")[2].split()[19]
+    fields = status.rpartition(")")[2].split()
+    # What has ended may wait long for its parent to notice.
+    return None if fields[0] in "ZX" else fields[19]
 
 
 def token() -> str:

@@ -3,11 +3,11 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from ml_pipeline.errors import ParamsError, nearest
+from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.record import Objective
 from ml_pipeline.sweeps.plan import duration
 from ml_pipeline.sweeps.request import Trial
@@ -21,7 +21,8 @@ class Attempt:
     Attributes:
         trial: the parameter set.
         cells: by date.
-        state: ``running``, ``complete``, ``pruned`` or ``failed``.
+        state: ``running``, ``complete``, ``pruned``, ``failed``, or ``unfinished`` where the sweep
+            ended before it.
         value: mean of the objective over the dates, once complete.
         number: its number in a study that proposed it.
         handle: Optuna's own trial, while this process runs it.
@@ -100,16 +101,20 @@ class Attempts(dict[str, Attempt]):
         total: cells that there will be; at most that many for a search.
     """
 
-    def __init__(self, objective: Objective | None, dates: Sequence[date | None]) -> None:
+    def __init__(
+        self, objective: Objective | None, dates: Sequence[date | None], is_typed: bool = False
+    ) -> None:
         """Start without any.
 
         Args:
             objective: what trials are compared by; None where they differ in that.
             dates: what makes a trial complete.
+            is_typed: whether somebody typed the objective's metric, and may have mistyped it.
         """
         super().__init__()
         self.objective = objective
         self.dates = dates
+        self._is_typed = is_typed
         self.total = 0
         self._done = self._failed = self._computed = 0
         self._first_computed: float | None = None
@@ -123,17 +128,17 @@ class Attempts(dict[str, Attempt]):
         """Note a finished cell; return its trial.
 
         Raises:
-            ParamsError: if the objective is none of the metrics that the cell has.
+            PipelineError: if the metric that somebody typed is none that the first cell has.
         """
         attempt = self[cell.trial.key]
+        if cell.error is None and self.objective is not None:
+            cell = self._judged(cell, self.objective.metric)
         attempt.cells[cell.as_of] = cell
         self._done += 1
         self._failed += cell.error is not None
         self._computed += not cell.reused
         if self._first_computed is None and not cell.reused:
             self._first_computed = time.monotonic()
-        if cell.error is None and self.objective is not None:
-            self._refuse_unknown_metric(self.objective.metric, cell)
         if len(attempt.cells) == len(self.dates):
             failed = any(one.error is not None for one in attempt.cells.values())
             attempt.state = "failed" if failed else "complete"
@@ -171,8 +176,20 @@ class Attempts(dict[str, Attempt]):
         sign = 1 if self.objective.direction == "minimize" else -1
         return min(having, key=lambda attempt: sign * (attempt.value or 0.0))
 
-    def _refuse_unknown_metric(self, metric: str, cell: Cell) -> None:
-        if metric not in cell.metrics:
-            hint = nearest(metric, cell.metrics)
-            problem = f"search.metric must be one of the metrics, but got '{metric}'.{hint}"
-            raise ParamsError([f"{problem} There are {', '.join(cell.metrics)}"])
+    def close(self) -> None:
+        """Note that nothing more will come."""
+        for attempt in self.values():
+            if attempt.state == "running":
+                attempt.state = "unfinished"
+
+    def _judged(self, cell: Cell, metric: str) -> Cell:
+        """Return a cell, failed if it lacks the objective."""
+        if metric in cell.metrics:
+            return cell
+        problem = (
+            f"the objective '{metric}' must be one of the metrics, but they are"
+            f" {', '.join(cell.metrics) or 'none'}.{nearest(metric, cell.metrics)}"
+        )
+        if self._is_typed and not self._done:
+            raise PipelineError(f"{problem} What was computed stays and will be reused.")
+        return replace(cell, error=problem)

@@ -1,5 +1,6 @@
 """Running a sweep: plan it, try its parameter sets, keep what came of them."""
 
+import logging
 import math
 import os
 import time
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ml_pipeline.cells import judging_stage
+from ml_pipeline.errors import MlPipelineError, StoreUnreachable
 from ml_pipeline.estimates import usual_seconds
 from ml_pipeline.identity import digest_of
+from ml_pipeline.params import ParamSet
 from ml_pipeline.record import Objective, Provenance
 from ml_pipeline.reuse import Materializer
-from ml_pipeline.stages import Pipeline
+from ml_pipeline.stages import Pipeline, Stage
 from ml_pipeline.store import ArtifactStore
 from ml_pipeline.sweeps.attempts import Attempt, Attempts, Progress
 from ml_pipeline.sweeps.objective import objective_of
@@ -26,6 +29,8 @@ from ml_pipeline.sweeps.workers import Workers, site_of
 
 if TYPE_CHECKING:
     from ml_pipeline.sweeps.study import Earlier, Study
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Sweep:
             ParamsError: if the trials of a search are not judged by one objective.
         """
         self.request = request
-        self.dates = dates
+        self.dates = tuple(dict.fromkeys(dates))
         self.pipeline = pipeline
         self.store = store
         self.studies = studies
@@ -140,34 +145,29 @@ class Sweep:
         Returns:
             What came of it. A failed cell has its error there; it is not raised.
         """
-        started, limit = time.monotonic(), self.request.options.timeout_s
         runner, attempts, earlier = self._runner(), self._attempts(), self._earlier(make=True)
         plan = self._planned(runner, attempts, earlier)
         runner.most_workers = plan.workers
         told(plan)
-
-        def is_late() -> bool:
-            return limit is not None and time.monotonic() - started > limit
-
         stopped = None
         try:
             if self.request.is_search:
                 from ml_pipeline.sweeps.search import Search
 
-                search = Search(self.request, attempts, runner, self._study, self.workers)
-                search.resume(earlier)
-                for _ in search.run(is_late):
-                    progress(attempts.progress)
-                stopped = search.ended
+                with Search(self.request, attempts, runner, self._study, self.workers) as search:
+                    search.resume(earlier)
+                    for _ in search.run():
+                        progress(attempts.progress)
+                    stopped = search.ended
             else:
                 for cell in runner.finished():
                     attempts.take(cell)
                     progress(attempts.progress)
-                    if is_late() and runner.drop():
-                        stopped = "the time limit is reached"
+                stopped = "the time limit is reached" if runner.was_cut else None
                 self._note(attempts)
         finally:
             runner.close()
+        attempts.close()
         tried = sorted(attempts.values(), key=lambda attempt: attempt.trial.number)
         best, name = attempts.best, self.study_name
         return Swept(plan, self.objective, self.dates, tried, stopped, name, best)
@@ -178,38 +178,48 @@ class Sweep:
         options = self.request.options
         if options.study is not None:
             return options.study
+        how = {
+            "strategy": self.request.strategy,
+            "sampler_seed": options.sampler_seed,
+            "pruner": options.pruner,
+        }
+        return "sweep-" + digest_of({**self.request.document(), **how, **self._basis})
+
+    @cached_property
+    def _basis(self) -> Mapping[str, Any]:
+        """Everything beside the parameters that decides what comes of a trial."""
         params = next(iter(self.request.representatives))
-        return "sweep-" + digest_of(
-            {
-                **self.request.document(),
-                "strategy": self.request.strategy,
-                "sampler_seed": options.sampler_seed,
-                "pruner": options.pruner,
-                "objective": self.objective.model_dump() if self.objective else None,
-                "dates": [str(day) for day in self.dates],
-                "codes": [stage.code for stage in self.stages],
-                "external": [
-                    stage.external(params, day) for stage in self.stages for day in self.dates
-                ],
-            }
-        )
+        return {
+            "objective": self.objective.model_dump() if self.objective else None,
+            "dates": [str(day) for day in self.dates],
+            "code": [stage.code for stage in self.stages],
+            "data": [_external(stage, params, day) for stage in self.stages for day in self.dates],
+        }
 
     def _attempts(self) -> Attempts:
-        return Attempts(self.objective, self.dates)
-
-    def _has_study(self) -> bool:
-        return "://" in self.studies or (Path(self.studies) / f"{self.study_name}.log").exists()
+        return Attempts(self.objective, self.dates, self.request.options.metric is not None)
 
     @cached_property
     def _study(self) -> "Study":
         from ml_pipeline.sweeps.study import Study
 
-        return Study(self.request, cast("Objective", self.objective), self.study_name, self.studies)
+        objective = cast("Objective", self.objective)
+        return Study(self.request, objective, self.study_name, self.studies, self._basis)
+
+    def _has_study(self) -> bool:
+        from ml_pipeline.sweeps.study import exists
+
+        return exists(self.study_name, self.studies)
 
     def _earlier(self, make: bool) -> "Sequence[Earlier]":
-        if self.request.is_search and (make or self._has_study()):
-            return list(self._study.earlier())
-        return []
+        """Return what the study knows from before; one of another sweep is refused here."""
+        is_chosen = self.request.options.study is not None and self.objective is not None
+        if not self.request.is_search and not is_chosen:
+            return []
+        if not make and not self._has_study():
+            return []
+        earlier = list(self._study.earlier())
+        return earlier if self.request.is_search else []
 
     def _runner(self) -> Runner:
         return Runner(
@@ -218,6 +228,7 @@ class Sweep:
             self.request.varied_groups,
             self._start_workers,
             self.request.options.trial_timeout_s,
+            time.monotonic() + (self.request.options.timeout_s or math.inf),
         )
 
     def _start_workers(self, most: int) -> Workers:
@@ -271,14 +282,25 @@ class Sweep:
 
     def _note(self, attempts: Attempts) -> None:
         """Note a grid's trials in a study, for Optuna's tools; nothing depends on it."""
-        is_known = self._has_study() and not attempts.has_computed
-        if self.objective is None or is_known or not self.request.varied_groups:
+        if self.objective is None or not self.request.varied_groups:
             return
-        study = self._study
-        known = {earlier.trial.key for earlier in study.earlier()}
-        for key, attempt in attempts.items():
-            if attempt.value is not None and key not in known:
-                study.add(attempt.trial, attempt.value)
+        if not attempts.has_computed and self._has_study():
+            return
+        try:
+            known = self._study.tried()
+            for key, attempt in attempts.items():
+                if attempt.value is not None and key not in known:
+                    self._study.add(attempt.trial, attempt.value)
+        except StoreUnreachable as error:
+            log.warning("the trials are not noted in a study: %s", error)
+
+
+def _external(stage: Stage, params: ParamSet, day: date | None) -> str | None:
+    """Return the digest of what a stage reads from outside; what cannot be read has none."""
+    try:
+        return stage.external(params, day)
+    except MlPipelineError:
+        return None
 
 
 def _cores() -> int:

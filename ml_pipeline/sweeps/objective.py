@@ -11,9 +11,14 @@ def objective_of(pipeline: Pipeline, request: SweepRequest) -> Objective | None:
     """Return what all trials of a sweep are compared by, or None where they differ in that.
 
     Raises:
-        ParamsError: if a search has no one objective.
+        ParamsError: if a search has no one objective, or if what is varied has no effect on it.
     """
     judge = judging_stage(pipeline)
+    idle = [name for name in request.varied if name.partition(".")[0] not in judge.scope]
+    if idle:
+        raise ParamsError(
+            [f"{name} cannot be swept: '{judge.name}' does not depend on it" for name in idle]
+        )
     options = request.options
     own = {judge.objective(params): params for params in request.representatives}
     objectives = set(own)

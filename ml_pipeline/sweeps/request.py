@@ -16,6 +16,8 @@ from ml_pipeline.sweeps.space import Dimension, Interval, Values, dimension, sin
 
 ORIGIN: Final = "sweep"
 
+_MOST_CORNERS: Final = 256
+
 Nested = Mapping[str, Mapping[str, Any]]
 
 
@@ -102,11 +104,11 @@ class SweepRequest:
         fixed: dict[str, dict[str, Any]] = {}
         dimensions: dict[str, Dimension] = {}
         for group, fields in given.items():
-            if not isinstance(fields, Mapping):
-                fixed[group] = fields or {}
+            if not isinstance(fields, Mapping | None):
+                found += _problems_with(model, {group: fields})
                 continue
             fixed[group] = {}
-            for name, raw in fields.items():
+            for name, raw in (fields or {}).items():
                 try:
                     parameter = model.find(f"{group}.{name}")
                     space = dimension(parameter, raw)
@@ -150,11 +152,24 @@ class SweepRequest:
         """Whether parameter sets are sampled one after the other instead of listed."""
         return self.strategy != "grid"
 
+    @cached_property
+    def varied(self) -> Sequence[str]:
+        """Dotted names of the parameters in which trials differ."""
+        listed = (name for row in self._rows for name in row)
+        return list(dict.fromkeys([*self.dimensions, *listed]))
+
     @property
     def varied_groups(self) -> frozenset[str]:
         """Names of the groups in which trials differ."""
-        rows = (self.model.find(name).dotted for row in self.options.trials for name in row)
-        return frozenset(name.partition(".")[0] for name in [*self.dimensions, *rows])
+        return frozenset(name.partition(".")[0] for name in self.varied)
+
+    @cached_property
+    def size(self) -> float:
+        """How many parameter sets there are, at most; infinite where there is a continuum."""
+        return math.prod(
+            space.size if isinstance(space, Interval) else len(self.plain_values(name))
+            for name, space in self.dimensions.items()
+        )
 
     @cached_property
     def combinations(self) -> Combinations:
@@ -164,11 +179,11 @@ class SweepRequest:
             ParamsError: if there are too many, or some are not valid and may not be left out.
         """
         asked = math.prod(len(values) for values in self._listed().values())
-        asked *= max(1, len(self.options.trials))
+        asked *= max(1, len(self._rows))
         if asked > self.options.max_trials:
             sizes = [f"{name} {len(values)}" for name, values in self._listed().items()]
-            if self.options.trials:
-                sizes.append(f"trials {len(self.options.trials)}")
+            if self._rows:
+                sizes.append(f"trials {len(self._rows)}")
             problem = (
                 f"a sweep may have at most {self.options.max_trials} combinations, but this one"
                 f" has {asked} ({' x '.join(sizes)}): list fewer values, choose a search"
@@ -225,31 +240,49 @@ class SweepRequest:
         if not self.is_search:
             yield from (trial.params for trial in self.combinations.trials)
         for name in self.dimensions if self.is_search else ():
-            yield from (self.trial(tried, 0).params for tried in self._corners(name))
+            yield from (trial.params for trial in self._valid[name])
 
     def plain_values(self, name: str) -> list[Any]:
-        """Return the listed values of a parameter, validated, each once."""
-        values = [self.trial(tried, 0).varied[name] for tried in self._corners(name)]
+        """Return the values of a searched parameter that are listed, validated, each once."""
+        values = [trial.varied[name] for trial in self._valid[name]]
         return list({digest_of(value): value for value in values}.values())
 
     def document(self) -> dict[str, Any]:
         """Return what is tried in JSON form, equal for requests that try the same."""
         if not self.is_search:
             return {"trials": sorted(trial.key for trial in self.combinations.trials)}
-        params = next(self.representatives)
+        return self.frame()
+
+    def frame(self) -> dict[str, Any]:
+        """Return what all trials share and where they differ, in JSON form.
+
+        Listed combinations may become more without changing it; what is searched may not.
+        """
+        params = next(iter(self.representatives))
+        fixed = {
+            f"{group}.{name}": value
+            for group, values in params.identity_values(self.model.scope).items()
+            for name, value in values.items()
+            if f"{group}.{name}" not in self.varied
+        }
+        if not self.is_search:
+            return {"fixed": fixed, "varied": sorted(self.varied)}
         spaces = {
             name: [space.low, space.high, space.log, space.step]
             if isinstance(space, Interval)
             else self.plain_values(name)
             for name, space in self.dimensions.items()
         }
-        fixed = {
-            f"{group}.{name}": value
-            for group, values in params.identity_values(self.model.scope).items()
-            for name, value in values.items()
-            if f"{group}.{name}" not in spaces
-        }
         return {"fixed": fixed, "space": spaces}
+
+    @cached_property
+    def _rows(self) -> list[dict[str, Any]]:
+        """The listed combinations as raw values by dotted name."""
+        placed = (self.model.placed(row)[0] for row in self.options.trials)
+        return [
+            {name: single(self.model.find(name), raw) for name, raw in row.items()}
+            for row in placed
+        ]
 
     def _listed(self) -> dict[str, tuple[Any, ...]]:
         return {
@@ -260,36 +293,41 @@ class SweepRequest:
 
     def _assignments(self) -> Iterator[dict[str, Any]]:
         listed = self._listed()
-        rows: list[dict[str, Any]] = self.options.trials or [{}]
-        for row in rows:
-            named = {self.model.find(name).dotted: value for name, value in row.items()}
+        for row in self._rows or [{}]:
             for values in itertools.product(*listed.values()):
-                yield {**named, **dict(zip(listed, values, strict=True))}
+                yield {**row, **dict(zip(listed, values, strict=True))}
 
     def _contradictions(self) -> list[str]:
         problems = []
         for name, space in self.dimensions.items():
-            parameter = self.model.find(name)
-            if not parameter.is_identity:
-                problems.append(f"{name} cannot be swept: it does not change what is computed")
             if isinstance(space, Interval) and self.options.strategy == "grid":
-                short = parameter.name
+                short = self.model.find(name).name
                 problems.append(
                     f"{name} is an interval, which a grid cannot try: list values, like"
                     f" {short}=linspace({space.low:g},{space.high:g},5), or choose strategy tpe or"
                     " random"
                 )
-        rows: set[str] = set()
-        for row in self.options.trials:
-            for name in row:
-                try:
-                    rows.add(self.model.find(str(name)).dotted)
-                except ParamsError as error:
-                    problems += [f"search.trials: {problem}" for problem in error.problems]
-        given = {f"{group}.{name}" for group, fields in self.fixed.items() for name in fields}
+        for place, row in enumerate(self.options.trials):
+            found = self.model.placed({str(name): raw for name, raw in row.items()})[1]
+            problems += [f"search.trials[{place}]: {problem}" for problem in found]
+        if problems:
+            return problems
+        problems = [
+            f"{name} cannot be swept: it does not change what is computed"
+            for name in self.varied
+            if not self.model.find(name).is_identity
+        ]
+        rows = {name for row in self._rows for name in row}
+        # The launchpad fills defaults in: only what differs was meant.
+        given = {
+            f"{group}.{name}"
+            for group, fields in self.fixed.items()
+            for name, raw in fields.items()
+            if f"{group}.{name}" in rows and raw != self.model.find(name).default
+        }
         problems += [
             f"{name} is set in search.trials and beside it: leave it out in one place"
-            for name in sorted(rows & (given | set(self.dimensions)))
+            for name in sorted(given | (rows & set(self.dimensions)))
         ]
         if self.options.trials and self.is_search:
             problems.append(
@@ -300,34 +338,58 @@ class SweepRequest:
                 f"strategy {self.strategy} needs something to vary: give a parameter several values"
                 " or an interval, like learning_rate=log[1e-3..1]"
             )
-        return list(dict.fromkeys(problems))
+        return problems
 
     def _problems_with_fixed(self) -> list[str]:
         """Return what is wrong with the plain values, to report it with what was found before."""
-        try:
-            self.model.validate(self.fixed)
-        except ParamsError as error:
-            varied = tuple(f"{name} is required" for name in self.dimensions)
-            return [problem for problem in error.problems if not problem.startswith(varied)]
-        return []
+        varied = tuple(f"{name} is required" for name in self.varied)
+        found = _problems_with(self.model, self.fixed)
+        return [problem for problem in found if not problem.startswith(varied)]
 
     def _check_ends(self) -> None:
         """Check both ends of every interval and every listed value, before anything is sampled."""
-        problems: dict[str, None] = {}
-        for name in self.dimensions:
-            for tried in self._corners(name):
-                try:
-                    self.trial(tried, 0)
-                except ParamsError as error:
-                    problems.update(dict.fromkeys(error.problems))
-        if problems:
-            raise ParamsError(list(problems))
+        problems = [problem for found in self._tried.values() for problem in found[1]]
+        is_nothing_left = not all(self._valid.values())
+        if problems and (is_nothing_left or not self.options.skip_invalid):
+            raise ParamsError(list(dict.fromkeys(problems)))
 
-    def _corners(self, name: str) -> Iterator[dict[str, Any]]:
-        """Yield the listed values, or the ends, of one dimension with the first of all others."""
-        first = {other: _ends(space)[0] for other, space in self.dimensions.items()}
-        for value in _ends(self.dimensions[name]):
-            yield {**first, name: value}
+    @cached_property
+    def _valid(self) -> Mapping[str, Sequence[Trial]]:
+        """A valid trial for each listed value and each end of an interval, by dotted name."""
+        return {name: found[0] for name, found in self._tried.items()}
+
+    @cached_property
+    def _tried(self) -> Mapping[str, tuple[list[Trial], list[str]]]:
+        """For every dimension, valid trials that take each of its values, and what is wrong."""
+        tried: dict[str, tuple[list[Trial], list[str]]] = {}
+        for name, space in self.dimensions.items():
+            trials, problems = tried[name] = [], []
+            for value in _ends(space):
+                found = self._with(name, value)
+                if isinstance(found, Trial):
+                    trials.append(found)
+                else:
+                    problems += found.problems
+        return tried
+
+    def _with(self, name: str, value: Any) -> Trial | ParamsError:
+        """Return a valid trial that has a value, whatever the others are, or what is wrong."""
+        others = {other: _ends(space) for other, space in self.dimensions.items() if other != name}
+        wrong: list[ParamsError] = []
+        for values in itertools.islice(itertools.product(*others.values()), _MOST_CORNERS):
+            try:
+                return self.trial({name: value, **dict(zip(others, values, strict=True))}, 0)
+            except ParamsError as error:
+                wrong.append(error)
+        return wrong[0]
+
+
+def _problems_with(model: ParamModel, values: Mapping[str, Any]) -> Sequence[str]:
+    try:
+        model.validate(values)
+    except ParamsError as error:
+        return error.problems
+    return ()
 
 
 def key_of(params: ParamSet) -> str:

@@ -6,19 +6,21 @@ trials that need them wait for that task and no other.
 """
 
 import math
+import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from ml_pipeline.errors import MlPipelineError, told
+from ml_pipeline.errors import MlPipelineError, PipelineError
 from ml_pipeline.record import Record
 from ml_pipeline.reuse import Materializer
 from ml_pipeline.stages import Stage
+from ml_pipeline.sweeps.processes import Ended
 from ml_pipeline.sweeps.request import Trial
-from ml_pipeline.sweeps.workers import Made, Task, Workers
+from ml_pipeline.sweeps.workers import Failed, Made, Task, Unusable, Workers
 
 _LIVES: Final = 2
 
@@ -77,7 +79,11 @@ class _Job:
 
 
 class Runner:
-    """Brings trials to the workers and their results back."""
+    """Brings trials to the workers and their results back.
+
+    Attributes:
+        was_cut: whether something was left out because the time was up.
+    """
 
     def __init__(
         self,
@@ -86,6 +92,7 @@ class Runner:
         varied_groups: frozenset[str],
         workers: Callable[[int], Workers],
         timeout_s: float | None = None,
+        deadline: float = math.inf,
     ) -> None:
         """Prepare to run.
 
@@ -94,7 +101,8 @@ class Runner:
             stages: what a trial makes, in order of dependence; the last one judges it.
             varied_groups: names of the groups in which trials differ.
             workers: starts so many workers; called when there is something to compute.
-            timeout_s: seconds after which a cell is given up.
+            timeout_s: seconds after which a task is given up.
+            deadline: when nothing more is begun, on the clock `time.monotonic`.
         """
         self.materializer = materializer
         own = [varied_groups <= set(stage.scope) for stage in stages]
@@ -103,19 +111,20 @@ class Runner:
         ]
         self.own_stages = [stage for stage, is_own in zip(stages, own, strict=True) if is_own]
         self.timeout_s = timeout_s
+        self.deadline = deadline
         self.most_workers = 1
+        self.was_cut = False
         self._start_workers = workers
         self._workers: Workers | None = None
         self._shared: dict[tuple[date | None, tuple[str, ...]], _Shared] = {}
         self._found: deque[Cell] = deque()
         self._queue: deque[_Job] = deque()
-        self._running: dict[Future[Made], _Job] = {}
 
     def add(self, trial: Trial, as_of: date | None) -> bool:
         """Take a cell on.
 
         Returns:
-            Whether something has to be computed for it, as far as can be told yet.
+            Whether it is not done already, as far as can be told yet.
         """
         slots = tuple(stage.slot(trial.params, as_of).run_id for stage in self.shared_stages)
         shared = self._shared.get((as_of, slots))
@@ -128,23 +137,23 @@ class Runner:
 
     def finished(self) -> Iterator[Cell]:
         """Yield cells as they are done, until nothing is left; more may be added meanwhile."""
-        while self._found or self._queue or self._running:
-            while self._found:
-                yield self._found.popleft()
+        while True:
+            if self.is_late:
+                self._drop()
             self._feed()
-            if not self._running:
-                continue
-            done, _ = wait(self._running, return_when=FIRST_COMPLETED)
-            for future in done:
-                self._collect(self._running.pop(future), future)
+            if self._found:
+                yield self._found.popleft()
+            elif self._workers is None or not self._workers.has_busy:
+                return
+            else:
+                until = math.inf if self.is_late else self.deadline
+                for job, answer in self._workers.answers(until):
+                    self._collect(job, answer)
 
-    def drop(self) -> bool:
-        """Give up what has not begun; return whether there was any."""
-        had = bool(self._queue)
-        self._queue.clear()
-        for shared in self._shared.values():
-            shared.waiting.clear()
-        return had
+    @property
+    def is_late(self) -> bool:
+        """Whether the time is up, so that nothing more is begun."""
+        return time.monotonic() > self.deadline
 
     def close(self) -> None:
         """Stop the workers at once."""
@@ -170,13 +179,13 @@ class Runner:
     def _add_own(self, trial: Trial, as_of: date | None, shared: _Shared) -> bool:
         if shared.error is not None:
             self._found.append(Cell(trial, as_of, error=shared.error))
-            return False
+            return True
         records = dict(shared.records)
         try:
             complete = self._look_up(self.own_stages, trial, as_of, records)
         except MlPipelineError as error:
             self._found.append(Cell(trial, as_of, error=str(error)))
-            return False
+            return True
         if complete:
             own = {stage.name: records[stage.name] for stage in self.own_stages}
             self._found.append(self._cell(trial, as_of, own, reused=True))
@@ -193,48 +202,70 @@ class Runner:
             found = self.materializer.decide(stage, trial.params, as_of, records).reuse
             if found is None:
                 return False
-            records[stage.name] = found
+            # A picture is for people, and a sweep holds many records.
+            records[stage.name] = found.model_copy(update={"picture": None})
         return True
 
     def _feed(self) -> None:
-        """Keep every worker busy with one task in hand, and no more: the rest can still change."""
+        """Give every worker that has nothing to do a task."""
         if self._queue and self._workers is None:
             self._workers = self._start_workers(self.most_workers)
-        while self._queue and self._workers and len(self._running) < 2 * self._workers.count:
+        while self._queue and self._workers is not None and self._workers.has_idle:
             job = self._queue.popleft()
-            self._running[self._workers.submit(job.task, self.timeout_s)] = job
+            self._workers.give(job.task, job, self.timeout_s)
 
-    def _collect(self, job: _Job, future: "Future[Made]") -> None:
-        from pebble import ProcessExpired
+    def _drop(self) -> None:
+        """Give up what has not begun."""
+        waiting = [shared.waiting for shared in self._shared.values() if shared.waiting]
+        self.was_cut |= bool(self._queue or waiting)
+        self._queue.clear()
+        for cells in waiting:
+            cells.clear()
 
-        raised = future.exception()
-        made = future.result() if raised is None else None
-        error = None
-        if isinstance(raised, TimeoutError):
-            error = f"it took longer than {self.timeout_s:g} s and was stopped"
-        elif isinstance(raised, ProcessExpired):
+    def _collect(self, job: _Job, answer: Made | Failed | Unusable | Ended) -> None:
+        if isinstance(answer, Unusable):
+            raise PipelineError(answer.reason)
+        if isinstance(answer, Ended) and answer.exitcode is not None:
             job.lives -= 1
             if job.lives:
                 self._queue.appendleft(job)
                 return
-            error = _death(raised.exitcode)
-        elif raised is not None:
-            error = told(raised)
         if job.cell is None:
-            self._share(job.shared, made, error)
-        elif made is not None:
-            trial, as_of = job.cell
-            own = {**job.task.known, **made.records}
+            self._share(job, answer)
+        elif isinstance(answer, Made):
+            own = {**job.task.known, **answer.records}
             own = {stage.name: own[stage.name] for stage in self.own_stages}
-            is_reused = len(made.reused) == len(made.records)
-            self._found.append(self._cell(trial, as_of, own, is_reused))
+            is_reused = len(answer.reused) == len(answer.records)
+            self._found.append(self._cell(*job.cell, own, is_reused))
         else:
-            self._found.append(Cell(*job.cell, error=error))
+            self._found.append(Cell(*job.cell, error=self._reason(job, answer)))
 
-    def _share(self, shared: _Shared, made: Made | None, error: str | None) -> None:
-        shared.is_ready, shared.error = True, error
-        if made is not None:
-            shared.records.update(made.records)
+    def _reason(self, job: _Job, answer: Failed | Ended) -> str:
+        """Say why a task failed."""
+        if isinstance(answer, Failed):
+            return answer.reason
+        names = " and ".join(job.task.selection)
+        if answer.exitcode is None:
+            return f"making {names} took longer than {self.timeout_s:g} s and was stopped"
+        if answer.exitcode == -signal.SIGKILL:
+            return (
+                f"the process that made {names} was killed twice: most likely it needs more memory"
+                " than there is"
+            )
+        by = (
+            f"by {signal.Signals(-answer.exitcode).name}"
+            if answer.exitcode < 0
+            else f"with exit code {answer.exitcode}"
+        )
+        return f"the process that made {names} ended twice {by}"
+
+    def _share(self, job: _Job, answer: Made | Failed | Ended) -> None:
+        shared = job.shared
+        shared.is_ready = True
+        if isinstance(answer, Made):
+            shared.records.update(answer.records)
+        else:
+            shared.error = self._reason(job, answer)
         for trial, as_of in shared.waiting:
             self._add_own(trial, as_of, shared)
         shared.waiting.clear()
@@ -260,9 +291,3 @@ def _task(
 ) -> Task:
     values = trial.params.values(trial.params.model.groups)
     return Task(values, dict(trial.params.origins), as_of, selection, dict(known))
-
-
-def _death(exitcode: int) -> str:
-    if exitcode in (-9, 137):
-        return "its process was killed twice: most likely it needs more memory than there is"
-    return f"its process died twice, with exit code {exitcode}"

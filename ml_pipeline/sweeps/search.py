@@ -6,8 +6,10 @@ depend on what the others had reported by then.)
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+import warnings
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Final, Self
 
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.sweeps.attempts import Attempt, Attempts
@@ -16,6 +18,8 @@ from ml_pipeline.sweeps.runner import Cell, Runner
 from ml_pipeline.sweeps.study import Earlier, Study
 
 _MOST_REPEATS: Final = 50
+_TIME_IS_UP: Final = "the time limit is reached"
+_NOTHING_NEW: Final = "the strategy has nothing new to try"
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +40,7 @@ class Search:
         Args:
             request: what is swept.
             attempts: where results are noted.
-            runner: computes.
+            runner: computes, until the time is up.
             study: proposes.
             in_flight: most trials that are proposed and not yet told.
         """
@@ -47,61 +51,81 @@ class Search:
         self.in_flight = in_flight
         self.ended: str | None = None
         self._flight: list[Attempt] = []
-        self._asked = 0
         self._is_stepwise = request.options.pruner != "none"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave what is unfinished to whoever takes the study up next."""
+        for attempt in self._flight:
+            if attempt.number is not None:
+                self.study.leave(attempt.number)
 
     def resume(self, earlier: Sequence[Earlier]) -> None:
         """Take up what an earlier sweep left: failed and unfinished trials run again."""
-        self._asked = len(earlier)
         for known in earlier:
             if known.state in ("failed", "running"):
-                self._start(self.attempts[known.trial.key])
+                attempt = self.attempts[known.trial.key]
+                attempt.handle = self.study.begin(known.number, known.trial.key)
+                self._start(attempt)
 
-    def run(self, is_late: Callable[[], bool]) -> Iterator[Cell]:
-        """Search, yielding each cell as it is done.
-
-        Args:
-            is_late: tells whether the time is up, so that nothing more is proposed.
-        """
-        self._propose_more(is_late)
+    def run(self) -> Iterator[Cell]:
+        """Search, yielding each cell as it is done."""
+        self._propose_more()
         for cell in self.runner.finished():
             attempt = self.attempts.take(cell)
             if self._is_stepwise and attempt.handle is not None:
                 self._prune_or_go_on(attempt, cell)
+            # One by one: what is proposed next must not depend on who else is done by now.
             while self._flight and self._flight[0].state != "running":
                 self._tell(self._flight.pop(0))
-            self._propose_more(is_late)
+                self._propose_more()
             yield cell
+        if self.runner.was_cut:
+            self.ended = _TIME_IS_UP
 
-    def _propose_more(self, is_late: Callable[[], bool]) -> None:
-        while (
-            self.ended is None
-            and self._asked < self.request.options.n_trials
-            and len(self._flight) < self.in_flight
-        ):
-            if is_late():
-                self.ended = "the time limit is reached"
-            elif (attempt := self._propose()) is None:
-                self.ended = "the space has nothing new to try"
+    def _propose_more(self) -> None:
+        while self.ended is None and len(self._flight) < self.in_flight:
+            missing = self.request.options.n_trials - len(self.study.tried())
+            if missing <= 0:
+                return
+            attempt = None if self.runner.is_late else self._propose()
+            if attempt is None:
+                self.ended = _TIME_IS_UP if self.runner.is_late else _NOTHING_NEW
+                self.attempts.total -= missing * len(self.attempts.dates)
             else:
-                self._asked += 1
                 self._start(attempt)
 
     def _propose(self) -> Attempt | None:
         """Ask the study for something that has not been tried; None where it has nothing."""
+        if len(self.attempts) >= self.request.size:
+            return None
         for _ in range(_MOST_REPEATS):
-            handle, varied = self.study.ask()
+            number, varied = self.study.ask()
             try:
-                trial = self.request.trial(varied, handle.number)
+                trial = self.request.trial(varied, number)
             except ParamsError as error:
-                log.warning("trial %d is not valid: %s", handle.number, error.problems[0])
-                self.study.tell(handle.number, "", None, "invalid")
+                log.warning("trial %d is not valid: %s", number, error.problems[0])
+                self.study.tell(number, None, "invalid")
                 continue
-            twin = self.attempts.get(trial.key)
-            if twin is None:
-                return self.attempts.begin(trial, handle.number, handle)
-            self.study.tell(handle.number, trial.key, twin.value, "duplicate")
+            if trial.key not in self.attempts and trial.key not in self.study.tried():
+                handle = self.study.begin(number, trial.key)
+                return self.attempts.begin(trial, number, handle)
+            self.study.tell(number, self._known_value(trial.key), "duplicate")
         return None
+
+    def _known_value(self, key: str) -> float | None:
+        """Return what came of a parameter set, if the study has been told already."""
+        twin = self.attempts.get(key)
+        if twin is None or any(twin is attempt for attempt in self._flight):
+            return None
+        return twin.value
 
     def _start(self, attempt: Attempt) -> None:
         attempt.state = "running"
@@ -118,7 +142,10 @@ class Search:
         if cell.error is not None:
             attempt.state = "failed"
         else:
-            attempt.handle.report(self.attempts.mean(attempt), step)
+            with warnings.catch_warnings():
+                # What was reported before the sweep was interrupted is the same.
+                warnings.simplefilter("ignore")
+                attempt.handle.report(self.attempts.mean(attempt), step)
             if not attempt.handle.should_prune():
                 self.runner.add(attempt.trial, dates[step])
                 return
@@ -133,4 +160,4 @@ class Search:
             self.study.add(attempt.trial, attempt.value)
         else:
             why = None if attempt.state == "complete" else attempt.state
-            self.study.tell(attempt.number, attempt.trial.key, attempt.value, why)
+            self.study.tell(attempt.number, attempt.value, why)

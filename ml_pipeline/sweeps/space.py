@@ -22,7 +22,7 @@ from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.parameter import Parameter, accepts
 
 _MOST_VALUES: Final = 100_000
-_NUMBER: Final = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_NUMBER: Final = r"[+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _INTERVAL: Final = re.compile(
     rf"(log)?\s*\[\s*({_NUMBER})\s*\.\.\s*({_NUMBER})\s*(?:step\s+({_NUMBER})\s*)?\]"
 )
@@ -47,7 +47,7 @@ class Interval:
 
     Attributes:
         low: smallest value, included.
-        high: largest value, included.
+        high: largest value, included, a whole number of steps away.
         log: whether to sample evenly on a logarithmic scale.
         step: distance of the values, or None for any.
         whole: whether only integers count.
@@ -58,6 +58,12 @@ class Interval:
     log: bool
     step: float | None
     whole: bool
+
+    @property
+    def size(self) -> float:
+        """How many values there are."""
+        step = self.step or (1.0 if self.whole else None)
+        return math.inf if step is None else round((self.high - self.low) / step) + 1
 
 
 Dimension = Values | Interval
@@ -77,8 +83,9 @@ def dimension(parameter: Parameter, raw: Any) -> Dimension | None:
         ParamsError: if it is meant as a space but cannot be read as one.
     """
     if isinstance(raw, list | tuple) and not _is_one_list(parameter, raw):
-        return _values(parameter, list(raw), raw)
-    if not isinstance(raw, str):
+        return _values(parameter, [single(parameter, member) for member in raw], raw)
+    # The launchpad fills defaults in, and a default may look like something else.
+    if not isinstance(raw, str) or raw == parameter.default:
         return None
     text = raw.strip()
     if (match := _INTERVAL.fullmatch(text)) is not None:
@@ -93,13 +100,14 @@ def dimension(parameter: Parameter, raw: Any) -> Dimension | None:
 
 def single(parameter: Parameter, raw: Any) -> Any:
     """Return a plain value without the quotes that keep its commas from being a list."""
-    return _unquoted(parameter, raw.strip()) if isinstance(raw, str) and raw.strip() else raw
+    if not isinstance(raw, str) or not raw.strip() or raw == parameter.default:
+        return raw
+    return _unquoted(parameter, raw.strip())
 
 
 def _is_one_list(parameter: Parameter, raw: list[Any] | tuple[Any, ...]) -> bool:
-    return accepts(parameter.info, list, tuple) and not all(
-        isinstance(member, list | tuple) for member in raw
-    )
+    are_lists = [isinstance(member, list | tuple) for member in raw]
+    return accepts(parameter.info, list, tuple) and not (are_lists and all(are_lists))
 
 
 def _values(parameter: Parameter, items: list[Any], shown: Any) -> Values:
@@ -117,23 +125,27 @@ def _interval(
     parameter: Parameter, text: str, log: str | None, low: str, high: str, step: str | None
 ) -> Interval:
     _refuse_other_than_numbers(parameter, text)
-    first, last = float(low), float(high)
+    first, last, distance = float(low), float(high), float(step or 1)
     problem = ""
-    if first >= last:
+    if not all(map(math.isfinite, (first, last, distance))):
+        problem = "the ends and the step must be finite numbers"
+    elif first >= last:
         problem = f"`low < high` must hold, but got (low={low}, high={high})"
     elif log and first <= 0:
         problem = f"a logarithmic scale starts above 0, but got low={low}"
     elif step is not None and log:
         problem = "a logarithmic interval has no step"
-    elif step is not None and float(step) <= 0:
-        problem = f"step must be > 0, but got {step}"
+    elif not 0 < distance <= last - first and step is not None:
+        problem = f"`0 < step <= high - low` must hold, but got step={step}"
     whole = not accepts(parameter.info, float)
-    ends = [first, last, float(step or 1)]
-    if not problem and whole and any(end != int(end) for end in ends):
+    if not problem and whole and any(end != int(end) for end in (first, last, distance)):
         problem = "the ends and the step must be integers, as the parameter is"
     if problem:
         raise _refusal(f"{parameter.dotted}={text}: {problem}")
-    return Interval(first, last, bool(log), float(step) if step else None, whole)
+    if step is not None:
+        steps = math.floor(round((last - first) / distance, 9))
+        last = _rounded(first + steps * distance)
+    return Interval(first, last, bool(log), distance if step is not None else None, whole)
 
 
 def _called(parameter: Parameter, text: str, name: str, inside: str) -> Values:
@@ -171,8 +183,8 @@ def _refuse_other_than_numbers(parameter: Parameter, text: str) -> None:
 
 
 def _number(text: str) -> float:
-    if not re.fullmatch(_NUMBER, text.strip()):
-        raise ValueError(f"{text.strip()!r} is no number")
+    if not re.fullmatch(_NUMBER, text.strip()) or math.isinf(float(text)):
+        raise ValueError(f"{text.strip()!r} is no finite number")
     return float(text)
 
 
@@ -211,7 +223,7 @@ def _refusal(problem: str) -> ParamsError:
 
 def _rounded(number: float) -> float:
     """Drop the last digits, so that 0.1 steps give 0.3 and not 0.30000000000000004."""
-    return float(f"{number:.12g}")
+    return number if number.is_integer() else float(f"{number:.12g}")
 
 
 _SERIES: Final[Mapping[str, tuple[str, Callable[..., list[float]]]]] = {

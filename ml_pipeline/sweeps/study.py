@@ -6,16 +6,18 @@ that was interrupted proposes what it would have proposed, and a study that was 
 from the store: the same proposals, all of them published.
 """
 
+import contextlib
 import json
 import logging
+import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ml_pipeline.errors import MlPipelineError, ParamsError, StoreUnreachable
+from ml_pipeline.errors import ParamsError, StoreUnreachable
 from ml_pipeline.identity import digest_of
 from ml_pipeline.owner import is_gone, token
 from ml_pipeline.record import Objective
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 _KEY: Final = "key"
 _WHY: Final = "why"
 _OWNER: Final = "owner"
+_NOBODY: Final = "nobody"
+_BASIS: Final = "basis"
+_LOCK_GRACE_S: Final = 5
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +52,35 @@ class Earlier:
     number: int
 
 
+def exists(name: str, storage: str) -> bool:
+    """Whether there is a study of that name.
+
+    Args:
+        name: the study's name.
+        storage: a directory for study files, or the URL of a database.
+
+    Raises:
+        StoreUnreachable: if the storage cannot be read.
+    """
+    file = _file_of(name, storage)
+    if file is not None:
+        return file.exists()
+    import optuna
+
+    with _reaching(storage):
+        return name in optuna.get_all_study_names(storage)
+
+
 class Study:
     """One study, opened or made."""
 
     def __init__(
-        self, request: SweepRequest, objective: Objective, name: str, storage: str
+        self,
+        request: SweepRequest,
+        objective: Objective,
+        name: str,
+        storage: str,
+        basis: Mapping[str, Any],
     ) -> None:
         """Open a study; what is not there is made.
 
@@ -60,67 +89,88 @@ class Study:
             objective: what trials are judged by.
             name: the study's name.
             storage: a directory for study files, or the URL of a database.
+            basis: what decides, beside the parameters, what comes of a trial.
 
         Raises:
-            ParamsError: if the study there is of other parameters.
+            ParamsError: if the study there is of a sweep whose trials cannot be compared with those
+                of this one.
             StoreUnreachable: if the storage cannot be read or written.
         """
         self.request = request
         self.name = name
-        self.direction = objective.direction
-        self.file = None if "://" in storage else Path(storage) / f"{name}.log"
-        self._distributions = _distributions(request)
-        self._study = self._open(storage, objective)
+        self.file = _file_of(name, storage)
+        self._encoded = _encoded(request)
+        self._distributions = _distributions(request, self._encoded)
+        with _reaching(storage):
+            self._study = self._opened(storage, objective)
+            self._refuse_another({"parameters": request.frame(), **basis})
 
     def earlier(self) -> Iterator[Earlier]:
         """Yield the trials that an earlier sweep left, each parameter set once."""
         seen = set()
         states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
         # What succeeded in the end counts, whatever came before.
-        found = sorted(
-            self._study.get_trials(deepcopy=False),
-            key=lambda t: (t.state.name != "COMPLETE", t.number),
-        )
+        found = sorted(self._tried(), key=lambda t: (t.state.name != "COMPLETE", t.number))
         for frozen in found:
-            if frozen.user_attrs.get(_WHY) in ("duplicate", "invalid"):
-                continue
-            if frozen.state.name == "RUNNING" and not is_gone(frozen.user_attrs.get(_OWNER, "")):
+            state = states.get(frozen.state.name, "running")
+            if state == "running" and not _is_left(frozen):
                 continue
             try:
-                trial = self.request.trial(_raw(frozen.params), frozen.number)
+                trial = self.request.trial(self._raw(frozen.params), frozen.number)
             except ParamsError:
                 continue
             if trial.key not in seen:
                 seen.add(trial.key)
-                state = states.get(frozen.state.name, "running")
                 yield Earlier(trial, state, frozen.number)
 
-    def ask(self) -> tuple["optuna.Trial", Mapping[str, Any]]:
-        """Propose a parameter set; return a handle and raw values by dotted name."""
+    def tried(self) -> set[str]:
+        """Return the identities of all parameter sets that any sweep on this study has begun."""
+        return {frozen.user_attrs[_KEY] for frozen in self._tried() if _KEY in frozen.user_attrs}
+
+    def ask(self) -> tuple[int, Mapping[str, Any]]:
+        """Propose a parameter set; return its number and raw values by dotted name."""
         number = len(self._study.get_trials(deepcopy=False))
         self._study.sampler = _sampler(self.request, number)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             handle = self._study.ask(self._distributions)
-        handle.set_user_attr(_OWNER, token())
-        return handle, _raw(handle.params)
+        return handle.number, self._raw(handle.params)
 
-    def tell(self, number: int, key: str, value: float | None, why: str | None = None) -> None:
-        """Note what came of a proposal.
+    def begin(self, number: int, key: str) -> "optuna.Trial | None":
+        """Note that a proposal is being tried by this process.
 
         Args:
             number: its number in the study.
             key: identity of its parameter set.
+
+        Returns:
+            A handle to report to, unless the proposal was answered in an earlier sweep.
+        """
+        handle = self._handle(number)
+        if handle is not None:
+            handle.set_user_attr(_OWNER, token())
+            handle.set_user_attr(_KEY, key)
+        return handle
+
+    def leave(self, number: int) -> None:
+        """Note that nobody is trying a proposal any more, though nothing came of it."""
+        handle = self._handle(number)
+        if handle is not None:
+            handle.set_user_attr(_OWNER, _NOBODY)
+
+    def tell(self, number: int, value: float | None, why: str | None = None) -> None:
+        """Note what came of a proposal.
+
+        Args:
+            number: its number in the study.
             value: the objective, or None where there is none.
             why: ``pruned``, ``failed``, ``duplicate`` or ``invalid``, if it is one.
         """
-        from optuna.trial import Trial, TrialState
+        from optuna.trial import TrialState
 
-        frozen = self._study.get_trials(deepcopy=False)[number]
-        if frozen.state.is_finished():
+        handle = self._handle(number)
+        if handle is None:
             return
-        handle = Trial(self._study, frozen._trial_id)
-        handle.set_user_attr(_KEY, key)
         if why is not None:
             handle.set_user_attr(_WHY, why)
         if why == "pruned":
@@ -132,7 +182,7 @@ class Study:
 
     def is_over(self, number: int) -> bool:
         """Whether a proposal has been answered."""
-        return self._study.get_trials(deepcopy=False)[number].state.is_finished()
+        return self._handle(number) is None
 
     def add(self, trial: Trial, value: float) -> None:
         """Note a finished trial that the study did not propose."""
@@ -140,104 +190,203 @@ class Study:
 
         self._study.add_trial(
             optuna.trial.create_trial(
-                params=_choices(trial.varied),
-                distributions=self._distributions,
+                params={name: self._choice(name, trial.varied[name]) for name in trial.varied},
+                distributions={name: self._distributions[name] for name in trial.varied},
                 value=value,
                 user_attrs={_KEY: trial.key},
             )
         )
 
-    def _open(self, storage: str, objective: Objective) -> "optuna.Study":
+    def _tried(self) -> "list[optuna.trial.FrozenTrial]":
+        """Return the trials that were more than a proposal."""
+        return [
+            frozen
+            for frozen in self._study.get_trials(deepcopy=False)
+            if frozen.user_attrs.get(_WHY) not in ("duplicate", "invalid")
+        ]
+
+    def _handle(self, number: int) -> "optuna.Trial | None":
+        """Return what to write to about a proposal, or None where it has been answered."""
+        from optuna.trial import Trial
+
+        frozen = self._study.get_trials(deepcopy=False)[number]
+        return None if frozen.state.is_finished() else Trial(self._study, frozen._trial_id)
+
+    def _choice(self, name: str, value: Any) -> Any:
+        return json.dumps(value) if name in self._encoded else value
+
+    def _raw(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: json.loads(value) if name in self._encoded else value
+            for name, value in params.items()
+        }
+
+    def _opened(self, storage: str, objective: Objective) -> "optuna.Study":
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        options = self.request.options
-        try:
+
+        def opened() -> optuna.Study:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return optuna.create_study(
                     study_name=self.name,
-                    storage=self._storage(storage),
+                    storage=storage if self.file is None else _journal(self.file),
                     direction=objective.direction,
-                    pruner=_pruner(options.pruner),
+                    pruner=_pruner(self.request.options.pruner),
                     load_if_exists=True,
                 )
-        except OSError as error:
-            raise StoreUnreachable(
-                f"The studies must be readable and writable in {storage}, but are not: {error}."
-                " ML_PIPELINE_STUDIES names another place."
-            ) from error
-        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-            if self.file is None:
-                raise MlPipelineError(
-                    f"Study {self.name} must be readable in {storage}, but is not:"
-                    f" {type(error).__name__}: {error}. Choose another name for the study."
-                ) from error
+
+        if self.file is None:
+            return opened()
+        try:
+            return opened()
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
             aside = self.file.with_suffix(f".damaged-{time.time_ns()}")
             self.file.rename(aside)
             log.warning(
-                "study %s cannot be read (%s) and was put aside as %s; it is made again, and what"
-                " is published is reused",
+                "study %s cannot be read (%s: %s) and was put aside as %s; it is made again, and"
+                " what is published is reused",
                 self.name,
+                type(error).__name__,
                 error,
                 aside.name,
             )
-            return self._open(storage, objective)
+        return opened()
 
-    def _storage(self, storage: str) -> Any:
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
+    def _refuse_another(self, basis: Mapping[str, Any]) -> None:
+        """Refuse a study of other trials; a new one gets to know what it is of."""
+        from optuna.distributions import check_distribution_compatibility
 
-        if self.file is None:
-            return storage
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(self.file)))
+        ours = {part: digest_of(content) for part, content in basis.items()}
+        trials = self._study.get_trials(deepcopy=False)
+        theirs = self._study.user_attrs.get(_BASIS, {} if trials else ours)
+        differing = [part for part, digest in ours.items() if theirs.get(part) != digest]
+        try:
+            for frozen in trials:
+                for name, distribution in frozen.distributions.items():
+                    check_distribution_compatibility(distribution, self._distributions[name])
+        except (ValueError, KeyError):
+            differing = ["parameters"]
+        if differing:
+            problem = (
+                f"search.study must name a study of the same {' and '.join(differing)}, since its"
+                f" trials are compared with each other, but {self.name} is of other ones: choose"
+                " another name, or leave it out"
+            )
+            raise ParamsError([problem])
+        if _BASIS not in self._study.user_attrs:
+            self._study.set_user_attr(_BASIS, ours)
 
 
-def _distributions(request: SweepRequest) -> dict[str, Any]:
+def _file_of(name: str, storage: str) -> Path | None:
+    """Return a study's file, or None where studies are in a database."""
+    # The lock beside the file is a link to it, so the path must hold from everywhere.
+    return None if "://" in storage else Path(storage).expanduser().absolute() / f"{name}.log"
+
+
+def _journal(file: Path) -> "optuna.storages.JournalStorage":
+    """Open a study file.
+
+    Raises:
+        ValueError: if it is damaged.
+    """
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.exists() and _is_cut_off(file):
+        raise ValueError("its last line is cut off")
+    lock = JournalFileSymlinkLock(str(file), _LOCK_GRACE_S)
+    return JournalStorage(JournalFileBackend(str(file), lock))
+
+
+def _is_cut_off(file: Path) -> bool:
+    """Whether a file ends within a line, and nobody is about to complete it."""
+    for _ in range(5):
+        with file.open("rb") as lines:
+            size = lines.seek(0, os.SEEK_END)
+            lines.seek(max(0, size - 1))
+            if lines.read() in (b"", b"\n"):
+                return False
+        time.sleep(0.05)
+    return True
+
+
+def _is_left(frozen: "optuna.trial.FrozenTrial") -> bool:
+    """Whether nobody is going to answer a proposal that is unanswered."""
+    owner = frozen.user_attrs.get(_OWNER, "")
+    return owner == _NOBODY or is_gone(owner)
+
+
+@contextlib.contextmanager
+def _reaching(storage: str) -> Iterator[None]:
+    """Turn what libraries say of a storage that cannot be used into one error."""
+    failures: tuple[type[Exception], ...] = (OSError,)
+    if "://" in storage:
+        from optuna.exceptions import OptunaError
+        from sqlalchemy.exc import SQLAlchemyError
+
+        failures = (OSError, ImportError, OptunaError, SQLAlchemyError)
+    try:
+        yield
+    except failures as error:
+        said = str(error).partition("\n")[0]
+        raise StoreUnreachable(
+            f"The studies must be readable and writable in {storage}, but are not: {said}."
+            " ML_PIPELINE_STUDIES names another place."
+        ) from error
+
+
+def _encoded(request: SweepRequest) -> set[str]:
+    """Return the parameters with values that a study can hold only as JSON."""
+    return {
+        name
+        for name, values in _listed(request).items()
+        if any(isinstance(value, list | dict) for value in values)
+    }
+
+
+def _listed(request: SweepRequest) -> Mapping[str, list[Any]]:
+    """Return the values of every parameter that has no interval, by dotted name."""
+    if request.is_search:
+        return {
+            name: request.plain_values(name)
+            for name, space in request.dimensions.items()
+            if not isinstance(space, Interval)
+        }
+    trials = request.combinations.trials
+    found = {
+        name: [trial.varied[name] for trial in trials if name in trial.varied]
+        for name in request.varied
+    }
+    return {
+        name: list({digest_of(value): value for value in values}.values())
+        for name, values in found.items()
+    }
+
+
+def _distributions(request: SweepRequest, encoded: Collection[str]) -> dict[str, Any]:
     from optuna import distributions as optuna
 
     found: dict[str, Any] = {}
-    if not request.is_search:
-        tried: dict[str, dict[Any, None]] = {}
-        for trial in request.combinations.trials:
-            for name, value in _choices(trial.varied).items():
-                tried.setdefault(name, {})[value] = None
-        for name, values in tried.items():
-            numbers = [v for v in values if isinstance(v, int | float) and type(v) is not bool]
-            if len(numbers) < len(values) or len(set(map(float, numbers))) == 1:
-                found[name] = optuna.CategoricalDistribution(list(values))
-            elif all(isinstance(number, int) for number in numbers):
-                found[name] = optuna.IntDistribution(int(min(numbers)), int(max(numbers)))
-            else:
-                found[name] = optuna.FloatDistribution(min(numbers), max(numbers))
-        return found
     for name, space in request.dimensions.items():
-        if not isinstance(space, Interval):
-            choices = [_choice(value) for value in request.plain_values(name)]
-            found[name] = optuna.CategoricalDistribution(choices)
-        elif space.whole:
+        if isinstance(space, Interval) and space.whole:
             step = int(space.step or 1)
             found[name] = optuna.IntDistribution(int(space.low), int(space.high), space.log, step)
-        else:
+        elif isinstance(space, Interval):
             found[name] = optuna.FloatDistribution(space.low, space.high, space.log, space.step)
+    for name, values in _listed(request).items():
+        are_numbers = {type(value) for value in values} <= {int, float}
+        if request.is_search or not are_numbers:
+            choices = [json.dumps(value) if name in encoded else value for value in values]
+            found[name] = optuna.CategoricalDistribution(choices)
+        # A grid may become finer: a range of numbers can grow, and choices cannot.
+        elif all(isinstance(value, int) for value in values):
+            found[name] = optuna.IntDistribution(min(values), max(values))
+        else:
+            found[name] = optuna.FloatDistribution(min(values), max(values))
     return found
-
-
-def _choices(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _choice(value) for name, value in values.items()}
-
-
-def _choice(value: Any) -> Any:
-    """Write a list or a mapping as JSON: Optuna's choices are plain."""
-    return json.dumps(value) if isinstance(value, list | dict) else value
-
-
-def _raw(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: json.loads(value) if isinstance(value, str) and value[:1] in "[{" and value else value
-        for name, value in params.items()
-    }
 
 
 def _sampler(request: SweepRequest, number: int) -> Any:

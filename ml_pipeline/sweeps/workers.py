@@ -7,29 +7,33 @@ against the fingerprints that the sweep was planned with.
 
 import contextlib
 import importlib
+import math
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ml_pipeline.errors import PipelineError
+from ml_pipeline.errors import PipelineError, told
 from ml_pipeline.recent import RecentValues
 from ml_pipeline.record import Provenance, Record
 from ml_pipeline.reuse import Materializer
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
+from ml_pipeline.sweeps.processes import READY, Processes
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
 
 _KEPT_BYTES: Final = 256 * 2**20
+_LEAST_ROOM_MB: Final = 32
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
 
 _HAS_SERVER: Final = "forkserver" in multiprocessing.get_all_start_methods()
@@ -92,6 +96,28 @@ class Made:
     reused: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Failed:
+    """A task failed.
+
+    Attributes:
+        reason: what was raised, in words.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A worker cannot work at all, and no other could.
+
+    Attributes:
+        reason: why.
+    """
+
+    reason: str
+
+
 def site_of(
     pipeline: Pipeline,
     store: ArtifactStore,
@@ -119,32 +145,12 @@ def site_of(
     )
 
 
-class Workers:
-    """A fixed number of worker processes."""
+class Workers(Processes["Made | Failed | Unusable"]):
+    """Worker processes for one site."""
 
     def __init__(self, site: Site, count: int) -> None:
-        """Start them in the background; the first task waits until they are up."""
-        from pebble import ProcessPool
-
-        self.count = count
-        self._pool = ProcessPool(
-            max_workers=count, initializer=_begin, initargs=(site,), context=_context(site.module)
-        )
-
-    def submit(self, task: Task, timeout_s: float | None) -> "Future[Made]":
-        """Hand a task to the next free worker.
-
-        Args:
-            task: the work.
-            timeout_s: seconds after which the worker is killed and replaced.
-        """
-        future: Future[Made] = self._pool.schedule(_work, args=(task,), timeout=timeout_s)
-        return future
-
-    def close(self) -> None:
-        """Stop at once; what was published stays."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        """Start so many; the first task waits until one is ready."""
+        super().__init__(count, _context(site.module), _serve, site)
 
 
 def warm_up(pipeline: Pipeline) -> None:
@@ -167,11 +173,26 @@ def _context(module: str) -> "BaseContext":
     return context
 
 
-_site_materializer: Materializer | None = None
+def _serve(tasks: "Connection", site: Site) -> None:
+    """Do one task after the other until the sweep is over."""
+    _settle(site)
+    materializer: Materializer | Unusable
+    try:
+        materializer = _materializer(site)
+    except Exception as error:  # noqa: BLE001 - the pipeline's module can raise anything
+        traceback.print_exc()
+        materializer = Unusable(told(error))
+    with contextlib.suppress(EOFError):
+        tasks.send(READY)
+        while True:
+            task = tasks.recv()
+            if isinstance(materializer, Unusable):
+                tasks.send(materializer)
+            else:
+                tasks.send(_answer(materializer, task, site.threads))
 
 
-def _begin(site: Site) -> None:
-    global _site_materializer
+def _settle(site: Site) -> None:
     # Ctrl-C reaches the whole terminal; the sweep decides what happens to its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
@@ -179,11 +200,9 @@ def _begin(site: Site) -> None:
         _print_to(site.output)
     _volunteer_for_the_oom_killer()
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(site.threads)))
-    if site.memory_mb is not None:
-        import resource
 
-        most = site.memory_mb * 2**20
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+def _materializer(site: Site) -> Materializer:
     pipeline = getattr(importlib.import_module(site.module), site.attribute)
     changed = [name for name, code in site.codes.items() if pipeline.stage(name).code != code]
     if changed:
@@ -191,24 +210,33 @@ def _begin(site: Site) -> None:
             f"The code of {', '.join(changed)} has changed since the sweep began. Start it again:"
             " what is done and still current is reused."
         )
-    _site_materializer = Materializer(
+    store = ArtifactStore(site.store)
+    if site.memory_mb is not None:
+        _limit_memory(site.memory_mb)
+    return Materializer(
         pipeline,
-        ArtifactStore(site.store),
+        store,
         site.provenance,
         explain=lambda *_: "a trial of a sweep",
         recent=RecentValues(_KEPT_BYTES),
     )
 
 
-def _work(task: Task) -> Made:
+def _answer(materializer: Materializer, task: Task, threads: int) -> "Made | Failed":
+    try:
+        return _work(materializer, task, threads)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a trial may fail in any way
+        # As text: not every exception survives the way to another process.
+        traceback.print_exc()
+        return Failed(told(error))
+
+
+def _work(materializer: Materializer, task: Task, threads: int) -> Made:
     from threadpoolctl import threadpool_limits
 
-    materializer = _site_materializer
-    if materializer is None:
-        raise PipelineError("A worker must be set up before it works.")
     params = materializer.pipeline.params.validate(task.values, origins=task.origins)
     records, reused = {}, set()
-    with threadpool_limits(limits=int(os.environ[_THREAD_VARIABLES[0]])):
+    with threadpool_limits(limits=threads):
         for outcome in materializer.run(params, task.as_of, task.selection, task.known):
             name = outcome.record.asset
             # A picture is for people; nobody in this process looks.
@@ -216,6 +244,27 @@ def _work(task: Task) -> Made:
             if outcome.reused:
                 reused.add(name)
     return Made(records, frozenset(reused))
+
+
+def _limit_memory(most_mb: int) -> None:
+    import resource
+
+    used_mb = _used_bytes() / 2**20
+    if most_mb < used_mb + _LEAST_ROOM_MB:
+        raise PipelineError(
+            f"search.trial_memory_mb must be at least {math.ceil(used_mb + _LEAST_ROOM_MB)}, but is"
+            f" {most_mb}: a worker takes {math.ceil(used_mb)} MiB before it computes anything."
+        )
+    resource.setrlimit(resource.RLIMIT_DATA, (most_mb * 2**20, most_mb * 2**20))
+
+
+def _used_bytes() -> int:
+    """Return what counts towards the limit of this process, where that is known."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 @contextlib.contextmanager
