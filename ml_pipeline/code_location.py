@@ -23,7 +23,9 @@ def code_location(
     dates_per_run: int = 32,
     studies: Callable[[], str] = lambda: settings().studies_root,
 ) -> dg.Definitions:
-    """Return the definitions of a pipeline: its assets, its sweep, resources and executor.
+    """Return the definitions of a pipeline: its assets, resources and executor.
+
+    Where a stage declares an objective, there are also an asset that sweeps and a leaderboard.
 
     Runs happen in one process: starting more costs seconds for each, and stages do their own work
     in parallel where there is any.
@@ -37,15 +39,21 @@ def code_location(
         studies: returns the directory or database URL of Optuna's studies; called once in each run.
     """
     assets = pipeline_assets(pipeline, partitions, dates_per_run, group_name=pipeline.name)
-    sweep = sweep_asset(pipeline, partitions, group_name=pipeline.name)
-    board = leaderboard_asset(pipeline, store_root, group_name=pipeline.name, after=SWEEP)
+    beside: list[dg.AssetsDefinition] = []
+    if any(stage.judged_by is not None for stage in pipeline.stages.values()):
+        # A group of their own: "Materialize all" of the pipeline should not start a sweep.
+        aside = f"{pipeline.name}_sweeps"
+        beside = [
+            sweep_asset(pipeline, partitions, group_name=aside),
+            leaderboard_asset(pipeline, store_root, group_name=aside, after=SWEEP),
+        ]
     keys = (PARAMS, IO_MANAGER, SWEEP)
 
     def ops() -> list[str]:
-        return [assets.op.name, sweep.op.name, board.op.name]
+        return [made.op.name for made in (assets, *beside)]
 
     return dg.Definitions(
-        assets=[assets, sweep, board],
+        assets=[assets, *beside],
         jobs=[dg.define_asset_job(JOB, dg.AssetSelection.assets(*pipeline.stages))],
         resources={
             PARAMS: params_resource(pipeline.params, keys, ops),

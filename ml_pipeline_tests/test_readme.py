@@ -90,7 +90,7 @@ def test_readme_own_pipeline_runs_and_refuses(tmp_path: Path) -> None:
     use = """
         import dagster as dg, houses
         from ml_pipeline.errors import ParamsError
-        job = houses.defs.resolve_implicit_global_asset_job_def()
+        job = houses.defs.resolve_job_def("run_pipeline")
         instance = dg.DagsterInstance.ephemeral()
         def run(**fit):
             return job.execute_in_process(
@@ -116,13 +116,13 @@ def test_readme_launchpad_block_is_valid_run_config(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ML_PIPELINE_HOME", str(tmp_path / "home"))
-    (body,) = _blocks("yaml")
+    (body,) = [body for body in _blocks("yaml") if "  params:" in body]
     (tmp_path / "config.yaml").write_text(body)
     assert yaml.safe_load(body)["resources"]["params"]["config"]["data"] == {"dataset": "customers"}
     script = """
 import dagster as dg, yaml
 from ml_pipeline.definitions import defs
-job = defs.resolve_implicit_global_asset_job_def()
+job = defs.resolve_job_def("run_pipeline")
 result = job.execute_in_process(
     instance=dg.DagsterInstance.ephemeral(), partition_key="1998-05-31",
     run_config=yaml.safe_load(open("config.yaml")),
@@ -133,6 +133,27 @@ assert made["model"]["training.learning_rate"].value == 0.2
 assert made["model"]["data.dataset"].value == "customers"
 """
     done = _run([sys.executable, "-c", script], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_readme_sweep_block_is_valid_run_config(tmp_path: Path) -> None:
+    (body,) = [body for body in _blocks("yaml") if "  sweep:" in body]
+    (tmp_path / "config.yaml").write_text(body)
+    script = """
+import dagster as dg, yaml
+from ml_pipeline.definitions import defs
+if __name__ == "__main__":
+    job = defs.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        instance=dg.DagsterInstance.ephemeral(), partition_key="1998-05-31",
+        run_config=yaml.safe_load(open("config.yaml")), asset_selection=[dg.AssetKey("sweep")],
+    )
+    (made,) = result.get_asset_materialization_events()
+    assert made.materialization.metadata["trials"].value == 9
+    assert made.materialization.metadata["failed"].value == 0
+"""
+    (tmp_path / "script.py").write_text(script)
+    done = _run([sys.executable, "script.py"], tmp_path)
     assert done.returncode == 0, done.stderr
 
 
