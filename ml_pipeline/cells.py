@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final
 
 from ml_pipeline import catalog
@@ -17,7 +17,7 @@ from ml_pipeline.catalog import Entry
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.given import like
 from ml_pipeline.identity import digest_of
-from ml_pipeline.params import ParamSet
+from ml_pipeline.params import ParamModel, ParamSet
 from ml_pipeline.record import Objective, Record
 from ml_pipeline.stages import Pipeline, Stage
 from ml_pipeline.store import ArtifactStore
@@ -79,7 +79,9 @@ def judged_cell(pipeline: Pipeline, records: Sequence[Record]) -> Cell:
         records: the record of what judged, then those of all that it was made from.
     """
     judged = records[0]
-    params = like(pipeline.params, judged.identity, "").values
+    literals = _added_since(pipeline.params)
+    recorded: Mapping[str, Mapping[str, Any]] = judged.identity.get("params") or {}
+    params = {group: {**literals.get(group, {}), **recorded[group]} for group in recorded}
     return Cell(
         asset=judged.asset,
         params=params,
@@ -149,6 +151,12 @@ def cells_of(
     chosen = catalog.matching(catalog.newest(found), where)
     upstream = _upstream(store, chosen)
     return [judged_cell(pipeline, _lineage(entry.record, upstream)) for entry in chosen]
+
+
+@cache
+def _added_since(model: ParamModel) -> Mapping[str, Mapping[str, Any]]:
+    """Return what results had in effect that are older than a parameter, by group."""
+    return like(model, {"params": {group: {} for group in model.scope}}, "").values
 
 
 def _upstream(store: ArtifactStore, found: Iterable[Entry]) -> dict[str, Record]:

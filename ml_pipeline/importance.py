@@ -15,7 +15,6 @@ LEAST_ROWS: Final = 8
 
 _TREES: Final = 100
 _REPEATS: Final = 10
-_MOST_ROWS: Final = 1000
 
 
 def parameter_importance(group: Group) -> dict[str, float]:
@@ -23,7 +22,7 @@ def parameter_importance(group: Group) -> dict[str, float]:
 
     Empty where there are too few ranked rows, or nothing that differs among them.
     """
-    rows = group.ranked[:_MOST_ROWS]
+    rows = group.ranked
     names = [name for name in group.varying if len({repr(row.flat.get(name)) for row in rows}) > 1]
     means = [row.mean for row in rows if row.mean is not None]
     if len(rows) < LEAST_ROWS or len(names) < 2 or len(set(means)) < 2:

@@ -21,6 +21,10 @@ JOB: Final = "run_pipeline"
 """Name of the job that the links open."""
 
 
+# The one in C is ten times faster, and not everywhere.
+_DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
 def launchpad_link(
     url: str,
     location: str,
@@ -36,7 +40,7 @@ def launchpad_link(
         dates: in order; those between the first and the last are asked for as well.
     """
     asked: Any = {"resources": {PARAMS: {"config": {g: dict(v) for g, v in params.items() if v}}}}
-    fields = {"config": yaml.safe_dump(asked, sort_keys=False, allow_unicode=True)}
+    fields = {"config": yaml.dump(asked, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)}
     for place, (key, value) in enumerate(_tags(dates).items()):
         fields |= {f"tags[{place}][key]": key, f"tags[{place}][value]": value}
     page = f"{url.rstrip('/')}/locations/{quote(location)}/jobs/{JOB}/playground/setup"

@@ -11,9 +11,9 @@ Two results are ranked together only if they answer the same question:
   seen: declare one.
 
 Within a group, rows are ranked over the dates that give the most to compare: of the sets of dates
-that some row has, the one for which rows with all of it, times dates, is largest. The union of all
-dates would let one run at another date disqualify every other row. Rows without some of the dates
-stand below, unranked, with what they lack.
+that some row has, the one for which rows with all of it, times dates, is largest; or a larger one
+that most of these rows have. The union of all dates would let one run at another date disqualify
+every other row. Rows without some of the dates stand below, unranked, with what they lack.
 """
 
 import math
@@ -431,12 +431,16 @@ def _group(results: Sequence[_Results], given: Sequence[date | None] | None) -> 
 
 def _most_to_compare(results: Sequence[_Results]) -> list[date | None]:
     sets = Counter(row.days for row in results)
-    gains = []
-    for days in sets:
-        rows = sum(count for other, count in sets.items() if days <= other)
-        gains.append((rows * len(days), len(days), sorted(days, key=_order)))
-    # Of equal gains the later dates.
-    return max(gains, key=lambda gain: (*gain[:2], [_order(day) for day in gain[2]]))[2]
+    having = {days: sum(n for other, n in sets.items() if days <= other) for days in sets}
+
+    def gain(days: Iterable[date | None]) -> tuple[int, list[tuple[bool, date]]]:
+        # Of equal gains the later dates.
+        found = frozenset(days)
+        return having[found] * len(found), sorted(map(_order, found), reverse=True)
+
+    most = max(having, key=gain)
+    larger = [days for days in having if most < days and 2 * having[days] > having[most]]
+    return sorted(max(larger, key=gain, default=most), key=_order)
 
 
 def _row(results: _Results, dates: Sequence[date | None], objective: Objective) -> Row:
