@@ -61,6 +61,21 @@ class DagsterUi:
         """How the run ended whose page this is."""
         return self.page.get_by_text(re.compile("^(Success|Failure|Canceled)$"))
 
+    def reexecute(self, dagster_run_id: str) -> str:
+        """Execute a run again as it was; return the new one's id, whose page is then open."""
+        self.go(f"/runs/{dagster_run_id}")
+        self.page.get_by_role("button", name="Re-execute all (*)").click()
+        self.page.wait_for_url(lambda url: "/runs/" in url and dagster_run_id not in url)
+        return self.launched_run()
+
+    def relaunch(self, dagster_run_id: str, job: str, config: str) -> None:
+        """Open the launchpad of a job on what a run had, type other config, and launch it."""
+        page = f"/locations/ml_pipeline.definitions/jobs/{job}/playground"
+        self.go(f"{page}/setup-from-run/{dagster_run_id}")
+        expect(self.page.get_by_text(f"From run {dagster_run_id[:8]}")).to_be_visible()
+        self._type_config(self.page.locator("body"), config)
+        self.page.get_by_role("button", name="Launch Run").click()
+
     def backfill(self, partitions: str, config: str) -> str:
         """Launch all assets for many partitions with the dialog; return the backfill's id."""
         self._open_group()

@@ -51,6 +51,7 @@ query($asset: [String!]!) {
           ... on IntMetadataEntry { intRepr }
           ... on FloatMetadataEntry { floatValue }
           ... on BoolMetadataEntry { boolValue }
+          ... on JsonMetadataEntry { jsonString }
         }
       }
     }
