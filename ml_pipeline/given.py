@@ -120,11 +120,25 @@ def like(model: ParamModel, identity: Mapping[str, Any], origin: str) -> Layer:
         identity: the document that the run's id was made of.
         origin: what to call the run.
     """
-    values = {}
-    for group, recorded in (identity.get("params") or {}).items():
-        added = {p.name: p.absent_as for p in model.parameters(group) if p.absent_as is not ...}
-        values[group] = {**added, **recorded}
-    return Layer(origin, values)
+    return Layer(origin, completed(model, identity.get("params") or {}))
+
+
+def completed(
+    model: ParamModel, recorded: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return the values of an earlier run with what it had in effect for fields added since.
+
+    Args:
+        model: the parameters as they are now.
+        recorded: what was written down then, ``{group: {field: value}}``.
+    """
+    return {
+        group: {
+            **{p.name: p.absent_as for p in model.parameters(group) if p.absent_as is not ...},
+            **values,
+        }
+        for group, values in recorded.items()
+    }
 
 
 def shown(value: Any) -> str:

@@ -6,6 +6,7 @@ from datetime import date
 
 from ml_pipeline.catalog import Entry, lineage
 from ml_pipeline.errors import ArtifactMissing, ParamsError
+from ml_pipeline.given import completed
 from ml_pipeline.params import ParamModel, ParamSet
 from ml_pipeline.provenance import versions
 from ml_pipeline.record import Record
@@ -37,7 +38,8 @@ def recorded_params(model: ParamModel, record: Record) -> ParamSet:
     """
     try:
         scope = {name: model.groups[name] for name in model.scope if name in record.params}
-        return ParamModel(**scope).validate(record.params, origins=record.origins)
+        values = completed(model, record.params)
+        return ParamModel(**scope).validate(values, origins=record.origins)
     except ParamsError as error:
         raise ParamsError(
             [

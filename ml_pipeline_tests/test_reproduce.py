@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ml_pipeline.catalog import Entry
 from ml_pipeline.errors import ArtifactMissing, ParamsError
-from ml_pipeline.params import ParamGroup, ParamModel
+from ml_pipeline.params import ParamGroup, ParamModel, added_later
 from ml_pipeline.provenance import provenance
 from ml_pipeline.reproduce import Comparison, recorded_params, reproduce
 from ml_pipeline.reuse import Materializer, Outcome
@@ -203,3 +203,14 @@ def test_reproduce_of_a_renamed_label_finds_no_fault(bench: Bench, clean: Artifa
     assert toy().stage("score").slot(PARAMS.parse({"region": "so/uth %41 é"}), DAY).path in str(
         list(clean.directories("score"))
     )
+
+
+def test_recorded_params_of_a_field_added_since_are_what_was_in_effect(bench: Bench) -> None:
+    class Later(Shape):
+        decay: float = Field(default=0.9, json_schema_extra=added_later(0.0))
+
+    record = bench.run()["features"].record
+    model = ParamModel(data=Data, shape=Later)
+    params = recorded_params(model, record)
+    assert params.values(["shape"])["shape"]["decay"] == 0.0
+    assert params.identity_values(["shape"]) == {"shape": record.identity["params"]["shape"]}
