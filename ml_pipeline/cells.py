@@ -18,7 +18,7 @@ from ml_pipeline.errors import PipelineError
 from ml_pipeline.given import like
 from ml_pipeline.identity import digest_of
 from ml_pipeline.params import ParamModel, ParamSet
-from ml_pipeline.record import Objective, Record
+from ml_pipeline.record import Input, Objective, Record
 from ml_pipeline.stages import Pipeline, Stage
 from ml_pipeline.store import ArtifactStore
 
@@ -149,8 +149,8 @@ def cells_of(
 
     found = catalog.entries(store, [judging_stage(pipeline).name], is_between)
     chosen = catalog.matching(catalog.newest(found), where)
-    upstream = _upstream(store, chosen)
-    return [judged_cell(pipeline, _lineage(entry.record, upstream)) for entry in chosen]
+    upstream = _Upstream(store, chosen)
+    return [judged_cell(pipeline, upstream.lineage(entry.record)) for entry in chosen]
 
 
 @cache
@@ -159,27 +159,65 @@ def _added_since(model: ParamModel) -> Mapping[str, Mapping[str, Any]]:
     return like(model, {"params": {group: {} for group in model.scope}}, "").values
 
 
-def _upstream(store: ArtifactStore, found: Iterable[Entry]) -> dict[str, Record]:
-    """Read what results were made from, each once, by path."""
-    known: dict[str, Record] = {}
-    waiting = [entry.record for entry in found]
-    while waiting:
-        paths = {read.path for record in waiting for read in record.inputs.values()} - set(known)
-        new = {entry.path: entry.record for entry in catalog.readable(store, sorted(paths))}
-        known |= new
-        waiting = list(new.values())
-    return known
+class _Upstream:
+    """What results were made from.
+
+    A stage whose code has changed may give the same bytes as before. What was made from them is
+    then up to date, though it names the revision that the old code made. So an input counts as the
+    newest revision with the same parameters and the same bytes.
+    """
+
+    def __init__(self, store: ArtifactStore, found: Iterable[Entry]) -> None:
+        self._store = store
+        self._listed: dict[str, dict[str, list[str]]] = {}
+        self._newest: dict[tuple[str, str], Record] = {}
+        waiting = [entry.record for entry in found]
+        while waiting:
+            waiting = self._read(waiting)
+
+    def lineage(self, judged: Record) -> list[Record]:
+        """Return a record, then those of all that it was made from."""
+        known = {judged.asset: judged}
+        waiting = [judged]
+        while waiting:
+            for name, read in waiting.pop().inputs.items():
+                record = self._newest.get(_bytes_of(read))
+                if name not in known and record is not None:
+                    known[name] = record
+                    waiting.append(record)
+        return list(known.values())
+
+    def _read(self, records: Sequence[Record]) -> list[Record]:
+        """Read the inputs of some records that are not known yet."""
+        wanted = {
+            _bytes_of(read): name
+            for record in records
+            for name, read in record.inputs.items()
+            if _bytes_of(read) not in self._newest
+        }
+        slots = {(slot, name) for (slot, _), name in wanted.items()}
+        paths = [path for slot, name in sorted(slots) for path in self._revisions(name, slot)]
+        for entry in catalog.readable(self._store, paths):
+            key = _slot_of(entry.path), entry.record.content.digest
+            known = self._newest.get(key)
+            if known is None or known.started_at < entry.record.started_at:
+                self._newest[key] = entry.record
+        return [self._newest[key] for key in wanted if key in self._newest]
+
+    def _revisions(self, asset: str, slot: str) -> list[str]:
+        if asset not in self._listed:
+            listed = self._listed[asset] = {}
+            for path in self._store.directories(asset):
+                listed.setdefault(_slot_of(path), []).append(path)
+        return self._listed[asset].get(slot, [])
 
 
-def _lineage(judged: Record, upstream: Mapping[str, Record]) -> list[Record]:
-    known = {judged.asset: judged}
-    waiting = [judged]
-    while waiting:
-        for name, read in waiting.pop().inputs.items():
-            if name not in known and read.path in upstream:
-                known[name] = upstream[read.path]
-                waiting.append(known[name])
-    return list(known.values())
+def _bytes_of(read: Input) -> tuple[str, str]:
+    return _slot_of(read.path), read.digest
+
+
+def _slot_of(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _dataset(

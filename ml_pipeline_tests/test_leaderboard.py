@@ -186,8 +186,10 @@ def test_dates_asked_for_are_those_compared() -> None:
         ),
         (
             {"objective": Objective(metric="error", direction="maximize")},
-            "compared by error (maximize, baseline none) instead of error"
-            + " (minimize, baseline naive_error)",
+            (
+                "compared by error (maximize, baseline none) instead of error"
+                " (minimize, baseline naive_error)"
+            ),
         ),
         (
             {"naive": 0.6, "holdout": 28},
@@ -285,8 +287,10 @@ def test_declared_metric_needs_no_direction_and_takes_another() -> None:
         (
             "eror",
             "minimize",
-            "'eror' is none of the metrics of these results. Did you mean 'error'?"
-            + " There are error, naive_error",
+            (
+                "'eror' is none of the metrics of these results. Did you mean 'error'?"
+                " There are error, naive_error"
+            ),
         ),
         (
             "wape",
