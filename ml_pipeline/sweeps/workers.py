@@ -126,11 +126,16 @@ def site_of(
     threads: int,
     memory_mb: int | None,
 ) -> Site:
-    """Describe a pipeline so that another process finds it.
+    """Describe a pipeline and a store so that another process finds them.
 
     Raises:
-        PipelineError: if it is no module's attribute.
+        PipelineError: if the pipeline is no module's attribute, or the store in memory.
     """
+    if store.uri.lower().startswith("memory:"):
+        raise PipelineError(
+            f"The store of a sweep must be where other processes reach it, but is in memory"
+            f" ({store.uri}). Set ML_PIPELINE_STORE to a directory or a bucket."
+        )
     names = dict.fromkeys(stage.function.__module__ for stage in pipeline.stages.values())
     for name in names:
         for attribute, value in vars(sys.modules[name]).items():

@@ -1,0 +1,116 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_pipeline.errors import ParamsError
+from ml_pipeline.sweeps.rows import read_rows
+from ml_pipeline_tests.sweeps.conftest import asked
+
+ROWS = [{"learning_rate": 0.1, "depth": 2}, {"learning_rate": 0.2, "depth": 3}]
+
+FILES = {
+    "trials.csv": "learning_rate,depth\n0.1,2\n0.2,3\n",
+    "bom.csv": "\ufefflearning_rate, depth\r\n 0.1 ,2\r\n\r\n0.2,3\r\n",
+    "trials.json": json.dumps(ROWS),
+    "named.json": json.dumps({"trials": ROWS}),
+    "trials.yaml": "- {learning_rate: 1e-1, depth: 2}\n- learning_rate: 0.2\n  depth: 3\n",
+    "named.yml": "trials:\n- {learning_rate: 0.1, depth: 2}\n- {learning_rate: 0.2, depth: 3}\n",
+    "trials.toml": "[[trials]]\nlearning_rate = 0.1\ndepth = 2\n"
+    "[[trials]]\nlearning_rate = 0.2\ndepth = 3\n",
+    "grouped.yaml": "- fit: {learning_rate: 0.1, depth: 2}\n- {fit.learning_rate: 0.2, depth: 3}\n",
+}
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    file = folder / name
+    file.write_bytes(text.encode())
+    return file
+
+
+@pytest.mark.parametrize("name", list(FILES))
+def test_read_rows_of_every_format_gives_the_same_trials(tmp_path: Path, name: str) -> None:
+    rows = read_rows(written(tmp_path, name, FILES[name]))
+    trials = asked(search={"trials": rows}).combinations.trials
+    assert [dict(trial.varied) for trial in trials] == [
+        {"fit.learning_rate": 0.1, "fit.depth": 2},
+        {"fit.learning_rate": 0.2, "fit.depth": 3},
+    ]
+    assert [trial.params.origin("fit.depth") for trial in trials] == ["sweep", "sweep"]
+
+
+def test_read_rows_of_a_csv_file_leaves_empty_cells_at_their_default(tmp_path: Path) -> None:
+    text = 'depth,bias,weights,label\n1e1,none,"[1, 2]",\n,0.5,,"a,b"\n'
+    trials = asked(search={"trials": read_rows(written(tmp_path, "t.csv", text))}).combinations
+    assert [trial.params.values(["fit"])["fit"] for trial in trials.trials] == [
+        {
+            "learning_rate": 0.1,
+            "depth": depth,
+            "bias": bias,
+            "weights": weights,
+            "fancy": False,
+            "label": label,
+            "act": "compute",
+        }
+        for depth, bias, weights, label in [(10, None, [1, 2], "v1"), (3, 0.5, [1], "a,b")]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("t.csv", "", "must have a line of names and at least one of values"),
+        ("t.csv", "depth\n", "must have a line of names and at least one of values"),
+        ("t.csv", "depth,depth\n1,2\n", "must name every column, and no two alike"),
+        ("t.csv", "depth,\n1,2\n", "must name every column, and no two alike"),
+        ("t.csv", "depth,rows\n1\n", "must have 2 values in each row, but row 2 has 1"),
+        ("t.json", "{}", "must be a list of mappings, one for each trial"),
+        ("t.json", "[1]", "must be a list of mappings, one for each trial"),
+        ("t.json", "[]", "must list at least one trial, but is empty"),
+        ("t.json", "[", "t.json"),
+        ("t.txt", "depth", "t.txt"),
+    ],
+)
+def test_read_rows_of_a_file_that_is_none_says_why(
+    tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    with pytest.raises(ParamsError) as caught:
+        read_rows(written(tmp_path, name, text))
+    assert told in str(caught.value)
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.json"])
+def test_read_rows_of_a_file_that_is_not_there_says_so(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ParamsError, match=name):
+        read_rows(tmp_path / name)
+
+
+def test_read_rows_of_a_csv_file_that_is_no_text_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(b"depth\n\xff\n")
+    with pytest.raises(ParamsError, match="must be UTF-8 text"):
+        read_rows(file)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{"dept": 1}], "search.trials[0]: 'dept' does not exist. Did you mean 'depth'?"),
+        (
+            [{"depth": 1, "fit.depth": 2}],
+            "search.trials[0]: fit.depth is set twice: give it one value",
+        ),
+        (
+            [{"home": "a"}],
+            "around.home cannot be swept: it does not change what is computed",
+        ),
+        ([3], "search.trials[0] must be a mapping of parameters, but got 3"),
+        ([{"depth": 0}], "fit.depth must be integer >= 1 and <= 64, but got 0"),
+    ],
+)
+def test_trials_that_cannot_be_read_are_refused(rows: list[Any], told: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        asked(search={"trials": rows})
+    assert caught.value.problems == (told,)
