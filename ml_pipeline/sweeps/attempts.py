@@ -179,6 +179,8 @@ class Attempts(dict[str, Attempt]):
     def close(self) -> None:
         """Note that nothing more will come."""
         for attempt in self.values():
+            done = attempt.cells
+            attempt.cells = {day: done[day] for day in self.dates if day in done}
             if attempt.state == "running":
                 attempt.state = "unfinished"
 

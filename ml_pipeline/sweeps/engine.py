@@ -193,7 +193,12 @@ class Sweep:
             "objective": self.objective.model_dump() if self.objective else None,
             "dates": [str(day) for day in self.dates],
             "code": [stage.code for stage in self.stages],
-            "data": [_external(stage, params, day) for stage in self.stages for day in self.dates],
+            "data": [
+                _external(stage, params, day)
+                for stage in self.stages
+                if stage.reads is not None
+                for day in self.dates
+            ],
         }
 
     def _attempts(self) -> Attempts:

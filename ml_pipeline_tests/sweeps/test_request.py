@@ -291,7 +291,7 @@ def test_objective_of_a_grid_over_what_decides_it_is_none() -> None:
 
 
 def test_objective_of_a_search_on_a_pipeline_without_one_has_to_be_named() -> None:
-    with pytest.raises(ParamsError, match="'score' declares none: set search.metric"):
+    with pytest.raises(ParamsError, match="'score' declares none: set search"):
         objective_of(NO_OBJECTIVE, asked(depth="[1..3]"))
     assert objective_of(NO_OBJECTIVE, asked(depth="1,2")) is None
 
@@ -322,10 +322,9 @@ _SEARCH = st.dictionaries(
 def test_request_of_anything_is_read_or_refused(values: dict[str, Any], search: Any) -> None:
     try:
         request = SweepRequest.parse(PARAMS, {**values, "search": search})
-    except ParamsError as error:
-        assert error.problems
-    else:
-        assert next(request.representatives)
+    except ParamsError:
+        return
+    assert next(request.representatives)
 
 
 _LISTS = st.fixed_dictionaries(

@@ -1,3 +1,4 @@
+import itertools
 import json
 import math
 from typing import Any
@@ -194,8 +195,7 @@ def test_dimension_of_any_text_is_read_or_refused(name: str, text: str) -> None:
     parameter = PARAMS.find(name)
     try:
         space = dimension(parameter, text)
-    except ParamsError as error:
-        assert error.problems
+    except ParamsError:
         return
     if space is None:
         single(parameter, text)
@@ -243,7 +243,7 @@ def test_dimension_log_has_equal_ratios(first: float, last: float, count: int) -
     values = read("learning_rate", f"log({first!r},{last!r},{count})")
     ratio = (last / first) ** (1 / (count - 1))
     assert math.isclose(values[0], first, rel_tol=1e-10)
-    for one, next_one in zip(values, values[1:], strict=False):
+    for one, next_one in itertools.pairwise(values):
         assert math.isclose(next_one / one, ratio, rel_tol=1e-9)
 
 
