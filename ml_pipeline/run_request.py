@@ -162,8 +162,8 @@ class Rules:
     Attributes:
         pipeline: the stages.
         refuses_day: says why a day cannot be asked for, if it cannot.
-        refuses: says why values, valid or not, cannot be asked for here; it gets those that a
-            request gives, raw, by dotted name.
+        refuses: says why values, valid or not, cannot be asked for here; it gets them by dotted
+            name, raw as a request gives them, or one parameter set of a sweep after the other.
         standing: raw values of the parameters that a request does not name.
     """
 
@@ -202,8 +202,17 @@ def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
     dates = _dates(reading, rules.refuses_day)
     selection = _selection(reading, rules.pipeline)
     values = _values(reading, rules)
-    if "search" in document:
-        reading.problems.append("search cannot be asked for yet: leave it out")
+    if SEARCH in document:
+        if selection is not None:
+            reading.problems.append("select does not go with search: a sweep makes all assets")
+        return requested_sweep(
+            rules.pipeline,
+            {**nested(values), SEARCH: document[SEARCH] or {}},
+            dates,
+            dict.fromkeys(values, origin),
+            reading.problems,
+            lambda params: rules.refuses(_dotted(params)),
+        )
     params = model.validate(nested(values), origin, reading.problems)
     return requested_run(rules.pipeline, params, dates, selection)
 
@@ -279,8 +288,18 @@ def _values(reading: _Reading, rules: Rules) -> dict[str, Any]:
         params = {}
     standing, problems = rules.pipeline.params.placed(rules.standing)
     values, more = rules.pipeline.params.placed(params)
-    reading.problems += [*problems, *more, *rules.refuses(values)]
+    reading.problems += [*problems, *more]
+    if SEARCH not in reading.document:
+        reading.problems += rules.refuses(values)
     return standing | values
+
+
+def _dotted(params: ParamSet) -> dict[str, Any]:
+    return {
+        f"{group}.{name}": value
+        for group, values in params.values().items()
+        for name, value in values.items()
+    }
 
 
 def _shown(value: Any) -> str:

@@ -86,8 +86,8 @@ class Settings(BaseSettings):
         default=28, description="how many last days the weekly sweep covers"
     )
     weekly_sweep: Mapping[str, Any] = Field(
-        default_factory=dict,
-        description="what the weekly sweep varies: params and search, as in a request file",
+        default={"params": {"learning_rate": [0.05, 0.1, 0.2]}, "search": {}},
+        description="params and search of the weekly sweep, as in a request file; {} for none",
     )
     studies: str = Field(
         default="",

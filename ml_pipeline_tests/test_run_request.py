@@ -100,7 +100,6 @@ def test_request_with_many_problems_names_all_of_them() -> None:
         "rows": 3,
         "params": {"fit": {"learning_rate": 99, "worker": 1}, "region": "moon"},
         "select": ["modle"],
-        "search": {"strategy": "tpe"},
     }
     assert problems(document, rules) == [
         "'parms' does not exist. Did you mean 'params'?",
@@ -109,7 +108,6 @@ def test_request_with_many_problems_names_all_of_them() -> None:
         "select: 'modle' is no asset. Did you mean 'model'?",
         "'fit.worker' does not exist. Did you mean 'workers'?",
         "data.region is not for you",
-        "search cannot be asked for yet: leave it out",
         "fit.learning_rate must be number > 0 and <= 10, but got 99",
     ]
 
@@ -140,6 +138,55 @@ def test_request_with_many_problems_names_all_of_them() -> None:
 def test_request_that_is_none_says_what_must_hold(document: Any, told: str) -> None:
     (problem,) = problems(document)
     assert problem.startswith(told)
+
+
+def test_request_with_a_search_is_a_run_of_the_sweep() -> None:
+    document = {
+        "from": "2026-01-05",
+        "to": "2026-01-06",
+        "params": {"learning_rate": "0.1,0.2", "rows": 9},
+        "search": {"metric": "r2", "direction": "maximize"},
+    }
+    run = read_request(document, "test", RULES)
+    assert run.asset_keys == [dg.AssetKey("sweep")]
+    assert run.config == {
+        "resources": {
+            "sweep": {
+                "config": {
+                    "fit": {"learning_rate": "0.1,0.2"},
+                    "data": {"rows": 9},
+                    "search": {"metric": "r2", "direction": "maximize"},
+                }
+            }
+        }
+    }
+    assert run.tags["dagster/asset_partition_range_end"] == "2026-01-06"
+    assert json.loads(run.tags[ORIGINS_TAG]) == {"fit.learning_rate": "test", "data.rows": "test"}
+
+
+def test_request_with_a_bad_search_names_all_problems() -> None:
+    document = {
+        "as_of": "2026-01-05",
+        "params": {"learning_rate": "0.1,99", "rows": 0},
+        "search": {"n_trails": 3, "metric": "r2", "direction": "maximize"},
+        "select": ["model"],
+    }
+    told = "; ".join(problems(document))
+    assert "select does not go with search" in told
+    assert "Did you mean 'n_trials'?" in told
+    assert "data.rows must be integer >= 2" in told
+
+
+def test_every_parameter_set_of_a_search_is_asked_about() -> None:
+    rules = Rules(
+        toy(), refuses=lambda values: ["no moon"] if values["data.region"] == "moon" else []
+    )
+    document = {
+        "as_of": "2026-01-05",
+        "params": {"region": "north,moon"},
+        "search": {"metric": "r2", "direction": "maximize"},
+    }
+    assert problems(document, rules) == ["no moon"]
 
 
 def test_example_is_accepted() -> None:

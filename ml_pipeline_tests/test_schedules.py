@@ -133,12 +133,28 @@ def test_daily_schedule_splits_long_windows_and_stays_in_the_calendar(
     ]
 
 
-def test_weekly_schedule_is_there_only_where_something_is_swept(
+def test_weekly_schedule_is_there_unless_nothing_is_swept(
     setting: Callable[..., None],
 ) -> None:
-    assert [one.name for one in schedules(settings())] == [DAILY]
-    setting(weekly_sweep={"params": {"learning_rate": 0.2}})
     assert [one.name for one in schedules(settings())] == [DAILY, WEEKLY]
+    assert schedule(WEEKLY).description == (
+        "Sweeps over the last 28 days:"
+        ' {"params": {"learning_rate": [0.05, 0.1, 0.2]}, "search": {}}.'
+        " Parameters: the defaults."
+    )
+    setting(weekly_sweep="{}")
+    assert [one.name for one in schedules(settings())] == [DAILY]
+
+
+def test_weekly_schedule_sweeps_over_its_window(setting: Callable[..., None]) -> None:
+    setting(weekly_days=14)
+    (request,), _ = tick(WEEKLY)
+    assert request.asset_selection == [dg.AssetKey("sweep")]
+    assert _dates(request) == ("1998-06-17", "1998-06-30")
+    assert request.run_config["resources"]["sweep"]["config"] == {
+        "training": {"learning_rate": [0.05, 0.1, 0.2]},
+        "search": {},
+    }
 
 
 def test_weekly_schedule_covers_its_window_with_its_values_over_the_standing_ones(

@@ -5,7 +5,7 @@ them on.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from typing import Final
 
@@ -39,18 +39,20 @@ def schedules(configured: Settings) -> list[dg.ScheduleDefinition]:
             DAILY,
             configured.daily_cron,
             keep_complete,
+            PIPELINE.stages,
             f"Runs those of the last {days} days that are not published as they would be now."
             f" {told(standing(f'schedule {DAILY}'))}",
         )
     ]
     if configured.weekly_sweep:
         days = configured.weekly_days
-        weekly_run(configured)
+        assets = weekly_run(configured).assets
         found.append(
             _schedule(
                 WEEKLY,
                 configured.weekly_cron,
                 sweep_window,
+                assets,
                 f"Sweeps over the last {days} days: {json.dumps(configured.weekly_sweep)}."
                 f" {told(standing(f'schedule {WEEKLY}'))}",
             )
@@ -95,13 +97,14 @@ def _schedule(
     name: str,
     cron: str,
     evaluate: Callable[[dg.ScheduleEvaluationContext], Asked],
+    assets: Iterable[str],
     description: str,
 ) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name,
         cron_schedule=cron,
         execution_fn=evaluate,
-        target=dg.AssetSelection.assets(*PIPELINE.stages),
+        target=dg.AssetSelection.assets(*assets),
         execution_timezone=settings().timezone,
         description=description,
     )

@@ -26,6 +26,7 @@ from ml_pipeline.run_request import (
 )
 from ml_pipeline.seen_days import SeenDays
 from ml_pipeline.settings import Settings, settings
+from ml_pipeline.sweeps.resource import SWEEP
 
 REQUESTS: Final = "requests"
 NEW_DATA: Final = "new_data"
@@ -45,7 +46,7 @@ def sensors(configured: Settings) -> list[dg.SensorDefinition]:
         SettingsError: if the standing parameters cannot be used.
     """
     params = standing(f"sensor {NEW_DATA}")
-    everything = dg.AssetSelection.assets(*PIPELINE.stages)
+    everything = dg.AssetSelection.assets(*PIPELINE.stages, SWEEP)
     return [
         dg.SensorDefinition(
             REQUESTS,
