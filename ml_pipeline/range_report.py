@@ -97,7 +97,8 @@ class RangeReport:
         failed = sum(len(days) for days in self.failures.values())
         parts = [f"{len(self.done)} done ({self.reused} reused)"]
         parts += [f"{failed} failed"] if failed else []
-        told = f"{len(self.outcomes)} dates: {', '.join(parts)}"
+        dates = "1 date" if len(self.outcomes) == 1 else f"{len(self.outcomes)} dates"
+        told = f"{dates}: {', '.join(parts)}"
         if self.objective is None or self.objective.metric not in self.figures:
             return told
         metric = self.objective.metric
