@@ -5,13 +5,13 @@ over; the IO manager loads them for whoever reads them, and describes them. Any 
 uses it is kept and keyed by all parameters, because nothing says which of them it reads.
 """
 
-import base64
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import dagster as dg
 
+from ml_pipeline.metadata import picture
 from ml_pipeline.params import ParamSet
 from ml_pipeline.record import Content, Record, fingerprint
 from ml_pipeline.reuse import Materializer, Outcome
@@ -136,8 +136,7 @@ def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str])
         "made_at": dg.MetadataValue.timestamp(record.started_at),
     }
     if record.picture is not None:
-        image = base64.b64encode(record.picture.encode()).decode()
-        metadata["picture"] = dg.MetadataValue.md(f"![result](data:image/svg+xml;base64,{image})")
+        metadata["picture"] = picture(record.picture)
     if record.provenance.dagster_run_id is not None:
         metadata["made_by"] = dg.MetadataValue.dagster_run(record.provenance.dagster_run_id)
     if "rows" in record.content.shape:
