@@ -26,13 +26,13 @@ from ml_pipeline.sweeps.space import Interval
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.storages.journal import JournalFileOpenLock
 
 _KEY: Final = "key"
 _WHY: Final = "why"
 _OWNER: Final = "owner"
 _NOBODY: Final = "nobody"
 _BASIS: Final = "basis"
-_LOCK_GRACE_S: Final = 5
 
 log = logging.getLogger(__name__)
 
@@ -281,8 +281,7 @@ class Study:
 
 def _file_of(name: str, storage: str) -> Path | None:
     """Return a study's file, or None where studies are in a database."""
-    # The lock beside the file is a link to it, so the path must hold from everywhere.
-    return None if "://" in storage else Path(storage).expanduser().absolute() / f"{name}.log"
+    return None if "://" in storage else Path(storage).expanduser() / f"{name}.log"
 
 
 def _journal(file: Path) -> "optuna.storages.JournalStorage":
@@ -292,13 +291,35 @@ def _journal(file: Path) -> "optuna.storages.JournalStorage":
         ValueError: if it is damaged.
     """
     from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+    from optuna.storages.journal import JournalFileBackend
 
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.exists() and _is_cut_off(file):
         raise ValueError("its last line is cut off")
-    lock = JournalFileSymlinkLock(str(file), _LOCK_GRACE_S)
-    return JournalStorage(JournalFileBackend(str(file), lock))
+    return JournalStorage(JournalFileBackend(str(file), _lock(file.with_suffix(".lock"))))
+
+
+def _lock(file: Path) -> "JournalFileOpenLock | None":
+    """Return a lock that ends with its process, however that ends; None where there is none.
+
+    Optuna's own would stand for half a minute after a sweep that was killed.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    from optuna.storages.journal import JournalFileOpenLock
+
+    class Lock(JournalFileOpenLock):
+        def acquire(self) -> bool:
+            self._held = file.open("ab")
+            fcntl.flock(self._held, fcntl.LOCK_EX)
+            return True
+
+        def release(self) -> None:
+            self._held.close()
+
+    return Lock(str(file))
 
 
 def _is_cut_off(file: Path) -> bool:

@@ -6,23 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from ml_pipeline_tests.sweeps.conftest import Bench, outcome
+from ml_pipeline_tests.sweeps.toy import PIPELINE
+
+__all__ = ["PIPELINE", "main"]
 
 
 def main(order: dict[str, Any]) -> None:
+    """Run it.
+
+    Args:
+        order: the folder of its `Bench`, the number of days, and values by group.
+    """
     bench = Bench(Path(order["folder"]))
-    values = order["values"]
-    flat = {
-        name: raw
-        for group, fields in values.items()
-        if group != "search"
-        for name, raw in fields.items()
-    }
-    sweep = bench.sweep(order["count"], search=values["search"], **flat)
+    groups = dict(order["values"])
+    search = groups.pop("search")
+    flat = {name: raw for fields in groups.values() for name, raw in fields.items()}
 
     def progressed(progress: Any) -> None:
         print(json.dumps({"done": progress.done}), file=sys.stderr, flush=True)
 
-    swept = sweep.run(progress=progressed)
+    swept = bench.sweep(order["count"], search=search, **flat).run(progress=progressed)
     print(json.dumps({"outcome": outcome(swept), "failures": len(swept.failures)}))
 
 

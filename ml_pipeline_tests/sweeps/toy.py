@@ -33,6 +33,7 @@ Act = Literal[
     "exit",
     "hang",
     "hold",
+    "dawdle",
     "allocate",
     "abort",
     "be_odd",
@@ -136,6 +137,10 @@ def enact(act: Act, around: Surroundings) -> None:
         case "hold":
             while (home / "held").exists():
                 time.sleep(0.01)
+        case "dawdle":
+            place = next(place for place in range(1000) if _is_first(home / f"arrival-{place}"))
+            if (home / f"slow-{place}").exists():
+                time.sleep(0.5)
         case "allocate":
             kept = [np.ones(2**24) for _ in range(64)]
             note(around, f"allocated {len(kept)}")
@@ -148,6 +153,14 @@ def enact(act: Act, around: Surroundings) -> None:
         case "print":
             print("a stage printed this")
             print("a stage complained", file=sys.stderr)
+
+
+def _is_first(mark: Path) -> bool:
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def table(as_of: date | None, data: Data, around: Surroundings) -> dict[str, Any]:
