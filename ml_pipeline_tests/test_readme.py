@@ -157,6 +157,29 @@ if __name__ == "__main__":
     assert done.returncode == 0, done.stderr
 
 
+def test_readme_request_and_settings_are_accepted(tmp_path: Path) -> None:
+    (request,) = [body for body in _blocks("yaml") if body.startswith("as_of:")]
+    (settings,) = _blocks("toml")
+    home = tmp_path / ".ml_pipeline"
+    home.mkdir()
+    (home / "settings.toml").write_text(settings)
+    (tmp_path / "request.yaml").write_text(request)
+    script = """
+from pathlib import Path
+from ml_pipeline.definitions import defs
+from ml_pipeline.defs.requests import rules
+from ml_pipeline.documents import read_file
+from ml_pipeline.run_request import read_request
+run = read_request(read_file(Path("request.yaml")), "request.yaml", rules())
+assert list(run.assets) == ["orders", "features"]
+weekly = defs.resolve_schedule_def("weekly_sweep")
+assert '"max_depth": [2, 3, 4]' in weekly.description
+assert "learning_rate=0.2" in weekly.description
+"""
+    done = _run([sys.executable, "-c", script], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_readme_environment_variables_are_the_settings() -> None:
     from ml_pipeline.settings import Settings
 

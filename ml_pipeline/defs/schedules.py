@@ -20,6 +20,7 @@ from ml_pipeline.reuse import Decision, Materializer
 from ml_pipeline.run_request import RequestedRun, in_ranges, read_request, requested_run
 from ml_pipeline.settings import Settings, settings
 from ml_pipeline.store import ArtifactStore
+from ml_pipeline.sweeps.options import SEARCH
 
 DAILY: Final = "daily_window"
 WEEKLY: Final = "weekly_sweep"
@@ -86,7 +87,7 @@ def weekly_run(configured: Settings) -> RequestedRun:
         SettingsError: naming every problem with the setting.
     """
     window = _window(configured, configured.weekly_days)
-    asked = {**configured.weekly_sweep, "from": str(window[0]), "to": str(window[-1])}
+    asked = {SEARCH: {}, **configured.weekly_sweep, "from": str(window[0]), "to": str(window[-1])}
     try:
         return read_request(asked, f"schedule {WEEKLY}", own_rules())
     except ParamsError as error:

@@ -40,10 +40,9 @@ class DagsterUi:
         self.page.screenshot(path=file)
         return file
 
-    def launch(self, partition: str, config: str) -> None:
-        """Launch all assets for one partition with the launchpad."""
-        self._open_group()
-        materialize = self.page.get_by_role("button", name="Materialize all")
+    def launch(self, partition: str, config: str, asset: str | None = None) -> None:
+        """Launch all assets of the pipeline, or one asset, for one partition with the launchpad."""
+        materialize = self._materialize(asset)
         materialize.locator("xpath=following::button[1]").click()
         self.page.get_by_role("menuitem", name="Open launchpad").click()
         launchpad = self._dialog("Launchpad (configure assets)")
@@ -76,10 +75,9 @@ class DagsterUi:
         self._type_config(self.page.locator("body"), config)
         self.page.get_by_role("button", name="Launch Run").click()
 
-    def backfill(self, partitions: str, config: str) -> str:
-        """Launch all assets for many partitions with the dialog; return the backfill's id."""
-        self._open_group()
-        self.page.get_by_role("button", name="Materialize all").click()
+    def backfill(self, partitions: str, config: str, asset: str | None = None) -> str:
+        """Launch all assets, or one, for many partitions with the dialog; return the backfill."""
+        self._materialize(asset).click()
         dialog = self._dialog("Launch runs to materialize")
         dialog.get_by_role("textbox").first.fill(partitions)
         dialog.get_by_text("Config", exact=True).click()
@@ -130,8 +128,13 @@ class DagsterUi:
         """The dialog that shows an error."""
         return self._dialog("Copy error")
 
-    def _open_group(self) -> None:
+    def _materialize(self, asset: str | None) -> Locator:
+        """Open the page of the pipeline, or of one asset; return its button."""
+        if asset is not None:
+            self.go(f"/assets/{asset}")
+            return self.page.get_by_role("button", name="Materialize")
         self.go("/locations/ml_pipeline.definitions/asset-groups/ml_pipeline")
+        return self.page.get_by_role("button", name="Materialize all")
 
     def _dialog(self, text: str) -> Locator:
         return self.page.get_by_role("dialog").filter(has_text=text)
@@ -169,7 +172,7 @@ def looking_at(server: Server, browser: Browser, pictures: Path) -> Iterator[Dag
         context.close()
 
 
-def run_config(**groups: dict[str, Any]) -> str:
+def run_config(resource: str = "params", **groups: dict[str, Any]) -> str:
     """Return run config that sets parameters, as somebody would type it."""
-    text: str = yaml.safe_dump({"resources": {"params": {"config": groups}}})
+    text: str = yaml.safe_dump({"resources": {resource: {"config": groups}}})
     return text

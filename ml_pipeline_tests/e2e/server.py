@@ -17,6 +17,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 ASSETS = ("orders", "features", "model", "evaluation")
+BESIDE = ("sweep", "leaderboard")
 
 _RUNS = "{runsOrError{... on Runs{results{runId status runConfigYaml tags{key value}}}}}"
 _BACKFILL = """
@@ -143,7 +144,7 @@ class Server:
     def materializations(self, dagster_run_id: str) -> list[Made]:
         """Return what a run has materialized."""
         made = []
-        for asset in ASSETS:
+        for asset in (*ASSETS, *BESIDE):
             found = self.graphql(_MATERIALIZATIONS, asset=[asset])["assetOrError"]
             made += [
                 Made(asset, event["partition"], event["runId"], _metadata(event))
