@@ -9,13 +9,16 @@ import io
 import json
 import zipfile
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
+
+_ARRAY: Final = b"\x93NUMPY"
+_HEADER_BYTES: Final = 4096
 
 
-class _Parts(dict[str, bytes]):
+class _Parts(dict[str, bytes | memoryview]):
     """Takes the place of the archive that skops would write to."""
 
-    def writestr(self, name: str, data: bytes) -> None:
+    def writestr(self, name: str, data: bytes | memoryview) -> None:
         self[name] = data
 
     def namelist(self) -> Collection[str]:
@@ -41,9 +44,25 @@ def canonical_archive(estimator: Any) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
         for old, new in files.items():
-            packed.writestr(zipfile.ZipInfo(new), parts[old])
+            packed.writestr(zipfile.ZipInfo(new), _without_gaps(parts[old]))
         packed.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema))
     return archive.getvalue()
+
+
+def _without_gaps(part: bytes | memoryview) -> bytes | memoryview:
+    """Clear what lies between the fields of a stored array: it is whatever was in memory there."""
+    head = bytes(part[:_HEADER_BYTES])
+    if not head.startswith(_ARRAY) or b"('', '|V" not in head:
+        return part
+    import numpy as np
+
+    array = np.load(io.BytesIO(part), allow_pickle=False)
+    clean = np.zeros(array.shape, array.dtype)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    written = io.BytesIO()
+    np.save(written, clean)
+    return written.getvalue()
 
 
 def _renumber(schema: Any, parts: _Parts) -> dict[str, str]:

@@ -41,6 +41,6 @@ def is_gone(other: str) -> bool:
     """Whether the process of a token has certainly ended."""
     place, _, rest = other.partition("|")
     process, _, started = rest.partition("|")
-    if not place or place != _place() or not process.isdigit():
+    if not place or place != _place() or not (process.isascii() and process.isdigit()):
         return False
     return _started(int(process)) != started

@@ -112,7 +112,7 @@ def sweep_asset(
             context.log.error(f"trial {cell.trial.number} at {cell.as_of}: {cell.error}")
         if listener is not None:
             listener.finished(swept)
-        if swept.attempts and len(swept.failures) == len(swept.cells):
+        if swept.failures and len(swept.failures) == len(swept.cells):
             raise dg.Failure(
                 f"All {len(swept.failures)} cells failed: {swept.failures[0].error}",
                 allow_retries=False,
