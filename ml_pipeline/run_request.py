@@ -32,6 +32,7 @@ from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline.sweeps.resource import SWEEP, sweep_config
 
 RUN_ID_TAG: Final = "ml_pipeline/run_id"
+_PRIORITY_TAG: Final = "dagster/priority"
 _FIRST_TAG: Final = "dagster/asset_partition_range_start"
 _LAST_TAG: Final = "dagster/asset_partition_range_end"
 _FIELDS: Final = ("as_of", "from", "to", "params", "select", SEARCH)
@@ -75,7 +76,8 @@ class RequestedRun:
         return dg.RunRequest(
             run_key=run_key,
             run_config=self.config,
-            tags={**self.tags, **(tags or {})},
+            # People should not wait behind what machines have asked for.
+            tags={_PRIORITY_TAG: "-1", **self.tags, **(tags or {})},
             asset_selection=self.asset_keys,
             partition_key=self.partition_key,
         )

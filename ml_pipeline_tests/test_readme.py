@@ -1,5 +1,6 @@
 """Every block of the README, executed as it stands."""
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ml_pipeline_tests.e2e.server import serving, tool
+
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
 BLOCKS = [
@@ -18,8 +21,16 @@ BLOCKS = [
 ]
 
 
+SERVER = "http://127.0.0.1:3000"
+
+
 def _blocks(language: str) -> list[str]:
-    return [body for found, body in BLOCKS if found == language]
+    """Return the blocks of a language that need no webserver."""
+    return [body for found, body in BLOCKS if found == language and SERVER not in body]
+
+
+def _blocks_with_server(language: str) -> list[str]:
+    return [body for found, body in BLOCKS if found == language and SERVER in body]
 
 
 def _marked(marker: str) -> str:
@@ -82,6 +93,21 @@ def test_readme_python_blocks_run(tmp_path: Path) -> None:
         (tmp_path / "block.py").write_text(body)
         done = _run([sys.executable, "-c", "import block"], tmp_path)
         assert done.returncode == 0, done.stderr
+
+
+def test_readme_blocks_with_a_webserver_run(tmp_path: Path) -> None:
+    with serving([tool("ml-pipeline"), "ui"], tmp_path / ".ml_pipeline", cwd=tmp_path) as server:
+        for body in _blocks_with_server("bash"):
+            done = _run(["bash", "-ec", body.replace(SERVER, server.url)], tmp_path)
+            assert done.returncode == 0, done.stdout + done.stderr
+            if "curl" in body:
+                launched = json.loads(done.stdout)["data"]["launchRun"]["run"]["runId"]
+                assert server.finished_run(launched)["status"] == "SUCCESS"
+        (body,) = _blocks_with_server("python")
+        done = _run([sys.executable, "-c", body.replace(SERVER, server.url)], tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert {run["status"] for run in server.runs()} == {"SUCCESS"}
+        assert len(server.runs()) == 4
 
 
 def test_readme_own_pipeline_runs_and_refuses(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import click
 from ml_pipeline.assets import FAILURES
 from ml_pipeline.cli.ages import Age
 from ml_pipeline.cli.request import Asked, Request, request_options, validated
+from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import print_json, print_table, progress_bar
 from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.errors import RemoteError
+from ml_pipeline.errors import ParamsError, RemoteError
+from ml_pipeline.launchpad import WEBSERVER
 from ml_pipeline.remote import Made, Progress, Webserver
 from ml_pipeline.run_request import RequestedRun, requested_run
 from ml_pipeline.settings import settings
@@ -46,6 +48,13 @@ class Launched:
 
 @click.command(name="launch")
 @request_options
+@search_options
+@click.option(
+    "--sweep",
+    "is_sweep",
+    is_flag=True,
+    help="Sweep: parameters may have several values. Any option of `sweep` implies it.",
+)
 @click.option(
     "--select",
     "selection",
@@ -59,7 +68,7 @@ class Launched:
 )
 @click.option(
     "--url",
-    default="http://127.0.0.1:3000",
+    default=WEBSERVER,
     show_default=True,
     help="Address of the Dagster webserver.",
 )
@@ -75,6 +84,8 @@ class Launched:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     asked: Asked,
+    searched: Searched,
+    is_sweep: bool,
     selection: Sequence[str],
     force: bool,
     max_age: timedelta | None,
@@ -84,18 +95,25 @@ def command(
     wait: bool,
     as_json: bool,
 ) -> int:
-    """Hand a run to the queue of a running webserver, and follow it."""
+    """Hand a run or a sweep to the queue of a running webserver, and follow it."""
     options = [f"run.force={force}"] if force else []
     if max_age is not None:
         options.append(f"run.max_age_days={max_age / timedelta(days=1)}")
-    request = _through_launch(
-        validated(PIPELINE, settings(), asked.with_params(*options), selection)
-    )
-    run = requested_run(PIPELINE, request.params, request.dates, selection or None)
-    if priority:
-        run = replace(run, tags={**run.tags, _PRIORITY_TAG: str(priority)})
-    server = Webserver(url)
-    launched = Launched(server, run, server.launch(run, location))
+    asked = asked.with_params(*options)
+
+    def launch(run: RequestedRun) -> Launched:
+        server = Webserver(url)
+        tagged = replace(run, tags={**run.tags, _PRIORITY_TAG: str(priority)}) if priority else run
+        return Launched(server, tagged, server.launch(tagged, location))
+
+    if is_sweep or searched.is_given:
+        if selection:
+            raise ParamsError(["--select does not go with a sweep: it makes what it needs"])
+        launched = launch(asked_sweep(asked, searched, f"{ORIGIN}: ")[0])
+        document = (lambda ended: _sweep_document(launched, ended)) if as_json else None
+        return hand_over(launched, wait, document, lambda ended: _print_sweep(launched, ended))
+    request = _through_launch(validated(PIPELINE, settings(), asked, selection))
+    launched = launch(requested_run(PIPELINE, request.params, request.dates, selection or None))
     if as_json:
         return hand_over(launched, wait, lambda ended: _document(launched, request, ended))
     if lines := request.told_origins():
@@ -226,6 +244,26 @@ def _document(launched: Launched, request: Request, ended: Progress) -> dict[str
             for day, reason in failures.items()
         ]
     return document
+
+
+def _sweep_document(launched: Launched, ended: Progress) -> dict[str, Any]:
+    told = ended.made[-1].metadata if ended.made else {}
+    return {
+        "url": launched.address,
+        "status": ended.status,
+        "dagster_run_id": launched.dagster_run_id,
+        "dates": [str(day) for day in launched.run.dates],
+        **{name: told[name] for name in told if name not in ("leaderboard", "plots")},
+    }
+
+
+def _print_sweep(launched: Launched, ended: Progress) -> None:
+    if ended.made:
+        told = _sweep_document(launched, ended)
+        for name in (name for name in told if name not in ("url", "status", "dates")):
+            click.echo(f"{name}: {told[name]}")
+        first, last = launched.run.dates[0], launched.run.dates[-1]
+        click.echo(f"`ml-pipeline leaderboard --from {first} --to {last}` ranks the results.")
 
 
 def _uri(made: Made) -> str:

@@ -1,29 +1,25 @@
 """`ml-pipeline sweep`: one pipeline over many parameter sets and dates, in process."""
 
 import uuid
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
-from ml_pipeline.cli.ages import Age
 from ml_pipeline.cli.board import Output, output_options, show_board
-from ml_pipeline.cli.request import Asked, drafted, request_options
+from ml_pipeline.cli.request import Asked, request_options
+from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import Bar, print_json, progress_of
 from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch import InProcess, reason_of, was_interrupted
-from ml_pipeline.run_request import RequestedRun, requested_sweep
+from ml_pipeline.run_request import RequestedRun
 from ml_pipeline.settings import settings
 from ml_pipeline.sweeps.attempts import Progress
 from ml_pipeline.sweeps.board import board_of
 from ml_pipeline.sweeps.engine import Sweep, Swept
-from ml_pipeline.sweeps.options import SEARCH, Strategy
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.request import SweepRequest
-from ml_pipeline.sweeps.rows import read_rows
 
 
 class _Follower:
@@ -46,74 +42,22 @@ class _Follower:
         self.swept = swept
 
 
-def _option(name: str, kind: Any, text: str) -> Callable[..., Any]:
-    return click.option(name, type=kind, help=text)
-
-
 @click.command(name="sweep")
 @request_options
-@click.option(
-    "--trials",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Try the combinations of a CSV, JSON, YAML or TOML file, one a row.",
-)
-@_option("--strategy", click.Choice(get_args(Strategy)), "How parameter sets are chosen.")
-@_option("--n-trials", int, "Parameter sets that a search strategy tries.")
-@_option("--max-trials", int, "Refuse a sweep of more parameter sets.")
-@click.option("--skip-invalid", is_flag=True, default=None, help="Leave invalid ones out.")
-@click.option("--metric", metavar="NAME", help="Compare by this metric.")
-@_option("--direction", click.Choice(["minimize", "maximize"]), "Which way it is better.")
-@_option("--sampler-seed", int, "Seed of the search strategy.")
-@_option(
-    "--pruner",
-    click.Choice(["none", "median", "successive_halving", "hyperband"]),
-    "Give trials up that do badly on their first dates.",
-)
-@click.option("--timeout", type=Age(), metavar="AGE", help="Start nothing more after, such as 2h.")
-@click.option(
-    "--trial-timeout", type=Age(), metavar="AGE", help="Give one trial at one date up after."
-)
-@_option("--trial-memory-mb", int, "Most memory of one worker process, in MiB.")
-@_option("--workers", int, "Worker processes; one for each core if not given.")
-@click.option("--study", metavar="NAME", help="Name of the study, to go on with or to share.")
+@search_options
 @click.option("--plan", "only_plan", is_flag=True, help="Tell what would be run; run nothing.")
 @click.option("--force", is_flag=True, help="Compute even what is published, compare the bytes.")
 @output_options
-def command(
-    asked: Asked,
-    trials: Path | None,
-    timeout: timedelta | None,
-    trial_timeout: timedelta | None,
-    only_plan: bool,
-    force: bool,
-    output: Output,
-    **search: Any,
-) -> int:
+def command(asked: Asked, searched: Searched, only_plan: bool, force: bool, output: Output) -> int:
     """Try many parameter sets over a range of dates and rank them.
 
     A parameter may have several values (0.01,0.1 range(2,7) linspace(0,1,5) log(1e-3,1,4)
     choice(a,b)) or, to be searched, an interval ([2..8] log[1e-3..1]). What is published already is
     reused, and the same command goes on where it was stopped.
     """
-    configured = settings()
     if force:
         asked = asked.with_params("run.force=true")
-    draft = drafted(PIPELINE, configured, asked, with_search=True)
-    typed = {name: value for name, value in search.items() if value is not None}
-    for name, age in (("timeout_s", timeout), ("trial_timeout_s", trial_timeout)):
-        if age is not None:
-            typed[name] = age.total_seconds()
-    if trials is not None:
-        try:
-            typed["trials"] = read_rows(trials)
-        except ParamsError as error:
-            draft.given.problems += error.problems
-    values: Mapping[str, Any] = {
-        **draft.given.values,
-        SEARCH: {**draft.given.search, **typed},
-    }
-    run = requested_sweep(PIPELINE, values, draft.dates, draft.given.origins, draft.given.problems)
+    run, values = asked_sweep(asked, searched)
     if only_plan:
         return _plan(run, values, output.as_json)
     return _run(run, output)

@@ -84,6 +84,8 @@ def sweep_asset(
         group_name=group_name,
         required_resource_keys={SWEEP},
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
+        # Each takes all cores: one at a time, where the instance limits pools.
+        pool=SWEEP,
     )
     def sweep(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         dates: list[date | None] = (

@@ -36,7 +36,7 @@ class Cell:
         revision: its revision.
         code: fingerprint of the code that judged.
         metrics: what it came to.
-        seconds: what the trial's own stages took when they were computed.
+        seconds: what computing it took, with all that it was made from.
         reused: whether nothing had to be computed for it.
         error: why it failed, or None.
     """
@@ -187,8 +187,7 @@ class Runner:
             self._found.append(Cell(trial, as_of, error=str(error)))
             return True
         if complete:
-            own = {stage.name: records[stage.name] for stage in self.own_stages}
-            self._found.append(self._cell(trial, as_of, own, reused=True))
+            self._found.append(self._cell(trial, as_of, records, reused=True))
             return False
         names = [stage.name for stage in self.own_stages if stage.name not in records]
         self._queue.append(_Job(_task(trial, as_of, names, records), (trial, as_of), shared))
@@ -233,10 +232,9 @@ class Runner:
         if job.cell is None:
             self._share(job, answer)
         elif isinstance(answer, Made):
-            own = {**job.task.known, **answer.records}
-            own = {stage.name: own[stage.name] for stage in self.own_stages}
             is_reused = len(answer.reused) == len(answer.records)
-            self._found.append(self._cell(*job.cell, own, is_reused))
+            records = {**job.task.known, **answer.records}
+            self._found.append(self._cell(*job.cell, records, is_reused))
         else:
             self._found.append(Cell(*job.cell, error=self._reason(job, answer)))
 
@@ -271,9 +269,9 @@ class Runner:
         shared.waiting.clear()
 
     def _cell(
-        self, trial: Trial, as_of: date | None, own: Mapping[str, Record], reused: bool
+        self, trial: Trial, as_of: date | None, records: Mapping[str, Record], reused: bool
     ) -> Cell:
-        judged = own[self.own_stages[-1].name]
+        judged = records[self.own_stages[-1].name]
         return Cell(
             trial,
             as_of,
@@ -281,7 +279,7 @@ class Runner:
             revision=judged.revision,
             code=judged.code,
             metrics=judged.metrics,
-            seconds=math.fsum(record.duration_s for record in own.values()),
+            seconds=math.fsum(record.duration_s for record in records.values()),
             reused=reused,
         )
 
