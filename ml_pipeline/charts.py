@@ -55,7 +55,7 @@ def importance(group: Group) -> str | None:
         body.append(svg.text(frame.left - 8, y + 12, _cut(name), anchor="end"))
         body.append(svg.text(frame.left + width + 6, y + 12, f"{share:.0%}", anchor="start"))
     title = f"What matters for {group.objective.metric}"
-    caption = f"permutation importance in a forest on the means of {len(group.ranked)} rows"
+    caption = f"share of the variance of the {len(group.ranked)} means that each explains alone"
     return svg.page(frame, title, body, caption=caption)
 
 

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from ml_pipeline_tests.benchmarks.measuring import compare, process
+from ml_pipeline_tests.benchmarks.sweeping import sweeps, trials
 
 PYTHON = sys.executable
 CLI = str(Path(sys.executable).parent / "ml-pipeline")
@@ -240,6 +241,8 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[object]]] = {
     "io": io,
     "dates": dates,
     "deciding": deciding,
+    "sweeps": sweeps,
+    "trials": trials,
 }
 
 
