@@ -1,5 +1,6 @@
 """What a sweep comes to, told before it starts."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -68,5 +69,5 @@ def _some(count: int, thing: str) -> str:
 def duration(seconds: float) -> str:
     """Return seconds in words."""
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return f"{math.ceil(seconds)} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

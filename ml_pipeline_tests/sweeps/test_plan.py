@@ -45,7 +45,7 @@ def plan(**fields: object) -> Plan:
         ),
         (
             {"combinations": 1, "dates": 1, "to_run": 1, "workers": 1, "estimated_s": 3.4},
-            "1 combination x 1 date: 0 reused, 1 to run, about 3 s on 1 worker",
+            "1 combination x 1 date: 0 reused, 1 to run, about 4 s on 1 worker",
         ),
         (
             {"combinations": 2, "dates": 1, "reused": 2, "to_run": 0, "duplicates": 1},
@@ -68,7 +68,15 @@ def test_plan_sentence_is(fields: dict[str, object], sentence: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"), (86400, "24.0 h")],
+    [
+        (0, "0 s"),
+        (0.2, "1 s"),
+        (89, "89 s"),
+        (90, "2 min"),
+        (5399, "90 min"),
+        (5400, "1.5 h"),
+        (86400, "24.0 h"),
+    ],
 )
 def test_duration_is_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
