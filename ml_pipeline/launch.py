@@ -125,17 +125,23 @@ class InProcess:
         Args:
             asked: the run.
             dagster_run_id: the id that it gets.
+
+        Raises:
+            Stopped: at Ctrl-C before its first step; later, the result tells.
         """
         with _output_to(self.log_of(dagster_run_id)):
-            return self.job.execute_in_process(
-                run_config=asked.config,
-                instance=self.instance,
-                partition_key=asked.partition_key,
-                raise_on_error=False,
-                asset_selection=asked.asset_keys,
-                run_id=dagster_run_id,
-                tags=asked.tags,
-            )
+            try:
+                return self.job.execute_in_process(
+                    run_config=asked.config,
+                    instance=self.instance,
+                    partition_key=asked.partition_key,
+                    raise_on_error=False,
+                    asset_selection=asked.asset_keys,
+                    run_id=dagster_run_id,
+                    tags=asked.tags,
+                )
+            except dg.DagsterExecutionInterruptedError:
+                raise Stopped([]) from None
 
     def log_of(self, dagster_run_id: str) -> Path:
         """Return the file that a run prints to."""
@@ -230,7 +236,8 @@ def _output_to(file: Path) -> Iterator[None]:
     """Send what code prints and logs to a file, so that it disturbs neither tables nor JSON."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with (
-        file.open("w", encoding="utf-8") as sink,
+        # Workers write to the same file.
+        file.open("a", encoding="utf-8", buffering=1) as sink,
         contextlib.redirect_stdout(sink),
         contextlib.redirect_stderr(sink),
     ):

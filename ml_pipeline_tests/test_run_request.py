@@ -57,7 +57,7 @@ def test_run_handed_to_dagster_keeps_everything() -> None:
     request = run.to_dagster("key", {"more": "tags"})
     assert (request.run_key, request.partition_key) == ("key", "2026-01-05")
     assert request.run_config == run.config
-    assert request.tags == {**run.tags, "more": "tags"}
+    assert request.tags == {**run.tags, "more": "tags", "dagster/priority": "-1"}
     assert request.asset_selection == run.asset_keys
 
 

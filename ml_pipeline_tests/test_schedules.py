@@ -160,11 +160,12 @@ def test_weekly_schedule_sweeps_over_its_window(setting: Callable[..., None]) ->
 def test_weekly_schedule_covers_its_window_with_its_values_over_the_standing_ones(
     setting: Callable[..., None],
 ) -> None:
-    setting(params=PARAMS, weekly_sweep={"params": {"max_iter": 9}}, weekly_days=14)
+    setting(params=PARAMS, weekly_sweep={"params": {"max_iter": [9, 10]}}, weekly_days=14)
     (request,), _ = tick(WEEKLY)
     assert _dates(request) == ("1998-06-17", "1998-06-30")
-    assert request.run_config["resources"]["params"]["config"] == {
-        "training": {"estimator": "linear", "max_iter": 9}
+    assert request.run_config["resources"]["sweep"]["config"] == {
+        "training": {"estimator": "linear", "max_iter": [9, 10]},
+        "search": {},
     }
     assert set(json.loads(request.tags[ORIGINS_TAG]).values()) == {"schedule weekly_sweep"}
 

@@ -136,17 +136,17 @@ def hand_over(
         show: prints what came of the run, for people.
     """
     ended = Progress()
-    if document is None:
-        click.echo(launched.address)
-    if wait:
-        try:
+    try:
+        if document is None:
+            click.echo(launched.address)
+        if wait:
             ended = _followed(launched)
-        except KeyboardInterrupt:
-            click.echo(f"Left alone; the run goes on: {launched.address}", err=True)
-            return 130
-        except RemoteError as error:
-            click.echo(f"Error: {error}\nThe run may go on: {launched.address}", err=True)
-            return 1
+    except KeyboardInterrupt:
+        click.echo(f"Left alone; the run goes on: {launched.address}", err=True)
+        return 130
+    except RemoteError as error:
+        click.echo(f"Error: {error}\nThe run may go on: {launched.address}", err=True)
+        return 1
     if document is not None:
         print_json(document(ended))
     else:

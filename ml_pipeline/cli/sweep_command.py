@@ -1,5 +1,6 @@
 """`ml-pipeline sweep`: one pipeline over many parameter sets and dates, in process."""
 
+import contextlib
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from ml_pipeline.cli.request import Asked, request_options
 from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import Bar, print_json, progress_of
 from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.launch import InProcess, reason_of, was_interrupted
+from ml_pipeline.launch import InProcess, Stopped, reason_of, was_interrupted
 from ml_pipeline.run_request import RequestedRun
 from ml_pipeline.settings import settings
 from ml_pipeline.sweeps.attempts import Progress
@@ -91,6 +92,7 @@ def _run(run: RequestedRun, output: Output) -> int:
     warm_up(PIPELINE)
     configured = settings()
     dagster_run_id = str(uuid.uuid4())
+    result = None
     with open_instance(configured) as instance, progress_of("planning") as bar:
         here = InProcess(
             job=defs.resolve_implicit_global_asset_job_def(),
@@ -101,9 +103,9 @@ def _run(run: RequestedRun, output: Output) -> int:
             dates_per_run=configured.dates_per_run,
         )
         follower = _Follower(here.log_of(dagster_run_id), bar)
-        with listening(follower):
+        with listening(follower), contextlib.suppress(Stopped):
             result = here.execute(run, dagster_run_id)
-    if was_interrupted(result):
+    if result is None or was_interrupted(result):
         done = follower.progress.done if follower.progress is not None else 0
         click.echo(
             f"Stopped. {done} results are done and stay; the same command goes on from there.",

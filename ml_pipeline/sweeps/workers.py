@@ -160,21 +160,26 @@ class Workers(Processes["Made | Failed | Unusable"]):
 
 def warm_up(pipeline: Pipeline) -> None:
     """Let the server that workers are forked from import the pipeline, while the caller goes on."""
-    from multiprocessing import forkserver
-
     _context(next(iter(pipeline.stages.values())).function.__module__)
-    if _HAS_SERVER:
-        with _few_threads(1):
-            forkserver.ensure_running()
 
 
 def _context(module: str) -> "BaseContext":
     """Return how processes are started: from a server that has the imports, where there is one."""
     if not _HAS_SERVER:
         return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver, resource_tracker
+
     context = multiprocessing.get_context("forkserver")
     if module != "__main__":
         context.set_forkserver_preload([module, "ml_pipeline.sweeps.preload"])
+    # Ctrl-C reaches the server, too, and it takes a while until it can ignore that by itself.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        with _few_threads(1):
+            forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
 
 

@@ -249,7 +249,7 @@ def test_plan_counts_what_will_happen(bench: Bench) -> None:
         "12 combinations x 3 dates: 4 reused, 3 duplicates dropped, 3 invalid (fit.depth must be"
         " integer >= 1 and <= 64, but got '0'), 14 to run"
     )
-    assert tail == "0 s on 2 workers"
+    assert tail == "1 s on 2 workers"
 
 
 def test_plan_estimates_from_earlier_runs(bench: Bench) -> None:
