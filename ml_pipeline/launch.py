@@ -194,14 +194,13 @@ class InProcess:
 
 def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
     """Whether a run failed because somebody pressed Ctrl-C."""
-    errors = [
-        getattr(event.event_specific_data, "error", None)
-        for event in result.filter_events(lambda event: event.is_failure)
-    ]
-    return any(
-        error is not None and error.cls_name == "DagsterExecutionInterruptedError"
-        for error in errors
-    )
+    for event in result.filter_events(lambda event: event.is_failure):
+        error = getattr(event.event_specific_data, "error", None)
+        while error is not None:
+            if error.cls_name == "DagsterExecutionInterruptedError":
+                return True
+            error = error.cause
+    return False
 
 
 def reason_of(result: dg.ExecuteInProcessResult) -> str:

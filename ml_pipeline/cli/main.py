@@ -4,7 +4,10 @@
 """
 
 import importlib
+import os
+import signal
 import sys
+import threading
 from typing import Any, Final
 
 import click
@@ -23,6 +26,8 @@ _COMMANDS: Final = {
     "gc": "List orphans and replaced revisions; with --delete, remove them.",
     "ui": "Start the Dagster UI and its daemon on this home folder.",
 }
+
+_INTERRUPTS: Final = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 
 
 class _Commands(click.Group):
@@ -65,10 +70,22 @@ def commands() -> None:
     """
 
 
+def _interrupt_again(lost: Any) -> None:
+    """Repeat a Ctrl-C that came within a callback of the interpreter, where it would be lost.
+
+    Databases are opened with many such callbacks.
+    """
+    if lost.exc_type.__name__ in _INTERRUPTS:
+        threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Run a command and exit with its code."""
     from ml_pipeline.errors import MlPipelineError, ParamsError, RemoteError, SettingsError
 
+    sys.unraisablehook = _interrupt_again
     try:
         code = commands.main(arguments, standalone_mode=False)
     except click.ClickException as error:
