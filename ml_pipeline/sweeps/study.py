@@ -3,7 +3,8 @@
 A study is kept in a file, or in a database, so that a sweep goes on where it was stopped, can be
 made longer, and opens in Optuna's dashboard. Every proposal is seeded by its number, so a sweep
 that was interrupted proposes what it would have proposed, and a study that was lost is made again
-from the store: the same proposals, all of them published.
+from the store: the same proposals, all of them published. (A process that is killed in the very
+moment of proposing leaves half a proposal, which nobody takes up; what follows may differ then.)
 """
 
 import contextlib

@@ -126,7 +126,7 @@ def test_search_that_is_killed_goes_on_as_if_it_had_not_been(bench: Bench) -> No
     straight.home.mkdir(parents=True)
     expected = outcome(straight.run(2, **SPACES, search={"n_trials": 14}))
     for stop_after in (5, 13):
-        with bench.elsewhere(2, **SPACES, pause_s=0.05, search={"n_trials": 14}) as process:
+        with bench.elsewhere(2, **SPACES, pause_s=0.4, search={"n_trials": 14}) as process:
             for _ in range(stop_after):
                 process.stderr.readline()
             process.kill()
