@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 READY: Final = "ready"
+_MOST_FALSE_STARTS: Final = 3
 _GRACE_S: Final = 1.0
 """How long a process that has closed its pipe may take to end, so that its exit code is its own."""
 
@@ -40,10 +41,12 @@ class _Place:
 
     def __init__(self, start: "Callable[[], tuple[BaseProcess, Connection]]") -> None:
         self._start = start
+        self.work: Any = None
         self.purpose: Any = None
         self.timeout_s: float | None = None
         self.deadline = math.inf
         self.is_busy = self.is_ready = False
+        self.false_starts = 0
         self._process, self.pipe = start()
 
     def begin(self) -> None:
@@ -60,6 +63,18 @@ class _Place:
         except OSError:
             self.replace()
             self.pipe.send(work)
+
+    def start_again(self) -> None:
+        """Replace a process that ended before it was ready: no fault of the work's either."""
+        exitcode = self.replace(_GRACE_S)
+        self.false_starts += 1
+        if self.false_starts == _MOST_FALSE_STARTS:
+            raise PipelineError(
+                "Worker processes must be able to import the pipeline and to start, but"
+                f" {self.false_starts} in a row ended with exit code {exitcode}. What they printed"
+                ' says why. A script must sweep under `if __name__ == "__main__":`.'
+            )
+        self.give(self.work)
 
     def replace(self, grace_s: float = 0.0) -> int | None:
         exitcode = self.clear(grace_s)
@@ -138,7 +153,8 @@ class Processes(Generic[Answer]):
         """
         place = next(place for place in self._places if not place.is_busy)
         place.give(work)
-        place.purpose, place.is_busy, place.timeout_s = purpose, True, timeout_s
+        place.work, place.purpose, place.timeout_s = work, purpose, timeout_s
+        place.is_busy = True
         place.begin()
 
     def answers(self, until: float = math.inf) -> Iterator[tuple[Any, Answer | Ended]]:
@@ -158,9 +174,12 @@ class Processes(Generic[Answer]):
                 try:
                     answer = place.pipe.recv()
                 except (EOFError, OSError):
+                    if not place.is_ready:
+                        place.start_again()
+                        continue
                     answer = Ended(place.replace(_GRACE_S))
                 if answer == READY:
-                    place.is_ready = True
+                    place.is_ready, place.false_starts = True, 0
                     place.begin()
                     continue
             elif place.deadline <= now:

@@ -121,6 +121,35 @@ def test_answers_come_back_at_the_time_they_are_wanted(processes: "Processes[Any
     assert len(drained(processes)) == 1
 
 
+def end_at_once(work: Connection, marks: str) -> None:
+    """End twice before being ready, and then get ready, if marks are kept."""
+    mark = Path(marks) / str(len(list(Path(marks).iterdir())))
+    if mark.name == "2":
+        serve(work, "at last")
+    mark.touch()
+
+
+def test_processes_that_end_before_they_are_ready_are_started_again(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    made: Processes[Any] = Processes(1, context, end_at_once, str(tmp_path))
+    try:
+        made.give("a", "first", None)
+        assert drained(made)[0][1][:2] == ("at last", "a")
+    finally:
+        made.close()
+
+
+def test_processes_that_never_get_ready_end_the_sweep() -> None:
+    context = multiprocessing.get_context("forkserver")
+    made: Processes[Any] = Processes(1, context, os._exit, 3)
+    try:
+        made.give("a", "first", None)
+        with pytest.raises(PipelineError, match="3 in a row ended with exit code "):
+            drained(made)
+    finally:
+        made.close()
+
+
 def test_processes_that_cannot_start_say_so() -> None:
     class Context:
         Pipe = staticmethod(multiprocessing.Pipe)
