@@ -28,7 +28,7 @@ GRIDS: Mapping[str, Mapping[str, list[Any]]] = {
     },
     "customers": {
         "estimator": ["linear", "gradient_boosting"],
-        "regularization": [0.1, 10.0],
+        "regularization": [10.0],
     },
 }
 
