@@ -231,8 +231,8 @@ class _GlobalNames(ast.NodeVisitor):
             self.found.append((node.id, tuple(reversed(attributes))))
 
     def _function(self, node: Any, body: Iterable[ast.AST]) -> None:
-        for outside in (*getattr(node, "decorator_list", ()), node.args.defaults):
-            self._all(outside if isinstance(outside, list) else [outside])
+        self._all(getattr(node, "decorator_list", ()))
+        self._all(node.args.defaults)
         self._all(default for default in node.args.kw_defaults if default is not None)
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         arguments += [one for one in (node.args.vararg, node.args.kwarg) if one is not None]

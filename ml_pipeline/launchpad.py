@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 import yaml
 
-from ml_pipeline.resources import PARAMS
+from ml_pipeline.resources import PARAMS, date_tags
 
 WEBSERVER: Final = "http://127.0.0.1:3000"
 """Where `ml-pipeline ui` answers unless it is told otherwise."""
@@ -41,19 +41,7 @@ def launchpad_link(
     """
     asked: Any = {"resources": {PARAMS: {"config": {g: dict(v) for g, v in params.items() if v}}}}
     fields = {"config": yaml.dump(asked, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)}
-    for place, (key, value) in enumerate(_tags(dates).items()):
+    for place, (key, value) in enumerate(date_tags(dates).items()):
         fields |= {f"tags[{place}][key]": key, f"tags[{place}][value]": value}
     page = f"{url.rstrip('/')}/locations/{quote(location)}/jobs/{JOB}/playground/setup"
     return f"{page}?{urlencode(fields)}"
-
-
-def _tags(dates: Sequence[date | None]) -> dict[str, str]:
-    known = [day.isoformat() for day in dates if day is not None]
-    if not known:
-        return {}
-    if len(known) == 1:
-        return {"dagster/partition": known[0]}
-    return {
-        "dagster/asset_partition_range_start": known[0],
-        "dagster/asset_partition_range_end": known[-1],
-    }

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ml_pipeline import svg
 from ml_pipeline.record import Objective, Record
 
-_MOST_DATES: Final = 5
+_MOST_LISTED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class RangeReport:
     @property
     def reasons(self) -> list[str]:
         """A line for each reason why dates failed."""
-        return [f"{_listed(days)} failed: {reason}" for reason, days in self.failures.items()]
+        return [f"{listed(days)} failed: {reason}" for reason, days in self.failures.items()]
 
     def table(self) -> tuple[list[str], list[list[Any]]]:
         """Return the metrics over the dates: names of columns, and rows."""
@@ -218,6 +218,8 @@ def _pair(found: tuple[date, float] | None) -> dict[str, Any] | None:
     return {"date": found[0].isoformat(), "value": found[1]} if found is not None else None
 
 
-def _listed(days: Sequence[date]) -> str:
-    shown = ", ".join(map(str, days[:_MOST_DATES]))
-    return shown + (f" and {len(days) - _MOST_DATES} more" if len(days) > _MOST_DATES else "")
+def listed(things: Sequence[Any]) -> str:
+    """Return the first few of many things in one line, and how many more there are."""
+    shown = ", ".join(map(str, things[:_MOST_LISTED]))
+    more = len(things) - _MOST_LISTED
+    return shown + (f" and {more} more" if more > 0 else "")

@@ -15,13 +15,13 @@ from http.client import HTTPException
 from typing import Any, Final
 
 from ml_pipeline.errors import LaunchRefused, RemoteError, ServerUnreachable
+from ml_pipeline.resources import date_tags
 from ml_pipeline.run_request import RequestedRun
 
 FAILED: Final = frozenset({"FAILURE", "CANCELED"})
 _OVER: Final = FAILED | {"SUCCESS"}
 
 _ASSET_JOB: Final = "__ASSET_JOB"
-_PARTITION_TAG: Final = "dagster/partition"
 _TIMEOUT_S: Final = 60
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 2.0
@@ -154,9 +154,7 @@ class Webserver:
             ServerUnreachable: if no Dagster webserver answers.
             LaunchRefused: if there is no such code location, or the webserver refuses the run.
         """
-        tags = dict(run.tags)
-        if run.partition_key is not None:
-            tags[_PARTITION_TAG] = run.partition_key
+        tags = {**run.tags, **date_tags(run.dates)}
         found = self._ask(
             _LAUNCH,
             params={

@@ -7,7 +7,8 @@ Dagster would stop at the first kind of problem, and would not say which name is
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,9 @@ NO_IO: Final = "no_io"
 ORIGINS_TAG: Final = "ml_pipeline/origins"
 """Tag of a run: where its parameter values came from, as JSON by dotted name."""
 
+_PARTITION_TAG: Final = "dagster/partition"
+_FIRST_TAG: Final = "dagster/asset_partition_range_start"
+_LAST_TAG: Final = "dagster/asset_partition_range_end"
 _MOST_IN_TAG: Final = 2000
 """Databases index tags: PostgreSQL refuses one of more than 2,700 bytes."""
 
@@ -44,6 +48,18 @@ def run_config(params: ParamSet) -> dict[str, Any]:
             if parameter.dotted in params.origins:
                 given.setdefault(group, {})[parameter.name] = values[parameter.name]
     return {"resources": {PARAMS: {"config": given}}} if given else {}
+
+
+def date_tags(dates: Sequence[date | None]) -> dict[str, str]:
+    """Return the tags that tell Dagster which dates a run covers.
+
+    Args:
+        dates: in order; those between the first and the last are covered as well.
+    """
+    known = [day.isoformat() for day in dates if day is not None]
+    if len(known) > 1:
+        return {_FIRST_TAG: known[0], _LAST_TAG: known[-1]}
+    return {_PARTITION_TAG: known[0]} if known else {}
 
 
 def origin_tags(origins: Mapping[str, str]) -> dict[str, str]:

@@ -23,18 +23,16 @@ from typing import Any, Final
 import dagster as dg
 
 from ml_pipeline.errors import ParamsError, nearest
+from ml_pipeline.given import SEARCH
 from ml_pipeline.params import ParamModel, ParamSet, nested
-from ml_pipeline.resources import origin_tags, run_config
+from ml_pipeline.resources import date_tags, origin_tags, run_config
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.sweeps.objective import objective_of
-from ml_pipeline.sweeps.options import SEARCH
 from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline.sweeps.resource import SWEEP, sweep_config
 
 RUN_ID_TAG: Final = "ml_pipeline/run_id"
 _PRIORITY_TAG: Final = "dagster/priority"
-_FIRST_TAG: Final = "dagster/asset_partition_range_start"
-_LAST_TAG: Final = "dagster/asset_partition_range_end"
 _FIELDS: Final = ("as_of", "from", "to", "params", "select", SEARCH)
 
 
@@ -98,9 +96,8 @@ def requested_run(
         selection: names of the assets wanted; all of them if omitted.
     """
     run_ids = {day: pipeline.run_slot(params, day).run_id for day in dates}
-    tags = {**origin_tags(params.origins), **_date_tags(dates)}
-    if len(dates) == 1:
-        tags[RUN_ID_TAG] = run_ids[dates[0]]
+    tags = origin_tags(params.origins)
+    tags |= date_tags(dates) if len(dates) > 1 else {RUN_ID_TAG: run_ids[dates[0]]}
     assets = [stage.name for stage in pipeline.selected(selection)]
     return RequestedRun(dates, run_config(params), assets, tags, run_ids)
 
@@ -131,14 +128,8 @@ def requested_sweep(
     refused = [problem for params in request.representatives for problem in refuses(params)]
     if refused:
         raise ParamsError(list(dict.fromkeys(refused)))
-    tags = {**origin_tags(origins), **_date_tags(dates)}
+    tags = origin_tags(origins) | (date_tags(dates) if len(dates) > 1 else {})
     return RequestedRun(dates, sweep_config(values), [SWEEP], tags, {})
-
-
-def _date_tags(dates: Sequence[date]) -> dict[str, str]:
-    if len(dates) < 2:
-        return {}
-    return {_FIRST_TAG: dates[0].isoformat(), _LAST_TAG: dates[-1].isoformat()}
 
 
 def in_ranges(days: Iterable[date], most: int) -> list[list[date]]:

@@ -124,6 +124,11 @@ class Settings(BaseSettings):
         """Folder of the Dagster instance."""
         return self.home / "dagster"
 
+    @property
+    def logs_directory(self) -> Path:
+        """Folder of what runs on the command line print."""
+        return self.home / "logs"
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -11,6 +11,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from ml_pipeline_tests.e2e.server import Server, serving, tool
+
 HERE = Path(__file__).parent
 
 hypothesis.settings.register_profile("ml_pipeline", max_examples=60, deadline=None)
@@ -57,6 +59,14 @@ def run_script() -> Callable[..., Any]:
         return json.loads(finished.stdout)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start the UI and its daemon on a home folder of their own."""
+    home = tmp_path_factory.mktemp("home")
+    with serving([tool("ml-pipeline"), "ui"], home, cwd=home) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -14,18 +14,11 @@ from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.errors import LaunchRefused, ParamsError, RemoteError, ServerUnreachable
 from ml_pipeline.remote import Progress, Webserver
 from ml_pipeline.run_request import RequestedRun, requested_run
-from ml_pipeline_tests.e2e.server import ASSETS, Server, free_port, serving, tool
+from ml_pipeline_tests.e2e.server import ASSETS, Server, free_port
 
 DAY = date(1998, 5, 31)
 FAST = {"training": {"max_iter": 5}}
 ABSENT = {"data": {"source": "/there/is/nothing"}}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    home = tmp_path_factory.mktemp("home")
-    with serving([tool("ml-pipeline"), "ui"], home, cwd=home) as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
 import click
 
 from ml_pipeline.assets import FAILURES
-from ml_pipeline.cli.ages import Age
 from ml_pipeline.cli.request import Asked, Request, request_options, validated
+from ml_pipeline.cli.results import ArtifactResult, DateResult, document, print_results
+from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.search import Searched, asked_sweep, search_options
-from ml_pipeline.cli.show import print_json, print_table, progress_bar
+from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.errors import ParamsError, RemoteError
 from ml_pipeline.launchpad import WEBSERVER
+from ml_pipeline.range_report import DateOutcome, RangeReport
 from ml_pipeline.remote import Made, Progress, Webserver
 from ml_pipeline.run_request import RequestedRun, requested_run
 from ml_pipeline.settings import settings
@@ -48,23 +50,13 @@ class Launched:
 
 @click.command(name="launch")
 @request_options
+@run_options
 @search_options
 @click.option(
     "--sweep",
     "is_sweep",
     is_flag=True,
     help="Sweep: parameters may have several values. Any option of `sweep` implies it.",
-)
-@click.option(
-    "--select",
-    "selection",
-    multiple=True,
-    metavar="ASSET",
-    help="Make only this asset; repeat for more. What it needs must be published already.",
-)
-@click.option("--force", is_flag=True, help="Compute even what is published, compare the bytes.")
-@click.option(
-    "--max-age", type=Age(), metavar="AGE", help="Reuse nothing older, such as 7d or 12h."
 )
 @click.option(
     "--url",
@@ -87,8 +79,6 @@ def command(
     searched: Searched,
     is_sweep: bool,
     selection: Sequence[str],
-    force: bool,
-    max_age: timedelta | None,
     url: str,
     location: str | None,
     priority: int,
@@ -96,10 +86,6 @@ def command(
     as_json: bool,
 ) -> int:
     """Hand a run or a sweep to the queue of a running webserver, and follow it."""
-    options = [f"run.force={force}"] if force else []
-    if max_age is not None:
-        options.append(f"run.max_age_days={max_age / timedelta(days=1)}")
-    asked = asked.with_params(*options)
 
     def launch(run: RequestedRun) -> Launched:
         server = Webserver(url)
@@ -110,14 +96,13 @@ def command(
         if selection:
             raise ParamsError(["--select does not go with a sweep: it makes what it needs"])
         launched = launch(asked_sweep(asked, searched, f"{ORIGIN}: ")[0])
-        document = (lambda ended: _sweep_document(launched, ended)) if as_json else None
-        return hand_over(launched, wait, document, lambda ended: _print_sweep(launched, ended))
+        told = (lambda ended: _sweep_document(launched, ended)) if as_json else None
+        return hand_over(launched, wait, told, lambda ended: _print_sweep(launched, ended))
     request = _through_launch(validated(PIPELINE, settings(), asked, selection))
     launched = launch(requested_run(PIPELINE, request.params, request.dates, selection or None))
     if as_json:
         return hand_over(launched, wait, lambda ended: _document(launched, request, ended))
-    if lines := request.told_origins():
-        click.echo("\n".join([*lines, ""]))
+    request.print_origins()
     return hand_over(launched, wait, show=lambda ended: _print(launched, ended))
 
 
@@ -153,12 +138,10 @@ def hand_over(
         show(ended)
     if not ended.has_failed:
         return 0
-    days: dict[str, list[str]] = {}
-    for day, reason in _failures(launched, ended).items():
-        days.setdefault(reason, []).append(str(day))
-    for reason, failed in days.items():
-        more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
-        click.echo(f"{', '.join(failed[:5])}{more} failed: {reason}", err=True)
+    failures = _failures(launched, ended)
+    report = RangeReport([DateOutcome(day, error=reason) for day, reason in failures.items()])
+    for line in report.reasons:
+        click.echo(line, err=True)
     click.echo(f"The whole story: {launched.address}", err=True)
     return 1
 
@@ -212,38 +195,35 @@ def _metrics(made: Sequence[Made]) -> dict[str, float]:
 
 
 def _document(launched: Launched, request: Request, ended: Progress) -> dict[str, Any]:
-    failures = _failures(launched, ended)
-    document: dict[str, Any] = {
+    return {
         "url": launched.address,
         "status": ended.status,
-        "runs": [
-            {
-                "as_of": day.isoformat(),
-                "run_id": run_id,
-                "dagster_run_id": launched.dagster_run_id,
-                "params": request.params.values(),
-                "metrics": _metrics(_made_at(ended, day)),
-                "artifacts": [
-                    {
-                        "asset": made.asset,
-                        **{name: made.metadata.get(name) for name in ("run_id", "revision")},
-                        "uri": _uri(made),
-                        "reused": made.metadata.get("reused"),
-                    }
-                    for made in _made_at(ended, day)
-                ],
-            }
-            for day, run_id in launched.run.run_ids.items()
-            if day not in failures
-        ],
-        "origins": dict(request.params.origins),
+        **document(_results(launched, ended), request.params),
     }
-    if failures:
-        document["failures"] = [
-            {"as_of": day.isoformat(), "run_id": launched.run.run_ids[day], "error": reason}
-            for day, reason in failures.items()
-        ]
-    return document
+
+
+def _results(launched: Launched, ended: Progress) -> list[DateResult]:
+    failures = _failures(launched, ended)
+    return [
+        DateResult(
+            day,
+            run_id,
+            launched.dagster_run_id,
+            _metrics(_made_at(ended, day)),
+            [
+                ArtifactResult(
+                    made.asset,
+                    made.metadata.get("run_id"),
+                    made.metadata.get("revision"),
+                    str(made.metadata.get("path", "")),
+                    made.metadata.get("reused"),
+                )
+                for made in _made_at(ended, day)
+            ],
+            failures.get(day),
+        )
+        for day, run_id in launched.run.run_ids.items()
+    ]
 
 
 def _sweep_document(launched: Launched, ended: Progress) -> dict[str, Any]:
@@ -266,36 +246,7 @@ def _print_sweep(launched: Launched, ended: Progress) -> None:
         click.echo(f"`ml-pipeline leaderboard --from {first} --to {last}` ranks the results.")
 
 
-def _uri(made: Made) -> str:
-    return str(made.metadata.get("path", ""))
-
-
 def _print(launched: Launched, ended: Progress) -> None:
-    metrics = {day: _metrics(_made_at(ended, day)) for day in launched.run.dates}
-    names = list(dict.fromkeys(name for found in metrics.values() for name in found))
-    if names:
-        click.echo()
-        print_table(
-            ["as_of", "run id", *names],
-            [
-                [day, launched.run.run_ids[day], *(found.get(name, "") for name in names)]
-                for day, found in metrics.items()
-                if found
-            ],
-        )
     if ended.made:
         click.echo()
-        print_table(
-            ["as_of", "asset", "", "run id", "revision", "written to"],
-            [
-                [
-                    made.partition,
-                    made.asset,
-                    "reused" if made.metadata.get("reused") else "computed",
-                    made.metadata.get("run_id"),
-                    made.metadata.get("revision"),
-                    _uri(made),
-                ]
-                for made in ended.made
-            ],
-        )
+    print_results(_results(launched, ended))

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -81,7 +81,7 @@ def _interrupt_again(lost: Any) -> None:
         sys.__unraisablehook__(lost)
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit with its code."""
     from ml_pipeline.errors import MlPipelineError, ParamsError, RemoteError, SettingsError
 

@@ -68,8 +68,8 @@ class Request:
     params: ParamSet
     dates: Sequence[date]
 
-    def told_origins(self) -> list[str]:
-        """Return a line for each value that was given, unless it is the default all the same."""
+    def print_origins(self) -> None:
+        """Print a line for each value that was given, unless it is the default all the same."""
         values = self.params.values(self.params.model.groups)
         lines = []
         for parameter in self.params.model.parameters():
@@ -77,7 +77,8 @@ class Request:
             origin = self.params.origins.get(parameter.dotted)
             if origin is not None and (value != parameter.default or "overrides" in origin):
                 lines.append(f"{parameter.name} = {shown(value)} ({origin})")
-        return lines
+        if lines:
+            click.echo("\n".join([*lines, ""]))
 
 
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:

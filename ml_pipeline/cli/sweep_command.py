@@ -9,15 +9,18 @@ from typing import Any
 import click
 
 from ml_pipeline.cli.board import Output, output_options, show_board
+from ml_pipeline.cli.in_process import in_process
 from ml_pipeline.cli.request import Asked, request_options
+from ml_pipeline.cli.run_options import force_option
 from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import Bar, print_json, progress_of
 from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.launch import InProcess, Stopped, reason_of, was_interrupted
+from ml_pipeline.launch import Stopped, reason_of, was_interrupted
+from ml_pipeline.leaderboard import Leaderboard
+from ml_pipeline.range_report import listed
 from ml_pipeline.run_request import RequestedRun
 from ml_pipeline.settings import settings
 from ml_pipeline.sweeps.attempts import Progress
-from ml_pipeline.sweeps.board import board_of
 from ml_pipeline.sweeps.engine import Sweep, Swept
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.request import SweepRequest
@@ -28,7 +31,7 @@ class _Follower:
 
     def __init__(self, output: Path, bar: Bar) -> None:
         self.output = output
-        self.swept: Swept | None = None
+        self.came_to: tuple[Swept, Leaderboard] | None = None
         self.progress: Progress | None = None
         self._bar = bar
 
@@ -39,25 +42,23 @@ class _Follower:
         self.progress = progress
         self._bar.show(progress.done, progress.total, progress.sentence)
 
-    def finished(self, swept: Swept) -> None:
-        self.swept = swept
+    def finished(self, swept: Swept, board: Leaderboard) -> None:
+        self.came_to = swept, board
 
 
 @click.command(name="sweep")
 @request_options
+@force_option
 @search_options
 @click.option("--plan", "only_plan", is_flag=True, help="Tell what would be run; run nothing.")
-@click.option("--force", is_flag=True, help="Compute even what is published, compare the bytes.")
 @output_options
-def command(asked: Asked, searched: Searched, only_plan: bool, force: bool, output: Output) -> int:
+def command(asked: Asked, searched: Searched, only_plan: bool, output: Output) -> int:
     """Try many parameter sets over a range of dates and rank them.
 
     A parameter may have several values (0.01,0.1 range(2,7) linspace(0,1,5) log(1e-3,1,4)
     choice(a,b)) or, to be searched, an interval ([2..8] log[1e-3..1]). What is published already is
     reused, and the same command goes on where it was stopped.
     """
-    if force:
-        asked = asked.with_params("run.force=true")
     run, values = asked_sweep(asked, searched)
     if only_plan:
         return _plan(run, values, output.as_json)
@@ -83,25 +84,13 @@ def _plan(run: RequestedRun, values: Mapping[str, Any], as_json: bool) -> int:
 
 
 def _run(run: RequestedRun, output: Output) -> int:
-    from ml_pipeline.definitions import defs
-    from ml_pipeline.instance import open_instance
-    from ml_pipeline.store import ArtifactStore
     from ml_pipeline.sweeps.assets import listening
     from ml_pipeline.sweeps.workers import warm_up
 
     warm_up(PIPELINE)
-    configured = settings()
     dagster_run_id = str(uuid.uuid4())
     result = None
-    with open_instance(configured) as instance, progress_of("planning") as bar:
-        here = InProcess(
-            job=defs.resolve_implicit_global_asset_job_def(),
-            pipeline=PIPELINE,
-            store=ArtifactStore(configured.store_root),
-            instance=instance,
-            logs=configured.home / "logs",
-            dates_per_run=configured.dates_per_run,
-        )
+    with in_process(settings()) as here, progress_of("planning") as bar:
         follower = _Follower(here.log_of(dagster_run_id), bar)
         with listening(follower), contextlib.suppress(Stopped):
             result = here.execute(run, dagster_run_id)
@@ -112,17 +101,17 @@ def _run(run: RequestedRun, output: Output) -> int:
             err=True,
         )
         return 130
-    swept = follower.swept
-    if swept is None:
+    if follower.came_to is None:
         click.echo(f"The sweep failed: {reason_of(result)}", err=True)
         click.echo(f"The whole story: {here.log_of(dagster_run_id)}", err=True)
         return 1
-    beside = {"dagster_run_id": dagster_run_id, **swept.document}
-    show_board(board_of(swept, PIPELINE), output, "Nothing was tried.", beside)
+    swept, board = follower.came_to
+    show_board(
+        board, output, "Nothing was tried.", {"dagster_run_id": dagster_run_id, **swept.document}
+    )
     for reason, cells in swept.failures_by_reason.items():
-        shown = ", ".join(f"trial {cell.trial.number} at {cell.as_of}" for cell in cells[:5])
-        more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""
-        click.echo(f"{shown}{more} failed: {reason}", err=True)
+        failed = listed([f"trial {cell.trial.number} at {cell.as_of}" for cell in cells])
+        click.echo(f"{failed} failed: {reason}", err=True)
     if swept.stopped is not None:
         click.echo(f"Stopped: {swept.stopped}. The same command goes on from there.", err=True)
     return 1 if swept.failures else 0

@@ -15,12 +15,12 @@ from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, last_day
 from ml_pipeline.defs.requests import own_rules, standing, told, unusable
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.given import SEARCH
 from ml_pipeline.params import ParamSet
 from ml_pipeline.reuse import Decision, Materializer
 from ml_pipeline.run_request import RequestedRun, in_ranges, read_request, requested_run
 from ml_pipeline.settings import Settings, settings
 from ml_pipeline.store import ArtifactStore
-from ml_pipeline.sweeps.options import SEARCH
 
 DAILY: Final = "daily_window"
 WEEKLY: Final = "weekly_sweep"

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import dagster as dg
 
 from ml_pipeline.cells import judging_stage
+from ml_pipeline.leaderboard import Leaderboard
 from ml_pipeline.leaderboard_metadata import shown
 from ml_pipeline.metadata import table
 from ml_pipeline.resources import NO_IO
@@ -38,8 +39,8 @@ class Listener(Protocol):
     def progressed(self, progress: Progress) -> None:
         """Hear how far it is."""
 
-    def finished(self, swept: Swept) -> None:
-        """Hear what came of it."""
+    def finished(self, swept: Swept, board: Leaderboard) -> None:
+        """Hear what came of it, and how that ranks."""
 
 
 _listener: ContextVar[Listener | None] = ContextVar("sweep_listener", default=None)
@@ -112,14 +113,14 @@ def sweep_asset(
         swept = setup.sweep(dates, output).run(planned, progressed)
         for cell in swept.failures:
             context.log.error(f"trial {cell.trial.number} at {cell.as_of}: {cell.error}")
+        board = board_of(swept, pipeline)
         if listener is not None:
-            listener.finished(swept)
+            listener.finished(swept, board)
         if swept.failures and len(swept.failures) == len(swept.cells):
             raise dg.Failure(
                 f"All {len(swept.failures)} cells failed: {swept.failures[0].error}",
                 allow_retries=False,
             )
-        board = board_of(swept, pipeline)
         for day in dates if len(dates) > 1 else ():
             context.add_asset_metadata(_at(swept, day), asset_key=SWEEP, partition_key=str(day))
         return dg.MaterializeResult(SWEEP, metadata={**_about(swept), **shown(board, context)})

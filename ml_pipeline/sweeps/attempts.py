@@ -99,6 +99,7 @@ class Attempts(dict[str, Attempt]):
 
     Attributes:
         total: cells that there will be; at most that many for a search.
+        best: the best complete trial so far; of equal ones the one with the lowest number.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class Attempts(dict[str, Attempt]):
         self.dates = dates
         self._is_typed = is_typed
         self.total = 0
+        self.best: Attempt | None = None
         self._done = self._failed = self._computed = 0
         self._first_computed: float | None = None
 
@@ -143,7 +145,19 @@ class Attempts(dict[str, Attempt]):
             failed = any(one.error is not None for one in attempt.cells.values())
             attempt.state = "failed" if failed else "complete"
             attempt.value = None if failed else self.mean(attempt)
+            if self._is_better(attempt):
+                self.best = attempt
         return attempt
+
+    def _is_better(self, attempt: Attempt) -> bool:
+        if attempt.value is None or self.objective is None:
+            return False
+        if self.best is None or self.best.value is None:
+            return True
+        if attempt.value == self.best.value:
+            # Which one is finished first depends on the workers.
+            return attempt.trial.number < self.best.trial.number
+        return (attempt.value < self.best.value) == (self.objective.direction == "minimize")
 
     def mean(self, attempt: Attempt) -> float | None:
         """Return the mean of the objective over the dates that are done."""
@@ -166,15 +180,6 @@ class Attempts(dict[str, Attempt]):
     def has_computed(self) -> bool:
         """Whether anything was computed, and not found."""
         return self._computed > 0
-
-    @property
-    def best(self) -> Attempt | None:
-        """The best complete trial so far."""
-        having = [attempt for attempt in self.values() if attempt.value is not None]
-        if not having or self.objective is None:
-            return None
-        sign = 1 if self.objective.direction == "minimize" else -1
-        return min(having, key=lambda attempt: sign * (attempt.value or 0.0))
 
     def close(self) -> None:
         """Note that nothing more will come."""

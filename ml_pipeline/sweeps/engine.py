@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ml_pipeline.cells import judging_stage
+from ml_pipeline.cores import cores
 from ml_pipeline.errors import MlPipelineError, StoreUnreachable
 from ml_pipeline.estimates import usual_seconds
 from ml_pipeline.identity import digest_of
@@ -25,7 +25,7 @@ from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline.sweeps.runner import Cell, Runner
-from ml_pipeline.sweeps.workers import Workers, site_of
+from ml_pipeline.sweeps.workers import Workers, site_of, why_of_a_trial
 
 if TYPE_CHECKING:
     from ml_pipeline.sweeps.study import Earlier, Study
@@ -122,10 +122,8 @@ class Sweep:
         self.output = output
         self.stages = pipeline.upstream_of(judging_stage(pipeline).name)
         self.objective = objective_of(pipeline, request)
-        self.workers = request.options.workers or _cores()
-        self.materializer = Materializer(
-            pipeline, store, self.provenance, explain=lambda *_: "a trial of a sweep"
-        )
+        self.workers = request.options.workers or cores()
+        self.materializer = Materializer(pipeline, store, self.provenance, explain=why_of_a_trial)
 
     def plan(self) -> Plan:
         """Tell what would be done, computing nothing."""
@@ -237,7 +235,7 @@ class Sweep:
         )
 
     def _start_workers(self, most: int) -> Workers:
-        threads = max(1, _cores() // most)
+        threads = max(1, cores() // most)
         memory = self.request.options.trial_memory_mb
         site = site_of(self.pipeline, self.store, self.provenance, self.output, threads, memory)
         return Workers(site, most)
@@ -306,9 +304,3 @@ def _external(stage: Stage, params: ParamSet, day: date | None) -> str | None:
         return stage.external(params, day)
     except MlPipelineError:
         return None
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -7,13 +7,10 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.given import SEARCH
 from ml_pipeline.params import ParamGroup, ParamModel
 
-SEARCH: Final = "search"
-"""Name of the section, in files, requests and run config."""
-
 Strategy = Literal["grid", "random", "tpe", "qmc", "gp", "cmaes", "nsga2"]
-
 
 _NEEDS: Final = {"cmaes": "cmaes", "gp": "torch"}
 

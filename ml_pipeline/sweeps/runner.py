@@ -33,8 +33,6 @@ class Cell:
         trial: the trial.
         as_of: the date.
         run_id: identity of the judged artifact; empty where it failed.
-        revision: its revision.
-        code: fingerprint of the code that judged.
         metrics: what it came to.
         seconds: what computing it took, with all that it was made from.
         reused: whether nothing had to be computed for it.
@@ -44,8 +42,6 @@ class Cell:
     trial: Trial
     as_of: date | None
     run_id: str = ""
-    revision: str = ""
-    code: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     reused: bool = False
@@ -276,8 +272,6 @@ class Runner:
             trial,
             as_of,
             run_id=judged.run_id,
-            revision=judged.revision,
-            code=judged.code,
             metrics=judged.metrics,
             seconds=math.fsum(record.duration_s for record in records.values()),
             reused=reused,

@@ -73,7 +73,7 @@ def overhead(scratch: Path) -> Iterator[object]:
 
     def whole(instance: Any) -> None:
         params = PIPELINE.params.parse({"seed": next(seeds)})
-        runs = InProcess(job, PIPELINE, store, instance, configured.home / "logs", 1).run(
+        runs = InProcess(job, PIPELINE, store, instance, configured.logs_directory, 1).run(
             params, [day]
         )
         assert runs[0].error is None, runs[0].error

@@ -3,23 +3,15 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ml_pipeline_tests.cli.conftest import CommandLine
-from ml_pipeline_tests.e2e.server import Server, environment, free_port, serving, tool
+from ml_pipeline_tests.e2e.server import Server, environment, free_port
 
 DAY = "1998-05-31"
 FAST = ("--param", "max_iter=5")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    home = tmp_path_factory.mktemp("home")
-    with serving([tool("ml-pipeline"), "ui"], home, cwd=home) as running:
-        yield running
 
 
 @pytest.fixture

@@ -179,6 +179,24 @@ class Server:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
+    def materialize(
+        self, assets: Sequence[str], partition: str, config: Path
+    ) -> subprocess.CompletedProcess[str]:
+        """Materialize with Dagster's own command, on the instance of this server."""
+        return subprocess.run(
+            [
+                *(tool("dagster"), "asset", "materialize", "-m", "ml_pipeline.definitions"),
+                *("--select", ",".join(assets), "--partition", partition),
+                *("--config", str(config)),
+            ],
+            cwd=REPOSITORY,
+            env={**environment(self.home), "DAGSTER_HOME": str(self.home / "dagster")},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
 
 def tool(name: str) -> str:
     """Return the path of a command that is installed beside this Python."""

@@ -1,7 +1,6 @@
 """One parameter set through every door: one run id, one computation, each door's origin."""
 
 import json
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +14,7 @@ from ml_pipeline_tests.e2e import by_hand
 from ml_pipeline_tests.e2e.dagster_ui import looking_at, run_config
 from ml_pipeline_tests.e2e.server import (
     ASSETS,
-    REPOSITORY,
     Server,
-    environment,
     serving,
     tool,
     wait_until,
@@ -165,18 +162,7 @@ def _materialized(site: Server, file: Path, config: str) -> str:
     """Materialize with Dagster's own command and return the run's id."""
     before = {run["runId"] for run in site.runs()}
     file.write_text(config)
-    done = subprocess.run(
-        [
-            *(tool("dagster"), "asset", "materialize", "-m", "ml_pipeline.definitions"),
-            *("--select", ",".join(ASSETS), "--partition", DAY, "--config", str(file)),
-        ],
-        cwd=REPOSITORY,
-        env={**environment(site.home), "DAGSTER_HOME": str(site.home / "dagster")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = site.materialize(ASSETS, DAY, file)
     assert done.returncode == 0, done.stderr
     (new,) = {
         run["runId"]

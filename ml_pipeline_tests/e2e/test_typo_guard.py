@@ -1,7 +1,6 @@
 """Typos and values out of bounds are refused at every door that takes config as it was written."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from playwright.sync_api import expect
 from ml_pipeline_tests.e2e import by_hand
 from ml_pipeline_tests.e2e.conftest import LAUNCHED
 from ml_pipeline_tests.e2e.dagster_ui import DagsterUi, run_config
-from ml_pipeline_tests.e2e.server import ASSETS, REPOSITORY, Server, environment, tool
+from ml_pipeline_tests.e2e.server import ASSETS, Server
 
 BAD = {"training": {"learning_rat": 0.2, "max_depth": 0}, "featurs": {"lookback_days": 7}}
 PROBLEMS = (
@@ -107,18 +106,7 @@ def test_dagsters_materialize_with_bad_config_computes_nothing(
     file = tmp_path / "config.yaml"
     file.write_text(json.dumps(config))
     before = _artifacts(server)
-    done = subprocess.run(
-        [
-            *(tool("dagster"), "asset", "materialize", "-m", "ml_pipeline.definitions"),
-            *("--select", ",".join(ASSETS), "--partition", LAUNCHED, "--config", str(file)),
-        ],
-        cwd=REPOSITORY,
-        env={**environment(server.home), "DAGSTER_HOME": str(server.home / "dagster")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = server.materialize(ASSETS, LAUNCHED, file)
     assert done.returncode != 0
     for problem in PROBLEMS if config is not MISNAMED else [NEAREST]:
         assert problem in done.stderr

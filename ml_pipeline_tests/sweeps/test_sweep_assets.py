@@ -10,6 +10,7 @@ import pytest
 
 from ml_pipeline.code_location import code_location
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.leaderboard import Leaderboard
 from ml_pipeline.record import Record
 from ml_pipeline.run_request import requested_sweep
 from ml_pipeline.stages import Pipeline
@@ -186,12 +187,12 @@ def test_sweep_is_followed_by_who_listens(site: Site) -> None:
         def progressed(self, progress: Progress) -> None:
             heard.append(progress)
 
-        def finished(self, swept: Swept) -> None:
-            heard.append(swept)
+        def finished(self, swept: Swept, board: Leaderboard) -> None:
+            heard.extend((swept, board))
 
     with listening(Listener()):
         site.run(depth="1,2", act="print")
-    assert [type(one) for one in heard] == [Plan, Progress, Progress, Swept]
+    assert [type(one) for one in heard] == [Plan, Progress, Progress, Swept, Leaderboard]
     assert "a stage printed this" in site.bench.log.read_text()
 
 

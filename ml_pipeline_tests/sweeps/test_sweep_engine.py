@@ -50,10 +50,9 @@ def test_sweep_and_single_runs_share_their_artifacts_both_ways(bench: Bench) -> 
     swept = bench.run(learning_rate="1e-1,0.2", depth="2,3")
     assert len([call for call in bench.calls() if call.startswith("model")]) == 3
     (reused,) = [cell for cell in swept.cells if cell.reused]
-    assert (reused.run_id, reused.revision) == (
-        made["score"].record.run_id,
-        made["score"].record.revision,
-    )
+    score = made["score"].record
+    assert (reused.run_id, reused.metrics) == (score.run_id, score.metrics)
+    assert len(list(bench.store.directories("score"))) == 4
     for attempt in swept.attempts:
         single = toy.PARAMS.parse({**attempt.trial.varied, "home": str(bench.home)})
         outcomes = list(bench.materializer.run(single, days(1)[0]))

@@ -1,0 +1,95 @@
+"""What runs came to, date by date: as tables for people and in the JSON document of a command."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import click
+
+from ml_pipeline.cli.show import print_table
+from ml_pipeline.params import ParamSet
+
+
+@dataclass(frozen=True)
+class ArtifactResult:
+    """An artifact that was made or reused, as JSON documents show it."""
+
+    asset: str
+    run_id: str | None
+    revision: str | None
+    uri: str
+    reused: bool | None
+
+
+@dataclass(frozen=True)
+class DateResult:
+    """What a run came to for one date.
+
+    Attributes:
+        as_of: the date.
+        run_id: identity of the parameters and the date.
+        dagster_run_id: Dagster's id of the run that covered the date.
+        metrics: of all its artifacts.
+        artifacts: in order of dependence.
+        error: why the date failed, or None where it did not.
+    """
+
+    as_of: date
+    run_id: str
+    dagster_run_id: str
+    metrics: Mapping[str, float]
+    artifacts: Sequence[ArtifactResult]
+    error: str | None = None
+
+
+def document(results: Iterable[DateResult], params: ParamSet) -> dict[str, Any]:
+    """Return results in JSON form, with the parameters that they have in common."""
+    runs, failures = [], []
+    for result in results:
+        at = {"as_of": result.as_of.isoformat(), "run_id": result.run_id}
+        if result.error is not None:
+            failures.append({**at, "error": result.error})
+            continue
+        runs.append(
+            {
+                **at,
+                "dagster_run_id": result.dagster_run_id,
+                "params": params.values(),
+                "metrics": dict(result.metrics),
+                "artifacts": [asdict(artifact) for artifact in result.artifacts],
+            }
+        )
+    told: dict[str, Any] = {"runs": runs, "origins": dict(params.origins)}
+    return told | ({"failures": failures} if failures else {})
+
+
+def print_results(results: Iterable[DateResult]) -> None:
+    """Print the dates that are done: their metrics, then where every artifact is."""
+    done = [result for result in results if result.error is None and result.artifacts]
+    if not done:
+        return
+    metrics = list(dict.fromkeys(name for result in done for name in result.metrics))
+    print_table(
+        ["as_of", "run id", *metrics],
+        [
+            [result.as_of, result.run_id, *(result.metrics.get(name, "") for name in metrics)]
+            for result in done
+        ],
+    )
+    click.echo()
+    print_table(
+        ["as_of", "asset", "", "run id", "revision", "written to"],
+        [
+            [
+                result.as_of,
+                artifact.asset,
+                "reused" if artifact.reused else "computed",
+                artifact.run_id,
+                artifact.revision,
+                artifact.uri,
+            ]
+            for result in done
+            for artifact in result.artifacts
+        ],
+    )
