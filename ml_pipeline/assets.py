@@ -5,8 +5,9 @@ itself down, every event appears while the run goes on, and a run costs one step
 stage.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
@@ -17,7 +18,7 @@ from ml_pipeline.metadata import picture, table
 from ml_pipeline.params import ParamSet
 from ml_pipeline.range_report import DateOutcome, RangeReport, date_outcome
 from ml_pipeline.record import Record
-from ml_pipeline.resources import IO_MANAGER, PARAMS
+from ml_pipeline.resources import IO_MANAGER, PARAMS, io_manager_resource, params_resource
 from ml_pipeline.reuse import Outcome
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
@@ -28,6 +29,31 @@ FAILURES: Final = "failures"
 # Dagster adds a materialization of its own for every date of a run, with one data version for all
 # of them, unless an output carries this mark. Here each date has a version of its own.
 _NO_EVENT_OF_DAGSTERS_OWN: Final = {"__source_asset_observation__": True}
+
+
+def pipeline_job(
+    pipeline: Pipeline,
+    partitions: dg.PartitionsDefinition[str] | None,
+    store_root: Callable[[], str],
+    code: Path,
+) -> dg.JobDefinition:
+    """Return the job that makes the assets of a pipeline and nothing else, for this process.
+
+    Args:
+        pipeline: the stages.
+        partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
+        store_root: returns the directory or URI of the artifacts; called once in each run.
+        code: a directory in the checkout whose commit is recorded.
+    """
+    definitions = dg.Definitions(
+        assets=[pipeline_assets(pipeline, partitions, group_name=pipeline.name)],
+        resources={
+            PARAMS: params_resource(pipeline.params),
+            IO_MANAGER: io_manager_resource(pipeline, store_root, code),
+        },
+        executor=dg.in_process_executor,
+    )
+    return definitions.resolve_implicit_global_asset_job_def()
 
 
 def pipeline_assets(

@@ -27,6 +27,9 @@ from ml_pipeline.source_code import LOOSE, Source, Steps, source_of
 
 WHOLE: Final = "*"
 
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+_BLOCKS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
+
 
 def fingerprint_of(function: Callable[..., Any]) -> str:
     """Return the fingerprint of a function and what it reaches: 16 hexadecimal digits.
@@ -128,22 +131,44 @@ def _is_group(module: str, name: str) -> bool:
 
 def _groups_taken(tree: ast.AST, source: Source, root: str) -> Iterator[tuple[str, str]]:
     """Yield the parameter groups that arguments are annotated with: their methods count."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.arg) and node.annotation is not None:
-            for name, attributes in _names_used(node.annotation):
-                for found in _resolved(source.module, (name, *attributes), root):
-                    if _is_group(*found):
-                        yield found
+    for annotation in _annotations(tree):
+        used = _GlobalNames()
+        used.visit(annotation)
+        for name, attributes in used.found:
+            for found in _resolved(source.module, (name, *attributes), root):
+                if _is_group(*found):
+                    yield found
+
+
+def _annotations(tree: ast.AST) -> Iterator[ast.expr]:
+    """Yield what arguments are annotated with, in functions within functions as well."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, _FUNCTIONS):
+            yield from (
+                argument.annotation
+                for argument in _arguments(node.args)
+                if argument.annotation is not None
+            )
+        # Lambdas have no annotations, so there are none within expressions.
+        waiting.extend(part for part in ast.iter_child_nodes(node) if isinstance(part, _BLOCKS))
+
+
+def _arguments(arguments: ast.arguments) -> list[ast.arg]:
+    found = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return found + [one for one in (arguments.vararg, arguments.kwarg) if one is not None]
 
 
 def _reached(tree: ast.AST, source: Source, root: str) -> Iterator[tuple[str, str]]:
     """Yield the first-party definitions that the names in a tree stand for."""
+    used = _GlobalNames()
+    used.visit(tree)
     local: dict[str, list[Steps]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            for name, steps in source.bound_by(node):
-                local.setdefault(name, []).append(steps)
-    for name, attributes in _names_used(tree):
+    for statement in used.imports:
+        for name, steps in source.bound_by(statement):
+            local.setdefault(name, []).append(steps)
+    for name, attributes in used.found:
         for imported in local.get(name, ()):
             yield from _resolved(imported[0], (*imported[1:], *attributes), root)
         yield from _resolved(source.module, (name, *attributes), root)
@@ -175,22 +200,21 @@ def _resolved(
             for star in source.stars:
                 yield from _resolved(star, steps, root, seen)
     below = f"{module}.{first}"
-    if source_of(below, root) is not None:
+    if (source is None or source.is_package) and source_of(below, root) is not None:
         yield from _resolved(below, rest, root, seen)
 
 
-def _names_used(tree: ast.AST) -> list[tuple[str, tuple[str, ...]]]:
-    """Return every global name that is read, with the chain of attributes after it."""
-    visitor = _GlobalNames()
-    visitor.visit(tree)
-    return visitor.found
-
-
 class _GlobalNames(ast.NodeVisitor):
-    """Collects names that a function does not bind itself: an argument is no module's name."""
+    """Collects names that a function does not bind itself: an argument is no module's name.
+
+    Attributes:
+        found: every global name that is read, with the chain of attributes after it.
+        imports: every import, wherever it stands.
+    """
 
     def __init__(self) -> None:
         self.found: list[tuple[str, tuple[str, ...]]] = []
+        self.imports: list[ast.Import | ast.ImportFrom] = []
         self.local: frozenset[str] = frozenset()
 
     def visit_Name(self, node: ast.Name) -> None:
@@ -198,6 +222,12 @@ class _GlobalNames(ast.NodeVisitor):
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         self._chain(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.imports.append(node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        self.imports.append(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._function(node, node.body)
@@ -234,10 +264,8 @@ class _GlobalNames(ast.NodeVisitor):
         self._all(getattr(node, "decorator_list", ()))
         self._all(node.args.defaults)
         self._all(default for default in node.args.kw_defaults if default is not None)
-        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        arguments += [one for one in (node.args.vararg, node.args.kwarg) if one is not None]
         body = list(body)
-        self._within({argument.arg for argument in arguments} | _bound_within(body), body)
+        self._within({one.arg for one in _arguments(node.args)} | _bound_within(body), body)
 
     def _comprehension(self, node: Any) -> None:
         self.visit(node.generators[0].iter)
@@ -260,14 +288,22 @@ class _GlobalNames(ast.NodeVisitor):
 
 
 _SCOPES: Final = (
-    ast.FunctionDef,
-    ast.AsyncFunctionDef,
+    *_FUNCTIONS,
     ast.ClassDef,
     ast.Lambda,
     ast.ListComp,
     ast.SetComp,
     ast.DictComp,
     ast.GeneratorExp,
+)
+
+
+_NAMING: Final = (
+    *_FUNCTIONS,
+    ast.ClassDef,
+    ast.ExceptHandler,
+    ast.MatchAs,
+    ast.MatchStar,
 )
 
 
@@ -278,12 +314,13 @@ def _bound_within(body: list[ast.AST]) -> set[str]:
     waiting = list(body)
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-            bound.add(node.name)
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store):
+                bound.add(node.id)
+            continue
+        if isinstance(node, _NAMING):
+            if node.name:
+                bound.add(node.name)
         elif isinstance(node, ast.Global):
             not_local.update(node.names)
         if not isinstance(node, _SCOPES):

@@ -1,5 +1,7 @@
 """The Dagster instance under the home folder: the UI shows it, the command line uses it."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +10,7 @@ import dagster as dg
 from ml_pipeline.cores import cores
 from ml_pipeline.errors import SettingsError
 from ml_pipeline.settings import Settings
+from ml_pipeline.sql_reuse import reused
 
 _CONFIGURATION: Final = """\
 # Written by ml_pipeline when it first needed an instance; edit it as you like.
@@ -66,13 +69,21 @@ def prepare(settings: Settings) -> Path:
     return folder
 
 
-def open_instance(settings: Settings) -> dg.DagsterInstance:
+@contextlib.contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Open the instance for runs in this process.
 
     Raises:
         SettingsError: if the folder cannot be written.
     """
     from dagster._core.instance.ref import InstanceRef
+
+    class OfRuns(InstanceRef):
+        """Lacks the state of components, which runs have no use for and which is slow to import."""
+
+        @property
+        def defs_state_storage(self) -> None:
+            return None
 
     folder = prepare(settings)
     # Capturing the output of a step starts two processes for each; in this process, output is
@@ -83,4 +94,6 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
             "class": "NoOpComputeLogManager",
         }
     }
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=without_capture))
+    ref = OfRuns._make(InstanceRef.from_dir(str(folder), overrides=without_capture))
+    with reused(), dg.DagsterInstance.from_ref(ref) as instance:
+        yield instance

@@ -94,7 +94,7 @@ class ParamIOManager(dg.IOManager):
                 content=content,
                 started_at=started_at,
                 duration_s=(datetime.now(UTC) - started_at).total_seconds(),
-                provenance=self.materializer.provenance,
+                provenance=self.materializer.provenance(),
             )
 
         published = self.store.publish(slot, revision, value, record)

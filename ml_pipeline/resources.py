@@ -9,6 +9,7 @@ Dagster would stop at the first kind of problem, and would not say which name is
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -170,7 +171,8 @@ def io_manager_resource(
 
     @dg.io_manager(required_resource_keys={PARAMS})
     def manager(context: dg.InitResourceContext) -> ParamIOManager:
-        around = provenance(context.run.run_id if context.run is not None else None, code)
+        dagster_run_id = context.run.run_id if context.run is not None else None
+        around = partial(provenance, dagster_run_id, code)
         materializer = Materializer(pipeline, ArtifactStore(store_root()), around)
         return ParamIOManager(materializer, context.resources.params)
 

@@ -92,7 +92,7 @@ class Materializer:
         self,
         pipeline: Pipeline,
         store: ArtifactStore,
-        provenance: Provenance | None = None,
+        provenance: Callable[[], Provenance] = Provenance,
         explain: Callable[..., str] = why_computed,
         recent: RecentValues | None = None,
     ) -> None:
@@ -101,13 +101,13 @@ class Materializer:
         Args:
             pipeline: the stages.
             store: where artifacts are looked up and published.
-            provenance: what to record about the surroundings.
+            provenance: tells what to record about the surroundings; asked before a stage computes.
             explain: says why something has to be computed; takes what `why_computed` takes.
             recent: keeps values that are likely to be read again by this very process.
         """
         self.pipeline = pipeline
         self.store = store
-        self.provenance = provenance or Provenance()
+        self.provenance = provenance
         self.explain = explain
         self.recent = recent
 
@@ -256,7 +256,7 @@ class Materializer:
         """Note that a published revision was computed again just now with the same result."""
         note = {
             "at": datetime.now(UTC).isoformat(),
-            "dagster_run_id": self.provenance.dagster_run_id,
+            "dagster_run_id": self.provenance().dagster_run_id,
         }
         path = f"{slot.revision(revision)}/{_CONFIRMED}"
         self.store.overwrite(path, json.dumps(note).encode())
@@ -323,6 +323,8 @@ class _Point:
 
     def _compute(self, decision: Decision) -> Outcome:
         stage, slot, revision = decision.stage, decision.slot, decision.revision
+        # Before, because somebody may edit the code while it runs.
+        around = self.materializer.provenance()
         started_at, start = datetime.now(UTC), time.perf_counter()
         arguments = stage.signature.arguments(self.params, self.as_of)
         for argument, name in stage.signature.inputs.items():
@@ -373,7 +375,7 @@ class _Point:
                 metrics=dict(result.metrics),
                 objective=stage.objective(self.params),
                 picture=result.picture,
-                provenance=self.materializer.provenance,
+                provenance=around,
             )
 
         if decision.damaged:

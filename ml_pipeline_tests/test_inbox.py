@@ -15,7 +15,8 @@ import pytest
 from ml_pipeline.documents import read_document
 from ml_pipeline.errors import StoreUnreachable
 from ml_pipeline.inbox import MOST_BYTES, Inbox, Look, Memory
-from ml_pipeline.run_request import RequestedRun, Rules, read_request
+from ml_pipeline.request_document import Rules, read_request
+from ml_pipeline.run_request import RequestedRun
 from ml_pipeline_tests.toy_pipeline import toy
 
 RULES = Rules(toy())

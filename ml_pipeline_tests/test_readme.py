@@ -195,7 +195,7 @@ from pathlib import Path
 from ml_pipeline.definitions import defs
 from ml_pipeline.defs.requests import rules
 from ml_pipeline.documents import read_file
-from ml_pipeline.run_request import read_request
+from ml_pipeline.request_document import read_request
 run = read_request(read_file(Path("request.yaml")), "request.yaml", rules())
 assert list(run.assets) == ["orders", "features"]
 weekly = defs.resolve_schedule_def("weekly_sweep")

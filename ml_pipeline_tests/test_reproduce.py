@@ -96,7 +96,7 @@ def test_reproduce_with_other_packages_names_them(bench: Bench, clean: ArtifactS
     around = provenance(None, Path(__file__).parent)
     packages = {**around.packages, "polars": "0.1", "gone": "1"}
     around = around.model_copy(update={"packages": packages})
-    materializer = Materializer(bench.pipeline, bench.store, around)
+    materializer = Materializer(bench.pipeline, bench.store, lambda: around)
     (made,) = materializer.run(PARAMS.defaults, DAY, ["table"])
     (told,) = again(bench, made, clean)
     assert told.agrees

@@ -706,7 +706,7 @@ def test_damaged_result_of_a_reused_stage_is_not_served(bench: Bench) -> None:
 def test_record_tells_what_was_made_of_what(bench: Bench) -> None:
     around = Provenance(dagster_run_id="abc", git_commit="f00", python="3")
     params = PARAMS.parse({"rows": 7, "learning_rate": 0.3}, origin="command line")
-    materializer = Materializer(bench.pipeline, bench.store, around)
+    materializer = Materializer(bench.pipeline, bench.store, lambda: around)
     began = datetime.now(UTC)
     made = {o.record.asset: o.record for o in materializer.run(params, DAY)}
     model, features = made["model"], made["features"]

@@ -6,15 +6,9 @@ import dagster as dg
 import pytest
 
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.request_document import Rules, example, read_request
 from ml_pipeline.resources import ORIGINS_TAG
-from ml_pipeline.run_request import (
-    RUN_ID_TAG,
-    Rules,
-    example,
-    in_ranges,
-    read_request,
-    requested_run,
-)
+from ml_pipeline.run_request import RUN_ID_TAG, in_ranges, requested_run
 from ml_pipeline_tests.toy_pipeline import PARAMS, toy
 
 DAY = date(2026, 1, 5)

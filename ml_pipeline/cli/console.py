@@ -6,15 +6,15 @@ import os
 import sys
 from typing import Final, NoReturn
 
-_ALLOCATIONS: Final = 200_000
-"""New objects before garbage is looked for."""
+_USUAL: Final = gc.get_threshold()
+_STARTING: Final = 1_000_000
+"""New objects before garbage is looked for: a command that only reads or reuses makes fewer."""
 
 
 def console() -> NoReturn:
     """Run the command that was typed, in a process that does nothing else."""
-    # Imports make a million objects that stay: with Python's own threshold, looking for garbage
-    # among them again and again takes a tenth of a short command.
-    gc.set_threshold(_ALLOCATIONS)
+    # What imports make stays: looking for garbage in it again and again takes a tenth of a command.
+    gc.set_threshold(_STARTING)
     ending = _Ending()
     # The first one that is registered is called last.
     atexit.register(ending)
@@ -25,6 +25,15 @@ def console() -> NoReturn:
     except SystemExit as leaving:
         ending.code = leaving.code if isinstance(leaving.code, int) else 1
         raise
+
+
+def look_for_garbage() -> None:
+    """Look for garbage as Python usually does, but not in what is there by now.
+
+    To be called before anything that may make large things that refer to one another, like models.
+    """
+    gc.freeze()
+    gc.set_threshold(*_USUAL)
 
 
 class _Ending:

@@ -3,25 +3,32 @@
 import contextlib
 from collections.abc import Iterator
 
+import dagster as dg
+
+from ml_pipeline.cli.console import look_for_garbage
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.launch import InProcess
 from ml_pipeline.settings import Settings
 
 
 @contextlib.contextmanager
-def in_process(configured: Settings) -> Iterator[InProcess]:
+def in_process(configured: Settings, job: dg.JobDefinition) -> Iterator[InProcess]:
     """Open what runs the pipeline in this process.
+
+    Args:
+        configured: where things are.
+        job: what has the assets to be made.
 
     Raises:
         SettingsError: if the home folder cannot be written.
     """
-    from ml_pipeline.definitions import defs
     from ml_pipeline.instance import open_instance
     from ml_pipeline.store import ArtifactStore
 
     with open_instance(configured) as instance:
+        look_for_garbage()
         yield InProcess(
-            job=defs.resolve_implicit_global_asset_job_def(),
+            job=job,
             pipeline=PIPELINE,
             store=ArtifactStore(configured.store_root),
             instance=instance,

@@ -102,4 +102,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except MlPipelineError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Whoever reads the output has gone, which is no mistake, or there is no room for it.
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"Error: the output could not be written: {error.strerror}.", err=True)
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

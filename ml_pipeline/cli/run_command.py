@@ -1,18 +1,22 @@
 """`ml-pipeline run`: runs in process, on the instance that the UI shows."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
+import dagster as dg
 
+from ml_pipeline.assets import pipeline_job
 from ml_pipeline.cli.in_process import in_process
 from ml_pipeline.cli.request import Asked, request_options, validated
 from ml_pipeline.cli.results import ArtifactResult, DateResult, document, print_results
 from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.show import print_json, print_table, progress_bar
 from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.defs.partitions import daily
 from ml_pipeline.launch import DateRun, Stopped
 from ml_pipeline.range_report import DateOutcome, RangeReport, date_outcome
-from ml_pipeline.settings import settings
+from ml_pipeline.settings import Settings, settings
 
 
 @click.command(name="run")
@@ -38,7 +42,10 @@ def command(asked: Asked, selection: Sequence[str], dry_run: bool, as_json: bool
 
     total = len(request.dates) * len(stages)
     try:
-        with in_process(configured) as here, progress_bar(total, "starting") as advance:
+        with (
+            in_process(configured, _job(configured)) as here,
+            progress_bar(total, "starting") as advance,
+        ):
             runs = here.run(
                 request.params,
                 request.dates,
@@ -68,6 +75,12 @@ def command(asked: Asked, selection: Sequence[str], dry_run: bool, as_json: bool
         logs = (str(here.log_of(dagster_run_id)) for dagster_run_id in failed)
         click.echo(f"The whole story: {', '.join(logs)}", err=True)
     return 1 if failed else 0
+
+
+def _job(configured: Settings) -> dg.JobDefinition:
+    """Return the pipeline's own job: the rest of the code location takes as long as reuse does."""
+    store, code = configured.store_root, Path(__file__).parents[1]
+    return pipeline_job(PIPELINE, daily(configured), lambda: store, code)
 
 
 def _outcome(run: DateRun) -> DateOutcome:

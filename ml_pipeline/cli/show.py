@@ -50,20 +50,26 @@ def progress_bar(total: int | None, doing: str) -> Iterator[Callable[[str], None
 
 
 class Bar:
-    """A bar on standard error."""
+    """A bar on standard error, where that is a terminal."""
 
-    def __init__(self, progress: "Progress", task: "TaskID") -> None:
-        """Wrap rich's."""
-        self._progress = progress
-        self._task = task
+    def __init__(self, shown: "tuple[Progress, TaskID] | None" = None) -> None:
+        """Wrap rich's, or show nothing."""
+        self._shown = shown
+        self._stderr = sys.stderr
 
     def show(self, done: int, total: int | None, at: str) -> None:
         """Show how many steps are done, of how many, and at what."""
-        self._progress.update(self._task, completed=done, total=total, description=at)
+        if self._shown is not None:
+            progress, task = self._shown
+            progress.update(task, completed=done, total=total, description=at)
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
-        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        if self._shown is not None:
+            console = self._shown[0].console
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            click.echo(text, file=self._stderr)
 
 
 @contextlib.contextmanager
@@ -74,6 +80,9 @@ def progress_of(doing: str, total: int | None = None) -> Iterator[Bar]:
         doing: what to show before the first step.
         total: number of steps, or None while that is unknown.
     """
+    if not sys.stderr.isatty():
+        yield Bar()
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -94,7 +103,7 @@ def progress_of(doing: str, total: int | None = None) -> Iterator[Bar]:
         redirect_stderr=False,
     )
     with progress:
-        yield Bar(progress, progress.add_task(doing, total=total))
+        yield Bar((progress, progress.add_task(doing, total=total)))
 
 
 def _cell(value: Any) -> str:

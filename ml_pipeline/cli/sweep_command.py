@@ -84,13 +84,15 @@ def _plan(run: RequestedRun, values: Mapping[str, Any], as_json: bool) -> int:
 
 
 def _run(run: RequestedRun, output: Output) -> int:
+    from ml_pipeline.definitions import defs
     from ml_pipeline.sweeps.assets import listening
     from ml_pipeline.sweeps.workers import warm_up
 
     warm_up(PIPELINE)
     dagster_run_id = str(uuid.uuid4())
     result = None
-    with in_process(settings()) as here, progress_of("planning") as bar:
+    job = defs.resolve_implicit_global_asset_job_def()
+    with in_process(settings(), job) as here, progress_of("planning") as bar:
         follower = _Follower(here.log_of(dagster_run_id), bar)
         with listening(follower), contextlib.suppress(Stopped):
             result = here.execute(run, dagster_run_id)

@@ -13,7 +13,7 @@ from ml_pipeline.errors import ParamsError, SettingsError, nearest
 from ml_pipeline.params import ParamSet
 from ml_pipeline.pipeline.locations import is_name, normalized
 from ml_pipeline.pipeline.sources import SAMPLE
-from ml_pipeline.run_request import Rules
+from ml_pipeline.request_document import Rules
 from ml_pipeline.settings import settings
 
 SOURCE: Final = "data.source"

@@ -17,8 +17,9 @@ from ml_pipeline.defs.requests import own_rules, standing, told, unusable
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.given import SEARCH
 from ml_pipeline.params import ParamSet
+from ml_pipeline.request_document import read_request
 from ml_pipeline.reuse import Decision, Materializer
-from ml_pipeline.run_request import RequestedRun, in_ranges, read_request, requested_run
+from ml_pipeline.run_request import RequestedRun, in_ranges, requested_run
 from ml_pipeline.settings import Settings, settings
 from ml_pipeline.store import ArtifactStore
 

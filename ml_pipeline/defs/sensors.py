@@ -17,13 +17,8 @@ from ml_pipeline.documents import read_document
 from ml_pipeline.errors import SourceError, StoreUnreachable
 from ml_pipeline.identity import digest_of
 from ml_pipeline.inbox import Asked, Inbox, Look, Memory
-from ml_pipeline.run_request import (
-    RequestedRun,
-    example,
-    in_ranges,
-    read_request,
-    requested_run,
-)
+from ml_pipeline.request_document import example, read_request
+from ml_pipeline.run_request import RequestedRun, in_ranges, requested_run
 from ml_pipeline.seen_days import SeenDays
 from ml_pipeline.settings import Settings, settings
 from ml_pipeline.sweeps.resource import SWEEP

@@ -96,7 +96,7 @@ class Sweep:
         pipeline: Pipeline,
         store: ArtifactStore,
         studies: str,
-        provenance: Provenance | None = None,
+        provenance: Callable[[], Provenance] = Provenance,
         output: Path | None = None,
     ) -> None:
         """Bring a request together with what it is about.
@@ -107,7 +107,7 @@ class Sweep:
             pipeline: the stages; one of them declares an objective, or the last one judges.
             store: where artifacts are.
             studies: a directory for study files, or the URL of a database.
-            provenance: what to record about the surroundings.
+            provenance: tells what to record about the surroundings.
             output: file for what stages print.
 
         Raises:
@@ -118,7 +118,7 @@ class Sweep:
         self.pipeline = pipeline
         self.store = store
         self.studies = studies
-        self.provenance = provenance or Provenance()
+        self.provenance = provenance
         self.output = output
         self.stages = pipeline.upstream_of(judging_stage(pipeline).name)
         self.objective = objective_of(pipeline, request)
@@ -237,7 +237,8 @@ class Sweep:
     def _start_workers(self, most: int) -> Workers:
         threads = max(1, cores() // most)
         memory = self.request.options.trial_memory_mb
-        site = site_of(self.pipeline, self.store, self.provenance, self.output, threads, memory)
+        around = self.provenance()
+        site = site_of(self.pipeline, self.store, around, self.output, threads, memory)
         return Workers(site, most)
 
     def _planned(self, runner: Runner, attempts: Attempts, earlier: "Sequence[Earlier]") -> Plan:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,14 +32,14 @@ class SweepSetup:
         pipeline: the stages.
         store: where artifacts are.
         studies: a directory for study files, or the URL of a database.
-        provenance: what to record about the surroundings.
+        provenance: tells what to record about the surroundings.
     """
 
     request: SweepRequest
     pipeline: Pipeline
     store: ArtifactStore
     studies: str
-    provenance: Provenance
+    provenance: Callable[[], Provenance]
 
     def sweep(self, dates: Sequence[date | None], output: Path | None) -> Sweep:
         """Return the sweep over some dates.
@@ -109,7 +110,7 @@ def sweep_resource(
             pipeline,
             ArtifactStore(store_root()),
             studies(),
-            provenance(run_id, code),
+            partial(provenance, run_id, code),
         )
 
     return checked(carry, schema, parsed)

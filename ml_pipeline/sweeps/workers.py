@@ -231,7 +231,7 @@ def _materializer(site: Site) -> Materializer:
     return Materializer(
         pipeline,
         store,
-        site.provenance,
+        lambda: site.provenance,
         explain=why_of_a_trial,
         recent=RecentValues(_KEPT_BYTES),
     )

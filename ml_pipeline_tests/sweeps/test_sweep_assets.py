@@ -12,7 +12,7 @@ from ml_pipeline.code_location import code_location
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.leaderboard import Leaderboard
 from ml_pipeline.record import Record
-from ml_pipeline.run_request import requested_sweep
+from ml_pipeline.request_document import requested_sweep
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.sweeps.assets import listening
 from ml_pipeline.sweeps.attempts import Progress
