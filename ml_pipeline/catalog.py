@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
+from ml_pipeline.ledger import promoted_to
 from ml_pipeline.record import Record
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
@@ -19,6 +20,7 @@ from ml_pipeline.store import ArtifactStore
 _READERS: Final = 8
 _BATCH: Final = 64
 _CONDITION: Final = re.compile(r"\s*([\w.]+)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*\Z")
+_RUN: Final = re.compile(r"([0-9a-f]{1,16})(?:/([0-9a-f]{1,16}))?")
 _AND: Final = re.compile(r"""\s+and\s+(?=(?:[^'"]|'[^']*'|"[^"]*")*\Z)""", re.IGNORECASE)
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt,
@@ -103,26 +105,41 @@ def newest(found: Iterator[Entry]) -> list[Entry]:
     return sorted(by_run.values(), key=lambda entry: entry.record.started_at, reverse=True)
 
 
-def find(store: ArtifactStore, pipeline: Pipeline, prefix: str) -> Entry:
-    """Return the newest revision of the run whose id begins with `prefix`.
+def find(store: ArtifactStore, pipeline: Pipeline, text: str) -> Entry:
+    """Return the run that a text stands for.
 
-    The ids of all assets count; where several assets share one, the last stage is meant.
+    Args:
+        store: where runs are.
+        pipeline: the stages.
+        text: the beginning of a run id, for its newest revision; with a slash and the beginning of
+            a revision, for that one; or ``@`` and an environment, for what was promoted to it last.
+            The ids of all assets count; where several share one, the last stage is meant.
 
     Raises:
-        ArtifactMissing: if no id or more than one begins so.
+        ParamsError: if the text is none of these.
+        ArtifactMissing: if it stands for nothing, or for more than one run.
     """
-    if not re.fullmatch(r"[0-9a-f]{1,16}", prefix):
-        raise ParamsError([f"a run id is 1 to 16 hexadecimal digits, but got {prefix!r}"])
+    if text.startswith("@"):
+        return _promoted(store, text[1:])
+    match = _RUN.fullmatch(text)
+    if match is None:
+        problem = (
+            f"a run id is 1 to 16 hexadecimal digits, but got {text!r}; RUN_ID/REVISION stands for"
+            " a revision that is not the newest, @ENVIRONMENT for what was promoted to it"
+        )
+        raise ParamsError([problem])
+    prefix, revision = match.group(1), match.group(2) or ""
     found: dict[str, dict[str, list[str]]] = {}
     for asset in reversed(pipeline.stages):
         for path in store.directories(asset):
-            run_id = path.rpartition("/run=")[2].partition("/")[0]
-            if run_id.startswith(prefix):
+            run_id, _, rev = path.rpartition("/run=")[2].partition("/rev=")
+            if run_id.startswith(prefix) and rev.startswith(revision):
                 found.setdefault(run_id, {}).setdefault(asset, []).append(path)
     if not found:
         raise ArtifactMissing(
-            f"A run id must begin with '{prefix}', but none in {store.uri} does."
-            " `ml-pipeline runs list` shows those there are."
+            f"A run id must begin with '{prefix}'"
+            f"{f' and have a revision that begins with {revision!r}' if revision else ''}, but none"
+            f" in {store.uri} does. `ml-pipeline runs list` shows those there are."
         )
     if len(found) > 1:
         raise ArtifactMissing(
@@ -131,13 +148,31 @@ def find(store: ArtifactStore, pipeline: Pipeline, prefix: str) -> Entry:
         )
     ((run_id, by_asset),) = found.items()
     paths = next(iter(by_asset.values()))
-    revisions = [Entry(path, record) for path in paths if (record := store.readable_record(path))]
-    if not revisions:
+    entries = [Entry(path, record) for path in paths if (record := store.readable_record(path))]
+    if not entries:
         raise ArtifactMissing(
             f"Run {run_id} must have a record that can be read, but none of {len(paths)} can."
             " `ml-pipeline verify` says why; running it again makes a new one."
         )
-    return max(revisions, key=lambda entry: entry.record.started_at)
+    return max(entries, key=lambda entry: entry.record.started_at)
+
+
+def revisions(store: ArtifactStore, entry: Entry) -> list[Entry]:
+    """Return all readable revisions of a run's artifact, the newest first."""
+    place = entry.path.rpartition("/")[0]
+    found = readable(store, [f"{place}/{name}" for name in store.children(place)])
+    return sorted(found, key=lambda one: one.record.started_at, reverse=True)
+
+
+def _promoted(store: ArtifactStore, environment: str) -> Entry:
+    promotion = promoted_to(store, environment)
+    record = store.read_record(promotion.path)
+    if record is None:
+        raise ArtifactMissing(
+            f"'{environment}' has run {promotion.run_id}, but that is gone from {store.uri}."
+            " Promote another."
+        )
+    return Entry(promotion.path, record)
 
 
 def lineage(store: ArtifactStore, entry: Entry) -> dict[str, Entry | None]:

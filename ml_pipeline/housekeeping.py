@@ -1,13 +1,14 @@
 """Keeping a store in order: check what is there, and find what nobody needs any more."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ml_pipeline.errors import StoreError
+from ml_pipeline.ledger import current, history
 from ml_pipeline.store import CLAIMS, RECORD, STAGING, ArtifactStore
 
 _READERS: Final = 4
@@ -65,17 +66,26 @@ def verify(store: ArtifactStore, assets: Sequence[str]) -> Iterator[Checked]:
         yield from readers.map(check, paths)
 
 
-def removable(store: ArtifactStore, older_than: timedelta) -> list[Removable]:
+def removable(
+    store: ArtifactStore, older_than: timedelta, keep_promoted: bool = False
+) -> list[Removable]:
     """Find orphans and replaced revisions.
 
     Orphans are files without a record, and what crashed writers have left. A revision is replaced
     when the same run id has a newer one. Neither counts before it has reached the age given, so
-    what is being written right now is safe.
+    what is being written right now is safe. What environments have now, and what that was made
+    from, always stays.
 
     Args:
         store: where to look.
         older_than: age, by the store's own clock.
+        keep_promoted: whether what environments had before stays as well.
+
+    Raises:
+        ArtifactDamaged: if it cannot be told what is promoted.
     """
+    promotions = history(store) if keep_promoted else current(store).values()
+    promoted = {promotion.path for promotion in promotions}
     cutoff = datetime.now(UTC) - older_than
     directories: dict[str, list[Any]] = defaultdict(list)
     for entry in store.entries(""):
@@ -91,9 +101,9 @@ def removable(store: ArtifactStore, older_than: timedelta) -> list[Removable]:
                 found.append(_removable(directory, "left by a run that crashed", objects))
         elif RECORD in names:
             published[directory.rpartition("/rev=")[0]].append(directory)
-        elif "/rev=" in directory and is_old:
+        elif "/rev=" in directory and is_old and directory not in promoted:
             found.append(_removable(directory, "orphan: files without a record", objects))
-    for directory in _replaced(store, published):
+    for directory in _replaced(store, published, promoted):
         objects = directories[directory]
         if max(entry["last_modified"] for entry in objects) < cutoff:
             found.append(_removable(directory, "replaced by a newer revision", objects))
@@ -105,14 +115,16 @@ def _removable(path: str, why: str, objects: Sequence[Any]) -> Removable:
     return Removable(path, why, sum(o["size"] for o in objects), tuple(names))
 
 
-def _replaced(store: ArtifactStore, published: Mapping[str, Sequence[str]]) -> list[str]:
+def _replaced(
+    store: ArtifactStore, published: Mapping[str, Sequence[str]], promoted: Collection[str]
+) -> list[str]:
     """Return the revisions that a newer one replaces and that nothing kept was made from."""
     if all(len(revisions) == 1 for revisions in published.values()):
         return []
     paths = [path for revisions in published.values() for path in revisions]
     with ThreadPoolExecutor(_READERS) as readers:
         records = dict(zip(paths, readers.map(store.readable_record, paths), strict=True))
-    kept: set[str] = set()
+    kept = set(promoted)
     for revisions in published.values():
         readable = {path: record for path in revisions if (record := records[path]) is not None}
         if readable:

@@ -93,6 +93,10 @@ class Settings(BaseSettings):
         default="",
         description="directory, or database URL, of Optuna's studies; <home>/studies if empty",
     )
+    environments: Sequence[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]] = Field(
+        default=("staging", "production"),
+        description="environments that runs can be promoted to",
+    )
     timezone: str = Field(default="UTC", description="time zone of the schedules")
 
     @pydantic.model_validator(mode="after")

@@ -146,12 +146,16 @@ def test_find_of_nothing_says_how_to_list(bench: Bench) -> None:
     )
 
 
-@pytest.mark.parametrize("prefix", ["", "xyz", "ABC", "a" * 17, "../..", "a\n", "*"])
+@pytest.mark.parametrize(
+    "prefix", ["", "xyz", "ABC", "a" * 17, "../..", "a\n", "*", "a/", "a/../b"]
+)
 def test_find_of_what_is_no_id_is_refused(bench: Bench, prefix: str) -> None:
     with pytest.raises(ParamsError) as refused:
         find(bench.store, bench.pipeline, prefix)
-    assert refused.value.problems == (
-        f"a run id is 1 to 16 hexadecimal digits, but got {prefix!r}",
+    (problem,) = refused.value.problems
+    assert problem == (
+        f"a run id is 1 to 16 hexadecimal digits, but got {prefix!r}; RUN_ID/REVISION stands for a"
+        " revision that is not the newest, @ENVIRONMENT for what was promoted to it"
     )
 
 

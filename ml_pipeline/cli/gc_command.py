@@ -13,12 +13,17 @@ from ml_pipeline.store import ArtifactStore
 
 @click.command(name="gc")
 @click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Such as 30d or 12h.")
+@click.option(
+    "--keep-promoted",
+    is_flag=True,
+    help="Keep what environments had before, too; what they have now always stays.",
+)
 @click.option("--delete", is_flag=True, help="Remove what is listed; without it nothing is.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(older_than: timedelta, delete: bool, as_json: bool) -> None:
+def command(older_than: timedelta, keep_promoted: bool, delete: bool, as_json: bool) -> None:
     """List orphans and replaced revisions; with --delete, remove them."""
     store = ArtifactStore(settings().store_root)
-    items = removable(store, older_than)
+    items = removable(store, older_than, keep_promoted)
     if delete:
         with progress_bar(len(items), "removing") as advance:
             for item in remove(store, items):

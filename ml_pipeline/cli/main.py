@@ -22,6 +22,8 @@ _COMMANDS: Final = {
     "runs": "List, show and compare runs.",
     "why": "Tell what a run would compute or reuse, and why.",
     "reproduce": "Make a run again in a clean store and tell whether the bytes agree.",
+    "promote": "Make a run what an environment has.",
+    "promotions": "List what environments have, and had.",
     "verify": "Check the digest of every artifact.",
     "gc": "List orphans and replaced revisions; with --delete, remove them.",
     "ui": "Start the Dagster UI and its daemon on this home folder.",

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from ml_pipeline import catalog
+from ml_pipeline import catalog, ledger
 from ml_pipeline.cli.show import print_json, print_table
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.settings import settings
@@ -60,7 +60,8 @@ def show(run_id: str, as_json: bool) -> None:
     known = catalog.lineage(store, entry)
     if as_json:
         upstream = {name: _document(made) if made else None for name, made in known.items()}
-        print_json(_document(entry) | {"lineage": upstream})
+        others = [one.record.revision for one in catalog.revisions(store, entry)]
+        print_json(_document(entry) | {"lineage": upstream, "revisions": others})
         return
     record = entry.record
     around = record.provenance
@@ -72,6 +73,7 @@ def show(run_id: str, as_json: bool) -> None:
             ["asset", record.asset],
             ["as_of", record.as_of],
             ["revision", record.revision],
+            ["all revisions", _revisions(store, entry)],
             ["made at", f"{record.started_at:%Y-%m-%d %H:%M:%S} UTC in {record.duration_s:.2f} s"],
             ["Dagster run", around.dagster_run_id or "-"],
             ["commit", f"{around.git_commit}{dirty}" if around.git_commit else "-"],
@@ -81,6 +83,7 @@ def show(run_id: str, as_json: bool) -> None:
                 ", ".join(f"{name} {version}" for name, version in around.packages.items()),
             ],
             ["path", store.address(entry.path)],
+            ["promoted to", _promoted_to(store, entry)],
         ],
     )
     click.echo()
@@ -111,6 +114,23 @@ def show(run_id: str, as_json: bool) -> None:
             for name, made in known.items()
         ],
     )
+
+
+def _revisions(store: ArtifactStore, entry: catalog.Entry) -> str:
+    return ", ".join(
+        f"{one.record.revision} ({one.record.started_at:%Y-%m-%d %H:%M})"
+        for one in catalog.revisions(store, entry)
+    )
+
+
+def _promoted_to(store: ArtifactStore, entry: catalog.Entry) -> str:
+    has, had = {}, set()
+    for promotion in ledger.history(store):
+        has[promotion.environment] = promotion.path
+        if promotion.path == entry.path:
+            had.add(promotion.environment)
+    told = [name if has[name] == entry.path else f"{name} (earlier)" for name in sorted(had)]
+    return ", ".join(told) or "-"
 
 
 @command.command()

@@ -113,7 +113,57 @@ def test_gc_removes_only_what_is_replaced_and_only_when_told(
     assert all(made["reused"] for made in again)
 
 
-@pytest.mark.parametrize("command", ["run", "id", "params", "runs", "why", "gc", "verify", "ui"])
+def test_promote_goes_forward_and_back(used: CommandLine, cli: CommandLine) -> None:
+    shutil.copytree(used.folder / ".ml_pipeline", cli.folder / ".ml_pipeline")
+    first = cli("id", *DAY, "--json").document["run_id"]
+    promoted = cli("promote", first[:10], "--to", "production", "--note", "the first", "--json")
+    assert promoted.code == 0, promoted.err
+    assert promoted.document["is_new"]
+    assert promoted.document["checked"] == 4
+    assert cli("run", *DAY, "--param", "learning_rate=0.3").code == 0
+    second = cli("id", *DAY, "-p", "learning_rate=0.3", "--json").document["run_id"]
+    done = cli("promote", second, "--to", "production")
+    assert f"before: {first}" in done.out
+    assert f"now: {second}" in done.out
+    (back,) = [line for line in done.out.splitlines() if line.endswith("goes back.")]
+    earlier = back.split("`")[1].removeprefix("ml-pipeline promote ").split()[0]
+    assert cli("runs", "show", "@production", "--json").document["run_id"] == second
+    assert cli("id", "--like", "@production", "--json").document["run_id"] == second
+    assert cli("promote", earlier, "--to", "production").code == 0
+    entries = cli("promotions", "--json").document["promotions"]
+    assert [(one["run_id"], one["is_now"]) for one in entries] == [
+        (first, True),
+        (second, False),
+        (first, False),
+    ]
+    assert "the first" in cli("promotions", "production").out
+    assert "production (earlier)" in cli("runs", "show", second).out
+    assert cli("gc", "--older-than", "0s", "--keep-promoted", "--json").document["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("promote", "@staging", "--to", "prodction"), 2, "Did you mean 'production'?"),
+        (("promote", "@staging", "--to", "production"), 1, "promote RUN_ID --to staging"),
+        (("promote", "0123", "--to", "production"), 1, "`ml-pipeline runs list` shows"),
+        (("promote", "0123"), 2, "Missing option '--to'"),
+        (("promotions", "stagin"), 2, "Did you mean 'staging'?"),
+        (("runs", "show", "@"), 1, "(promoted to: nothing)"),
+    ],
+)
+def test_promote_of_what_cannot_be_is_refused(
+    used: CommandLine, arguments: tuple[str, ...], code: int, told: str
+) -> None:
+    done = used(*arguments)
+    assert (done.code, done.out) == (code, "")
+    assert told in done.err
+
+
+COMMANDS = "run id params runs why promote promotions gc verify ui"
+
+
+@pytest.mark.parametrize("command", COMMANDS.split())
 def test_help_of_every_command_says_what_it_does(cli: CommandLine, command: str) -> None:
     done = cli(command, "--help")
     assert done.code == 0

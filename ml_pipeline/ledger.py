@@ -1,0 +1,122 @@
+"""The ledger of promotions: which run each environment has, and which it had before.
+
+An entry is added and never changed, under a number that nobody else can take; the last one counts.
+Going back to an earlier run is one more entry.
+"""
+
+from datetime import date, datetime
+from typing import Any, Final, Self
+
+import pydantic
+
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing
+from ml_pipeline.objects import Objects
+
+_FOLDER: Final = ".promotions"
+
+
+class Promotion(pydantic.BaseModel):
+    """One entry of the ledger.
+
+    Attributes:
+        environment: what the run was promoted to.
+        number: of the entry, from 1 on, for each environment.
+        asset: name of the promoted artifact's asset.
+        run_id: its run id.
+        revision: its revision.
+        path: its directory below the store's root.
+        as_of: its date, if it has one.
+        metrics: how good it was.
+        at: when it was promoted, UTC.
+        note: what was said about it.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    environment: str
+    number: int
+    asset: str
+    run_id: str
+    revision: str
+    path: str
+    as_of: date | None
+    metrics: dict[str, float] = {}
+    at: datetime
+    note: str = ""
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> Self:
+        """Read an entry.
+
+        Raises:
+            ArtifactDamaged: if the bytes are none.
+        """
+        try:
+            return cls.model_validate_json(data)
+        except pydantic.ValidationError as error:
+            raise ArtifactDamaged(
+                f"{where} must be an entry of the ledger of promotions, but cannot be read as one:"
+                f" {error.errors(include_url=False)[0]['msg']}. Nothing is promoted or removed"
+                " until it is put right or taken away."
+            ) from error
+
+
+def history(store: Objects) -> list[Promotion]:
+    """Return all entries, those of an environment in the order in which they were made.
+
+    Raises:
+        ArtifactDamaged: if an entry cannot be read.
+    """
+    found = []
+    for entry in store.entries(_FOLDER):
+        path = entry["path"]
+        if (data := store.read(path)) is not None:
+            found.append(Promotion.from_json(data, store.address(path)))
+    return sorted(found, key=lambda one: (one.environment, one.number))
+
+
+def current(store: Objects) -> dict[str, Promotion]:
+    """Return what each environment has now.
+
+    Raises:
+        ArtifactDamaged: if an entry cannot be read.
+    """
+    return {one.environment: one for one in history(store)}
+
+
+def promoted_to(store: Objects, environment: str) -> Promotion:
+    """Return what an environment has now.
+
+    Raises:
+        ArtifactMissing: if nothing was ever promoted to it.
+        ArtifactDamaged: if an entry cannot be read.
+    """
+    known = current(store)
+    if environment not in known:
+        raise ArtifactMissing(
+            f"A run must have been promoted to '{environment}', but there is none"
+            f" (promoted to: {', '.join(known) or 'nothing'})."
+            f" `ml-pipeline promote RUN_ID --to {environment}` does that."
+        )
+    return known[environment]
+
+
+def add(store: Objects, environment: str, **about: Any) -> Promotion:
+    """Add an entry after those there are, and return it.
+
+    Args:
+        store: where the ledger is.
+        environment: what a run is promoted to.
+        about: all else that an entry has but its number.
+
+    Raises:
+        ArtifactDamaged: if an entry cannot be read.
+        StoreUnreachable: if the store cannot be written.
+    """
+    while True:
+        before = current(store).get(environment)
+        number = before.number + 1 if before is not None else 1
+        entry = Promotion(environment=environment, number=number, **about)
+        path = f"{_FOLDER}/{environment}/{number:06}.json"
+        if store.put_if_absent(path, entry.model_dump_json(indent=2).encode() + b"\n"):
+            return entry
