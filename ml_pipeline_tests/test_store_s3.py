@@ -7,15 +7,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from ml_pipeline.catalog import Entry, find
 from ml_pipeline.errors import ArtifactDamaged, StoreUnreachable
 from ml_pipeline.housekeeping import verify
 from ml_pipeline.params import ParamGroup, ParamModel
+from ml_pipeline.promotion import promote
 from ml_pipeline.reuse import Materializer
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
@@ -102,6 +105,20 @@ def test_s3_store_changed_object_is_refused_and_computed_again(store: ArtifactSt
     assert not again.reused
     assert "must have" in again.reason
     assert store.load(again.slot, again.record) == {"sum": 25}
+
+
+def test_s3_store_promotions_at_the_same_time_are_all_kept(store: ArtifactStore) -> None:
+    materializer = Materializer(PIPELINE, store)
+    made = [
+        list(materializer.run(PIPELINE.params.parse({"region": region}), DAY))[1]
+        for region in "abcd"
+    ]
+    entries = [Entry(one.slot.revision(one.record.revision), one.record) for one in made]
+    with ThreadPoolExecutor(4) as many:
+        done = list(many.map(lambda entry: promote(store, entry, "production"), entries))
+    assert sorted(one.now.number for one in done) == [1, 2, 3, 4]
+    last = max(done, key=lambda one: one.now.number).now
+    assert find(store, PIPELINE, "@production").path == last.path
 
 
 def test_s3_store_unreachable_server_is_one_clear_error(
