@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -44,7 +44,6 @@ class Decision:
         external: digest of the outside data that it would read.
         reuse: the record to reuse, or None where it has to be computed.
         reason: why, as a phrase.
-        damaged: whether something is published that cannot be used.
         reused_inputs: names of the inputs that another run made.
     """
 
@@ -55,7 +54,6 @@ class Decision:
     external: str | None
     reuse: Record | None
     reason: str
-    damaged: bool = False
     reused_inputs: tuple[str, ...] = ()
 
     @property
@@ -193,11 +191,11 @@ class Materializer:
         digests = {name: record.content.digest for name, record in inputs.items()}
         external = stage.external(params, as_of)
         revision = fingerprint(stage.code, digests, external)
-        record, reason, damaged = None, "", False
+        record, reason = None, ""
         try:
             record = self.store.find(slot, revision)
         except ArtifactDamaged as error:
-            reason, damaged = str(error), True
+            reason = str(error)
         if record is not None:
             reason = self.stale(params.options, slot, record)
             if reason:
@@ -210,7 +208,7 @@ class Materializer:
         elif not reason:
             reason = self.explain(self.store, slot, stage.code, inputs, external)
         reused = tuple(name for name in inputs if name not in made)
-        return Decision(stage, slot, revision, inputs, external, record, reason, damaged, reused)
+        return Decision(stage, slot, revision, inputs, external, record, reason, reused)
 
     def locate(self, stage: Stage, params: ParamSet, as_of: date | None) -> Record:
         """Find the published artifact of a stage, made by whichever run.
@@ -297,8 +295,30 @@ class _Point:
         self.rereads = 0
         self.mended: list[str] = []
 
-    def make(self, decision: Decision) -> Outcome:
-        """Reuse or compute."""
+    def make(self, decision: Decision, is_repair: bool = False) -> Outcome:
+        """Reuse or compute.
+
+        Args:
+            decision: what to do.
+            is_repair: whether what another run has published counts only with the right digest.
+        """
+        while True:
+            outcome = self._made(decision, is_repair)
+            if outcome is not None:
+                return outcome
+            stage, inputs = decision.stage, decision.inputs
+            self.rereads += 1
+            if self.rereads > _MOST_REREADS:
+                raise SourceError(
+                    f"The outside data of '{stage.name}' must hold still while it is read, but"
+                    f" changed {self.rereads} times in a row. Run again when it is quiet."
+                )
+            log.warning("%s: the source changed while it was read; reading it again", stage.name)
+            made = set(inputs) - set(decision.reused_inputs)
+            decision = self.materializer.decide(stage, self.params, self.as_of, inputs, made)
+
+    def _made(self, decision: Decision, is_repair: bool) -> Outcome | None:
+        """Reuse or compute; return None if the outside data changed while it was read."""
         slot, revision = decision.slot, decision.revision
         if decision.reuse is not None:
             return Outcome(slot, decision.reuse, reused=True, reason=decision.sentence)
@@ -306,6 +326,8 @@ class _Point:
         def is_published() -> bool:
             try:
                 record = self.store.find(slot, revision)
+                if record is not None and is_repair:
+                    self.store.check(slot.revision(revision), record)
             except ArtifactDamaged:
                 return False
             return record is not None and not self.materializer.stale(
@@ -321,7 +343,7 @@ class _Point:
         reason = f"{slot.asset}: reused: another run computed it meanwhile"
         return Outcome(slot, adopted, reused=True, reason=reason)
 
-    def _compute(self, decision: Decision) -> Outcome:
+    def _compute(self, decision: Decision) -> Outcome | None:
         stage, slot, revision = decision.stage, decision.slot, decision.revision
         # Before, because somebody may edit the code while it runs.
         around = self.materializer.provenance()
@@ -332,16 +354,7 @@ class _Point:
             arguments[argument] = self._input(name, decision.inputs[name], lazy)
         value = stage.function(**arguments)
         if stage.external(self.params, self.as_of) != decision.external:
-            self.rereads += 1
-            if self.rereads > _MOST_REREADS:
-                raise SourceError(
-                    f"The outside data of '{stage.name}' must hold still while it is read, but"
-                    f" changed {self.rereads} times in a row. Run again when it is quiet."
-                )
-            log.warning("%s: the source changed while it was read; reading it again", stage.name)
-            return self.make(
-                self.materializer.decide(stage, self.params, self.as_of, decision.inputs)
-            )
+            return None
         result = value if isinstance(value, Result) else Result(value)
         _refuse_undefined(stage, result)
 
@@ -378,8 +391,6 @@ class _Point:
                 provenance=around,
             )
 
-        if decision.damaged:
-            self.store.discard(slot, revision)
         published = self.store.publish(slot, revision, result.value, describe)
         if self.materializer.recent is not None and published.deterministic:
             self.materializer.recent.keep(published.record.content, result.value, is_fresh=True)
@@ -437,12 +448,11 @@ class _Point:
             )
             for upstream in stage.upstream
         }
-        try:
-            self.store.check(slot.revision(record.revision), record)
-        except ArtifactDamaged:
-            self.store.discard(slot, record.revision)
+        decision = self.materializer.decide(stage, self.params, self.as_of, known)
+        if decision.revision == record.revision:
+            decision = replace(decision, reuse=None, reason="its bytes were damaged")
         # Others that need the same input may be repairing it, too: one does, the others adopt.
-        made = self.make(self.materializer.decide(stage, self.params, self.as_of, known))
+        made = self.make(decision, is_repair=True)
         if made.record.content.digest != record.content.digest:
             raise ArtifactDamaged(
                 f"{stage.name} {slot.run_id} was damaged, and computing it again gave other bytes"

@@ -85,13 +85,14 @@ class ArtifactStore(Objects):
         record = describe(content)
         if self.put_if_absent(f"{directory}/{RECORD}", record.to_json()):
             return Published(record)
-        standing = self.read_record(directory)
-        if standing is None:
-            raise StoreUnreachable(
-                f"{self.address(directory)} was published by another run and removed again while"
-                " this one published. Run again."
-            )
         try:
+            standing = self.read_record(directory)
+            if standing is None:
+                raise StoreUnreachable(
+                    f"{self.address(directory)} was published by another run and removed again"
+                    " while this one published. Run again."
+                )
+            self._refuse_other(slot, directory, standing)
             self.check(directory, standing)
         except ArtifactDamaged:
             self.discard(slot, revision)
@@ -112,11 +113,7 @@ class ArtifactStore(Objects):
         record = self.read_record(directory)
         if record is None:
             return None
-        if record.identity != slot.identity:
-            raise ArtifactDamaged(
-                f"{self.address(directory)} must hold the artifact of {slot.identity}, but its"
-                f" record says {record.identity}. It is not used."
-            )
+        self._refuse_other(slot, directory, record)
         size = self._size(f"{directory}/{record.content.file}")
         if size != record.content.bytes:
             found = "it is missing" if size is None else f"it has {size}"
@@ -213,6 +210,13 @@ class ArtifactStore(Objects):
         names = [entry["path"] for entry in self.entries(directory)]
         for path in sorted(names, key=lambda name: not name.endswith(f"/{RECORD}")):
             self.remove(path)
+
+    def _refuse_other(self, slot: Slot, directory: str, record: Record) -> None:
+        if record.identity != slot.identity:
+            raise ArtifactDamaged(
+                f"{self.address(directory)} must hold the artifact of {slot.identity}, but its"
+                f" record says {record.identity}. It is not used."
+            )
 
     def _put_file(self, directory: str, filename: str, staged: Path, digest: str) -> str:
         """Put a staged file in place and return the name that it got.

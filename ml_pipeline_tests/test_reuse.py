@@ -11,7 +11,7 @@ import pytest
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError, StoreUnreachable
 from ml_pipeline.params import ParamGroup, ParamModel
 from ml_pipeline.record import Provenance
-from ml_pipeline.reuse import Decision, Materializer
+from ml_pipeline.reuse import Decision, Materializer, _Point
 from ml_pipeline.stages import Pipeline, Result
 from ml_pipeline.store import ArtifactStore
 from ml_pipeline_tests import toy_editor
@@ -376,6 +376,20 @@ def test_force_in_an_empty_store_computes_everything_once(bench: Bench) -> None:
     assert bench.started() == ALL
 
 
+def test_force_of_two_runs_over_damage_keeps_what_the_first_one_published(bench: Bench) -> None:
+    made = bench.run(["table"])
+    bench.data(made["table"]).unlink()
+    params = bench.pipeline.params.parse({"force": True})
+    stage = bench.pipeline.stage("table")
+    # Both have seen the damage before either has claimed the revision.
+    first, second = (bench.materializer.decide(stage, params, DAY, {}) for _ in range(2))
+    mended = _Point(bench.materializer, params, DAY).make(first)
+    standing = bench.record(mended).stat()
+    again = _Point(bench.materializer, params, DAY).make(second)
+    assert again.reason.endswith("the bytes agree with those published before")
+    assert bench.record(mended).stat().st_ino == standing.st_ino
+
+
 def test_force_mends_an_artifact_whose_bits_have_flipped(bench: Bench) -> None:
     made = bench.run()
     flip(bench.data(made["score"]))
@@ -529,7 +543,7 @@ def test_plan_tells_of_damage(bench: Bench) -> None:
     bench.data(made["table"]).unlink()
     first, *_ = bench.plan()
     assert isinstance(first, Decision)
-    assert first.damaged
+    assert first.reuse is None
     assert first.reason == (
         f"{bench.data(made['table'])} must have {made['table'].record.content.bytes} bytes,"
         " but it is missing. It is not used."

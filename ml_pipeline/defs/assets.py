@@ -26,7 +26,7 @@ PIPELINE: Final = Pipeline(
 def orders(as_of: date, data: DataParams) -> "pl.DataFrame":
     """Orders of the last `history_days` up to the end of `as_of`, one row each."""
     first, last = source.window(as_of, data)
-    return datasets.orders_between(source.locate(data.source), first, last)
+    return datasets.orders_between(source.opened(data.source), first, last)
 
 
 @PIPELINE.asset(kinds=["polars", "parquet"])

@@ -48,6 +48,20 @@ def locate(source: str) -> str:
     return known[source]
 
 
+def opened(source: str) -> str:
+    """Return the path or URI that a source stands for, to read it now.
+
+    Raises:
+        SourceError: if it is a name that this installation does not know.
+    """
+    location = locate(source)
+    held = _remembered.get(location)
+    if held is not None and held[0] is None:
+        # Whoever asks after reading whether it has changed must not hear what was known before.
+        del _remembered[location]
+    return location
+
+
 def digest(as_of: date, data: DataParams) -> str:
     """Return a digest of the orders that a run would use now.
 

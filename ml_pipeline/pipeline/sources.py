@@ -86,8 +86,9 @@ def find_source(location: str) -> Source:
 def change_stamp(location: str) -> str | None:
     """Stamp a source, cheaply, such that a new stamp means it may have changed.
 
-    Only names, sizes, modification times and inodes are looked at, so a file that was touched
-    gets a new stamp too: compare contents before acting on it.
+    Only names, sizes, inodes and the times of the last modification and of the last change of any
+    kind are looked at, so a file that was touched gets a new stamp too: compare contents before
+    acting on it.
 
     Args:
         location: ``sample``, a path of a file or folder, or a URI.
@@ -108,8 +109,9 @@ def change_stamp(location: str) -> str | None:
             status = real.stat()
         except OSError as error:
             raise SourceError(_unreadable(file, error)) from error
-        entry = (file, str(real), status.st_size, status.st_mtime_ns, status.st_ino)
-        digest.update(f"{entry!r}\n".encode())
+        # The modification time can be set, as copying tools do; the time of change cannot.
+        times = (status.st_mtime_ns, status.st_ctime_ns)
+        digest.update(f"{(file, str(real), status.st_size, times, status.st_ino)!r}\n".encode())
     return digest.hexdigest()[:32]
 
 

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import re
 import struct
 import sys
@@ -251,6 +252,19 @@ def test_change_stamp_of_a_file_changes_when_it_is_rewritten(tmp_path: Path) -> 
     assert change_stamp(str(path)) == before
     write(tmp_path / "new", "customer_id,ordered_at,amount\na,20090105,2\n")
     (tmp_path / "new").replace(path)
+    assert change_stamp(str(path)) != before
+
+
+def test_change_stamp_changes_even_if_size_and_time_are_made_to_look_the_same(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "o.csv"
+    write(path, "customer_id,ordered_at,amount\na,20090105,1\n")
+    before, times = change_stamp(str(path)), path.stat()
+    with path.open("r+") as file:
+        file.write("customer_id,ordered_at,amount\na,20090105,2\n")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert path.stat().st_mtime_ns == times.st_mtime_ns
     assert change_stamp(str(path)) != before
 
 

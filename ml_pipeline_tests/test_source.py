@@ -1,0 +1,144 @@
+"""What a run believes of its source: digests that are remembered, and changes while it reads."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_pipeline.defs import source
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.errors import SourceError
+from ml_pipeline.params import ParamGroup, ParamModel
+from ml_pipeline.reuse import Materializer, Outcome
+from ml_pipeline.settings import settings
+from ml_pipeline.stages import Pipeline
+from ml_pipeline.store import ArtifactStore
+
+DAY = date(1998, 5, 31)
+
+
+def orders(amount: int) -> bytes:
+    return f"customer_id,ordered_at,amount\na,{DAY},{amount}\n".encode()
+
+
+@dataclass
+class Shop:
+    """Orders on a web server, which can be changed."""
+
+    url: str
+    held: bytes
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.answer()
+
+        def do_GET(self) -> None:
+            self.wfile.write(self.answer())
+
+        def answer(self) -> bytes:
+            first, last = 0, len(shop.held) - 1
+            if wanted := self.headers.get("Range", "").removeprefix("bytes="):
+                first, last = (int(place) for place in wanted.split("-"))
+            part = shop.held[first : last + 1]
+            self.send_response(206 if wanted else 200)
+            self.send_header("Content-Length", str(len(part)))
+            self.send_header("Accept-Ranges", "bytes")
+            end = first + len(part) - 1
+            self.send_header("Content-Range", f"bytes {first}-{end}/{len(shop.held)}")
+            self.end_headers()
+            return part
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        shop = Shop(f"http://127.0.0.1:{server.server_port}/orders.csv", orders(30))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield shop
+        server.shutdown()
+
+
+@pytest.fixture
+def materializer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Materializer]:
+    monkeypatch.setenv("ML_PIPELINE_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    yield Materializer(PIPELINE, ArtifactStore(str(tmp_path / "store")))
+    settings.cache_clear()
+
+
+def made(materializer: Materializer, location: str) -> tuple[Outcome, list[float]]:
+    params = PIPELINE.params.parse({"source": location})
+    (outcome,) = materializer.run(params, DAY, ["orders"])
+    return outcome, materializer.store.load(outcome.slot, outcome.record)["amount"].to_list()
+
+
+def test_source_without_a_stamp_that_changed_since_its_digest_is_published_under_the_new_one(
+    shop: Shop, materializer: Materializer
+) -> None:
+    before = source.day_digests(shop.url)
+    shop.held = orders(40)
+    assert source.day_digests(shop.url) == before
+    first, amounts = made(materializer, shop.url)
+    assert amounts == [40]
+    shop.held = orders(30)
+    source._remembered.clear()
+    second, amounts = made(materializer, shop.url)
+    assert (second.reused, amounts) == (False, [30])
+    assert second.record.revision != first.record.revision
+
+
+def test_source_without_a_stamp_is_not_read_again_to_be_reused(
+    shop: Shop, materializer: Materializer
+) -> None:
+    first, _ = made(materializer, shop.url)
+    shop.held = b"no orders at all"
+    again, amounts = made(materializer, shop.url)
+    assert (again.reused, amounts) == (True, [30])
+    assert again.record == first.record
+
+
+class Numbers(ParamGroup):
+    number: int = 0
+
+
+def flipping(*told: str) -> tuple[Pipeline, list[str]]:
+    """Return a pipeline whose source is asked in turn, and the answers that it has given."""
+    pipeline = Pipeline("flipping", ParamModel(numbers=Numbers))
+    given: list[str] = []
+
+    def digest() -> str:
+        given.append(told[min(len(given), len(told) - 1)])
+        return given[-1]
+
+    def table(numbers: Numbers) -> dict[str, int]:
+        return {"read": len(given)}
+
+    pipeline.asset(reads=digest, code_version="1")(table)
+    return pipeline, given
+
+
+def test_source_that_changes_there_and_back_while_it_is_read_does_not_hang(tmp_path: Path) -> None:
+    # The second decision is about the revision that the first one had claimed.
+    pipeline, given = flipping("a", "b", "a", "a")
+    store = ArtifactStore(str(tmp_path))
+    (outcome,) = Materializer(pipeline, store).run(pipeline.params.defaults, None)
+    assert not outcome.reused
+    assert outcome.record.external == "a"
+    assert given == ["a", "b", "a", "a"]
+    assert list(store.entries(".claims")) == []
+
+
+def test_source_that_never_holds_still_is_refused(tmp_path: Path) -> None:
+    pipeline, _ = flipping(*"abcdefghijkl")
+    store = ArtifactStore(str(tmp_path))
+    with pytest.raises(SourceError, match="must hold still while it is read, but changed 4 times"):
+        list(Materializer(pipeline, store).run(pipeline.params.defaults, None))
+    assert list(store.entries("table")) == []
