@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, ParamsError, nearest
 from ml_pipeline.ledger import promoted_to
 from ml_pipeline.record import Record
 from ml_pipeline.stages import Pipeline
@@ -118,8 +118,9 @@ def find(store: ArtifactStore, pipeline: Pipeline, text: str) -> Entry:
     Raises:
         ParamsError: if the text is none of these.
         ArtifactMissing: if it stands for nothing, or for more than one run.
+        ArtifactDamaged: if an environment has other bytes than those that were promoted.
     """
-    if text.startswith("@"):
+    if text.startswith("@") and len(text) > 1:
         return _promoted(store, text[1:])
     match = _RUN.fullmatch(text)
     if match is None:
@@ -172,11 +173,33 @@ def _promoted(store: ArtifactStore, environment: str) -> Entry:
             f"'{environment}' has run {promotion.run_id}, but that is gone from {store.uri}."
             " Promote another."
         )
+    if record.content.digest != promotion.artifacts.get(promotion.path):
+        raise ArtifactDamaged(
+            f"'{environment}' has run {promotion.run_id}, but {store.uri} holds other bytes for it:"
+            " it was computed again, and its code is not deterministic. Promote it again."
+        )
     return Entry(promotion.path, record)
 
 
+def chain(store: ArtifactStore, entry: Entry) -> dict[str, Record | None]:
+    """Return the records of an artifact and of all that it was made from, by directory.
+
+    A stage may be there more than once, where others read different revisions of it. None stands
+    for a record that is gone or cannot be read.
+    """
+    known: dict[str, Record | None] = {entry.path: entry.record}
+    waiting = [entry.record]
+    while waiting:
+        for read in waiting.pop().inputs.values():
+            if read.path not in known:
+                record = known[read.path] = store.readable_record(read.path)
+                if record is not None:
+                    waiting.append(record)
+    return known
+
+
 def lineage(store: ArtifactStore, entry: Entry) -> dict[str, Entry | None]:
-    """Return an artifact and all that it was made from, by asset; None for what is gone."""
+    """Return an artifact and what it was made from, by asset, for people; None for what is gone."""
     known: dict[str, Entry | None] = {entry.record.asset: entry}
     waiting = [entry]
     while waiting:
@@ -207,6 +230,8 @@ def matching(found: Sequence[Entry], where: str | None) -> list[Entry]:
         name, sign, value = match.group(1).rpartition(".")[2], match.group(2), match.group(3)
         if found and name not in known:
             problems.append(f"'{name}' is nothing that runs have.{nearest(name, known)}")
+        elif _are_numbers(found, name) and not _is_number(value):
+            problems.append(f"'{name}' is a number, so it must be compared with one: {text!r}")
         conditions.append((name, _COMPARISONS[sign], value))
     if problems:
         raise ParamsError(problems)
@@ -238,6 +263,19 @@ def by(found: Sequence[Entry], name: str | None) -> list[Entry]:
 def _ordered(value: Any) -> tuple[int, Any]:
     """Return a key by which numbers come before text, whatever an old run had."""
     return (0, value) if isinstance(value, int | float) else (1, str(value))
+
+
+def _are_numbers(found: Sequence[Entry], name: str) -> bool:
+    kinds = {type(entry.row.get(name)) for entry in found}
+    return bool(kinds) and kinds <= {int, float}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.strip("'\""))
+    except ValueError:
+        return False
+    return True
 
 
 def _holds(value: Any, compare: Callable[[Any, Any], bool], text: str) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from ml_pipeline import ledger
 from ml_pipeline.errors import StoreError
-from ml_pipeline.ledger import current, history
 from ml_pipeline.store import CLAIMS, RECORD, STAGING, ArtifactStore
 
 _READERS: Final = 4
@@ -67,25 +67,29 @@ def verify(store: ArtifactStore, assets: Sequence[str]) -> Iterator[Checked]:
 
 
 def removable(
-    store: ArtifactStore, older_than: timedelta, keep_promoted: bool = False
+    store: ArtifactStore,
+    older_than: timedelta,
+    keep_promoted: bool = False,
+    codes: Mapping[str, str] | None = None,
 ) -> list[Removable]:
     """Find orphans and replaced revisions.
 
     Orphans are files without a record, and what crashed writers have left. A revision is replaced
-    when the same run id has a newer one. Neither counts before it has reached the age given, so
-    what is being written right now is safe. What environments have now, and what that was made
-    from, always stays.
+    when the same run id has a newer one, unless the code as it is now made it: code may have gone
+    back to what it was. Neither counts before it has reached the age given, so what is being
+    written right now is safe. What environments have now, and what that was made from, always
+    stays.
 
     Args:
         store: where to look.
-        older_than: age, by the store's own clock.
+        older_than: age of what the store has written last, by the clock of this machine.
         keep_promoted: whether what environments had before stays as well.
+        codes: code fingerprints of the stages as they are now, by asset.
 
     Raises:
         ArtifactDamaged: if it cannot be told what is promoted.
     """
-    promotions = history(store) if keep_promoted else current(store).values()
-    promoted = {promotion.path for promotion in promotions}
+    promoted = ledger.kept(store, keep_promoted)
     cutoff = datetime.now(UTC) - older_than
     directories: dict[str, list[Any]] = defaultdict(list)
     for entry in store.entries(""):
@@ -103,7 +107,7 @@ def removable(
             published[directory.rpartition("/rev=")[0]].append(directory)
         elif "/rev=" in directory and is_old and directory not in promoted:
             found.append(_removable(directory, "orphan: files without a record", objects))
-    for directory in _replaced(store, published, promoted):
+    for directory in _replaced(store, published, promoted, codes or {}):
         objects = directories[directory]
         if max(entry["last_modified"] for entry in objects) < cutoff:
             found.append(_removable(directory, "replaced by a newer revision", objects))
@@ -116,7 +120,10 @@ def _removable(path: str, why: str, objects: Sequence[Any]) -> Removable:
 
 
 def _replaced(
-    store: ArtifactStore, published: Mapping[str, Sequence[str]], promoted: Collection[str]
+    store: ArtifactStore,
+    published: Mapping[str, Sequence[str]],
+    promoted: Collection[str],
+    codes: Mapping[str, str],
 ) -> list[str]:
     """Return the revisions that a newer one replaces and that nothing kept was made from."""
     if all(len(revisions) == 1 for revisions in published.values()):
@@ -127,8 +134,10 @@ def _replaced(
     kept = set(promoted)
     for revisions in published.values():
         readable = {path: record for path in revisions if (record := records[path]) is not None}
-        if readable:
-            kept.add(max(readable, key=lambda path: readable[path].started_at))
+        current = [path for path, one in readable.items() if one.code == codes.get(one.asset)]
+        for some in (list(readable), current):
+            if some:
+                kept.add(max(some, key=lambda path: readable[path].started_at))
     waiting = list(kept)
     while waiting:
         record = records.get(waiting.pop())
@@ -139,9 +148,26 @@ def _replaced(
     return [path for path in paths if path not in kept and records[path] is not None]
 
 
-def remove(store: ArtifactStore, items: Sequence[Removable]) -> Iterator[Removable]:
-    """Remove what was found, yielding each as it is gone."""
+def remove(
+    store: ArtifactStore, items: Sequence[Removable], keep_promoted: bool = False
+) -> Iterator[Removable]:
+    """Remove what was found, but what was promoted since, yielding each as it is gone.
+
+    Args:
+        store: where it is.
+        items: what was found.
+        keep_promoted: whether what environments had before stays as well.
+
+    Raises:
+        ArtifactDamaged: if it cannot be told what is promoted.
+    """
+    entries: list[str] | None = None
+    promoted: set[str] = set()
     for item in items:
+        if (there := ledger.names(store)) != entries:
+            entries, promoted = there, ledger.kept(store, keep_promoted)
+        if item.path in promoted:
+            continue
         for path in item.objects:
             store.remove(path)
         yield item

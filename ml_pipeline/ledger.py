@@ -25,6 +25,7 @@ class Promotion(pydantic.BaseModel):
         run_id: its run id.
         revision: its revision.
         path: its directory below the store's root.
+        artifacts: digests of its bytes and of those of all that it was made from, by directory.
         as_of: its date, if it has one.
         metrics: how good it was.
         at: when it was promoted, UTC.
@@ -39,6 +40,7 @@ class Promotion(pydantic.BaseModel):
     run_id: str
     revision: str
     path: str
+    artifacts: dict[str, str]
     as_of: date | None
     metrics: dict[str, float] = {}
     at: datetime
@@ -68,8 +70,7 @@ def history(store: Objects) -> list[Promotion]:
         ArtifactDamaged: if an entry cannot be read.
     """
     found = []
-    for entry in store.entries(_FOLDER):
-        path = entry["path"]
+    for path in names(store):
         if (data := store.read(path)) is not None:
             found.append(Promotion.from_json(data, store.address(path)))
     return sorted(found, key=lambda one: (one.environment, one.number))
@@ -82,6 +83,25 @@ def current(store: Objects) -> dict[str, Promotion]:
         ArtifactDamaged: if an entry cannot be read.
     """
     return {one.environment: one for one in history(store)}
+
+
+def kept(store: Objects, with_former: bool) -> set[str]:
+    """Return the directories of all that environments have, with what it was made from.
+
+    Args:
+        store: where the ledger is.
+        with_former: whether what they had before counts as well.
+
+    Raises:
+        ArtifactDamaged: if an entry cannot be read.
+    """
+    entries = history(store) if with_former else current(store).values()
+    return {path for entry in entries for path in entry.artifacts}
+
+
+def names(store: Objects) -> list[str]:
+    """Return the names of all entries: others mean that something was promoted meanwhile."""
+    return sorted(entry["path"] for entry in store.entries(_FOLDER))
 
 
 def promoted_to(store: Objects, environment: str) -> Promotion:

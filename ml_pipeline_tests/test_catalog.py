@@ -242,6 +242,10 @@ def test_matching_keeps_what_fulfils_every_condition(
             ["'lerning_rate' is nothing that runs have. Did you mean 'learning_rate'?"],
         ),
         (
+            "learning_rate<abc",
+            ["'learning_rate' is a number, so it must be compared with one: 'learning_rate<abc'"],
+        ),
+        (
             "lr<3 and rows ~ 4",
             [
                 "'lr' is nothing that runs have. Did you mean 'learning_rate'?",

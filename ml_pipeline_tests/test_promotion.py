@@ -116,9 +116,31 @@ def test_promote_with_something_gone_is_refused(bench: Bench) -> None:
     with pytest.raises(ArtifactMissing) as refused:
         promoted(bench, made)
     assert str(refused.value) == (
-        f"Everything that run {made['score'].record.run_id} was made from must be there, but its"
-        " 'features' is gone. Run it again, then promote it."
+        f"Everything that run {made['score'].record.run_id} was made from must be there, but"
+        f" {bench.directory(made['features'])} is gone. Run it again, then promote it."
     )
+    assert history(bench.store) == []
+
+
+def test_promote_checks_a_stage_in_every_revision_that_was_read(bench: Bench) -> None:
+    first = bench.run()
+    # The new table has the bytes of the old one, from which the features were made.
+    bench.edit(table="2", score="2")
+    second = bench.run()
+    assert second["features"].record == first["features"].record
+    assert promoted(bench, second).checked == 5
+    flip(bench.data(first["table"]))
+    with pytest.raises(ArtifactDamaged):
+        promoted(bench, second, "staging")
+
+
+def test_promote_of_what_was_made_from_other_bytes_is_refused(bench: Bench) -> None:
+    bench.tell("noise-features")
+    made = bench.run()
+    bench.data(made["features"]).unlink()
+    bench.run(["features"])
+    with pytest.raises(ArtifactDamaged, match="was made from a 'features' with the digest"):
+        promoted(bench, made)
     assert history(bench.store) == []
 
 
@@ -164,6 +186,19 @@ def test_find_of_an_environment_whose_run_is_gone_says_so(bench: Bench) -> None:
     shutil.rmtree(bench.directory(made["score"]))
     with pytest.raises(ArtifactMissing, match=r"but that is gone from .*\. Promote another\."):
         find(bench.store, bench.pipeline, "@production")
+
+
+def test_find_of_an_environment_with_other_bytes_than_were_promoted_says_so(bench: Bench) -> None:
+    bench.tell("noise-score")
+    made = bench.run()
+    promoted(bench, made)
+    bench.data(made["score"]).unlink()
+    mended = bench.run()
+    assert mended["score"].record.content.digest != made["score"].record.content.digest
+    with pytest.raises(ArtifactDamaged, match="holds other bytes for it"):
+        find(bench.store, bench.pipeline, "@production")
+    assert promoted(bench, mended).is_new
+    assert find(bench.store, bench.pipeline, "@production") == entry_of(mended["score"])
 
 
 def test_find_takes_the_beginning_of_a_revision(bench: Bench) -> None:
@@ -217,6 +252,41 @@ def test_removable_leaves_what_environments_had_if_told(bench: Bench) -> None:
     assert sorted(item.path for item in removable(bench.store, NOW)) == gone
 
 
+def test_remove_leaves_what_was_promoted_since_it_was_found(bench: Bench) -> None:
+    first, second, _ = every_version(bench, "1", "2", "3")
+    items = removable(bench.store, NOW)
+    removing = remove(bench.store, items)
+    gone = [next(removing)]
+    kept, other = (first, second) if gone[0].path in paths(second) else (second, first)
+    promoted(bench, kept)
+    gone += removing
+    assert {item.path for item in gone} == paths(other)
+    assert find(bench.store, bench.pipeline, "@production") == entry_of(kept["score"])
+
+
+def paths(made: dict[str, Outcome]) -> set[str]:
+    return {entry_of(outcome).path for outcome in made.values()}
+
+
+def test_removable_leaves_the_chain_of_what_is_promoted_though_its_record_is_damaged(
+    bench: Bench,
+) -> None:
+    first, _ = every_version(bench, "1", "2")
+    promoted(bench, first)
+    bench.record(first["score"]).write_bytes(b"garbage")
+    assert removable(bench.store, NOW) == []
+
+
+def test_removable_leaves_the_revision_that_the_code_as_it_is_has_made(bench: Bench) -> None:
+    _, second, _ = every_version(bench, "1", "2", "3")
+    bench.edit(**dict.fromkeys(STAGES, "1"))
+    codes = {name: stage.code for name, stage in bench.pipeline.stages.items()}
+    items = removable(bench.store, NOW, codes=codes)
+    assert {item.path for item in items} == paths(second)
+    list(remove(bench.store, items))
+    assert all(outcome.reused for outcome in bench.run().values())
+
+
 def test_removable_leaves_the_ledger_and_what_is_left_of_a_promoted_artifact(bench: Bench) -> None:
     made = bench.run()
     promoted(bench, made)
@@ -236,9 +306,8 @@ def test_removable_with_a_ledger_that_cannot_be_read_is_refused(bench: Bench) ->
 
 
 def test_add_goes_on_after_the_entries_that_there_are(bench: Bench) -> None:
-    about = {"asset": "a", "run_id": "1", "revision": "2", "path": "p", "as_of": None}
-    numbers = [
-        add(bench.store, "production", **about, at=datetime.now(UTC)).number for _ in range(11)
-    ]
+    about = {"asset": "a", "run_id": "1", "revision": "2", "path": "p", "artifacts": {}}
+    about |= {"as_of": None, "at": datetime.now(UTC)}
+    numbers = [add(bench.store, "production", **about).number for _ in range(11)]
     assert numbers == list(range(1, 12))
     assert [one.number for one in history(bench.store)] == numbers

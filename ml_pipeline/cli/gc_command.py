@@ -6,6 +6,7 @@ import click
 
 from ml_pipeline.cli.ages import Age
 from ml_pipeline.cli.show import print_json, print_table, progress_bar
+from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.housekeeping import removable, remove
 from ml_pipeline.settings import settings
 from ml_pipeline.store import ArtifactStore
@@ -23,11 +24,15 @@ from ml_pipeline.store import ArtifactStore
 def command(older_than: timedelta, keep_promoted: bool, delete: bool, as_json: bool) -> None:
     """List orphans and replaced revisions; with --delete, remove them."""
     store = ArtifactStore(settings().store_root)
-    items = removable(store, older_than, keep_promoted)
+    codes = {name: stage.code for name, stage in PIPELINE.stages.items()}
+    items = removable(store, older_than, keep_promoted, codes)
     if delete:
         with progress_bar(len(items), "removing") as advance:
-            for item in remove(store, items):
+            removed = []
+            for item in remove(store, items, keep_promoted):
+                removed.append(item)
                 advance(item.path)
+        items = removed
     size = sum(item.bytes for item in items)
     if as_json:
         listed = [{"path": i.path, "why": i.why, "bytes": i.bytes} for i in items]

@@ -1,29 +1,14 @@
 """`ml-pipeline promote`: an environment gets a run."""
 
-from collections.abc import Collection
-
 import click
 
 from ml_pipeline import catalog
+from ml_pipeline.cli.environments import known_environment
 from ml_pipeline.cli.show import print_json, print_table
 from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.errors import nearest
 from ml_pipeline.promotion import promote
 from ml_pipeline.settings import settings
 from ml_pipeline.store import ArtifactStore
-
-
-def known_environment(environment: str, known: Collection[str]) -> None:
-    """Refuse an environment that there is not.
-
-    Raises:
-        click.UsageError: naming those there are.
-    """
-    if environment not in known:
-        raise click.UsageError(
-            f"An environment must be one of {', '.join(sorted(known))}, but got '{environment}'."
-            f"{nearest(environment, known)} The setting ML_PIPELINE_ENVIRONMENTS names them."
-        )
 
 
 @click.command(name="promote")
@@ -39,7 +24,15 @@ def command(run_id: str, environment: str, note: str, as_json: bool) -> None:
     """
     known_environment(environment, settings().environments)
     store = ArtifactStore(settings().store_root)
-    done = promote(store, catalog.find(store, PIPELINE, run_id), environment, note)
+    entry = catalog.find(store, PIPELINE, run_id)
+    last = catalog.last_stages(PIPELINE)
+    if entry.record.asset not in last:
+        raise click.UsageError(
+            f"What is promoted must be a run of {' or '.join(last)}, with all that it was made"
+            f" from, but {run_id} is one of {entry.record.asset}. `ml-pipeline runs list` shows"
+            " those there are."
+        )
+    done = promote(store, entry, environment, note)
     now, before = done.now, done.before
     if as_json:
         print_json(

@@ -3,7 +3,7 @@
 import click
 
 from ml_pipeline import ledger
-from ml_pipeline.cli.promote_command import known_environment
+from ml_pipeline.cli.environments import known_environment
 from ml_pipeline.cli.show import print_json, print_table
 from ml_pipeline.settings import settings
 from ml_pipeline.store import ArtifactStore

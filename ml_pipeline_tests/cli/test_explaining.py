@@ -149,7 +149,9 @@ def test_promote_goes_forward_and_back(used: CommandLine, cli: CommandLine) -> N
         (("promote", "0123", "--to", "production"), 1, "`ml-pipeline runs list` shows"),
         (("promote", "0123"), 2, "Missing option '--to'"),
         (("promotions", "stagin"), 2, "Did you mean 'staging'?"),
-        (("runs", "show", "@"), 1, "(promoted to: nothing)"),
+        (("runs", "show", "@staging"), 1, "(promoted to: nothing)"),
+        (("runs", "show", "@"), 2, "a run id is 1 to 16 hexadecimal digits, but got '@'"),
+        (("promote", "8fdf", "--to", "staging"), 2, "must be a run of evaluation, with all that"),
     ],
 )
 def test_promote_of_what_cannot_be_is_refused(
