@@ -1,6 +1,7 @@
 """The Dagster instance under the home folder: the UI shows it, the command line uses it."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -60,7 +61,10 @@ def prepare(settings: Settings) -> Path:
         configuration = folder / "dagster.yaml"
         if not configuration.exists():
             runs = max(_FEWEST_RUNS, cores())
-            configuration.write_text(_CONFIGURATION.format(runs=runs, share=runs - 1))
+            # Two commands may come at the same time: neither should read half of it.
+            scratch = folder / f".dagster.yaml.{os.getpid()}"
+            scratch.write_text(_CONFIGURATION.format(runs=runs, share=runs - 1))
+            scratch.replace(configuration)
     except OSError as error:
         raise SettingsError(
             f"The home folder must be writable, but {folder} is not: {error.strerror}."

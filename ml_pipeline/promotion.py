@@ -86,9 +86,9 @@ def _refuse_other_inputs(store: ArtifactStore, made: Record, artifacts: Mapping[
     for name, read in made.inputs.items():
         if artifacts[read.path] != read.digest:
             raise ArtifactDamaged(
-                f"{made.asset} {made.run_id} was made from a '{name}' with the digest {read.digest},"
-                f" but {store.address(read.path)} has {artifacts[read.path]}: it was computed again,"
-                " and its code is not deterministic. Run with --force, then promote."
+                f"{made.asset} {made.run_id} was made from a '{name}' with the digest"
+                f" {read.digest}, but {store.address(read.path)} has {artifacts[read.path]}: it was"
+                " computed again, and its code is not deterministic. Run again, then promote that."
             )
 
 

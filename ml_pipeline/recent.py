@@ -24,7 +24,7 @@ class RecentValues:
             most_bytes: how much to keep, measured by the size of the stored files.
         """
         self.most_bytes = most_bytes
-        self._held: OrderedDict[str, tuple[int, Callable[[], Any]]] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str], tuple[int, Callable[[], Any]]] = OrderedDict()
 
     def keep(self, content: Content, value: Any, is_fresh: bool) -> None:
         """Keep a value, if its format can copy it.
@@ -34,18 +34,20 @@ class RecentValues:
             value: the value; later changes to it do not reach the copies.
             is_fresh: whether it was just computed, and not read.
         """
-        if content.digest in self._held or content.bytes > self.most_bytes:
+        key = content.format, content.digest
+        if key in self._held or content.bytes > self.most_bytes:
             return
         copies = format_named(content.format).copies(value, is_fresh)
         if copies is None:
             return
-        self._held[content.digest] = content.bytes, copies
+        self._held[key] = content.bytes, copies
         while sum(size for size, _ in self._held.values()) > self.most_bytes:
             self._held.popitem(last=False)
 
     def copy_of(self, content: Content) -> Any:
         """Return a copy of the value with these bytes, or None where it is not held."""
-        if content.digest not in self._held:
+        key = content.format, content.digest
+        if key not in self._held:
             return None
-        self._held.move_to_end(content.digest)
-        return self._held[content.digest][1]()
+        self._held.move_to_end(key)
+        return self._held[key][1]()

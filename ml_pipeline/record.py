@@ -6,12 +6,20 @@ Nothing in it names a host, a user or a directory.
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import pydantic
 
 from ml_pipeline.errors import ArtifactDamaged
 from ml_pipeline.identity import digest_of
+
+TAKEN: Final = frozenset(
+    {
+        *("as_of", "asset", "bytes", "digest", "duration_s", "made_at", "made_by", "origins"),
+        *("path", "picture", "reason", "reused", "revision", "run_id"),
+    }
+)
+"""Names that no metric can have: materializations and lists of runs show other things by them."""
 
 
 class _Frozen(pydantic.BaseModel):

@@ -20,7 +20,7 @@ from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError, 
 from ml_pipeline.explain import why_computed, why_missing
 from ml_pipeline.params import ParamSet, RunOptions
 from ml_pipeline.recent import RecentValues
-from ml_pipeline.record import Content, Input, Provenance, Record, fingerprint
+from ml_pipeline.record import TAKEN, Content, Input, Provenance, Record, fingerprint
 from ml_pipeline.slots import Slot
 from ml_pipeline.stages import Pipeline, Result, Stage
 from ml_pipeline.store import ArtifactStore
@@ -275,8 +275,13 @@ class Materializer:
         return f"the published result is {age / timedelta(days=1):.1f} days old"
 
 
-def _refuse_undefined(stage: Stage, result: Result) -> None:
+def _refuse_metrics(stage: Stage, result: Result) -> None:
     for name, number in result.metrics.items():
+        if name in TAKEN:
+            raise PipelineError(
+                f"Metric '{name}' of '{stage.name}' must have another name: runs have a column or"
+                " metadata of that name already."
+            )
         if not math.isfinite(number):
             raise PipelineError(
                 f"Metric '{name}' of '{stage.name}' must be a finite number, but is {number}."
@@ -356,7 +361,7 @@ class _Point:
         if stage.external(self.params, self.as_of) != decision.external:
             return None
         result = value if isinstance(value, Result) else Result(value)
-        _refuse_undefined(stage, result)
+        _refuse_metrics(stage, result)
 
         def describe(content: Content) -> Record:
             return Record(

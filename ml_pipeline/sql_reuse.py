@@ -13,7 +13,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def reused() -> Iterator[None]:
-    """Keep engines and migration scripts until the context ends."""
+    """Keep engines and migration scripts until the context ends; one context at a time."""
     from alembic.script import ScriptDirectory
     from dagster._core.storage.event_log.sqlite import sqlite_event_log
     from dagster._core.storage.runs.sqlite import sqlite_run_storage

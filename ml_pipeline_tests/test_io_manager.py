@@ -7,6 +7,9 @@ import polars as pl
 import pytest
 from sklearn.linear_model import Ridge
 
+from ml_pipeline.catalog import Entry
+from ml_pipeline.io_manager import describe
+from ml_pipeline.record import TAKEN
 from ml_pipeline_tests.toy_bench import Bench, flip
 from ml_pipeline_tests.toy_pipeline import fresh
 from ml_pipeline_tests.toy_site import DAILY, DAY, Site, events, failure, temporary_instance
@@ -38,6 +41,15 @@ def report(context: dg.AssetExecutionContext, score: Any, table: Any) -> dict[st
     return {
         day: {"r2": score[day]["r2"], "rows": table[day].height} for day in context.partition_keys
     }
+
+
+def test_names_that_no_metric_can_have_are_all_that_stand_beside_metrics(site: Site) -> None:
+    made = site.bench.run()["score"]
+    params = {name for group in made.record.params.values() for name in group}
+    shown = describe(made, site.bench.store, {"fit.learning_rate": "a test"})
+    plain = {name for name in shown if "." not in name and "/" not in name}
+    row = Entry(made.slot.path, made.record).row
+    assert plain | set(row) - params - set(made.record.metrics) <= TAKEN | set(made.record.metrics)
 
 
 # Reading stages

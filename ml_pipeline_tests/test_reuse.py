@@ -317,6 +317,19 @@ def test_metric_that_is_no_number_is_refused_and_nothing_published(
     assert bench.files() == set()
 
 
+@pytest.mark.parametrize("name", ["revision", "run_id", "path", "made_at", "asset"])
+def test_metric_with_a_name_that_is_taken_is_refused(bench: Bench, name: str) -> None:
+    bench.pipeline = Pipeline("taken", PARAMS)
+
+    @bench.pipeline.asset(code_version="1")
+    def numbers(data: Data) -> Result:
+        return Result({}, {name: 1.0})
+
+    with pytest.raises(PipelineError, match=f"Metric '{name}' of 'numbers' must have another name"):
+        bench.run(as_of=None)
+    assert bench.files() == set()
+
+
 def test_metrics_of_numpy_are_plain_numbers_in_the_record(bench: Bench) -> None:
     bench.pipeline = Pipeline("numpy", PARAMS)
 

@@ -23,7 +23,7 @@ def console() -> NoReturn:
     try:
         main()
     except SystemExit as leaving:
-        ending.code = leaving.code if isinstance(leaving.code, int) else 1
+        ending.code = leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
         raise
 
 
@@ -37,7 +37,11 @@ def look_for_garbage() -> None:
 
 
 class _Ending:
-    """Ends the process without freeing everything in it, which takes as long as reusing a run."""
+    """Ends the process without freeing everything in it, which takes as long as reusing a run.
+
+    Threads and exit handlers of what the command has imported have had their turn by then; not so
+    those of tools that have hooked into the interpreter before.
+    """
 
     code: int | None = None
 
