@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from ml_pipeline.claims import claimed
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError, SourceError
@@ -28,6 +28,13 @@ from ml_pipeline.store import ArtifactStore
 _CONFIRMED: Final = "confirmed.json"
 _MOST_REREADS: Final = 3
 _MOST_REPAIRS: Final = 3
+
+Action: TypeAlias = Literal["compute", "reuse", "undecided"]
+PAST: Final[Mapping[Action, str]] = {
+    "compute": "computed",
+    "reuse": "reused",
+    "undecided": "undecided",
+}
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +64,49 @@ class Decision:
     reused_inputs: tuple[str, ...] = ()
 
     @property
+    def action(self) -> Action:
+        """What the stage would do."""
+        return "compute" if self.reuse is None else "reuse"
+
+    @property
+    def because(self) -> str:
+        """Why, with what would be read of other runs."""
+        if self.reuse is not None or not self.reused_inputs:
+            return self.reason
+        reused = [f"{name} reused from {self.inputs[name].run_id}" for name in self.reused_inputs]
+        return f"{self.reason} ({', '.join(reused)})"
+
+    @property
     def sentence(self) -> str:
         """The decision in one line."""
-        if self.reuse is not None:
-            return f"{self.stage.name}: reused: {self.reason}"
-        reused = [f"{name} reused from {self.inputs[name].run_id}" for name in self.reused_inputs]
-        aside = f" ({', '.join(reused)})" if reused else ""
-        return f"{self.stage.name}: computed: {self.reason}{aside}"
+        return f"{self.stage.name}: {PAST[self.action]}: {self.because}"
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """What a stage would do, as far as that can be told before what it reads is computed.
+
+    Attributes:
+        stage: the stage.
+        reason: why nothing is decided, as a phrase.
+        may_reuse: whether something is published that is right if its inputs come out the same.
+    """
+
+    stage: Stage
+    reason: str
+    may_reuse: bool
+
+    @property
+    def action(self) -> Action:
+        """What the stage would do."""
+        return "undecided" if self.may_reuse else "compute"
+
+    @property
+    def because(self) -> str:
+        """Why, and what it depends on."""
+        return (
+            f"{self.reason}; reused if that comes out as before" if self.may_reuse else self.reason
+        )
 
 
 @dataclass(frozen=True)
@@ -142,13 +185,8 @@ class Materializer:
 
     def plan(
         self, params: ParamSet, as_of: date | None, selection: Iterable[str] | None = None
-    ) -> Iterator[Decision | tuple[Stage, str]]:
-        """Tell what `run` would do, computing nothing.
-
-        Yields:
-            A decision for each selected stage; or the stage with a reason, where something
-            upstream has to be computed first, so that nothing can be decided yet.
-        """
+    ) -> Iterator[Decision | Undecided]:
+        """Tell what `run` would do with each selected stage, computing nothing."""
         known: dict[str, Record] = {}
         stages = self.pipeline.selected(selection)
         chosen = {stage.name for stage in stages}
@@ -162,7 +200,12 @@ class Materializer:
                 slot = stage.slot(params, as_of)
                 inputs = {name: known.get(name) for name in stage.upstream}
                 external = stage.external(params, as_of)
-                yield stage, self.explain(self.store, slot, stage.code, inputs, external)
+                reason = self.explain(self.store, slot, stage.code, inputs, external)
+                may_reuse = not params.options.force and any(
+                    (record.code, record.external) == (stage.code, external)
+                    for record in self.store.revisions(slot)
+                )
+                yield Undecided(stage, reason, may_reuse)
                 continue
             decision = self.decide(stage, params, as_of, known)
             if decision.reuse is not None:

@@ -11,7 +11,7 @@ import pytest
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError, StoreUnreachable
 from ml_pipeline.params import ParamGroup, ParamModel
 from ml_pipeline.record import Provenance
-from ml_pipeline.reuse import Decision, Materializer, _Point
+from ml_pipeline.reuse import Decision, Materializer, Undecided, _Point
 from ml_pipeline.stages import Pipeline, Result
 from ml_pipeline.store import ArtifactStore
 from ml_pipeline_tests import toy_editor
@@ -494,12 +494,9 @@ def test_plan_of_an_empty_store_decides_on_the_first_stage_alone(bench: Bench) -
     first, *rest = bench.plan()
     assert isinstance(first, Decision)
     assert first.sentence == "table: computed: nothing is published yet"
-    assert (
-        [(stage.name, reason) for stage, reason in rest]
-        == [  # type: ignore[misc]
-            (name, "nothing is published yet") for name in STAGES[1:]
-        ]
-    )
+    assert [(one.stage.name, one.action, one.because) for one in rest] == [
+        (name, "compute", "nothing is published yet") for name in STAGES[1:]
+    ]
     assert bench.started() == []
     assert bench.files() == set()
 
@@ -514,7 +511,7 @@ def test_plan_and_run_agree(bench: Bench) -> None:
     assert isinstance(features, Decision)
     assert isinstance(model, Decision)
     assert not isinstance(score, Decision), "nobody knows what the model's bytes will be"
-    assert score[1].startswith("learning_rate 0.1 -> 0.3 since run ")
+    assert score.because.startswith("learning_rate 0.1 -> 0.3 since run ")
     made = bench.run(learning_rate=0.3)
     assert table.reuse == made["table"].record
     assert features.reuse == made["features"].record
@@ -525,6 +522,31 @@ def test_plan_and_run_agree(bench: Bench) -> None:
     # When the run came to the model, it could say the same.
     assert made["model"].reason == model.sentence
     assert all(isinstance(d, Decision) and d.reuse for d in bench.plan(learning_rate=0.3))
+
+
+def test_plan_below_what_is_missing_depends_on_how_that_comes_out(bench: Bench) -> None:
+    made = bench.run()
+    bench.record(made["table"]).unlink()
+    planned = bench.plan()
+    assert [one.action for one in planned] == ["compute", *["undecided"] * 3]
+    features = planned[1]
+    assert isinstance(features, Undecided)
+    assert features.because == (
+        "input table has to be computed; reused if that comes out as before"
+    )
+    assert [outcome.reused for outcome in bench.run().values()] == [False, True, True, True]
+
+
+def test_plan_below_other_code_is_undecided_only_where_its_own_is_the_same(bench: Bench) -> None:
+    bench.run()
+    bench.edit(table="2", model="2")
+    assert [one.action for one in bench.plan()] == [
+        "compute",
+        "undecided",
+        "compute",
+        "undecided",
+    ]
+    assert [one.action for one in bench.plan(force=True)] == ["compute"] * 4
 
 
 def test_plan_with_force_computes_everything(bench: Bench) -> None:
@@ -548,7 +570,7 @@ def test_plan_of_a_selection_given_as_an_iterator_is_that_of_a_list(bench: Bench
     bench.run(["table"])
     wanted = ["features", "model"]
     planned = bench.plan(iter(wanted))
-    assert [d.stage.name if isinstance(d, Decision) else d[0].name for d in planned] == wanted
+    assert [one.stage.name for one in planned] == wanted
 
 
 def test_plan_tells_of_damage(bench: Bench) -> None:

@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ml_pipeline.reuse import Decision, Materializer, Outcome
-from ml_pipeline.stages import Pipeline, Stage
+from ml_pipeline.reuse import Decision, Materializer, Outcome, Undecided
+from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
 from ml_pipeline_tests.toy_pipeline import plain, toy
 from ml_pipeline_tests.toy_process import Job
@@ -73,7 +73,7 @@ class Bench:
 
     def plan(
         self, selection: Iterable[str] | None = None, **values: Any
-    ) -> list[Decision | tuple[Stage, str]]:
+    ) -> list[Decision | Undecided]:
         params = self.pipeline.params.parse(values)
         return list(self.materializer.plan(params, DAY, selection))
 

@@ -18,7 +18,7 @@ from ml_pipeline.errors import ParamsError
 from ml_pipeline.given import SEARCH
 from ml_pipeline.params import ParamSet
 from ml_pipeline.request_document import read_request
-from ml_pipeline.reuse import Decision, Materializer
+from ml_pipeline.reuse import Materializer
 from ml_pipeline.run_request import RequestedRun, in_ranges, requested_run
 from ml_pipeline.settings import Settings, settings
 from ml_pipeline.store import ArtifactStore
@@ -119,10 +119,7 @@ def _window(configured: Settings, days: int) -> list[date]:
 
 
 def _is_published(materializer: Materializer, params: ParamSet, day: date) -> bool:
-    return all(
-        isinstance(decided, Decision) and decided.reuse is not None
-        for decided in materializer.plan(params, day)
-    )
+    return all(decided.action == "reuse" for decided in materializer.plan(params, day))
 
 
 def _run_key(context: dg.ScheduleEvaluationContext, first: date) -> str:
