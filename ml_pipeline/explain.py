@@ -2,22 +2,35 @@
 
 Both compare what is wanted with the nearest thing that is published, and name what differs:
 a parameter, the code, an input or the outside data.
+
+The nearest is looked for on one shelf after another, a shelf being a directory of runs with the
+same labels: the artifact's own, those of the same date with other labels, those of the nearest
+dates, anywhere. All of it is bounded; a sentence that a bound has made uncertain says so.
 """
 
 import contextlib
+import heapq
 import itertools
 import json
+import os
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 from ml_pipeline.record import Record
-from ml_pipeline.slots import Slot
+from ml_pipeline.slots import Slot, asset_directory
 from ml_pipeline.store import ArtifactStore
 
+# On a local disk, looking at a run takes 4 us, listing a file 12 us, reading a record 130 us; with
+# an object store, a request takes 20 ms or more.
+_LOOKED_AT: Final = 10_000
 _LISTED: Final = 2000
-_READ: Final = 40
+_READ: Final = 200
+_READ_REMOTE: Final = 40
+_SHELVES: Final = 10
+_DAYS: Final = 5
 _SHOWN: Final = 5
 
 
@@ -53,12 +66,15 @@ def why_computed(
         if earlier.external != external:
             changed.append("source data changed")
         return ", ".join(changed) or f"revision {earlier.revision} is of another kind"
-    nearest = _nearest(_neighbours(store, slot), slot)
-    if not nearest:
+    record, compared = _nearest(store, slot)
+    if record is None:
         return "nothing is published yet"
-    record = nearest[0]
-    changes = [f"{name} {there} -> {here}" for name, there, here in differences(record, slot)]
-    return f"{', '.join(changes)} since run {record.run_id}"
+    changes = differences(record, slot)
+    sentence = ", ".join(f"{name} {there} -> {here}" for name, there, here in changes)
+    sentence += f" since run {record.run_id}"
+    if len(changes) > 1 and compared == _most_read(store):
+        sentence += f", the nearest of {compared} compared"
+    return sentence
 
 
 def why_missing(store: ArtifactStore, slot: Slot) -> str:
@@ -70,7 +86,12 @@ def why_missing(store: ArtifactStore, slot: Slot) -> str:
     """
     values = ", ".join(f"{name}={value}" for name, value in _flat(slot.identity).items())
     seen: dict[str, str] = {}
-    for record in _nearest(_anywhere(store, slot), slot):
+    everywhere = itertools.chain.from_iterable(_from_near_to_far(store, slot))
+    read = list(itertools.islice(everywhere, _most_read(store)))
+    # Newest first among equals.
+    read.sort(key=lambda record: record.started_at, reverse=True)
+    read.sort(key=lambda record: len(differences(record, slot)))
+    for record in read:
         differs = "; ".join(
             f"{name} {there} (you: {here})" for name, there, here in differences(record, slot)
         )
@@ -81,7 +102,8 @@ def why_missing(store: ArtifactStore, slot: Slot) -> str:
             f"\n  {run_id}  differs in {what}" for run_id, what in shown
         )
         if len(seen) > _SHOWN:
-            listing += f"\n  and {len(seen) - _SHOWN} more"
+            at_least = "at least " if len(read) == _most_read(store) else ""
+            listing += f"\n  and {at_least}{len(seen) - _SHOWN} more"
     else:
         listing = f"\nNothing is published for {slot.asset} in {store.uri}."
     return (
@@ -130,41 +152,119 @@ def differences(record: Record, slot: Slot) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _nearest(records: Iterable[Record], slot: Slot) -> list[Record]:
-    """Sort records by how little they differ, the newest first among equals."""
-    newest_first = sorted(records, key=lambda record: record.started_at, reverse=True)
-    return sorted(newest_first, key=lambda record: len(differences(record, slot)))
+def _nearest(store: ArtifactStore, slot: Slot) -> tuple[Record | None, int]:
+    """Find the record that differs least, the newest among equals; tell how many were compared."""
+    nearest, least, compared = None, 0, 0
+    for records in _from_near_to_far(store, slot):
+        for record in itertools.islice(records, _most_read(store) - compared):
+            compared += 1
+            count = len(differences(record, slot))
+            if nearest is None or count < least:
+                nearest, least = record, count
+            if least <= 1:
+                # What does not differ at all would have been a revision of the slot itself.
+                return nearest, compared
+        if nearest is not None:
+            break
+    return nearest, compared
 
 
-def _neighbours(store: ArtifactStore, slot: Slot) -> list[Record]:
-    """Read a bounded number of records with the same labels, or else of the nearest date."""
-    beside = slot.path.rpartition("/")[0]
-    found = _read(store, store.newest_directories(beside, _LISTED))
+def _from_near_to_far(store: ArtifactStore, slot: Slot) -> Iterator[Iterator[Record]]:
+    """Yield records of the same date, of each of the nearest dates, and of anywhere."""
+    shelf = slot.path.rpartition("/")[0]
+    yield itertools.chain(_on_shelf(store, shelf), _with_other_labels(store, slot))
+    for other in _shelves_of_nearest_days(store, slot, shelf):
+        yield _on_shelf(store, other)
+    yield _anywhere(store, slot)
+
+
+def _with_other_labels(store: ArtifactStore, slot: Slot) -> Iterator[Record]:
+    """Yield records of the same date from shelves with other labels, newest first."""
+    root = asset_directory(slot.asset)
+    labels = slot.path.removeprefix(f"{root}/").split("/")[:-1]
+    shelves = [(0, root)]
+    for label in labels:
+        if label == f"as_of={slot.as_of}":
+            shelves = [(others, f"{shelf}/{label}") for others, shelf in shelves]
+            continue
+        name = label.partition("=")[0]
+        shelves = sorted(
+            (others + (child != label), f"{shelf}/{child}")
+            for others, shelf in shelves
+            for child in store.children(shelf)
+            if child.startswith(f"{name}=")
+        )[:_SHELVES]
+    records = [_on_shelf(store, shelf) for others, shelf in shelves if others]
+    yield from heapq.merge(*records, key=lambda record: record.started_at, reverse=True)
+
+
+def _shelves_of_nearest_days(store: ArtifactStore, slot: Slot, shelf: str) -> Iterator[str]:
     wanted = slot.as_of
-    if found or wanted is None:
-        return found
-    above, marker, below = beside.partition(f"/as_of={slot.as_of}")
-    days = {}
-    for name in store.children(above) if marker else ():
+    above, marker, below = shelf.partition(f"/as_of={wanted}")
+    if wanted is None or not marker:
+        return
+    days = []
+    for name in store.children(above):
         with contextlib.suppress(ValueError):
-            days[date.fromisoformat(name.removeprefix("as_of="))] = name
-    for day in sorted(days, key=lambda day: abs(day - wanted))[:_SHOWN]:
-        found = _read(store, store.newest_directories(f"{above}/{days[day]}{below}", _LISTED))
-        if found:
-            return found
-    return []
+            days.append(date.fromisoformat(name.removeprefix("as_of=")))
+    for day in sorted(set(days) - {wanted}, key=lambda day: abs(day - wanted))[:_DAYS]:
+        yield f"{above}/as_of={day}{below}"
 
 
-def _anywhere(store: ArtifactStore, slot: Slot) -> list[Record]:
-    """Read a bounded number of records of the asset, those of the same date before others."""
-    some = list(itertools.islice(store.directories(slot.asset), _LISTED))
-    some.sort(key=lambda directory: f"/as_of={slot.as_of}/" not in directory)
-    return _read(store, some)
+def _on_shelf(store: ArtifactStore, shelf: str) -> Iterator[Record]:
+    """Yield the readable records of a shelf, newest first."""
+    return _read(store, _newest(store, shelf))
 
 
-def _read(store: ArtifactStore, directories: Iterable[str]) -> list[Record]:
-    read = (store.readable_record(directory) for directory in itertools.islice(directories, _READ))
-    return [record for record in read if record is not None]
+def _newest(store: ArtifactStore, shelf: str) -> Iterator[str]:
+    """Yield the directories of revisions on a shelf, those written last first."""
+    if store.directory is None:
+        yield from store.newest_directories(shelf, _LISTED)
+        return
+    for run in _newest_within(store.directory / shelf):
+        for revision in store.children(f"{shelf}/{run}"):
+            yield f"{shelf}/{run}/{revision}"
+
+
+def _newest_within(folder: Path) -> list[str]:
+    """Return the names in a folder, the newest first; no names if it cannot be read.
+
+    Asking the file system takes a seventh of what the store takes to list every file, so that the
+    newest of thousands are found.
+    """
+    try:
+        with os.scandir(folder) as found:
+            looked_at = itertools.islice(found, _LOOKED_AT)
+            return [run.name for run in sorted(looked_at, key=_written_at, reverse=True)]
+    except OSError:
+        return []
+
+
+def _written_at(entry: "os.DirEntry[str]") -> int:
+    return entry.stat().st_mtime_ns
+
+
+def _anywhere(store: ArtifactStore, slot: Slot) -> Iterator[Record]:
+    """Yield records of the asset, those first whose date and labels differ least."""
+    ours = set(slot.path.split("/"))
+
+    def distance(directory: str) -> tuple[int, bool]:
+        return len(ours.difference(directory.split("/"))), f"/as_of={slot.as_of}/" not in directory
+
+    some = itertools.islice(store.directories(slot.asset), _LISTED)
+    return _read(store, sorted(some, key=distance))
+
+
+def _read(store: ArtifactStore, directories: Iterable[str]) -> Iterator[Record]:
+    """Yield what can be read, trying no more than there is time for."""
+    for directory in itertools.islice(directories, _most_read(store)):
+        record = store.readable_record(directory)
+        if record is not None:
+            yield record
+
+
+def _most_read(store: ArtifactStore) -> int:
+    return _READ_REMOTE if store.directory is None else _READ
 
 
 def _flat(identity: Mapping[str, Any]) -> dict[str, Any]:

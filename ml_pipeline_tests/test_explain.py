@@ -1,12 +1,18 @@
 import json
+import os
+import time
 from datetime import date
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 from ml_pipeline.explain import command_for, differences, why_computed, why_missing
-from ml_pipeline.params import ParamModel
+from ml_pipeline.params import PATH_LABEL, ParamGroup, ParamModel
+from ml_pipeline.reuse import Materializer, Outcome
 from ml_pipeline.slots import Slot
+from ml_pipeline.stages import Pipeline
+from ml_pipeline.store import ArtifactStore
 from ml_pipeline_tests.toy_bench import DAY, Bench
 from ml_pipeline_tests.toy_pipeline import PARAMS, Data, Fit, Shape, toy
 
@@ -84,9 +90,93 @@ def test_why_computed_of_another_date_compares_with_the_nearest_date(bench: Benc
 
 def test_why_computed_with_another_label_says_so(bench: Bench) -> None:
     bench.run()
-    assert reasons(bench, region="south")["table"] in (
-        "nothing is published yet",
-        f"region north -> south since run {slot_of('table').run_id}",
+    told = reasons(bench, region="south")
+    assert told["table"] == f"region north -> south since run {slot_of('table').run_id}"
+    assert told["score"] == f"region north -> south since run {slot_of('score').run_id}"
+
+
+def test_why_computed_with_another_label_compares_with_the_newest_of_them(bench: Bench) -> None:
+    for region in ("b", "c", "a"):
+        bench.run(["table"], region=region)
+    nearest = slot_of("table", region="a").run_id
+    assert reasons(bench, region="d")["table"] == f"region a -> d since run {nearest}"
+
+
+def test_why_computed_with_the_same_label_is_nearer_only_if_less_differs(bench: Bench) -> None:
+    bench.run(region="north", rows=9, window=3)
+    bench.run(region="south")
+    told = reasons(bench)
+    table = slot_of("table", rows=9).run_id
+    assert told["table"] == f"rows 9 -> 6 since run {table}"
+    south = slot_of("features", region="south").run_id
+    assert told["features"] == f"region south -> north since run {south}"
+
+
+def test_why_computed_with_another_label_of_a_later_group_says_so(bench: Bench) -> None:
+    class Named(ParamGroup):
+        """How it is called."""
+
+        version: str = Field("v1", json_schema_extra=PATH_LABEL)
+        depth: int = 1
+
+    bench.pipeline = Pipeline("named", ParamModel(data=Data, named=Named))
+
+    @bench.pipeline.asset(code_version="1")
+    def part(as_of: date, data: Data, named: Named) -> bytes:
+        return b""
+
+    made = bench.run()["part"].record.run_id
+    bench.run(version="v9", depth=7, region="east")
+    outcome = bench.run(version="v2")["part"]
+    assert outcome.reason == f"part: computed: version v1 -> v2 since run {made}"
+    assert reasons(bench, version="v3", region="south")["part"] == (
+        f"region north -> south, version v2 -> v3 since run {outcome.record.run_id}"
+    )
+
+
+def test_why_computed_of_another_date_prefers_the_same_labels(bench: Bench) -> None:
+    bench.run(["table"], as_of=date(2026, 1, 4), region="south")
+    bench.run(["table"], as_of=date(2026, 1, 1))
+    outcome = bench.run(["table"], as_of=date(2026, 1, 5))["table"]
+    nearest = slot_of("table", date(2026, 1, 1)).run_id
+    assert outcome.reason == (
+        f"table: computed: as_of 2026-01-01 -> 2026-01-05 since run {nearest}"
+    )
+
+
+def test_why_computed_with_another_label_on_another_date_names_both(bench: Bench) -> None:
+    bench.run(as_of=date(2026, 1, 4))
+    nearest = slot_of("table", date(2026, 1, 4)).run_id
+    assert reasons(bench, region="south")["table"] == (
+        f"as_of 2026-01-04 -> 2026-01-05, region north -> south since run {nearest}"
+    )
+
+
+def test_why_computed_without_dates_and_with_another_label_says_so(bench: Bench) -> None:
+    bench.pipeline = Pipeline("dateless", PARAMS)
+
+    @bench.pipeline.asset(code_version="1")
+    def numbers(data: Data) -> bytes:
+        return b""
+
+    made = bench.run(as_of=None)["numbers"].record.run_id
+    outcome = bench.run(as_of=None, region="south")["numbers"]
+    assert outcome.reason == f"numbers: computed: region north -> south since run {made}"
+
+
+def test_why_computed_in_memory_with_another_label_says_so() -> None:
+    pipeline = Pipeline("plain", PARAMS)
+
+    @pipeline.asset(code_version="1")
+    def numbers(as_of: date, data: Data) -> bytes:
+        return b""
+
+    store = ArtifactStore("memory://labels")
+    materializer = Materializer(pipeline, store)
+    (made,) = materializer.run(PARAMS.parse({}), DAY)
+    (other,) = materializer.run(PARAMS.parse({"region": "south"}), DAY)
+    assert other.reason == (
+        f"numbers: computed: region north -> south since run {made.record.run_id}"
     )
 
 
@@ -177,16 +267,39 @@ def test_why_computed_with_a_field_added_since_says_unset(bench: Bench) -> None:
     assert told == f"depth unset -> 1 since run {slot_of('table').run_id}"
 
 
-def test_why_computed_with_a_great_many_runs_looks_at_few(bench: Bench) -> None:
-    made = bench.run(["table"])["table"]
+def crowd(bench: Bench, made: Outcome, count: int) -> None:
+    """Publish runs beside one, later than it, each with other rows and in an old form."""
     template = json.loads(bench.record(made).read_text())
+    template["identity"]["params"]["data"]["depth"] = 3
     beside = bench.directory(made).parent.parent
-    for count in range(120):
-        template["identity"]["params"]["data"]["rows"] = 1_000 + count
-        folder = beside / f"run={count:016x}" / "rev=0"
+    for number in range(count):
+        template["identity"]["params"]["data"]["rows"] = 1_000 + number
+        folder = beside / f"run={number:016x}" / "rev=0"
         folder.mkdir(parents=True)
+        (folder / "data.parquet").touch()
         (folder / "record.json").write_text(json.dumps(template))
-    assert reasons(bench, rows=7)["table"].startswith("rows ")
+
+
+def test_why_computed_finds_the_nearest_run_behind_many_others(bench: Bench) -> None:
+    made = bench.run(["table"])["table"]
+    crowd(bench, made, 60)
+    assert reasons(bench, rows=7)["table"] == f"rows 6 -> 7 since run {made.record.run_id}"
+
+
+def test_why_computed_finds_the_newest_run_among_thousands_of_files(bench: Bench) -> None:
+    newest = bench.run(["table"], rows=8)["table"]
+    crowd(bench, newest, 1_200)
+    later = time.time() + 60
+    os.utime(bench.directory(newest).parent, (later, later))
+    assert reasons(bench, rows=7)["table"] == f"rows 8 -> 7 since run {newest.record.run_id}"
+
+
+def test_why_computed_from_more_runs_than_it_reads_says_so(bench: Bench) -> None:
+    made = bench.run(["table"])["table"]
+    crowd(bench, made, 220)
+    told = reasons(bench, rows=7)["table"]
+    run_id = made.record.run_id
+    assert told.endswith(f"depth 3 -> unset since run {run_id}, the nearest of 200 compared")
 
 
 # What there is where something is missing
@@ -202,6 +315,17 @@ def test_why_missing_lists_five_and_counts_the_rest(bench: Bench) -> None:
         for rows in (17, 16, 15, 14, 13)
     ]
     assert "  and 3 more" in told
+
+
+def test_why_missing_of_more_than_it_reads_counts_no_further(bench: Bench) -> None:
+    made = bench.run(["table"])["table"]
+    template = json.loads(bench.record(made).read_text())
+    for number in range(220):
+        folder = bench.directory(made).parent.parent / f"run={number:016x}" / "rev=0"
+        folder.mkdir(parents=True)
+        document = {**template, "run_id": f"{number:016x}"}
+        (folder / "record.json").write_text(json.dumps(document))
+    assert "  and at least 195 more" in why_missing(bench.store, slot_of("table", rows=9))
 
 
 def test_why_missing_puts_runs_of_the_same_date_first(bench: Bench) -> None:
