@@ -221,8 +221,9 @@ def _newest(store: ArtifactStore, shelf: str) -> Iterator[str]:
     if store.directory is None:
         yield from store.newest_directories(shelf, _LISTED)
         return
-    for run in _newest_within(store.directory / shelf):
-        for revision in store.children(f"{shelf}/{run}"):
+    folder = store.directory / shelf
+    for run in _newest_within(folder):
+        for revision in _newest_within(folder / run):
             yield f"{shelf}/{run}/{revision}"
 
 
