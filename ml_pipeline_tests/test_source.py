@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from obstore.store import from_url
 
 from ml_pipeline.defs import source
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.errors import SourceError
 from ml_pipeline.params import ParamGroup, ParamModel
+from ml_pipeline.pipeline.sources import change_stamp
 from ml_pipeline.reuse import Materializer, Outcome
 from ml_pipeline.settings import settings
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
+from ml_pipeline_tests.s3_server import serving_s3
 
 DAY = date(1998, 5, 31)
 
@@ -103,6 +106,61 @@ def test_source_without_a_stamp_is_not_read_again_to_be_reused(
     again, amounts = made(materializer, shop.url)
     assert (again.reused, amounts) == (True, [30])
     assert again.record == first.record
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, str]]:
+    with serving_s3() as environment:
+        yield environment
+
+
+@pytest.fixture
+def bucket(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    return from_url("s3://bucket")
+
+
+@pytest.mark.parametrize("place", ["one.csv", "*.csv", "o*.csv"])
+def test_source_of_objects_is_stamped_by_their_tags(bucket: Any, place: str) -> None:
+    uri = f"s3://bucket/shop/{place}"
+    bucket.put("shop/one.csv", orders(30))
+    before, digests = change_stamp(uri), source.day_digests(uri)
+    assert before is not None
+    bucket.put("shop/one.csv", orders(30))
+    assert change_stamp(uri) == before
+    bucket.put("shop/one.csv", orders(40))
+    assert change_stamp(uri) != before
+    assert source.day_digests(uri) != digests
+
+
+def test_source_of_objects_with_more_or_fewer_of_them_has_another_stamp(bucket: Any) -> None:
+    bucket.put("more/one.csv", orders(1))
+    before = change_stamp("s3://bucket/more/*.csv")
+    bucket.put("more/two.csv", orders(2))
+    assert change_stamp("s3://bucket/more/*.csv") not in (None, before)
+    bucket.delete("more/two.csv")
+    assert change_stamp("s3://bucket/more/*.csv") == before
+    bucket.delete("more/one.csv")
+    assert change_stamp("s3://bucket/more/*.csv") is None
+    assert change_stamp("s3://bucket/more/one.csv") is None
+
+
+def test_source_of_objects_is_read_once_while_it_holds_still(
+    bucket: Any, materializer: Materializer
+) -> None:
+    bucket.put("still/orders.csv", orders(30))
+    uri = "s3://bucket/still/orders.csv"
+    first, amounts = made(materializer, uri)
+    (remembered,) = (settings().home / "cache").iterdir()
+    read_at = remembered.stat().st_mtime_ns
+    source._remembered.clear()
+    again, _ = made(materializer, uri)
+    assert (again.reused, amounts, remembered.stat().st_mtime_ns) == (True, [30], read_at)
+    bucket.put("still/orders.csv", orders(40))
+    other, amounts = made(materializer, uri)
+    assert (other.reused, amounts) == (False, [40])
+    assert other.record.revision != first.record.revision
 
 
 class Numbers(ParamGroup):

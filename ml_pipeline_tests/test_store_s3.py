@@ -1,11 +1,5 @@
-"""The store on an S3-compatible server: a real one, started here."""
+"""The store on an S3-compatible server."""
 
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -22,6 +16,7 @@ from ml_pipeline.promotion import promote
 from ml_pipeline.reuse import Materializer
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
+from ml_pipeline_tests.s3_server import serving_s3
 
 DAY = date(2026, 1, 5)
 
@@ -44,39 +39,14 @@ def total(table: pl.LazyFrame) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{url}/moto-api/").close()
-                break
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.1)
-        urllib.request.urlopen(urllib.request.Request(f"{url}/bucket", method="PUT")).close()
-        yield url
-    finally:
-        process.kill()
-        process.wait()
+def bucket() -> Iterator[dict[str, str]]:
+    with serving_s3() as environment:
+        yield environment
 
 
 @pytest.fixture
-def store(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "word",
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": server,
-        "AWS_ALLOW_HTTP": "true",
-    }.items():
+def store(bucket: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
+    for name, value in bucket.items():
         monkeypatch.setenv(name, value)
     return ArtifactStore(f"s3://bucket/{tmp_path.name} é")
 

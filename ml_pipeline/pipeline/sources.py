@@ -6,12 +6,13 @@ without paying for the import of a data frame library.
 
 import hashlib
 import importlib.metadata
+import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from ml_pipeline.errors import SourceError, nearest
@@ -26,6 +27,7 @@ _FORMATS: Final[dict[str, Literal["parquet", "csv"]]] = {
     ".pq": "parquet",
     ".csv": "csv",
 }
+_MOST_OBJECTS: Final = 10_000
 _WANTED: Final = "a Parquet (.parquet, .pq) or CSV (.csv) file, or a folder of them"
 
 
@@ -87,23 +89,28 @@ def change_stamp(location: str) -> str | None:
     """Stamp a source, cheaply, such that a new stamp means it may have changed.
 
     Only names, sizes, inodes and the times of the last modification and of the last change of any
-    kind are looked at, so a file that was touched gets a new stamp too: compare contents before
-    acting on it.
+    kind are looked at, and of remote objects the entity tags, so a file that was touched gets a new
+    stamp too: compare contents before acting on it.
 
     Args:
         location: ``sample``, a path of a file or folder, or a URI.
 
     Returns:
-        32 hex digits, or None for a URI, which has to be read to know.
+        32 hex digits, or None for a URI that tells no entity tags and has to be read to know.
 
     Raises:
         SourceError: if nothing is there, or it is neither Parquet nor CSV, or a mixture.
     """
     source = find_source(location)
-    if source.remote:
+    entries = _remote_entries(source.root) if source.remote else _local_entries(source.files)
+    if entries is None:
         return None
-    digest = hashlib.sha256()
-    for file in source.files:
+    return hashlib.sha256("\n".join(map(repr, entries)).encode()).hexdigest()[:32]
+
+
+def _local_entries(files: Iterable[str]) -> list[tuple[Any, ...]]:
+    entries: list[tuple[Any, ...]] = []
+    for file in files:
         try:
             real = Path(file).resolve(strict=True)
             status = real.stat()
@@ -111,8 +118,38 @@ def change_stamp(location: str) -> str | None:
             raise SourceError(_unreadable(file, error)) from error
         # The modification time can be set, as copying tools do; the time of change cannot.
         times = (status.st_mtime_ns, status.st_ctime_ns)
-        digest.update(f"{(file, str(real), status.st_size, times, status.st_ino)!r}\n".encode())
-    return digest.hexdigest()[:32]
+        entries.append((file, str(real), status.st_size, times, status.st_ino))
+    return entries
+
+
+def _remote_entries(uri: str) -> list[tuple[Any, ...]] | None:
+    """Return what a remote place says of its objects, or None if that is not enough.
+
+    What goes wrong here is no error: whoever reads the source then says it better.
+    """
+    from obstore.exceptions import BaseError
+    from obstore.store import from_url
+
+    fixed = uri.partition("*")[0]
+    folder, _, name = fixed.rpartition("/")
+    if "?" in uri or folder.endswith(":/"):
+        return None
+    try:
+        store: Any = from_url(folder, retry_config={"max_retries": 1})
+        if fixed == uri and name:
+            found = [store.head(name)]
+        else:
+            # More than a pattern means, perhaps: then the stamp only changes more often.
+            listed = itertools.chain.from_iterable(store.list())
+            found = list(itertools.islice(listed, _MOST_OBJECTS + 1))
+    except (BaseError, OSError, ValueError):
+        return None
+    tags = [str(entry["e_tag"] or "W/") for entry in found]
+    if not 0 < len(found) <= _MOST_OBJECTS or any(tag.startswith("W/") for tag in tags):
+        return None
+    return sorted(
+        (entry["path"], entry["size"], tag) for entry, tag in zip(found, tags, strict=True)
+    )
 
 
 def _sample_file() -> str:

@@ -277,8 +277,9 @@ def test_change_stamp_of_a_folder_changes_when_a_file_comes_or_goes(tmp_path: Pa
     assert change_stamp(str(tmp_path)) == before
 
 
-def test_change_stamp_of_a_uri_is_unknown() -> None:
-    assert change_stamp("s3://bucket/orders.parquet") is None
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:1/orders.csv", "http://127.0.0.1:1/*.csv"])
+def test_change_stamp_of_a_uri_that_tells_nothing_is_unknown(uri: str) -> None:
+    assert change_stamp(uri) is None
 
 
 def test_change_stamp_does_not_import_a_data_frame_library(run_python: Callable[..., str]) -> None:
