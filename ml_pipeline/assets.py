@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import dagster as dg
 
+from ml_pipeline.decisions import Outcome
 from ml_pipeline.errors import told
 from ml_pipeline.io_manager import ParamIOManager, describe
 from ml_pipeline.metadata import picture, table
@@ -19,7 +20,6 @@ from ml_pipeline.params import ParamSet
 from ml_pipeline.range_report import DateOutcome, RangeReport, date_outcome
 from ml_pipeline.record import Record
 from ml_pipeline.resources import IO_MANAGER, PARAMS, io_manager_resource, params_resource
-from ml_pipeline.reuse import Outcome
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
 

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import dagster as dg
 
+from ml_pipeline.decisions import Outcome
 from ml_pipeline.metadata import picture
 from ml_pipeline.params import ParamSet
 from ml_pipeline.record import Content, Record, fingerprint
-from ml_pipeline.reuse import Materializer, Outcome
+from ml_pipeline.reuse import Materializer
 from ml_pipeline.slots import Slot, slot_for
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore

@@ -11,11 +11,12 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 from ml_pipeline.claims import claimed
+from ml_pipeline.decisions import Decision, Outcome, Undecided
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError, SourceError
 from ml_pipeline.explain import why_computed, why_missing
 from ml_pipeline.params import ParamSet, RunOptions
@@ -29,101 +30,7 @@ _CONFIRMED: Final = "confirmed.json"
 _MOST_REREADS: Final = 3
 _MOST_REPAIRS: Final = 3
 
-Action: TypeAlias = Literal["compute", "reuse", "undecided"]
-PAST: Final[Mapping[Action, str]] = {
-    "compute": "computed",
-    "reuse": "reused",
-    "undecided": "undecided",
-}
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a stage would do now.
-
-    Attributes:
-        stage: the stage.
-        slot: where its asset lives.
-        revision: fingerprint of its code and of all that it would read.
-        inputs: records of the upstream artifacts that it would read.
-        external: digest of the outside data that it would read.
-        reuse: the record to reuse, or None where it has to be computed.
-        reason: why, as a phrase.
-        reused_inputs: names of the inputs that another run made.
-    """
-
-    stage: Stage
-    slot: Slot
-    revision: str
-    inputs: dict[str, Record]
-    external: str | None
-    reuse: Record | None
-    reason: str
-    reused_inputs: tuple[str, ...] = ()
-
-    @property
-    def action(self) -> Action:
-        """What the stage would do."""
-        return "compute" if self.reuse is None else "reuse"
-
-    @property
-    def because(self) -> str:
-        """Why, with what would be read of other runs."""
-        if self.reuse is not None or not self.reused_inputs:
-            return self.reason
-        reused = [f"{name} reused from {self.inputs[name].run_id}" for name in self.reused_inputs]
-        return f"{self.reason} ({', '.join(reused)})"
-
-    @property
-    def sentence(self) -> str:
-        """The decision in one line."""
-        return f"{self.stage.name}: {PAST[self.action]}: {self.because}"
-
-
-@dataclass(frozen=True)
-class Undecided:
-    """What a stage would do, as far as that can be told before what it reads is computed.
-
-    Attributes:
-        stage: the stage.
-        reason: why nothing is decided, as a phrase.
-        may_reuse: whether something is published that is right if its inputs come out the same.
-    """
-
-    stage: Stage
-    reason: str
-    may_reuse: bool
-
-    @property
-    def action(self) -> Action:
-        """What the stage would do."""
-        return "undecided" if self.may_reuse else "compute"
-
-    @property
-    def because(self) -> str:
-        """Why, and what it depends on."""
-        return (
-            f"{self.reason}; reused if that comes out as before" if self.may_reuse else self.reason
-        )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a stage did.
-
-    Attributes:
-        slot: where the artifact is.
-        record: the artifact's record.
-        reused: whether another run made it.
-        reason: why it was computed or reused, and anything unusual about it.
-    """
-
-    slot: Slot
-    record: Record
-    reused: bool
-    reason: str = ""
 
 
 class Materializer:
@@ -172,12 +79,15 @@ class Materializer:
         """
         known = dict(known or {})
         made: set[str] = set()
+        older: set[str] = set()
         point = _Point(self, params, as_of)
         for stage in self.pipeline.selected(selection):
             for name in stage.upstream:
                 if name not in known:
-                    known[name] = self.locate(self.pipeline.stage(name), params, as_of)
-            outcome = point.make(self.decide(stage, params, as_of, known, made))
+                    upstream = self.pipeline.stage(name)
+                    known[name], is_current = self.located(upstream, params, as_of)
+                    older |= set() if is_current else {name}
+            outcome = point.make(self.decide(stage, params, as_of, known, made, older))
             known[stage.name] = outcome.record
             if not outcome.reused:
                 made.add(stage.name)
@@ -188,13 +98,16 @@ class Materializer:
     ) -> Iterator[Decision | Undecided]:
         """Tell what `run` would do with each selected stage, computing nothing."""
         known: dict[str, Record] = {}
+        older: set[str] = set()
         stages = self.pipeline.selected(selection)
         chosen = {stage.name for stage in stages}
         for stage in stages:
             waiting = [name for name in stage.upstream if name not in known]
             for name in list(waiting):
                 if name not in chosen:
-                    known[name] = self.locate(self.pipeline.stage(name), params, as_of)
+                    upstream = self.pipeline.stage(name)
+                    known[name], is_current = self.located(upstream, params, as_of)
+                    older |= set() if is_current else {name}
                     waiting.remove(name)
             if waiting:
                 slot = stage.slot(params, as_of)
@@ -207,7 +120,7 @@ class Materializer:
                 )
                 yield Undecided(stage, reason, may_reuse)
                 continue
-            decision = self.decide(stage, params, as_of, known)
+            decision = self.decide(stage, params, as_of, known, older=older)
             if decision.reuse is not None:
                 known[stage.name] = decision.reuse
             yield decision
@@ -219,6 +132,7 @@ class Materializer:
         as_of: date | None,
         known: dict[str, Record],
         made: Collection[str] = (),
+        older: Collection[str] = (),
     ) -> Decision:
         """Tell whether a stage's result is published already.
 
@@ -228,6 +142,7 @@ class Materializer:
             as_of: the date.
             known: records of at least the stage's inputs.
             made: names of stages that this very run has computed.
+            older: names of stages of which an older revision is known.
         """
         slot = stage.slot(params, as_of)
         inputs = {name: known[name] for name in stage.upstream}
@@ -250,14 +165,28 @@ class Materializer:
                 )
         elif not reason:
             reason = self.explain(self.store, slot, stage.code, inputs, external)
-        reused = tuple(name for name in inputs if name not in made)
-        return Decision(stage, slot, revision, inputs, external, record, reason, reused)
+        return Decision(
+            stage,
+            slot,
+            revision,
+            inputs,
+            external,
+            record,
+            reason,
+            reused_inputs=tuple(name for name in inputs if name not in made),
+            older_inputs=tuple(name for name in inputs if name in older),
+        )
 
     def locate(self, stage: Stage, params: ParamSet, as_of: date | None) -> Record:
+        """Find the published artifact of a stage, as `located` does, for whoever takes any."""
+        return self.located(stage, params, as_of)[0]
+
+    def located(self, stage: Stage, params: ParamSet, as_of: date | None) -> tuple[Record, bool]:
         """Find the published artifact of a stage, made by whichever run.
 
-        That is the revision which current code and data give; where it has not been made, the
-        newest revision of the same parameters.
+        Returns:
+            The revision that code and data as they are now give, and True; where it has not been
+            made, the newest revision of the same parameters, and False.
 
         Raises:
             ArtifactMissing: if there is none, saying what there is and how to make it.
@@ -273,7 +202,7 @@ class Materializer:
         except (ArtifactMissing, ArtifactDamaged):
             current = None
         if current is not None:
-            return current
+            return current, True
         record = self.newest(slot)
         log.warning(
             "%s: code or data have changed since %s was made; using its revision %s all the same",
@@ -281,7 +210,7 @@ class Materializer:
             slot.run_id,
             record.revision,
         )
-        return record
+        return record, False
 
     def newest(self, slot: Slot) -> Record:
         """Return the newest published revision in a slot.
@@ -363,7 +292,9 @@ class _Point:
                 )
             log.warning("%s: the source changed while it was read; reading it again", stage.name)
             made = set(inputs) - set(decision.reused_inputs)
-            decision = self.materializer.decide(stage, self.params, self.as_of, inputs, made)
+            decision = self.materializer.decide(
+                stage, self.params, self.as_of, inputs, made, decision.older_inputs
+            )
 
     def _made(self, decision: Decision, is_repair: bool) -> Outcome | None:
         """Reuse or compute; return None if the outside data changed while it was read."""

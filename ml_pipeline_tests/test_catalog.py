@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ml_pipeline.catalog import Entry, by, entries, find, last_stages, lineage, matching, newest
+from ml_pipeline.decisions import Outcome
 from ml_pipeline.errors import ArtifactMissing, ParamsError
-from ml_pipeline.reuse import Outcome
 from ml_pipeline.stages import Pipeline
 from ml_pipeline_tests.toy_bench import DAY, Bench, age
 from ml_pipeline_tests.toy_pipeline import PARAMS, STAGES, toy

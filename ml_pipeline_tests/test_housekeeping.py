@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ml_pipeline.decisions import Outcome
 from ml_pipeline.housekeeping import Removable, removable, remove, verify
-from ml_pipeline.reuse import Outcome
 from ml_pipeline.store import ArtifactStore
 from ml_pipeline_tests.toy_bench import DAY, Bench, flip
 from ml_pipeline_tests.toy_pipeline import STAGES, fresh

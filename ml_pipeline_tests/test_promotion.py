@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from ml_pipeline.catalog import Entry, find, revisions
+from ml_pipeline.decisions import Outcome
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, StoreUnreachable
 from ml_pipeline.housekeeping import removable, remove
 from ml_pipeline.ledger import add, current, history, promoted_to
 from ml_pipeline.promotion import Promoted, promote
-from ml_pipeline.reuse import Materializer, Outcome
+from ml_pipeline.reuse import Materializer
 from ml_pipeline.store import ArtifactStore
 from ml_pipeline_tests.toy_bench import DAY, Bench, flip
 from ml_pipeline_tests.toy_pipeline import STAGES

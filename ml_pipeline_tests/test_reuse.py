@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ml_pipeline.decisions import Decision, Undecided
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError, StoreUnreachable
 from ml_pipeline.params import ParamGroup, ParamModel
 from ml_pipeline.record import Provenance
-from ml_pipeline.reuse import Decision, Materializer, Undecided, _Point
+from ml_pipeline.reuse import Materializer, _Point
 from ml_pipeline.stages import Pipeline, Result
 from ml_pipeline.store import ArtifactStore
 from ml_pipeline_tests import toy_editor
@@ -617,6 +618,18 @@ def test_locate_falls_back_on_the_newest_revision_with_a_warning(
     assert warning.getMessage() == (
         f"table: code or data have changed since {newest.run_id} was made;"
         f" using its revision {newest.revision} all the same"
+    )
+
+
+def test_what_is_built_on_an_older_revision_says_so(bench: Bench) -> None:
+    table = bench.run(["table"])["table"].record
+    bench.edit(table="2")
+    (planned,) = bench.plan(["features"])
+    made = bench.run(["features"])["features"]
+    assert made.reason == planned.sentence
+    assert made.reason == (
+        f"features: computed: nothing is published yet (table reused from {table.run_id}, revision"
+        f" {table.revision}, although its code or data have changed since)"
     )
 
 

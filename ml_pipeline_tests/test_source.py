@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from obstore.store import from_url
 
+from ml_pipeline.decisions import Outcome
 from ml_pipeline.defs import source
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.errors import SourceError
 from ml_pipeline.params import ParamGroup, ParamModel
 from ml_pipeline.pipeline.sources import change_stamp
-from ml_pipeline.reuse import Materializer, Outcome
+from ml_pipeline.reuse import Materializer
 from ml_pipeline.settings import settings
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore

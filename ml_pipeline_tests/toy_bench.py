@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ml_pipeline.reuse import Decision, Materializer, Outcome, Undecided
+from ml_pipeline.decisions import Decision, Outcome, Undecided
+from ml_pipeline.reuse import Materializer
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
 from ml_pipeline_tests.toy_pipeline import plain, toy
