@@ -8,8 +8,8 @@ from ml_pipeline.catalog import Entry, lineage
 from ml_pipeline.errors import ArtifactMissing, ParamsError
 from ml_pipeline.given import completed
 from ml_pipeline.params import ParamModel, ParamSet
-from ml_pipeline.provenance import versions
-from ml_pipeline.record import Record
+from ml_pipeline.provenance import PYTHON, version_of
+from ml_pipeline.record import Provenance, Record
 from ml_pipeline.reuse import Materializer
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
@@ -22,7 +22,7 @@ class Comparison:
     Attributes:
         asset: its name.
         agrees: whether the bytes are the same; None where the original is gone.
-        changed: what is not as it was: code, source data, packages.
+        changed: what is not as it was: code, source data, Python, packages.
     """
 
     asset: str
@@ -75,7 +75,7 @@ def reproduce(
         )
     params = recorded_params(pipeline.params, record)
     originals = lineage(store, entry)
-    packages = _changed_packages(record)
+    around = _changed_around(record.provenance)
     as_of: date | None = record.as_of
     wanted = [stage.name for stage in pipeline.upstream_of(record.asset)]
     for outcome in Materializer(pipeline, clean).run(params, as_of, wanted):
@@ -89,13 +89,13 @@ def reproduce(
         if original.record.external != outcome.record.external:
             changed.append("source data")
         agrees = original.record.content.digest == outcome.record.content.digest
-        yield Comparison(outcome.record.asset, agrees, (*changed, *packages))
+        yield Comparison(outcome.record.asset, agrees, (*changed, *around))
 
 
-def _changed_packages(record: Record) -> tuple[str, ...]:
-    now = versions()
-    return tuple(
-        f"{name} {then} -> {now.get(name, 'gone')}"
-        for name, then in record.provenance.packages.items()
-        if now.get(name) != then
-    )
+def _changed_around(recorded: Provenance) -> tuple[str, ...]:
+    """Return the versions of Python and packages that are not what they were."""
+    versions = [(name, then, version_of(name)) for name, then in recorded.packages.items()]
+    # A record made outside Dagster may not say which Python it was.
+    if recorded.python:
+        versions.insert(0, ("python", recorded.python, PYTHON))
+    return tuple(f"{name} {then} -> {now or 'gone'}" for name, then, now in versions if now != then)

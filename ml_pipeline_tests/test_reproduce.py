@@ -103,6 +103,16 @@ def test_reproduce_with_other_packages_names_them(bench: Bench, clean: ArtifactS
     assert told.changed == (f"polars 0.1 -> {provenance_of('polars')}", "gone 1 -> gone")
 
 
+def test_reproduce_with_another_python_names_both(bench: Bench, clean: ArtifactStore) -> None:
+    around = provenance(None, Path(__file__).parent)
+    then = around.model_copy(update={"python": "3.10.1"})
+    (made,) = Materializer(bench.pipeline, bench.store, lambda: then).run(
+        PARAMS.defaults, DAY, ["table"]
+    )
+    (told,) = again(bench, made, clean)
+    assert told == Comparison("table", True, (f"python 3.10.1 -> {around.python}",))
+
+
 def provenance_of(package: str) -> str:
     return provenance(None, Path(__file__).parent).packages[package]
 

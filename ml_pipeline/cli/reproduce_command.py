@@ -22,7 +22,8 @@ def command(run_id: str, as_json: bool) -> int:
     entry = catalog.find(store, PIPELINE, run_id)
     with tempfile.TemporaryDirectory(prefix="ml_pipeline-") as folder:
         compared = list(reproduce(PIPELINE, store, entry, ArtifactStore(folder)))
-    agrees = all(one.agrees for one in compared)
+    # What has no original left to compare with says nothing against the rest.
+    agrees = all(one.agrees is not False for one in compared)
     if as_json:
         assets = [asdict(one) for one in compared]
         print_json({"run_id": entry.record.run_id, "agrees": agrees, "assets": assets})
@@ -32,8 +33,14 @@ def command(run_id: str, as_json: bool) -> int:
         ["asset", "", "changed since"],
         [[one.asset, words[one.agrees], ", ".join(one.changed) or "nothing"] for one in compared],
     )
-    if agrees:
-        click.echo(f"Run {entry.record.run_id} is reproduced, byte for byte.")
-    else:
+    gone = ", ".join(one.asset for one in compared if one.agrees is None)
+    if not agrees:
         click.echo(f"Run {entry.record.run_id} is not reproduced.", err=True)
+    elif gone:
+        click.echo(
+            f"Run {entry.record.run_id} is reproduced, byte for byte, in all that can be compared:"
+            f" the original of {gone} is gone."
+        )
+    else:
+        click.echo(f"Run {entry.record.run_id} is reproduced, byte for byte.")
     return 0 if agrees else 1

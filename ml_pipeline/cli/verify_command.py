@@ -1,9 +1,10 @@
 """`ml-pipeline verify`: is every artifact what it was?"""
 
+from urllib.parse import unquote
+
 import click
 
 from ml_pipeline.cli.show import print_json, progress_bar
-from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.housekeeping import verify
 from ml_pipeline.settings import settings
 from ml_pipeline.store import ArtifactStore
@@ -16,7 +17,7 @@ def command(as_json: bool) -> int:
     store = ArtifactStore(settings().store_root)
     count, bad = 0, []
     with progress_bar(None, "checking") as advance:
-        for checked in verify(store, list(PIPELINE.stages)):
+        for checked in verify(store, _published(store)):
             count += 1
             advance(checked.path)
             if checked.problem is not None:
@@ -33,3 +34,8 @@ def command(as_json: bool) -> int:
                 "A damaged artifact is never served: the next run that needs it makes it again."
             )
     return 1 if bad else 0
+
+
+def _published(store: ArtifactStore) -> list[str]:
+    """Return the names of all assets in a store, those that the pipeline no longer has included."""
+    return [unquote(name) for name in store.children("") if not name.startswith(".")]
