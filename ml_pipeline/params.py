@@ -87,6 +87,7 @@ class RunOptions(ParamGroup):
     max_age_days: float | None = pydantic.Field(
         default=None,
         ge=0,
+        le=36_500,
         description="do not reuse what was computed, or last confirmed, longer ago",
         json_schema_extra=NOT_IDENTITY,
     )
