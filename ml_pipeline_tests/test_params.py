@@ -441,7 +441,7 @@ def test_run_options_are_no_part_of_any_identity(model: ParamModel) -> None:
     assert forced.identity_values([*SCOPE, "run"])["run"] == {}
     assert forced.identity_values(SCOPE) == model.defaults.identity_values(SCOPE)
     assert refusal(model, {"max_age_days": -1}) == (
-        "run.max_age_days must be number >= 0 or none, but got -1"
+        "run.max_age_days must be number >= 0 and <= 36500 or none, but got -1"
     )
 
 

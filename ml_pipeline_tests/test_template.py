@@ -78,7 +78,7 @@ run:
   force: false
 
   # do not reuse what was computed, or last confirmed, longer ago
-  # number >= 0 or none
+  # number >= 0 and <= 36500 or none
   # max_age_days:
 """
 
