@@ -3,11 +3,29 @@
 What counts is the syntax tree without comments, docstrings and layout, so only a change that could
 change a result gives a new fingerprint. Reach is by name: a definition reaches what its names stand
 for, through imports, re-exports and attributes of modules; a module that is used as a value is
-reached whole. With any of its definitions a module's loose statements count as well (calls, loops,
-registrations), because they may have changed what the definition sees.
+reached whole, with all that it imports. With any of its definitions a module's loose statements
+count as well (calls, loops, registrations), because they may have changed what the definition sees.
+Calls of what is built in, of the standard library and of this toolkit are no registrations. A class
+that is derived from a first-party one is, where any module that counts asks for subclasses.
+
+A function that was made by another counts with what it closes over, its defaults and the arguments
+bound by `functools.partial`. Numbers, texts, dates, enumerations, paths, buffers and collections of
+these count by value, in sets without order; functions, modules and classes by what they reach; any
+other object by its class and its attributes, or where it shows none, as many of the standard
+library's, by its class and the function that closed over it. What is never the same in two
+processes (a time, a temporary path) makes a fingerprint that is never found again: declare a
+code_version then.
 
 Fields and validators of parameter groups don't count: their values are part of identity. Neither do
-annotations of arguments and variables, since nothing is computed with them.
+annotations of arguments and variables, since nothing is computed with them, unless a decorator may
+read them.
+
+What is not seen, so that a code_version must tell it: modules imported and code run by computed
+text (`importlib.import_module`, `exec`, entry points); values that a running program gives to a
+module's globals or to attributes of classes and modules; calls in class bodies and in defaults of
+arguments that register something elsewhere; what libraries do with subclasses of their classes;
+the content of opaque objects that a factory was given; files; and what is installed, in whichever
+version.
 """
 
 import ast
@@ -15,17 +33,43 @@ import hashlib
 import inspect
 import sys
 import textwrap
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
-from types import FunctionType
-from typing import Any, Final
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from functools import cache, partial
+from pathlib import PurePath
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
+from typing import Any, Final, TypeAlias
 
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.identity import ID_DIGITS
 from ml_pipeline.params import ParamGroup
-from ml_pipeline.source_code import LOOSE, Source, Steps, source_of
+from ml_pipeline.source_code import (
+    LOOSE,
+    Source,
+    Steps,
+    is_foreign,
+    is_known,
+    makes_a_stage,
+    source_of,
+)
 
 WHOLE: Final = "*"
+DERIVED: Final = "<"
+"""Stands for the classes of a module that may register themselves with first-party ones."""
+
+Definition: TypeAlias = tuple[str, str]
+"""A module, and a name that it defines."""
 
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BLOCKS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
@@ -40,54 +84,43 @@ def fingerprint_of(function: Callable[..., Any]) -> str:
     Raises:
         PipelineError: if the function's source cannot be found, as in an interactive session.
     """
-    root = function.__module__.partition(".")[0]
-    trees: dict[tuple[str, str], str] = {}
-    waiting: list[tuple[str, str]] = []
-    for part in _functions(function):
-        module, name = part.__module__, part.__qualname__
-        source = source_of(module, root)
-        if source is not None and name in source.definitions:
-            waiting.append((module, name))
-        else:
-            tree = _tree_of(part)
-            if source is not None:
-                waiting.extend(_groups_taken(tree, source, root))
-            tree = _Strip().visit(tree)
-            trees[module, f"{name}:{len(trees)}"] = ast.dump(tree)
-            if source is not None:
-                waiting.extend(_reached(tree, source, root))
+    innermost = _innermost(function)
+    if not isinstance(innermost, FunctionType):
+        raise PipelineError(
+            f"A stage must be a plain function, but {function!r} is a {type(function).__name__}."
+            " Write a function, or declare a code_version."
+        )
+    held = _Held(innermost.__module__.partition(".")[0])
+    texts = [held.text_of(function), held.text_of(inspect.unwrap(function))]
+    trees = _trees_reached(held.reached, held.root)
+    names = {f"{module}.{name}" for module, name in trees}
+    parts = [f"{module}.{name}:{tree}" for (module, name), tree in sorted(trees.items()) if tree]
+    # Of a function that a module defines, there is no more to tell than its tree.
+    parts += [text for text in texts if text not in names]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:ID_DIGITS]
+
+
+def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what remains of a function without its wrappers and its bound arguments."""
+    inner = inspect.unwrap(function)
+    return _innermost(inner.func) if isinstance(inner, partial) else inner
+
+
+def _trees_reached(waiting: list[Definition], root: str) -> dict[Definition, str]:
+    trees: dict[Definition, str] = {}
+    watched = False
     while waiting:
         key = waiting.pop()
         if key not in trees:
             trees[key], reached = _definition(*key, root)
             waiting.extend(reached)
-    parts = [f"{module}.{name}:{tree}" for (module, name), tree in sorted(trees.items()) if tree]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:ID_DIGITS]
-
-
-def _functions(function: Callable[..., Any]) -> Iterator[FunctionType]:
-    """Yield a function and those that it closes over, as one that a decorator made does."""
-    seen: set[int] = set()
-    waiting: list[Any] = [inspect.unwrap(function), function]
-    while waiting:
-        part = waiting.pop()
-        if id(part) in seen or not isinstance(part, FunctionType):
-            continue
-        seen.add(id(part))
-        yield part
-        waiting.extend(cell.cell_contents for cell in part.__closure__ or () if _is_filled(cell))
-    if not seen:
-        raise PipelineError(
-            f"A stage must be a plain function, but {function!r} is a {type(function).__name__}."
-            " Write a function, or declare a code_version."
-        )
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:
-        return False
+            if key[1] == LOOSE and not watched:
+                source = source_of(key[0], root)
+                watched = source is not None and source.watches_subclasses
+        if not waiting and watched:
+            loose = [module for module, name in trees if name == LOOSE]
+            waiting = [(one, DERIVED) for one in loose if (one, DERIVED) not in trees]
+    return trees
 
 
 def _tree_of(function: FunctionType) -> ast.Module:
@@ -100,28 +133,234 @@ def _tree_of(function: FunctionType) -> ast.Module:
         ) from error
 
 
+class _Held:
+    """Describes what functions hold that their text does not tell, such as closures.
+
+    Attributes:
+        root: top-level package of the stage.
+        reached: the definitions that count for what was described.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.reached: list[Definition] = []
+        self._opaque = False
+        self._depth = 0
+        # The values are kept, so that no other gets the same id.
+        self._known: dict[int, tuple[str, bool, Any]] = {}
+
+    def text_of(self, value: Any) -> str:
+        """Return what a value is, the same in every process."""
+        kind = type(value)
+        for plain in _PLAIN:
+            if issubclass(kind, plain) and not issubclass(kind, Enum):
+                return str(plain.__repr__(value))
+        if id(value) not in self._known:
+            outer, self._opaque = self._opaque, False
+            self._depth += 1
+            # What refers to itself is told by its place.
+            self._known[id(value)] = f"#{self._depth}", False, value
+            self._known[id(value)] = self._described(value, kind), self._opaque, value
+            self._depth -= 1
+            self._opaque = outer
+        text, opaque, _ = self._known[id(value)]
+        self._opaque |= opaque
+        return text
+
+    def _described(self, value: Any, kind: type) -> str:
+        if issubclass(kind, FunctionType):
+            return self._function(value)
+        if issubclass(kind, type):
+            return self._class(value)
+        if issubclass(kind, ModuleType):
+            self.reached.extend(_resolved(value.__name__, (), self.root))
+            return str(value.__name__)
+        if issubclass(kind, MethodType):
+            return f"{self.text_of(value.__func__)} of {self.text_of(value.__self__)}"
+        if issubclass(kind, partial):
+            given = [value.func, value.args, dict(sorted(value.keywords.items()))]
+            return f"partial{self._all(given)}"
+        if issubclass(kind, BuiltinFunctionType) and isinstance(value.__self__, ModuleType):
+            return f"{value.__module__}.{value.__qualname__}"
+        own = self._class(kind)
+        if issubclass(kind, Enum):
+            return f"{own}.{value.name}={self.text_of(value.value)}"
+        if issubclass(kind, dict | MappingProxyType):
+            return f"{own}{self._all(part for item in value.items() for part in item)}"
+        if issubclass(kind, set | frozenset):
+            return f"{own}{sorted(map(self.text_of, value))}"
+        if issubclass(kind, tuple | list | deque):
+            return f"{own}{self._all(value)}"
+        return f"{own}({self._state(value, kind)})"
+
+    def _all(self, values: Iterable[Any]) -> str:
+        return f"[{', '.join(map(self.text_of, values))}]"
+
+    def _class(self, kind: type) -> str:
+        self._reach(kind.__module__, kind.__qualname__)
+        return f"{kind.__module__}.{kind.__qualname__}"
+
+    def _reach(self, module: str, name: str) -> None:
+        """Count a definition, or the one that it is part of."""
+        source = source_of(module, self.root)
+        top = name.partition(".")[0]
+        if source is not None and top in source.definitions:
+            self.reached.append((module, top))
+
+    def _state(self, value: Any, kind: type) -> str:
+        """Return what tells an object from others of its class."""
+        if is_known(kind.__module__) and kind is not SimpleNamespace:
+            inner = getattr(value, "__wrapped__", None)
+            attributes = {} if inner is None else {"__wrapped__": inner}
+        else:
+            attributes = _attributes_of(value, kind)
+        content = "" if attributes else _content_of(value)
+        if not attributes and not content and is_foreign(kind.__module__, self.root):
+            self._opaque = True
+        return content + ", ".join(
+            f"{name}={self.text_of(attributes[name])}" for name in attributes
+        )
+
+    def _function(self, function: FunctionType) -> str:
+        module, name = function.__module__, function.__qualname__
+        text = f"{module}.{name}"
+        source = source_of(module, self.root)
+        if source is not None and name in source.definitions:
+            self.reached.append((module, name))
+        elif not is_foreign(module, self.root):
+            tree: ast.AST = _tree_of(function)
+            if source is not None:
+                self.reached.extend(_groups_taken(tree, source, self.root))
+            tree = _Strip(source).visit(tree)
+            if source is not None:
+                self.reached.extend(_reached(tree, source, self.root))
+            text += f":{ast.dump(tree)}"
+        given = self._given(function)
+        if function.__code__.co_qualname != name:
+            # A wrapper that bears the name of what it wraps.
+            self._reach_maker(function)
+        return f"{text}{given}" if given else text
+
+    def _given(self, function: FunctionType) -> list[str]:
+        """Return what a function that another one made closes over, and its defaults."""
+        if "<" not in function.__code__.co_qualname:
+            return []
+        # Libraries keep caches and counters.
+        by_library = is_known(_home_of(function))
+        given = []
+        names = function.__code__.co_freevars
+        for name, cell in zip(names, function.__closure__ or (), strict=True):
+            try:
+                content = cell.cell_contents
+            except ValueError:
+                # It will be bound later, by the function around.
+                self._opaque |= name != function.__name__
+                continue
+            if content is not function and (isinstance(content, FunctionType) or not by_library):
+                given.append(f"{name}={self.text_of(content)}")
+        if not by_library:
+            defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+            given += map(self.text_of, defaults)
+        if self._opaque:
+            self._reach_maker(function)
+            self._opaque = False
+        return given
+
+    def _reach_maker(self, function: FunctionType) -> None:
+        """Count the function within which a function was made."""
+        self._reach(_home_of(function), function.__code__.co_qualname)
+
+
+_PLAIN: Final[tuple[Any, ...]] = (
+    type(None), type(...), bool, int, float, complex, str, bytes, datetime, date, time, timedelta,
+    Decimal, Fraction, PurePath, range, slice,
+)  # fmt: skip
+
+
+def _home_of(function: FunctionType) -> str:
+    """Return the module that a function's code is in, whatever name it bears."""
+    return str(function.__globals__.get("__name__", ""))
+
+
+def _content_of(value: Any) -> str:
+    """Return what the buffer of an array or number holds, if it has one."""
+    try:
+        view = memoryview(value)
+    except (TypeError, ValueError, BufferError):
+        return ""
+    # The buffer of an array of objects holds addresses.
+    if "O" in view.format:
+        return ""
+    return f"{view.format}{view.shape}{hashlib.sha256(view.tobytes()).hexdigest()}"
+
+
+def _attributes_of(value: Any, kind: type) -> dict[str, Any]:
+    found = dict(getattr(value, "__dict__", {}))
+    for cls in kind.__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for slot in (slots,) if isinstance(slots, str) else slots:
+            if not slot.startswith("__") and hasattr(value, slot):
+                found[slot] = getattr(value, slot)
+    return dict(sorted(found.items()))
+
+
 @cache
-def _definition(module: str, name: str, root: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+def _definition(module: str, name: str, root: str) -> tuple[str, tuple[Definition, ...]]:
     """Return the stripped tree of a definition, and what it reaches."""
     source = source_of(module, root)
     if source is None:
         return "", ()
-    reached: list[tuple[str, str]] = [(module, LOOSE)]
+    reached: list[Definition] = [(module, LOOSE)]
     if name == WHOLE:
-        reached += [(module, defined) for defined in source.definitions]
-        return "", tuple(reached)
+        for bound in (*source.definitions, *source.imports):
+            reached.extend(_resolved(module, (bound,), root))
+        for star in (*source.stars, *source.submodules):
+            reached.extend(_resolved(star, (), root))
+        return "", tuple(dict.fromkeys(reached))
     if name == LOOSE:
-        statements = source.loose
+        statements = [*source.loose, *_registering(source, root)]
         reached += [(imported, LOOSE) for imported in source.imported_modules]
+    elif name == DERIVED:
+        statements = list(_derived(source, root))
     else:
         statements = source.definitions.get(name, [])
     trees = []
     for statement in statements:
-        reached.extend(_groups_taken(statement, source, root))
-        stripped = _Strip(_is_group(module, name)).once(statement)
-        trees.append(ast.dump(stripped))
-        reached.extend(_reached(stripped, source, root))
+        tree, found = _read(statement, source, root)
+        trees.append(tree)
+        reached.extend(found)
     return "\n".join(trees), tuple(dict.fromkeys(reached))
+
+
+@cache
+def _read(statement: ast.stmt, source: Source, root: str) -> tuple[str, tuple[Definition, ...]]:
+    """Strip a statement, which may count under several names, and return what it reaches."""
+    groups = tuple(_groups_taken(statement, source, root))
+    of_group = isinstance(statement, ast.ClassDef) and _is_group(source.module, statement.name)
+    stripped = _Strip(source, of_group).visit(statement) or ast.Pass()
+    return ast.dump(stripped), (*groups, *_reached(stripped, source, root))
+
+
+def _registering(source: Source, root: str) -> Iterator[ast.stmt]:
+    """Yield definitions whose calls do more than make an object that holds values."""
+    for statement, calls in source.calling:
+        for steps in calls:
+            found = list(_resolved(source.module, steps, root)) if steps else []
+            if not found or not all(_holds_values(*key, steps, root) for key in found):
+                yield statement
+                break
+
+
+def _holds_values(module: str, name: str, steps: Steps, root: str) -> bool:
+    source = source_of(module, root)
+    return source is not None and steps[-1] == name and source.holds_values(name)
+
+
+def _derived(source: Source, root: str) -> Iterator[ast.stmt]:
+    """Yield classes that first-party classes can know of."""
+    for statement, bases in source.derived:
+        if any(list(_resolved(source.module, base, root)) for base in bases if base):
+            yield statement
 
 
 def _is_group(module: str, name: str) -> bool:
@@ -129,7 +368,7 @@ def _is_group(module: str, name: str) -> bool:
     return isinstance(defined, type) and issubclass(defined, ParamGroup)
 
 
-def _groups_taken(tree: ast.AST, source: Source, root: str) -> Iterator[tuple[str, str]]:
+def _groups_taken(tree: ast.AST, source: Source, root: str) -> Iterator[Definition]:
     """Yield the parameter groups that arguments are annotated with: their methods count."""
     for annotation in _annotations(tree):
         used = _GlobalNames()
@@ -160,7 +399,7 @@ def _arguments(arguments: ast.arguments) -> list[ast.arg]:
     return found + [one for one in (arguments.vararg, arguments.kwarg) if one is not None]
 
 
-def _reached(tree: ast.AST, source: Source, root: str) -> Iterator[tuple[str, str]]:
+def _reached(tree: ast.AST, source: Source, root: str) -> Iterator[Definition]:
     """Yield the first-party definitions that the names in a tree stand for."""
     used = _GlobalNames()
     used.visit(tree)
@@ -172,6 +411,12 @@ def _reached(tree: ast.AST, source: Source, root: str) -> Iterator[tuple[str, st
         for imported in local.get(name, ()):
             yield from _resolved(imported[0], (*imported[1:], *attributes), root)
         yield from _resolved(source.module, (name, *attributes), root)
+    for statement in used.of_classes:
+        for _, steps in source.bound_by(statement):
+            yield from _resolved(steps[0], steps[1:], root)
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                yield from _resolved(alias.name, (), root)
 
 
 def _resolved(
@@ -179,7 +424,7 @@ def _resolved(
     steps: tuple[str, ...],
     root: str,
     seen: frozenset[tuple[str, tuple[str, ...]]] = frozenset(),
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[Definition]:
     """Yield the definitions that attributes, taken one after the other from a module, stand for."""
     source = source_of(module, root)
     key = (module, steps)
@@ -210,12 +455,15 @@ class _GlobalNames(ast.NodeVisitor):
     Attributes:
         found: every global name that is read, with the chain of attributes after it.
         imports: every import, wherever it stands.
+        of_classes: imports that make attributes of classes.
     """
 
     def __init__(self) -> None:
         self.found: list[tuple[str, tuple[str, ...]]] = []
         self.imports: list[ast.Import | ast.ImportFrom] = []
+        self.of_classes: list[ast.Import | ast.ImportFrom] = []
         self.local: frozenset[str] = frozenset()
+        self.in_class = False
 
     def visit_Name(self, node: ast.Name) -> None:
         self._chain(node)
@@ -224,10 +472,15 @@ class _GlobalNames(ast.NodeVisitor):
         self._chain(node)
 
     def visit_Import(self, node: ast.Import) -> None:
-        self.imports.append(node)
+        self._import(node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        self.imports.append(node)
+        self._import(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        outer, self.in_class = self.in_class, True
+        self.generic_visit(node)
+        self.in_class = outer
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._function(node, node.body)
@@ -260,12 +513,21 @@ class _GlobalNames(ast.NodeVisitor):
         elif node.id not in self.local:
             self.found.append((node.id, tuple(reversed(attributes))))
 
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        self.imports.append(node)
+        if self.in_class:
+            self.of_classes.append(node)
+
     def _function(self, node: Any, body: Iterable[ast.AST]) -> None:
+        outer, self.in_class = self.in_class, False
         self._all(getattr(node, "decorator_list", ()))
         self._all(node.args.defaults)
         self._all(default for default in node.args.kw_defaults if default is not None)
+        arguments = _arguments(node.args)
+        self._all(one.annotation for one in arguments if one.annotation is not None)
         body = list(body)
-        self._within({one.arg for one in _arguments(node.args)} | _bound_within(body), body)
+        self._within({one.arg for one in arguments} | _bound_within(body), body)
+        self.in_class = outer
 
     def _comprehension(self, node: Any) -> None:
         self.visit(node.generators[0].iter)
@@ -331,14 +593,9 @@ def _bound_within(body: list[ast.AST]) -> set[str]:
 class _Strip(ast.NodeTransformer):
     """Remove what cannot change a result."""
 
-    def __init__(self, of_group: bool = False) -> None:
+    def __init__(self, source: Source | None, of_group: bool = False) -> None:
+        self.source = source
         self.of_group = of_group
-
-    def once(self, statement: Any) -> ast.AST:
-        """Strip a statement in place, unless that was done under another of its names."""
-        if not hasattr(statement, "stripped"):
-            statement.stripped = self.visit(statement) or ast.Pass()
-        return statement.stripped  # type: ignore[no-any-return]
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._bare(node)
@@ -361,19 +618,22 @@ class _Strip(ast.NodeTransformer):
             return None
         return ast.Assign(targets=[node.target], value=node.value, lineno=0)
 
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.annotation = None
-        return node
-
     def _bare(self, node: Any) -> ast.AST:
-        node.decorator_list = [one for one in node.decorator_list if not _makes_a_stage(one)]
+        node.decorator_list = [one for one in node.decorator_list if not makes_a_stage(one)]
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-        if hasattr(node, "returns"):
+        if isinstance(node, _FUNCTIONS):
             node.returns = None
+            if not self._are_read(node):
+                for argument in _arguments(node.args):
+                    argument.annotation = None
         self.generic_visit(node)
         node.body = node.body or [ast.Pass()]
         return node  # type: ignore[no-any-return]
+
+    def _are_read(self, node: Any) -> bool:
+        """Whether a decorator may read annotations, as functools.singledispatch does."""
+        return any(self.source is None or self.source.registers(one) for one in node.decorator_list)
 
 
 def _is_of_identity(part: ast.stmt) -> bool:
@@ -383,8 +643,3 @@ def _is_of_identity(part: ast.stmt) -> bool:
             "validator" in ast.dump(decorator) for decorator in part.decorator_list
         )
     return isinstance(part, ast.AnnAssign) and "ClassVar" not in ast.dump(part.annotation)
-
-
-def _makes_a_stage(decorator: ast.expr) -> bool:
-    called = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return isinstance(called, ast.Attribute) and called.attr == "asset"

@@ -1,12 +1,14 @@
 """First-party source files: what each module defines, imports and does, found without importing."""
 
 import ast
+import builtins
 import importlib.util
 import os
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 LOOSE: Final = ""
@@ -15,8 +17,33 @@ LOOSE: Final = ""
 Steps: TypeAlias = tuple[str, ...]
 """A module, and the attributes to take from it one after the other."""
 
+Registration: TypeAlias = tuple[ast.stmt, tuple[Steps, ...]]
+"""A statement, and the names whose calls or bases may make it change what others defined."""
+
 _TOOLKIT: Final = __package__
 _REFERENCE_PIPELINE: Final = (f"{_TOOLKIT}.pipeline", f"{_TOOLKIT}.defs")
+
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+_BLOCKS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
+_COMPOUND: Final = (
+    ast.With,
+    ast.AsyncWith,
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.Match,
+    ast.TryStar,
+)
+
+_CALLING_BACK: Final = frozenset({"map", "filter"})
+_BUILTINS: Final = frozenset(dir(builtins)) - {"setattr", "delattr", "exec", "eval", "__import__"}
+_OF_IMMUTABLES: Final = frozenset(
+    name
+    for kind in (str, bytes, tuple, frozenset, MappingProxyType)
+    for name in dir(kind)
+    if not name.startswith("__")
+)
+_SUBCLASS_HOOKS: Final = frozenset({"__subclasses__", "__init_subclass__", "metaclass"})
 
 
 class Source:
@@ -28,6 +55,9 @@ class Source:
         imports: what each imported name may stand for; more than one where imports compete.
         stars: modules whose names are all imported.
         loose: statements that may change what others defined.
+        calling: statements that define names, but call what may change what others defined.
+        derived: classes with bases, which may register themselves with these.
+        watches_subclasses: whether the module asks classes for those derived from them.
         imported_modules: modules that are executed when this one is imported.
     """
 
@@ -44,9 +74,17 @@ class Source:
         self.imports: dict[str, list[Steps]] = {}
         self.stars: list[str] = []
         self.loose: list[ast.stmt] = []
+        self.calling: list[Registration] = []
+        self.derived: list[Registration] = []
         self.imported_modules: list[str] = []
-        body = ast.parse(path.read_bytes(), filename=str(path)).body
-        for statement in self._flattened(body):
+        text = path.read_bytes()
+        tree = ast.parse(text, filename=str(path))
+        # Walking whole trees takes its time, and few modules have anything to be found.
+        self._sets_globals = b"global" in text
+        self.watches_subclasses = any(
+            name.encode() in text for name in _SUBCLASS_HOOKS
+        ) and _watches_subclasses(tree)
+        for statement in self._flattened(tree.body):
             self._take(statement)
 
     def bound_by(self, statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Steps]]:
@@ -72,42 +110,112 @@ class Source:
 
     def _take(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            for name, steps in self.bound_by(statement):
-                self.imports.setdefault(name, []).append(steps)
-                self.imported_modules.append(".".join(steps))
-            if isinstance(statement, ast.Import):
-                self.imported_modules.extend(alias.name for alias in statement.names)
-            else:
-                self.imported_modules.append(self._base(statement))
-                if any(alias.name == "*" for alias in statement.names):
-                    self.stars.append(self._base(statement))
+            self._import(statement)
             return
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             return
         for name in _names_bound(statement):
             self.definitions.setdefault(name, []).append(statement)
+        if isinstance(statement, _COMPOUND):
+            for imported in _imports_within(statement):
+                self._import(imported)
+        elif isinstance(statement, ast.ClassDef):
+            for imported in _imports_within(statement):
+                self.imported_modules.extend(self._executed_by(imported))
+            makers = [one.value for one in statement.keywords if one.arg == "metaclass"]
+            self.derived.append((statement, tuple(map(steps_of, [*statement.bases, *makers]))))
+        if self._sets_globals:
+            self._take_globals(statement)
         if self._has_effects(statement):
             self.loose.append(statement)
+        elif isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+            calls = tuple(steps_of(one) for one in _called_in(statement.value) if self.acts(one))
+            if calls:
+                self.calling.append((statement, calls))
+
+    def _import(self, statement: ast.Import | ast.ImportFrom) -> None:
+        for name, steps in self.bound_by(statement):
+            self.imports.setdefault(name, []).append(steps)
+        self.imported_modules.extend(self._executed_by(statement))
+        if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
+            self.stars.append(self._base(statement))
+
+    @property
+    def submodules(self) -> list[str]:
+        """Modules below this one that it imports, and so has as attributes."""
+        return [one for one in self.imported_modules if one.startswith(f"{self.module}.")]
+
+    def _executed_by(self, statement: ast.Import | ast.ImportFrom) -> Iterator[str]:
+        for _, steps in self.bound_by(statement):
+            yield ".".join(steps)
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+        else:
+            yield self._base(statement)
+
+    def _take_globals(self, statement: ast.stmt) -> None:
+        """Let a statement define the names that functions in it declare as global."""
+        nodes = list(ast.walk(statement))
+        names = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+        for name in sorted(names):
+            self.definitions.setdefault(name, []).append(statement)
+        for node in nodes:
+            if names and isinstance(node, ast.Import | ast.ImportFrom):
+                for name, steps in self.bound_by(node):
+                    if name in names:
+                        self.imports.setdefault(name, []).append(steps)
 
     def _has_effects(self, statement: ast.stmt) -> bool:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            return any(self._registers(one) for one in statement.decorator_list)
+            return any(self.registers(one) for one in statement.decorator_list)
         if isinstance(statement, ast.Assign):
-            return not all(isinstance(target, ast.Name | ast.Tuple) for target in statement.targets)
+            return any(_sets_parts(target) for target in statement.targets)
         if isinstance(statement, ast.AnnAssign):
             return not isinstance(statement.target, ast.Name)
-        return not isinstance(statement, ast.Pass)
+        return not (
+            isinstance(statement, ast.Pass)
+            or (isinstance(statement, ast.Expr) and _is_call_for_stage(statement.value))
+        )
 
-    def _registers(self, decorator: ast.expr) -> bool:
+    def registers(self, decorator: ast.expr) -> bool:
         """Whether a decorator may do more than wrap: those of the standard library do not."""
-        called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if isinstance(called, ast.Attribute) and called.attr == "asset":
+        if makes_a_stage(decorator):
             return False
-        while isinstance(called, ast.Attribute):
-            called = called.value
-        name = called.id if isinstance(called, ast.Name) else ""
+        if not isinstance(decorator, ast.Call):
+            return self.acts(decorator)
+        steps = steps_of(decorator.func)
+        if steps and steps[-1] == "partial" and decorator.args:
+            return self.acts(decorator.args[0])
+        return self.acts(decorator.func)
+
+    def acts(self, called: ast.expr) -> bool:
+        """Whether a call may change what others defined.
+
+        What is built in, the standard library and the toolkit don't; nor do the methods that
+        texts, tuples and mappings have.
+        """
+        name = _root_of(called)
         known = self.imports.get(name, ())
-        return not (known and all(s[0].partition(".")[0] in sys.stdlib_module_names for s in known))
+        if known:
+            return not all(is_known(".".join(steps)) for steps in known)
+        if isinstance(called, ast.Attribute) and called.attr in _OF_IMMUTABLES:
+            return False
+        return name in self.definitions or name not in _BUILTINS
+
+    def holds_values(self, name: str) -> bool:
+        """Whether a name stands for a class of which objects are made without any own code."""
+        return all(
+            isinstance(statement, ast.ClassDef)
+            and not statement.keywords
+            and not any(self.acts(base) for base in statement.bases)
+            and not any(self.registers(one) for one in statement.decorator_list)
+            and not any(
+                isinstance(part, _FUNCTIONS)
+                and part.name in ("__init__", "__new__", "__post_init__")
+                for part in statement.body
+            )
+            for statement in self.definitions.get(name, [])
+        )
 
     def _flattened(self, statements: list[ast.stmt]) -> Iterator[ast.stmt]:
         """Yield module-level statements, those in branches included, conditions as loose ones."""
@@ -124,6 +232,100 @@ class Source:
                     yield from self._flattened(handler.body)
             else:
                 yield statement
+
+
+def _is_own_metaclass(keyword: ast.keyword) -> bool:
+    known = (("ABCMeta",), ("EnumMeta",), ("EnumType",))
+    return keyword.arg == "metaclass" and steps_of(keyword.value)[-1:] not in known
+
+
+def steps_of(node: ast.expr) -> Steps:
+    """Return a name and the attributes after it, or nothing for any other expression.
+
+    Of a generic class with its parameters, it is the class that counts.
+    """
+    attributes: list[str] = []
+    if isinstance(node, ast.Subscript):
+        node = node.value
+    while isinstance(node, ast.Attribute):
+        attributes.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(attributes)) if isinstance(node, ast.Name) else ()
+
+
+def makes_a_stage(decorator: ast.expr) -> bool:
+    """Whether a decorator is a pipeline's own."""
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return isinstance(called, ast.Attribute) and called.attr == "asset"
+
+
+def _is_call_for_stage(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and makes_a_stage(node.func)
+
+
+def _root_of(called: ast.expr) -> str:
+    """Return the name at which an expression like ``Path("a").parent.joinpath`` starts."""
+    node = called
+    while isinstance(node, ast.Attribute):
+        node = node.value
+        if isinstance(node, ast.Call):
+            node = node.func
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def is_known(name: str) -> bool:
+    """Whether a dotted name is one of the standard library's or the toolkit's."""
+    top = name.partition(".")[0]
+    if top == _TOOLKIT:
+        return not name.startswith(_REFERENCE_PIPELINE)
+    return top in sys.stdlib_module_names
+
+
+def _called_in(value: ast.expr) -> Iterator[ast.expr]:
+    """Yield what is called when an expression is evaluated, which lambdas' bodies are not."""
+    waiting: list[ast.AST] = [value]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Lambda) or _is_call_for_stage(node):
+            continue
+        if isinstance(node, ast.Call):
+            yield node.func
+            if isinstance(node.func, ast.Name) and node.func.id in _CALLING_BACK and node.args:
+                back = node.args[0]
+                if isinstance(back, ast.Lambda):
+                    waiting.append(back.body)
+                else:
+                    yield back
+        waiting.extend(ast.iter_child_nodes(node))
+
+
+def _sets_parts(target: ast.expr) -> bool:
+    """Whether a target has an attribute or an item of something."""
+    if isinstance(target, ast.Tuple | ast.List):
+        return any(_sets_parts(one) for one in target.elts)
+    if isinstance(target, ast.Starred):
+        return _sets_parts(target.value)
+    return not isinstance(target, ast.Name)
+
+
+def _imports_within(statement: ast.stmt) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the imports in a statement that are executed with it."""
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif not isinstance(node, _FUNCTIONS):
+            waiting.extend(part for part in ast.iter_child_nodes(node) if isinstance(part, _BLOCKS))
+
+
+def _watches_subclasses(tree: ast.Module) -> bool:
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr in _SUBCLASS_HOOKS)
+        or (isinstance(node, ast.FunctionDef) and node.name in _SUBCLASS_HOOKS)
+        or (isinstance(node, ast.keyword) and _is_own_metaclass(node))
+        for node in ast.walk(tree)
+    )
 
 
 def _is_for_type_checkers(test: ast.expr) -> bool:
@@ -154,15 +356,23 @@ def source_of(module: str, root: str) -> Source | None:
         module: its dotted name.
         root: top-level package of the stage; it is first-party wherever it is installed.
     """
-    if module == _TOOLKIT or module.startswith(f"{_TOOLKIT}."):
-        if not module.startswith(_REFERENCE_PIPELINE):
-            return None
-        file = _file_of(module)
-        return Source(module, file) if file is not None else None
+    file = None if is_foreign(module, root) else _file_of(module)
+    return Source(module, file) if file is not None else None
+
+
+@cache
+def is_foreign(module: str, root: str) -> bool:
+    """Whether a module is somebody else's: of the standard library, installed, or the toolkit's.
+
+    Args:
+        module: its dotted name.
+        root: top-level package of the stage.
+    """
+    top = module.partition(".")[0]
+    if top in (_TOOLKIT, root):
+        return top == _TOOLKIT and is_known(module)
     file = _file_of(module)
-    if file is None or (module.partition(".")[0] != root and _is_installed(file)):
-        return None
-    return Source(module, file)
+    return is_known(module) if file is None else _is_installed(file)
 
 
 def _file_of(module: str) -> Path | None:

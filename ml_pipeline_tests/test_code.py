@@ -51,7 +51,7 @@ PACKAGE_INDENTED: Files = {
             return own(rounded(team.scaling.scaled(kept))) + area + halved(x) + math.pi
     ''',
     "team/cleaning.py": """
-        def cleaned(x):
+        def cleaned(x: int) -> int:
             return normal(x)
 
         def normal(x):
@@ -136,7 +136,8 @@ def edited(files: Files, old: str, new: str) -> Files:
         pytest.param('"""First line."""', "", id="docstring of the stage removed"),
         pytest.param("def halved(x):", 'def halved(x):\n    "New."', id="docstring added"),
         pytest.param('"""Stages of the team."""', "", id="docstring of the module"),
-        pytest.param("(x: int) -> float:", "(x: float) -> int:", id="annotations of a helper"),
+        pytest.param("cleaned(x: int) -> int", "cleaned(x: str)", id="annotations of a helper"),
+        pytest.param("(x: int) -> float:", "(x: int) -> int:", id="annotation of what is returned"),
         pytest.param("stage(x: int,", "stage(x: 'float',", id="annotation of the stage"),
         pytest.param("SCALE: Final[float] =", "SCALE =", id="annotation of a constant"),
         pytest.param("return x - 1", "return x - 2", id="unrelated function in the module"),
@@ -449,6 +450,552 @@ def test_edit_that_is_overlooked_changes_the_fingerprint(
     fingerprint: Callable[..., str], files: Files, old: str, new: str
 ) -> None:
     assert fingerprint(edited(files, old, new)) != fingerprint(files)
+
+
+FAST = "def f(x): return x + 1\ndef unused(x): return x - 30\n"
+IMPORT = "from .lib import f"
+STAGE = "def stage(x): return f(x)\n"
+IMPORTED_WITHIN = {
+    "with": f"import contextlib\nwith contextlib.suppress(ImportError):\n    {IMPORT}\n{STAGE}",
+    "for": f"for _ in (1,):\n    {IMPORT}\n{STAGE}",
+    "while": f"while True:\n    {IMPORT}\n    break\n{STAGE}",
+    "match": f"match 1:\n    case 1:\n        {IMPORT}\n{STAGE}",
+    "try with groups": f"try:\n    {IMPORT}\nexcept* ImportError:\n    pass\n{STAGE}",
+    "with within if": "import contextlib\nif True:\n    with contextlib.suppress(ImportError):\n"
+                      f"        try:\n            {IMPORT}\n        finally:\n"
+                      f"            pass\n{STAGE}",
+    "class": f"class C:\n    {IMPORT}\ndef stage(x): return C.f(x)\n",
+    "class by object": f"class C:\n    {IMPORT}\ndef stage(x): return vars(C)['f'](x)\n",
+    "class within function":
+        f"def stage(x):\n    class C:\n        {IMPORT}\n    return C.f(x)\n",
+    "class as module":
+        "class C:\n    import team.lib\ndef stage(x): return C.team.lib.f(x)\n",
+    "function, as a global name":
+        f"def load():\n    global f\n    {IMPORT}\nload()\n{STAGE}",
+    "function that is called elsewhere, as a global name":
+        f"class C:\n    def load(self):\n        global f\n        {IMPORT}\n{STAGE}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", IMPORTED_WITHIN.values(), ids=IMPORTED_WITHIN)
+def test_import_within_another_statement_reaches_what_it_imports(
+    fingerprint: Callable[..., str], text: str
+) -> None:
+    files = one_module(text, lib=FAST)
+    assert fingerprint(files) != fingerprint(edited(files, "x + 1", "x + 2"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [text for name, text in IMPORTED_WITHIN.items() if name != "class as module"],
+    ids=[name for name in IMPORTED_WITHIN if name != "class as module"],
+)
+def test_import_within_another_statement_reaches_nothing_beside_it(
+    fingerprint: Callable[..., str], text: str
+) -> None:
+    files = one_module(text, lib=FAST)
+    assert fingerprint(files) == fingerprint(edited(files, "x - 30", "x - 31"))
+
+
+def test_import_within_with_executes_the_module(fingerprint: Callable[..., str]) -> None:
+    files = one_module(
+        "import contextlib\nwith contextlib.nullcontext():\n    from . import lib\n"
+        "class C:\n    from . import other\ndef stage(x): return x\n",
+        lib="import decimal\ndecimal.getcontext().prec = 5\n",
+        other="import decimal\ndecimal.getcontext().Emax = 7\n",
+    )
+    assert fingerprint(files) != fingerprint(edited(files, "prec = 5", "prec = 6"))
+    assert fingerprint(files) != fingerprint(edited(files, "Emax = 7", "Emax = 8"))
+
+
+def test_global_that_a_function_sets_counts_for_what_reads_it(
+    fingerprint: Callable[..., str],
+) -> None:
+    files = one_module(
+        "K = 0\nL = 0\ndef start():\n    global K\n    K = 5\n"
+        "def other():\n    global L\n    L = 6\ndef stage(x): return K\n"
+    )
+    assert fingerprint(files) != fingerprint(edited(files, "K = 5", "K = 7"))
+    assert fingerprint(files) == fingerprint(edited(files, "L = 6", "L = 7"))
+
+
+PLUG_INS = {
+    "team/__init__.py": "",
+    STAGES: "from team import models\ndef stage(name): return getattr(models, name)\n",
+    "team/models/fast.py": "def f(x): return g(x)\ndef g(x): return x + 1\n",
+    "team/models/slow.py": "def s(x): return x + 40\n",
+    "team/other.py": "def h(x): return x + 50\n",
+}
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        pytest.param("from .fast import f", id="name"),
+        pytest.param("from .fast import f as renamed", id="renamed"),
+        pytest.param("from .fast import *", id="star"),
+        pytest.param("from . import fast", id="module"),
+        pytest.param("import team.models.fast", id="dotted"),
+        pytest.param("if True:\n    from .fast import f", id="branch"),
+        pytest.param("from .again import *", id="star of stars, in a circle"),
+    ],
+)
+def test_module_used_as_value_is_reached_with_what_it_imports(
+    fingerprint: Callable[..., str], imports: str
+) -> None:
+    files = PLUG_INS | {
+        "team/models/__init__.py": f"{imports}\nimport numpy as np\nfrom math import *\n",
+        "team/models/again.py": "from .fast import *\nfrom team.models import *\n",
+    }
+    assert fingerprint(files) != fingerprint(edited(files, "x + 1", "x + 2"))
+    for harmless in (edited(files, "x + 40", "x + 41"), edited(files, "x + 50", "x + 51")):
+        assert fingerprint(files) == fingerprint(harmless)
+
+
+def test_module_used_by_attribute_is_not_reached_whole(fingerprint: Callable[..., str]) -> None:
+    files = PLUG_INS | {
+        "team/models/__init__.py": "from .fast import *\nfrom .slow import s\n",
+        STAGES: "from team import models\ndef stage(x): return models.s(x)\n",
+    }
+    assert fingerprint(files) == fingerprint(edited(files, "x + 1", "x + 2"))
+    assert fingerprint(files) != fingerprint(edited(files, "x + 40", "x + 41"))
+
+
+# What a function holds
+
+
+MADE = (
+    "import collections, dataclasses, datetime, decimal, enum, functools, pathlib, re, types\n"
+    "from . import lib\n"
+    "from .lib import *\n"
+    "def make(held):\n    def stage(x): return held\n    return stage\n"
+    "UNRELATED = 30\n"
+    "stage = make({})\n"
+)
+HELD = (
+    "import collections, dataclasses, enum\n"
+    "class Colour(enum.Enum):\n    RED = 1\n    BLUE = 2\n"
+    "@dataclasses.dataclass(frozen=True, slots=True)\nclass Spec:\n    n: int\n"
+    "class Plain:\n    def __init__(self, n): self.n = n\n"
+    "    def twice(self): return self.n * 2\n    def scaled(self, x): return x * self.n\n"
+    "Point = collections.namedtuple('Point', 'x y')\n"
+    "def one(x): return x + 1\n"
+    "def two(x): return x + 2\n"
+)
+
+
+def holding(held: str) -> Files:
+    """Return a package with a stage that closes over a value; its libraries are slow to import."""
+    libraries = "import numpy\n" if "numpy" in held else ""
+    if "Ridge" in held:
+        libraries = "from sklearn.linear_model import Ridge\n"
+    return one_module(libraries + MADE.replace("{}", f"\n    {held}\n"), lib=HELD)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1", "2"),
+        ("1", "1.0"),
+        ("1", "True"),
+        ("'a'", "b'a'"),
+        ("None", "0"),
+        ("(1, 2)", "(2, 1)"),
+        ("(1, 2)", "[1, 2]"),
+        ("{'a': 1}", "{'a': 2}"),
+        ("{'a': [1, {2: 'b'}]}", "{'a': [1, {2: 'c'}]}"),
+        ("{1, 2}", "{1, 3}"),
+        ("frozenset({'a', 'b'})", "frozenset({'a', 'c'})"),
+        ("datetime.date(2025, 1, 1)", "datetime.date(2025, 1, 2)"),
+        ("datetime.datetime(2025, 1, 1, 5)", "datetime.datetime(2025, 1, 1, 6)"),
+        ("decimal.Decimal('1.0')", "decimal.Decimal('1.00')"),
+        ("pathlib.Path('a')", "pathlib.Path('b')"),
+        ("numpy.float64(0.5)", "numpy.float64(0.25)"),
+        ("numpy.int64(5)", "numpy.int64(6)"),
+        ("numpy.array([1, 2])", "numpy.array([1, 3])"),
+        ("numpy.log", "numpy.exp"),
+        ("len", "max"),
+        ("re.compile('a')", "re.compile('b')"),
+        ("Colour.RED", "Colour.BLUE"),
+        ("Spec(1)", "Spec(2)"),
+        ("Plain(1)", "Plain(2)"),
+        ("Plain([Spec(1)])", "Plain([Spec(2)])"),
+        ("Plain(1).twice", "Plain(2).twice"),
+        ("Plain(1).twice", "Plain(1).scaled"),
+        ("Point(1, 2)", "Point(1, 3)"),
+        ("collections.Counter('aab')", "collections.Counter('abb')"),
+        ("types.SimpleNamespace(n=1)", "types.SimpleNamespace(n=2)"),
+        ("types.MappingProxyType({'a': 1})", "types.MappingProxyType({'a': 2})"),
+        ("Ridge(alpha=1.0)", "Ridge(alpha=2.0)"),
+        ("functools.partial(one, 1)", "functools.partial(one, 2)"),
+        ("functools.partial(one, x=1)", "functools.partial(one, x=2)"),
+        ("functools.partial(one, 1)", "functools.partial(two, 1)"),
+        ("functools.cache(one)", "functools.cache(two)"),
+        ("one", "two"),
+        ("(one, two)", "(two, one)"),
+        ("make(make(1))", "make(make(2))"),
+        ("(make(1), make(2))", "(make(2), make(1))"),
+        ("lambda x: x + 1", "lambda x: x + 2"),
+        ("lambda x, n=one(0): n", "lambda x, n=one(1): n"),
+        ("Spec", "Plain"),
+    ],
+)
+def test_value_that_a_function_closes_over_counts(
+    fingerprint: Callable[..., str], old: str, new: str
+) -> None:
+    files = holding(old)
+    assert fingerprint(files) != fingerprint(holding(new))
+    assert fingerprint(files) == fingerprint(edited(files, "= 30", "= 31"))
+
+
+@pytest.mark.parametrize(
+    ("held", "same"),
+    [
+        ("{'a', 'b', 'c'}", "{'c', 'b', 'a'}"),
+        ("Plain(1)", "Plain(n=2 - 1)"),
+        ("functools.partial(one, a=1, b=2)", "functools.partial(one, b=2, a=1)"),
+        ("(1, 2)", "(  1, 2)  # two"),
+    ],
+)
+def test_equal_values_that_a_function_closes_over_are_the_same(
+    fingerprint: Callable[..., str], held: str, same: str
+) -> None:
+    assert fingerprint(holding(held)) == fingerprint(holding(same))
+
+
+@pytest.mark.parametrize("held", ["one", "functools.partial(one)", "Plain(one)", "[one]", "lib"])
+def test_function_that_is_held_counts_with_its_code(
+    fingerprint: Callable[..., str], held: str
+) -> None:
+    files = holding(held)
+    assert fingerprint(files) != fingerprint(edited(files, "x + 1", "x + 3"))
+    if held != "lib":
+        assert fingerprint(files) == fingerprint(edited(files, "x + 2", "x + 3"))
+
+
+@pytest.mark.parametrize("held", ["Spec(1)", "Plain(1)", "Plain", "Plain(1).twice"])
+def test_class_of_what_is_held_counts_with_its_code(
+    fingerprint: Callable[..., str], held: str
+) -> None:
+    files = holding(held)
+    old, new = ("n: int", "n: str") if held == "Spec(1)" else ("self.n * 2", "self.n * 3")
+    assert fingerprint(files) != fingerprint(edited(files, old, new))
+    assert fingerprint(files) == fingerprint(edited(files, "x + 2", "x + 3"))
+
+
+@pytest.mark.parametrize(
+    "opaque",
+    [
+        pytest.param("iter([1])", id="object that shows nothing"),
+        pytest.param("(lambda: c)", id="function that is bound later"),
+    ],
+)
+def test_what_shows_no_content_counts_by_the_function_that_made_it(
+    fingerprint: Callable[..., str], opaque: str
+) -> None:
+    files = one_module(
+        f"def make():\n    held = {opaque}\n    def stage(x): return held\n"
+        "    c = 'late'\n    return stage\nstage = make()\nUNRELATED = 30\n"
+    )
+    assert fingerprint(files) != fingerprint(edited(files, f"held = {opaque}", "held = iter([2])"))
+    assert fingerprint(files) == fingerprint(edited(files, "= 30", "= 31"))
+
+
+def test_class_within_a_factory_counts_with_its_code(fingerprint: Callable[..., str]) -> None:
+    files = one_module(
+        "def make():\n    class C:\n        def m(self): return 1\n"
+        "    def stage(x): return C().m()\n    return stage\nstage = make()\n"
+    )
+    assert fingerprint(files) != fingerprint(edited(files, "return 1", "return 2"))
+
+
+def test_factory_makes_other_stages_without_counting_for_this_one(
+    fingerprint: Callable[..., str],
+) -> None:
+    files = one_module(
+        "def build():\n    n = 1\n    def stage(x): return x + n\n"
+        "    def other(x): return x + 50\n    return stage, other\nstage, other = build()\n"
+    )
+    assert fingerprint(files) != fingerprint(edited(files, "n = 1", "n = 2"))
+    assert fingerprint(files) == fingerprint(edited(files, "x + 50", "x + 51"))
+
+
+PIPELINE = (
+    "from ml_pipeline.params import ParamModel\nfrom ml_pipeline.stages import Pipeline\n"
+    "pipeline = Pipeline('p', ParamModel())\n"
+    "def make(name, n):\n    def made(): return n\n    made.__name__ = name\n    return made\n"
+)
+
+
+def test_stages_of_one_factory_count_apart(fingerprint: Callable[..., str]) -> None:
+    files = one_module(
+        PIPELINE + "stage = pipeline.asset(make('a', 1))\n"
+        "other = pipeline.asset(make('b', 5))\npipeline.asset(kinds=['json'])(make('c', 7))\n"
+    )
+    assert fingerprint(files) != fingerprint(edited(files, "'a', 1", "'a', 2"))
+    for old, new in (("'b', 5", "'b', 6"), ("'c', 7", "'c', 8")):
+        assert fingerprint(files) == fingerprint(edited(files, old, new))
+
+
+def test_wrapper_around_a_function_counts_with_its_factory(fingerprint: Callable[..., str]) -> None:
+    files = one_module(
+        "import functools\ndef timed(n):\n    def deco(f):\n        @functools.wraps(f)\n"
+        "        def g(x, k=n): return f(x) * k + 60\n        return g\n    return deco\n"
+        "def inner(x): return x + 1\nstage = timed(2)(inner)\nother = timed\n"
+    )
+    for old, new in (("+ 60", "+ 61"), ("timed(2)", "timed(3)"), ("x + 1", "x + 2")):
+        assert fingerprint(files) != fingerprint(edited(files, old, new))
+    assert fingerprint(files) == fingerprint(edited(files, "other = timed", "other = inner"))
+
+
+def test_bound_arguments_of_the_stage_itself_count(fingerprint: Callable[..., str]) -> None:
+    files = one_module(
+        "import functools\ndef f(x, n): return x + n\n"
+        "stage = functools.update_wrapper(functools.partial(f, n=1), f)\n"
+    )
+    assert fingerprint(files) != fingerprint(edited(files, "n=1", "n=2"))
+    assert fingerprint(files) != fingerprint(edited(files, "x + n", "x - n"))
+
+
+def test_callable_object_is_refused_with_advice() -> None:
+    with pytest.raises(PipelineError, match=r"A stage must be a plain function, but <built-in"):
+        fingerprint_of(len)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        "{'b', 'a', 'c', 'd'}",
+        "frozenset({Colour.RED, Colour.BLUE, 'a', one, two, (1, 'b')})",
+        "Plain({one, two, functools.partial(one, {'x', 'y'})})",
+        "[object(), numpy.array([object()]), iter([1])]",
+        "Ridge(alpha=0.1)",
+    ],
+)
+def test_what_is_held_is_told_alike_in_every_process(
+    run_python: Callable[..., str], tmp_path: Path, held: str
+) -> None:
+    for path, text in holding(held).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    printed = {
+        run_python(
+            "import sys; sys.path.insert(0, sys.argv[1])\n"
+            "from ml_pipeline.code import fingerprint_of\n"
+            "from team.stages import stage\n"
+            "print(fingerprint_of(stage))",
+            str(tmp_path),
+            PYTHONHASHSEED=seed,
+        )
+        for seed in ("1", "2", "4242")
+    }
+    assert len(printed) == 1
+
+
+def test_object_that_holds_itself_ends(fingerprint: Callable[..., str]) -> None:
+    files = one_module(
+        "class Node: pass\nnode = Node()\nnode.next, node.n = node, 1\n"
+        "def make(held):\n    def stage(x): return held and stage\n    return stage\n"
+        "stage = make(node)\n"
+    )
+    assert fingerprint(files) != fingerprint(edited(files, "= node, 1", "= node, 2"))
+
+
+# What changes what others defined
+
+
+NEIGHBOURS = (
+    "import datetime, re, enum\nfrom collections import namedtuple\n"
+    "from dataclasses import dataclass\nfrom pathlib import Path\n"
+    "from typing import Final, NamedTuple\n"
+    "from ml_pipeline.record import Objective\n"
+    "@dataclass(frozen=True)\nclass Spec:\n    name: str\n    n: int = 0\n"
+    "class Row(NamedTuple):\n    a: int\n"
+    "class Kind(enum.Enum):\n    A = 1\n"
+    "def stage(x): return x\n"
+)
+
+
+@pytest.mark.parametrize(
+    "neighbour",
+    [
+        "TIMEOUT = 30",
+        "TIMEOUT: Final = 30",
+        "NAMES: Final = frozenset({'a', 'b'})",
+        "ROWS = [1, 2, 3]",
+        "START = datetime.date(2025, 1, 1)",
+        "NAME = re.compile('[a-z]+')",
+        "HERE = Path(__file__).resolve().parent.joinpath('a')",
+        "COLUMNS = ', '.join(['a', 'b']).upper()",
+        "TABLE = {'a': 1}\nKEYS = sorted(TABLE.items())",
+        "SIZES = tuple(map(str, [1, 2]))",
+        "SIZES = list(map(lambda x: x + 1, [1, 2]))",
+        "add = lambda x: helper(x)",
+        "SPECS = {'a': Spec('a', 1), 'b': Spec(name='b')}",
+        "ROW = Row(1)",
+        "KIND = Kind(1)",
+        "Pair = namedtuple('Pair', 'a b')",
+        "OBJECTIVE = Objective(metric='m', direction='minimize')",
+        "A, (B, *C) = 1, (2, 3)",
+        "class Failure(ValueError): pass\nclass Late(Failure): pass",
+        "class Base: pass\nclass Late(Base):\n    def m(self): return 1",
+    ],
+)
+def test_definition_beside_the_stage_does_not_count(
+    fingerprint: Callable[..., str], neighbour: str
+) -> None:
+    assert fingerprint(one_module(NEIGHBOURS + neighbour + "\n")) == fingerprint(
+        one_module(NEIGHBOURS)
+    )
+
+
+REGISTRY = (
+    "R = {}\ndef register(name, f):\n    R[name] = f\n    return f\n"
+    "def stage(x): return R['f'](x)\nUNRELATED = 30\n"
+)
+WATCHED = (
+    "R = {}\nclass Base:\n"
+    "    def __init_subclass__(cls): R[cls.__name__] = cls\n"
+    "    def m(self): return 0\n"
+)
+PLUG_IN = "class F(Base):\n    def m(self): return 1\nUNRELATED = 30\n"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(one_module(REGISTRY + "_a = register('f', lambda x: 1)\n"), id="call"),
+        pytest.param(
+            one_module(REGISTRY + "_a: object = register('f', lambda x: 1)\n"),
+            id="call with an annotation",
+        ),
+        pytest.param(
+            one_module(REGISTRY + "_a = {'f': [register('f', lambda x: 1)]}\n"),
+            id="call within a display",
+        ),
+        pytest.param(
+            one_module(REGISTRY + "_a = list(map(lambda f: register('f', f), [lambda x: 1]))\n"),
+            id="call by map",
+        ),
+        pytest.param(
+            one_module(REGISTRY + "import functools\n@functools.partial(register, 'f')\n"
+                       "def f(x): return 1\n"),
+            id="bound decorator",
+        ),
+        pytest.param(
+            one_module(REGISTRY + "from . import lib\n_a = lib.Entry(R, lambda x: 1)\n",
+                       lib="class Entry:\n    def __init__(self, r, f): r['f'] = f\n"),
+            id="constructor",
+        ),
+        pytest.param(
+            one_module(REGISTRY + "_a = R.setdefault('f', lambda x: 1)\n"), id="method",
+        ),
+        pytest.param(
+            one_module(REGISTRY + "_a = setattr(register, 'f', lambda x: 1)\n"), id="setattr",
+        ),
+        pytest.param(
+            one_module(REGISTRY + "class C: pass\nC.a, B = 1, 2\n"), id="attribute in a tuple",
+        ),
+        pytest.param(
+            one_module(REGISTRY + "[*R['f']], B = (1,), 2\n"), id="item in a list with a star",
+        ),
+        pytest.param(
+            one_module(WATCHED + PLUG_IN + "def stage(x): return R\n"), id="__init_subclass__",
+        ),
+        pytest.param(
+            one_module("from .lib import R\nfrom . import plugs\ndef stage(x): return R\n",
+                       lib=WATCHED, plugs="from . import lib\n"
+                       + PLUG_IN.replace("(Base)", "(lib.Base)")),
+            id="__init_subclass__ in another module",
+        ),
+        pytest.param(
+            one_module("class Base: pass\ndef stage(x): return Base.__subclasses__()\n" + PLUG_IN),
+            id="__subclasses__",
+        ),
+        pytest.param(
+            one_module("from . import plugs\nfrom .lib import found\n"
+                       "def stage(x): return found()\n",
+                       lib="class Base: pass\ndef found(): return Base.__subclasses__()\n",
+                       plugs="from .lib import Base as B\nclass Middle(B): pass\n"
+                       + PLUG_IN.replace("Base", "Middle")),
+            id="__subclasses__ in another module",
+        ),
+        pytest.param(
+            one_module("R = []\nclass Meta(type):\n    def __init__(cls, *a): R.append(cls)\n"
+                       "class F(metaclass=Meta):\n    k = 1\n"
+                       "def stage(x): return R\nUNRELATED = 30\n"),
+            id="metaclass",
+        ),
+    ],
+)  # fmt: skip
+def test_definition_that_registers_itself_counts(
+    fingerprint: Callable[..., str], files: Files
+) -> None:
+    one = next(
+        old for old in ("lambda x: 1", "return 1", "= 1, 2", "= (1,), 2", "k = 1")
+        if any(old in text for text in files.values())
+    )  # fmt: skip
+    assert fingerprint(files) != fingerprint(edited(files, one, one.replace("1", "9")))
+    assert fingerprint(files) == fingerprint(edited(files, "= 30", "= 31"))
+
+
+def test_group_that_is_derived_from_a_group_does_not_count_with_its_fields(
+    fingerprint: Callable[..., str],
+) -> None:
+    files = one_module(
+        GROUP + WATCHED + "class P(ParamGroup):\n    a: int = 5\n"
+        "class Q(P):\n    lr: float = 1.0\n    def m(self): return 40\n"
+        "def stage(x): return R\n"
+    )
+    assert fingerprint(files) == fingerprint(edited(files, "= 1.0", "= 2.0"))
+    assert fingerprint(files) != fingerprint(edited(files, "return 40", "return 41"))
+
+
+DISPATCH = (
+    "import functools\nfrom .lib import Special\n"
+    "@functools.singledispatch\ndef f(x: bytes): return 0\n"
+    "@f.register\ndef _(x: int): return 1\n"
+    "@functools.cache\ndef g(x: str): return 2\n"
+    "class C:\n    @property\n    def p(self: 'C'): return 3\n"
+    "    @staticmethod\n    def s(x: tuple): return 4\n"
+    "@f.register\ndef _(x: Special): return 5\n"
+    "def stage(x): return f(x), g(x), C().p\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counts"),
+    [
+        ("x: int", "x: float", True),
+        ("object", "int", True),
+        ("x: bytes", "x: float", False),
+        ("x: str", "x: float", False),
+        ("self: 'C'", "self", False),
+        ("x: tuple", "x: list", False),
+    ],
+)
+def test_annotation_counts_where_a_decorator_may_read_it(
+    fingerprint: Callable[..., str], old: str, new: str, counts: bool
+) -> None:
+    files = one_module(DISPATCH, lib="class Special(object): pass\n")
+    assert (fingerprint(files) != fingerprint(edited(files, old, new))) is counts
+
+
+def test_fingerprint_does_not_depend_on_what_was_asked_before(
+    run_python: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "stages.py").write_text(
+        GROUP + "class P(ParamGroup):\n    lr: float = 1.0\n    def m(self): return 1\n"
+        "R = []\n@R.append\ndef h(p: P): return p\ndef a(x): return h\ndef b(x): return R\n"
+    )
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from ml_pipeline.code import fingerprint_of\nimport stages\n"
+        "for name in sys.argv[2]: fingerprint_of(getattr(stages, name))\n"
+        "print(fingerprint_of(stages.a), fingerprint_of(stages.b))"
+    )
+    printed = {run_python(code, str(tmp_path), order) for order in ("ab", "ba")}
+    assert len(printed) == 1
 
 
 # Other modules, other processes
