@@ -21,16 +21,19 @@ annotations of arguments and variables, since nothing is computed with them, unl
 read them.
 
 What is not seen, so that a code_version must tell it: modules imported and code run by computed
-text (`importlib.import_module`, `exec`, entry points); values that a running program gives to a
-module's globals or to attributes of classes and modules; calls in class bodies and in defaults of
-arguments that register something elsewhere; what libraries do with subclasses of their classes;
-the content of opaque objects that a factory was given; files; and what is installed, in whichever
+text (`importlib.import_module`, `exec`, entry points); values that a running program gives to the
+globals of another module or to attributes of classes and modules; calls in class bodies and in
+defaults of arguments that register something elsewhere; what libraries do with subclasses of their
+classes; the content of an object without attributes that a factory was given; two imports that
+swap their names (``a as b, b as a``), or definitions that move in or out of a module's ``if`` or
+``try``, where all that is reached stays the same; files; and what is installed, in whichever
 version.
 """
 
 import ast
 import hashlib
 import inspect
+import re
 import sys
 import textwrap
 from collections import deque
@@ -183,6 +186,8 @@ class _Held:
         if issubclass(kind, BuiltinFunctionType) and isinstance(value.__self__, ModuleType):
             return f"{value.__module__}.{value.__qualname__}"
         own = self._class(kind)
+        if issubclass(kind, re.Pattern):
+            return f"{own}{(value.pattern, value.flags)}"
         if issubclass(kind, Enum):
             return f"{own}.{value.name}={self.text_of(value.value)}"
         if issubclass(kind, dict | MappingProxyType):
@@ -214,7 +219,7 @@ class _Held:
             attributes = {} if inner is None else {"__wrapped__": inner}
         else:
             attributes = _attributes_of(value, kind)
-        content = "" if attributes else _content_of(value)
+        content = "" if attributes else _content_of(value) or _name_of(value, kind)
         if not attributes and not content and is_foreign(kind.__module__, self.root):
             self._opaque = True
         return content + ", ".join(
@@ -294,8 +299,15 @@ def _content_of(value: Any) -> str:
     return f"{view.format}{view.shape}{hashlib.sha256(view.tobytes()).hexdigest()}"
 
 
+def _name_of(value: Any, kind: type) -> str:
+    """Return the name of what a library compiled, such as a function of arrays."""
+    return "" if is_known(kind.__module__) else str(getattr(value, "__name__", ""))
+
+
 def _attributes_of(value: Any, kind: type) -> dict[str, Any]:
     found = dict(getattr(value, "__dict__", {}))
+    for name in ("__doc__", "__annotations__"):
+        found.pop(name, None)
     for cls in kind.__mro__:
         slots = cls.__dict__.get("__slots__", ())
         for slot in (slots,) if isinstance(slots, str) else slots:

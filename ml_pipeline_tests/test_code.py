@@ -569,8 +569,9 @@ MADE = (
     "from . import lib\n"
     "from .lib import *\n"
     "def make(held):\n    def stage(x): return held\n    return stage\n"
+    "pipeline = types.SimpleNamespace(asset=lambda f: f)\n"
     "UNRELATED = 30\n"
-    "stage = make({})\n"
+    "stage = pipeline.asset(make({}))\n"
 )
 HELD = (
     "import collections, dataclasses, enum\n"
@@ -790,6 +791,23 @@ def test_what_is_held_is_told_alike_in_every_process(
         for seed in ("1", "2", "4242")
     }
     assert len(printed) == 1
+
+
+def test_docstring_of_a_callable_object_that_is_held_does_not_count(
+    fingerprint: Callable[..., str],
+) -> None:
+    files = one_module(
+        "import functools\nclass Wrapped:\n    def __init__(self, f):\n"
+        "        functools.update_wrapper(self, f)\n"
+        "    def __call__(self, x): return self.__wrapped__(x) * 3\n"
+        "def inner(x: int):\n    'Say so.'\n    return x + 1\n"
+        "def make(held):\n    def stage(x): return held(x)\n    return stage\n"
+        "pipeline = functools\npipeline.asset = lambda f: f\n"
+        "stage = pipeline.asset(make(Wrapped(inner)))\n"
+    )
+    assert fingerprint(files) == fingerprint(edited(files, "Say so.", "Say more."))
+    assert fingerprint(files) != fingerprint(edited(files, "x + 1", "x + 2"))
+    assert fingerprint(files) != fingerprint(edited(files, "* 3", "* 4"))
 
 
 def test_object_that_holds_itself_ends(fingerprint: Callable[..., str]) -> None:
