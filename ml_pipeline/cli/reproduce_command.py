@@ -6,6 +6,7 @@ from dataclasses import asdict
 import click
 
 from ml_pipeline import catalog
+from ml_pipeline.cli.console import look_for_garbage
 from ml_pipeline.cli.show import print_json, print_table
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.reproduce import reproduce
@@ -20,6 +21,7 @@ def command(run_id: str, as_json: bool) -> int:
     """Make a run again in a clean store and tell whether the bytes agree."""
     store = ArtifactStore(settings().store_root)
     entry = catalog.find(store, PIPELINE, run_id)
+    look_for_garbage()
     with tempfile.TemporaryDirectory(prefix="ml_pipeline-") as folder:
         compared = list(reproduce(PIPELINE, store, entry, ArtifactStore(folder)))
     # What has no original left to compare with says nothing against the rest.
