@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from ml_pipeline import catalog
 from ml_pipeline.catalog import Entry
-from ml_pipeline.errors import PipelineError
 from ml_pipeline.given import like
 from ml_pipeline.identity import digest_of
 from ml_pipeline.params import ParamModel, ParamSet
@@ -59,18 +58,6 @@ class Cell:
         return digest_of(self.params)
 
 
-def judging_stage(pipeline: Pipeline) -> Stage:
-    """Return the stage whose metrics judge a run: the one that declares an objective, or the last.
-
-    Raises:
-        PipelineError: if the pipeline has no stages.
-    """
-    if not pipeline.stages:
-        raise PipelineError(f"Pipeline '{pipeline.name}' must have a stage, but has none.")
-    stages = list(pipeline.stages.values())
-    return ([stage for stage in stages if stage.judged_by is not None] or stages)[-1]
-
-
 def judged_cell(pipeline: Pipeline, records: Sequence[Record]) -> Cell:
     """Return the cell of a result.
 
@@ -104,7 +91,7 @@ def failed_cell(pipeline: Pipeline, params: ParamSet, as_of: date | None, error:
         as_of: the date.
         error: why.
     """
-    stage = judging_stage(pipeline)
+    stage = pipeline.judge
     values = {
         group: {p.name: fields[p.name] for p in pipeline.params.parameters(group) if p.is_identity}
         for group, fields in params.values(stage.scope).items()
@@ -147,7 +134,7 @@ def cells_of(
         day = date.fromisoformat(match.group(1))
         return (first is None or first <= day) and (last is None or day <= last)
 
-    found = catalog.entries(store, [judging_stage(pipeline).name], is_between)
+    found = catalog.entries(store, [pipeline.judge.name], is_between)
     chosen = catalog.matching(catalog.newest(found), where)
     upstream = _Upstream(store, chosen)
     return [judged_cell(pipeline, upstream.lineage(entry.record)) for entry in chosen]

@@ -1,22 +1,24 @@
-"""A leaderboard in Dagster: as metadata, and as an asset of its own."""
+"""A leaderboard in Dagster: as metadata, and as an asset of its own.
+
+What only a run needs is imported by it: every process of Dagster imports this module.
+"""
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 from pydantic import Field
 
-from ml_pipeline.cells import cells_of, judging_stage
-from ml_pipeline.charts import charts
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launchpad import WEBSERVER
-from ml_pipeline.leaderboard import Leaderboard, leaderboard, named_metric
-from ml_pipeline.leaderboard_report import Repeat, html, markdown
 from ml_pipeline.metadata import picture
 from ml_pipeline.resources import NO_IO
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from ml_pipeline.leaderboard import Leaderboard
 
 LEADERBOARD: Final = "leaderboard"
 _REPORTS: Final = ".reports"
@@ -34,8 +36,11 @@ class LeaderboardConfig(dg.Config):
     )
 
 
-def shown(board: Leaderboard, context: dg.AssetExecutionContext) -> dict[str, Any]:
+def shown(board: "Leaderboard", context: dg.AssetExecutionContext) -> dict[str, Any]:
     """Return a leaderboard as metadata: tables with links, and pictures of the first table."""
+    from ml_pipeline.charts import charts
+    from ml_pipeline.leaderboard_report import Repeat, markdown
+
     rows = markdown(board, Repeat("", _location(context)), _MOST_ROWS)
     found: dict[str, Any] = {"leaderboard": dg.MetadataValue.md(rows)}
     if board.groups and (pictures := charts(board.groups[0])):
@@ -58,13 +63,17 @@ def leaderboard_asset(
     @dg.asset(
         name=LEADERBOARD,
         io_manager_key=NO_IO,
-        deps=[judging_stage(pipeline).name, after],
+        deps=[pipeline.judge.name, after],
         group_name=group_name,
         description="Every published result, ranked with those that it can be compared to.",
     )
     def board(
         context: dg.AssetExecutionContext, config: LeaderboardConfig
     ) -> dg.MaterializeResult[Any]:
+        from ml_pipeline.cells import cells_of
+        from ml_pipeline.leaderboard import leaderboard, named_metric
+        from ml_pipeline.leaderboard_report import Repeat, html
+
         store = ArtifactStore(store_root())
         first, last = _day("from_date", config.from_date), _day("to_date", config.to_date)
         cells = cells_of(store, pipeline, config.where, first, last)

@@ -239,6 +239,18 @@ class Pipeline:
                 wanted.update(stage.upstream)
         return self.selected(wanted)
 
+    @property
+    def judge(self) -> Stage:
+        """The stage whose metrics judge a run: the one that declares an objective, or the last.
+
+        Raises:
+            PipelineError: if the pipeline has no stages.
+        """
+        if not self.stages:
+            raise PipelineError(f"Pipeline '{self.name}' must have a stage, but has none.")
+        stages = list(self.stages.values())
+        return ([stage for stage in stages if stage.judged_by is not None] or stages)[-1]
+
     def run_slot(self, params: ParamSet, as_of: date | None) -> Slot:
         """Return the slot of a whole run: its id is that of all parameters together."""
         return slot_for(self.name, params, self.params.scope, as_of)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from ml_pipeline.cells import Cell, cells_of, failed_cell, judging_stage
+from ml_pipeline.cells import Cell, cells_of, failed_cell
 from ml_pipeline.errors import ParamsError, PipelineError
 from ml_pipeline.identity import digest_of
 from ml_pipeline.params import NOT_IDENTITY, PATH_LABEL, ParamGroup, ParamModel, added_later
@@ -85,15 +85,15 @@ def rates(cells: list[Cell]) -> set[tuple[float, date | None]]:
 
 
 def test_judging_stage_is_the_one_that_declares_an_objective() -> None:
-    assert judging_stage(PIPELINE).name == "score"
+    assert PIPELINE.judge.name == "score"
 
 
 def test_judging_stage_without_objectives_is_the_last() -> None:
     bare = Pipeline("bare", ParamModel(data=Data))
     with pytest.raises(PipelineError, match="must have a stage"):
-        judging_stage(bare)
+        _ = bare.judge
     bare.asset(lambda_free)
-    assert judging_stage(bare).name == "lambda_free"
+    assert bare.judge.name == "lambda_free"
 
 
 def lambda_free(data: Data) -> dict[str, int]:

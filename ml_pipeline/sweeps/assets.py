@@ -1,4 +1,7 @@
-"""The Dagster asset of a sweep: all trials at one date, or at many dates in one run."""
+"""The Dagster asset of a sweep: all trials at one date, or at many dates in one run.
+
+What only a run needs is imported by it: every process of Dagster imports this module.
+"""
 
 import contextlib
 import time
@@ -6,21 +9,21 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import dagster as dg
 
-from ml_pipeline.cells import judging_stage
-from ml_pipeline.leaderboard import Leaderboard
 from ml_pipeline.leaderboard_metadata import shown
 from ml_pipeline.metadata import table
 from ml_pipeline.resources import NO_IO
 from ml_pipeline.stages import Pipeline
-from ml_pipeline.sweeps.attempts import Progress
-from ml_pipeline.sweeps.board import board_of
-from ml_pipeline.sweeps.engine import Swept
-from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.resource import SWEEP, SweepSetup
+
+if TYPE_CHECKING:
+    from ml_pipeline.leaderboard import Leaderboard
+    from ml_pipeline.sweeps.attempts import Progress
+    from ml_pipeline.sweeps.engine import Swept
+    from ml_pipeline.sweeps.plan import Plan
 
 _SECONDS_BETWEEN_LINES: Final = 10.0
 _MOST_ROWS: Final = 100
@@ -33,13 +36,13 @@ class Listener(Protocol):
     def output(self) -> Path | None:
         """File for what stages print."""
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: "Plan") -> None:
         """Hear what will be done."""
 
-    def progressed(self, progress: Progress) -> None:
+    def progressed(self, progress: "Progress") -> None:
         """Hear how far it is."""
 
-    def finished(self, swept: Swept, board: Leaderboard) -> None:
+    def finished(self, swept: "Swept", board: "Leaderboard") -> None:
         """Hear what came of it, and how that ranks."""
 
 
@@ -66,7 +69,7 @@ def sweep_asset(
         partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
         group_name: Dagster's group for the asset.
     """
-    judge = judging_stage(pipeline)
+    judge = pipeline.judge
 
     @dg.multi_asset(
         name=SWEEP,
@@ -89,6 +92,8 @@ def sweep_asset(
         pool=SWEEP,
     )
     def sweep(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        from ml_pipeline.sweeps.board import board_of
+
         dates: list[date | None] = (
             [date.fromisoformat(key) for key in context.partition_keys] if partitions else [None]
         )
@@ -97,12 +102,12 @@ def sweep_asset(
         output = listener.output if listener is not None else None
         last = time.monotonic()
 
-        def planned(plan: Plan) -> None:
+        def planned(plan: "Plan") -> None:
             context.log.info(plan.sentence)
             if listener is not None:
                 listener.planned(plan)
 
-        def progressed(progress: Progress) -> None:
+        def progressed(progress: "Progress") -> None:
             nonlocal last
             if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
                 last = time.monotonic()
@@ -128,7 +133,7 @@ def sweep_asset(
     return sweep
 
 
-def _about(swept: Swept) -> dict[str, Any]:
+def _about(swept: "Swept") -> dict[str, Any]:
     about: dict[str, Any] = {
         "plan": swept.plan.sentence,
         "study": swept.study,
@@ -150,7 +155,7 @@ def _about(swept: Swept) -> dict[str, Any]:
     return about
 
 
-def _at(swept: Swept, day: date | None) -> dict[str, Any]:
+def _at(swept: "Swept", day: date | None) -> dict[str, Any]:
     """Return a table of what came of every trial at one date."""
     names = list(dict.fromkeys(name for attempt in swept.attempts for name in attempt.told))
     done = [(attempt, attempt.cells.get(day)) for attempt in swept.attempts[:_MOST_ROWS]]

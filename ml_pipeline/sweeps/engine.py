@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ml_pipeline.cells import judging_stage
 from ml_pipeline.cores import cores
 from ml_pipeline.errors import MlPipelineError, StoreUnreachable
 from ml_pipeline.estimates import usual_seconds
@@ -120,7 +119,7 @@ class Sweep:
         self.studies = studies
         self.provenance = provenance
         self.output = output
-        self.stages = pipeline.upstream_of(judging_stage(pipeline).name)
+        self.stages = pipeline.upstream_of(pipeline.judge.name)
         self.objective = objective_of(pipeline, request)
         self.workers = request.options.workers or cores()
         self.materializer = Materializer(pipeline, store, self.provenance, explain=why_of_a_trial)

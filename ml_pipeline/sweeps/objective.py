@@ -1,6 +1,5 @@
 """What the trials of a sweep are compared by."""
 
-from ml_pipeline.cells import judging_stage
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.record import Objective
 from ml_pipeline.stages import Pipeline
@@ -13,7 +12,7 @@ def objective_of(pipeline: Pipeline, request: SweepRequest) -> Objective | None:
     Raises:
         ParamsError: if a search has no one objective, or if what is varied has no effect on it.
     """
-    judge = judging_stage(pipeline)
+    judge = pipeline.judge
     idle = [name for name in request.varied if name.partition(".")[0] not in judge.scope]
     if idle:
         raise ParamsError(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
@@ -14,13 +14,15 @@ from ml_pipeline.record import Provenance
 from ml_pipeline.resources import checked, config_schema, origins_of
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
-from ml_pipeline.sweeps.engine import Sweep
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.options import MODEL
 from ml_pipeline.sweeps.request import SweepRequest
 
 SWEEP: Final = "sweep"
 """Name of the asset, and of its resource."""
+
+if TYPE_CHECKING:
+    from ml_pipeline.sweeps.engine import Sweep
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,16 @@ class SweepSetup:
     studies: str
     provenance: Callable[[], Provenance]
 
-    def sweep(self, dates: Sequence[date | None], output: Path | None) -> Sweep:
+    def sweep(self, dates: Sequence[date | None], output: Path | None) -> "Sweep":
         """Return the sweep over some dates.
 
         Args:
             dates: days in order.
             output: file for what stages print, or None to leave it where it goes.
         """
+        # Every process of Dagster imports this module; few run a sweep.
+        from ml_pipeline.sweeps.engine import Sweep
+
         return Sweep(
             self.request,
             dates,
