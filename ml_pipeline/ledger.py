@@ -4,6 +4,7 @@ An entry is added and never changed, under a number that nobody else can take; t
 Going back to an earlier run is one more entry.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, Final, Self
 
@@ -82,7 +83,16 @@ def current(store: Objects) -> dict[str, Promotion]:
     Raises:
         ArtifactDamaged: if an entry cannot be read.
     """
-    return {one.environment: one for one in history(store)}
+    return last_of(history(store))
+
+
+def last_of(entries: Iterable[Promotion]) -> dict[str, Promotion]:
+    """Return the last entry of each environment.
+
+    Args:
+        entries: those of an environment in the order in which they were made.
+    """
+    return {entry.environment: entry for entry in entries}
 
 
 def kept(store: Objects, with_former: bool) -> set[str]:

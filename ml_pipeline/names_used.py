@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
-
+from ml_pipeline.source_code import FUNCTIONS
 
 Import: TypeAlias = ast.Import | ast.ImportFrom
 

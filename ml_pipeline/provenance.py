@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from ml_pipeline.record import Provenance
-from ml_pipeline.source_code import Source, source_of
+from ml_pipeline.source_code import BLOCKS, Source, source_of
 
 PYTHON: Final = sys.version.partition(" ")[0]
 
@@ -32,7 +32,6 @@ _ALWAYS: Final = {
     "skops": "skops",
 }
 _INSTALLED: Final = ("site-packages", "dist-packages")
-_BLOCKS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
 
 
 def provenance(dagster_run_id: str | None, code: Path) -> Provenance:
@@ -127,7 +126,7 @@ def _modules_imported(source: Source) -> Iterator[str]:
                 yield steps[0]
                 yield ".".join(steps)
         # There are no imports within expressions.
-        waiting += [part for part in ast.iter_child_nodes(node) if isinstance(part, _BLOCKS)]
+        waiting += [part for part in ast.iter_child_nodes(node) if isinstance(part, BLOCKS)]
 
 
 def _distributed_as_another(names: set[str]) -> dict[str, str]:

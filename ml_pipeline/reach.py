@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final, TypeAlias
 
-from ml_pipeline.names_used import FUNCTIONS, arguments_of, names_used
+from ml_pipeline.names_used import arguments_of, names_used
 from ml_pipeline.params import ParamGroup
-from ml_pipeline.source_code import LOOSE, Source, Steps, source_of
+from ml_pipeline.source_code import BLOCKS, FUNCTIONS, LOOSE, Source, Steps, source_of
 from ml_pipeline.stripped import stripped
 
 WHOLE: Final = "*"
@@ -17,8 +17,6 @@ DERIVED: Final = "<"
 
 Definition: TypeAlias = tuple[str, str]
 """A module, and a name that it defines."""
-
-_BLOCKS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
 
 
 def trees_reached(waiting: list[Definition], root: str) -> dict[Definition, str]:
@@ -129,7 +127,7 @@ def _annotations(tree: ast.AST) -> Iterator[ast.expr]:
                 if argument.annotation is not None
             )
         # Lambdas have no annotations, so there are none within expressions.
-        waiting.extend(part for part in ast.iter_child_nodes(node) if isinstance(part, _BLOCKS))
+        waiting.extend(part for part in ast.iter_child_nodes(node) if isinstance(part, BLOCKS))
 
 
 def reached_by(tree: ast.AST, source: Source, root: str) -> Iterator[Definition]:

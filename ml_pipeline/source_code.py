@@ -23,8 +23,9 @@ Registration: TypeAlias = tuple[ast.stmt, tuple[Steps, ...]]
 _TOOLKIT: Final = __package__
 _REFERENCE_PIPELINE: Final = (f"{_TOOLKIT}.pipeline", f"{_TOOLKIT}.defs")
 
-_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
-_BLOCKS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
+FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+BLOCKS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
+"""What statements are made of, besides expressions."""
 _COMPOUND: Final = (
     ast.With,
     ast.AsyncWith,
@@ -210,7 +211,7 @@ class Source:
             and not any(self.acts(base) for base in statement.bases)
             and not any(self.registers(one) for one in statement.decorator_list)
             and not any(
-                isinstance(part, _FUNCTIONS)
+                isinstance(part, FUNCTIONS)
                 and part.name in ("__init__", "__new__", "__post_init__")
                 for part in statement.body
             )
@@ -315,8 +316,8 @@ def _imports_within(statement: ast.stmt) -> Iterator[ast.Import | ast.ImportFrom
         node = waiting.pop()
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node
-        elif not isinstance(node, _FUNCTIONS):
-            waiting.extend(part for part in ast.iter_child_nodes(node) if isinstance(part, _BLOCKS))
+        elif not isinstance(node, FUNCTIONS):
+            waiting.extend(part for part in ast.iter_child_nodes(node) if isinstance(part, BLOCKS))
 
 
 def _watches_subclasses(tree: ast.Module) -> bool:

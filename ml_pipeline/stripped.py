@@ -3,8 +3,8 @@
 import ast
 from typing import Any
 
-from ml_pipeline.names_used import FUNCTIONS, arguments_of
-from ml_pipeline.source_code import Source, makes_a_stage
+from ml_pipeline.names_used import arguments_of
+from ml_pipeline.source_code import FUNCTIONS, Source, makes_a_stage
 
 
 def stripped(tree: ast.AST, source: Source | None, of_group: bool = False) -> ast.AST:

@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 
 from ml_pipeline_tests.e2e.server import Server, serving, tool
+from ml_pipeline_tests.toy_bench import Bench
 
 HERE = Path(__file__).parent
 
@@ -19,6 +20,14 @@ hypothesis.settings.register_profile("ml_pipeline", max_examples=60, deadline=No
 hypothesis.settings.load_profile("ml_pipeline")
 
 Fingerprint = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Give the toy pipeline a store and a home of its own."""
+    bench = Bench(tmp_path)
+    monkeypatch.setenv("TOY_HOME", str(bench.home))
+    return bench
 
 
 @pytest.fixture

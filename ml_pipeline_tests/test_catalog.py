@@ -1,30 +1,17 @@
 import shutil
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from ml_pipeline.catalog import Entry, by, entries, find, last_stages, lineage, matching, newest
-from ml_pipeline.decisions import Outcome
 from ml_pipeline.errors import ArtifactMissing, ParamsError
 from ml_pipeline.stages import Pipeline
-from ml_pipeline_tests.toy_bench import DAY, Bench, age
+from ml_pipeline_tests.toy_bench import DAY, Bench, age, entry_of
 from ml_pipeline_tests.toy_pipeline import PARAMS, STAGES, toy
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    bench = Bench(tmp_path)
-    monkeypatch.setenv("TOY_HOME", str(bench.home))
-    return bench
 
 
 def listed(bench: Bench, *assets: str) -> list[Entry]:
     return newest(entries(bench.store, assets or ("score",)))
-
-
-def entry_of(outcome: Outcome) -> Entry:
-    return Entry(outcome.slot.revision(outcome.record.revision), outcome.record)
 
 
 def rates(found: list[Entry]) -> list[float]:

@@ -3,7 +3,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -18,13 +17,6 @@ from ml_pipeline_tests.toy_process import Running, run
 
 ALL = list(STAGES)
 LEASE_S = 0.4
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    bench = Bench(tmp_path)
-    monkeypatch.setenv("TOY_HOME", str(bench.home))
-    return bench
 
 
 @pytest.fixture

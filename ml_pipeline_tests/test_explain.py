@@ -2,9 +2,7 @@ import json
 import os
 import time
 from datetime import date
-from pathlib import Path
 
-import pytest
 from pydantic import Field
 
 from ml_pipeline.explain import command_for, differences, why_computed, why_missing
@@ -15,13 +13,6 @@ from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
 from ml_pipeline_tests.toy_bench import DAY, Bench
 from ml_pipeline_tests.toy_pipeline import PARAMS, Data, Fit, Shape, toy
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    bench = Bench(tmp_path)
-    monkeypatch.setenv("TOY_HOME", str(bench.home))
-    return bench
 
 
 def slot_of(stage: str, as_of: date | None = DAY, **values: object) -> Slot:

@@ -30,13 +30,6 @@ KILLS_BY_TIME = 12
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    bench = Bench(tmp_path)
-    monkeypatch.setenv("TOY_HOME", str(bench.home))
-    return bench
-
-
-@pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[..., None]]:
     """Mount a small disk where the store is; call it again to change its options."""
     root = tmp_path / "store"

@@ -18,13 +18,6 @@ MONTH = timedelta(days=30)
 LONG_AGO = timedelta(days=60)
 
 
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    bench = Bench(tmp_path)
-    monkeypatch.setenv("TOY_HOME", str(bench.home))
-    return bench
-
-
 def older(path: Path, by: timedelta) -> None:
     """Let files have been written earlier by the store's clock."""
     for file in [path, *path.rglob("*")]:

@@ -3,11 +3,10 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from ml_pipeline.catalog import Entry, find, revisions
+from ml_pipeline.catalog import find, revisions
 from ml_pipeline.decisions import Outcome
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, StoreUnreachable
 from ml_pipeline.housekeeping import removable, remove
@@ -15,21 +14,10 @@ from ml_pipeline.ledger import add, current, history, promoted_to
 from ml_pipeline.promotion import Promoted, promote
 from ml_pipeline.reuse import Materializer
 from ml_pipeline.store import ArtifactStore
-from ml_pipeline_tests.toy_bench import DAY, Bench, flip
+from ml_pipeline_tests.toy_bench import DAY, Bench, entry_of, flip
 from ml_pipeline_tests.toy_pipeline import STAGES
 
 NOW = timedelta(0)
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    bench = Bench(tmp_path)
-    monkeypatch.setenv("TOY_HOME", str(bench.home))
-    return bench
-
-
-def entry_of(outcome: Outcome) -> Entry:
-    return Entry(outcome.slot.revision(outcome.record.revision), outcome.record)
 
 
 def promoted(bench: Bench, made: dict[str, Outcome], to: str = "production") -> Promoted:

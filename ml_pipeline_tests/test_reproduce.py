@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from ml_pipeline.catalog import Entry
 from ml_pipeline.errors import ArtifactMissing, ParamsError
 from ml_pipeline.params import ParamGroup, ParamModel, added_later
 from ml_pipeline.provenance import provenance
@@ -13,24 +12,13 @@ from ml_pipeline.reproduce import Comparison, recorded_params, reproduce
 from ml_pipeline.reuse import Materializer, Outcome
 from ml_pipeline.stages import Pipeline
 from ml_pipeline.store import ArtifactStore
-from ml_pipeline_tests.toy_bench import DAY, Bench
+from ml_pipeline_tests.toy_bench import DAY, Bench, entry_of
 from ml_pipeline_tests.toy_pipeline import PARAMS, STAGES, Data, Shape, toy
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    bench = Bench(tmp_path)
-    monkeypatch.setenv("TOY_HOME", str(bench.home))
-    return bench
 
 
 @pytest.fixture
 def clean(tmp_path: Path) -> ArtifactStore:
     return ArtifactStore(str(tmp_path / "clean"))
-
-
-def entry_of(outcome: Outcome) -> Entry:
-    return Entry(outcome.slot.revision(outcome.record.revision), outcome.record)
 
 
 def again(bench: Bench, outcome: Outcome, clean: ArtifactStore) -> list[Comparison]:

@@ -23,13 +23,6 @@ from ml_pipeline_tests.toy_process import Running
 ALL = list(STAGES)
 
 
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    bench = Bench(tmp_path)
-    monkeypatch.setenv("TOY_HOME", str(bench.home))
-    return bench
-
-
 # What is computed, and what is not
 
 

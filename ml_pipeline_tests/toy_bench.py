@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ml_pipeline.catalog import Entry
 from ml_pipeline.decisions import Decision, Outcome, Undecided
 from ml_pipeline.reuse import Materializer
 from ml_pipeline.stages import Pipeline
@@ -103,6 +104,11 @@ class Bench:
     def job(self, **fields: Any) -> Job:
         """Return a run for another process."""
         return Job(str(self.root), str(self.home), **fields)
+
+
+def entry_of(outcome: Outcome) -> Entry:
+    """Return an artifact as the catalog has it."""
+    return Entry(outcome.slot.revision(outcome.record.revision), outcome.record)
 
 
 def flip(file: Path, place: float = 0.5) -> None:

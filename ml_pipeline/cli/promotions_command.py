@@ -15,10 +15,11 @@ from ml_pipeline.store import ArtifactStore
 def command(environment: str | None, as_json: bool) -> None:
     """List what was promoted to one environment or to all, the newest first."""
     store = ArtifactStore(settings().store_root)
-    now = ledger.current(store)
+    entries = ledger.history(store)
+    now = ledger.last_of(entries)
     if environment is not None:
         known_environment(environment, {*settings().environments, *now})
-    found = [one for one in ledger.history(store) if environment in (None, one.environment)]
+    found = [one for one in entries if environment in (None, one.environment)]
     found.sort(key=lambda one: (one.at, one.number), reverse=True)
     if as_json:
         told = [one.model_dump(mode="json") | {"is_now": one in now.values()} for one in found]
