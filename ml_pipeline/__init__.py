@@ -1,1 +1,82 @@
-"""Parameterized ML runs on Dagster."""
+"""Parameterized ML runs on Dagster: what a pipeline of one's own needs, by one name.
+
+Everything here is imported when it is first used, so `import ml_pipeline` costs milliseconds.
+"""
+
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ml_pipeline.dagster.code_location import code_location
+    from ml_pipeline.errors import MlPipelineError, ParamsError
+    from ml_pipeline.launch.run_request import requested_run
+    from ml_pipeline.launch.webserver import Webserver
+    from ml_pipeline.params.documents import read_document
+    from ml_pipeline.params.group import ParamGroup
+    from ml_pipeline.params.identity import run_id
+    from ml_pipeline.params.layers import Layer, gathered
+    from ml_pipeline.params.model import ParamModel, ParamSet
+    from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
+    from ml_pipeline.params.template import template
+    from ml_pipeline.runs.stages import Pipeline, Result
+    from ml_pipeline.store import formats
+    from ml_pipeline.store.formats import Format
+    from ml_pipeline.store.record import Objective
+    from ml_pipeline.sweeps.request import SweepRequest
+
+__all__ = [
+    "NOT_IDENTITY",
+    "PATH_LABEL",
+    "Format",
+    "Layer",
+    "MlPipelineError",
+    "Objective",
+    "ParamGroup",
+    "ParamModel",
+    "ParamSet",
+    "ParamsError",
+    "Pipeline",
+    "Result",
+    "SweepRequest",
+    "Webserver",
+    "added_later",
+    "code_location",
+    "formats",
+    "gathered",
+    "read_document",
+    "requested_run",
+    "run_id",
+    "template",
+]
+
+_ROOMS: Final = {
+    "dagster.code_location": ("code_location",),
+    "errors": ("MlPipelineError", "ParamsError"),
+    "launch.run_request": ("requested_run",),
+    "launch.webserver": ("Webserver",),
+    "params.documents": ("read_document",),
+    "params.group": ("ParamGroup",),
+    "params.identity": ("run_id",),
+    "params.layers": ("Layer", "gathered"),
+    "params.model": ("ParamModel", "ParamSet"),
+    "params.parameter": ("NOT_IDENTITY", "PATH_LABEL", "added_later"),
+    "params.template": ("template",),
+    "runs.stages": ("Pipeline", "Result"),
+    "store": ("formats",),
+    "store.formats": ("Format",),
+    "store.record": ("Objective",),
+    "sweeps.request": ("SweepRequest",),
+}
+_ROOM_OF: Final = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = resolve_name(f"{__name__}.{_ROOM_OF[name]}.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from ml_pipeline.code_location import code_location
+from ml_pipeline.dagster.code_location import code_location
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily
 from ml_pipeline.defs.schedules import schedules

@@ -12,9 +12,9 @@ import hypothesis
 import pytest
 
 from ml_pipeline_tests.e2e.server import Server, serving, tool
-from ml_pipeline_tests.toy_bench import Bench
+from ml_pipeline_tests.toys.bench import Bench
 
-HERE = Path(__file__).parent
+TOYS = Path(__file__).parent / "toys"
 
 hypothesis.settings.register_profile("ml_pipeline", max_examples=60, deadline=None)
 hypothesis.settings.load_profile("ml_pipeline")
@@ -54,11 +54,11 @@ def run_python() -> Callable[..., str]:
 
 @pytest.fixture
 def run_script() -> Callable[..., Any]:
-    """Run a script of this folder in a new process and return the JSON that it prints."""
+    """Run a script of the folder `toys` in a new process and return the JSON that it prints."""
 
     def run(script: str, *arguments: object) -> Any:
         finished = subprocess.run(
-            [sys.executable, str(HERE / script), *map(str, arguments)],
+            [sys.executable, str(TOYS / script), *map(str, arguments)],
             capture_output=True,
             text=True,
             check=False,
@@ -82,7 +82,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def code_server() -> Iterator[Callable[[dict[str, Any]], dict[str, str]]]:
     """Answer requests of `code_child.py`, each in a process of its own."""
     with subprocess.Popen(
-        [sys.executable, str(HERE / "code_child.py")],
+        [sys.executable, str(TOYS / "code_child.py")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

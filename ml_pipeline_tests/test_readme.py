@@ -194,8 +194,8 @@ def test_readme_request_and_settings_are_accepted(tmp_path: Path) -> None:
 from pathlib import Path
 from ml_pipeline.definitions import defs
 from ml_pipeline.defs.requests import rules
-from ml_pipeline.documents import read_file
-from ml_pipeline.request_document import read_request
+from ml_pipeline.params.documents import read_file
+from ml_pipeline.launch.request_document import read_request
 run = read_request(read_file(Path("request.yaml")), "request.yaml", rules())
 assert list(run.assets) == ["orders", "features"]
 weekly = defs.resolve_schedule_def("weekly_sweep")

@@ -9,9 +9,9 @@ from typing import Any, Final
 import click
 
 from ml_pipeline.cli.show import print_json, print_table
-from ml_pipeline.launchpad import WEBSERVER
-from ml_pipeline.leaderboard import Leaderboard
-from ml_pipeline.leaderboard_report import Repeat, about, as_csv, document, html, notes, table
+from ml_pipeline.dagster.launchpad import WEBSERVER
+from ml_pipeline.leaderboard.board import Leaderboard
+from ml_pipeline.leaderboard.report import Repeat, about, as_csv, document, html, notes, table
 
 _LOCATION: Final = "ml_pipeline.definitions"
 

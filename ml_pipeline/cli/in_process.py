@@ -7,7 +7,7 @@ import dagster as dg
 
 from ml_pipeline.cli.console import look_for_garbage
 from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.launch import InProcess
+from ml_pipeline.launch.in_process import InProcess
 from ml_pipeline.settings import Settings
 
 
@@ -22,8 +22,8 @@ def in_process(configured: Settings, job: dg.JobDefinition) -> Iterator[InProces
     Raises:
         SettingsError: if the home folder cannot be written.
     """
-    from ml_pipeline.instance import open_instance
-    from ml_pipeline.store import ArtifactStore
+    from ml_pipeline.dagster.instance import open_instance
+    from ml_pipeline.store.artifacts import ArtifactStore
 
     with open_instance(configured) as instance:
         look_for_garbage()

@@ -41,7 +41,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"ml_pipeline.cli.{cmd_name}_command")
+        module = importlib.import_module(f"ml_pipeline.cli.commands.{cmd_name}")
         command: click.Command = module.command
         return command
 

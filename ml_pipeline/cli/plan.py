@@ -9,12 +9,12 @@ import click
 
 from ml_pipeline.cli.request import Request
 from ml_pipeline.cli.show import print_json, print_table
-from ml_pipeline.decisions import PAST, Action
 from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.estimates import usual_seconds
-from ml_pipeline.reuse import Materializer
+from ml_pipeline.runs.decisions import PAST, Action
+from ml_pipeline.runs.reuse import Materializer
 from ml_pipeline.settings import settings
-from ml_pipeline.store import ArtifactStore
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.estimates import usual_seconds
 
 
 @dataclass(frozen=True)

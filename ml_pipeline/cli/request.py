@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 from ml_pipeline.defs.partitions import daily, last_day, problem_with
-from ml_pipeline.documents import as_mapping, read_file
 from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
-from ml_pipeline.given import Given, Layer, gathered, like, shown
-from ml_pipeline.params import ParamModel, ParamSet
-from ml_pipeline.record import Record
+from ml_pipeline.params.documents import as_mapping, read_file
+from ml_pipeline.params.layers import Given, Layer, gathered, like, shown
+from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import Settings
-from ml_pipeline.stages import Pipeline
+from ml_pipeline.store.record import Record
 
 ORIGIN = "command line"
 
@@ -182,8 +182,8 @@ def drafted(
 def _earlier(
     pipeline: Pipeline, settings: Settings, prefix: str, problems: list[str]
 ) -> Record | None:
-    from ml_pipeline import catalog
-    from ml_pipeline.store import ArtifactStore
+    from ml_pipeline.runs import catalog
+    from ml_pipeline.store.artifacts import ArtifactStore
 
     try:
         return catalog.find(ArtifactStore(settings.store_root), pipeline, prefix).record

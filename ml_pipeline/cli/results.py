@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ml_pipeline.cli.show import print_table
-from ml_pipeline.params import ParamSet
+from ml_pipeline.params.model import ParamSet
 
 
 @dataclass(frozen=True)

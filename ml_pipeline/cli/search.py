@@ -13,9 +13,9 @@ from ml_pipeline.cli.ages import Age
 from ml_pipeline.cli.request import Asked, drafted
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.errors import ParamsError
-from ml_pipeline.given import SEARCH
-from ml_pipeline.request_document import requested_sweep
-from ml_pipeline.run_request import RequestedRun
+from ml_pipeline.launch.request_document import requested_sweep
+from ml_pipeline.launch.run_request import RequestedRun
+from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.settings import settings
 from ml_pipeline.sweeps.options import Strategy
 from ml_pipeline.sweeps.rows import read_rows

@@ -4,14 +4,14 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline.defs import source
-from ml_pipeline.params import ParamModel
+from ml_pipeline.defs.config import DataParams, FeatureParams, TrainingParams
+from ml_pipeline.params.model import ParamModel
 from ml_pipeline.pipeline import datasets, plots
 from ml_pipeline.pipeline import evaluation as judging
 from ml_pipeline.pipeline import features as featuring
 from ml_pipeline.pipeline import training as fitting
-from ml_pipeline.pipeline.params import DataParams, FeatureParams, TrainingParams
-from ml_pipeline.record import Objective
-from ml_pipeline.stages import Pipeline, Result
+from ml_pipeline.runs.stages import Pipeline, Result
+from ml_pipeline.store.record import Objective
 
 if TYPE_CHECKING:
     import polars as pl

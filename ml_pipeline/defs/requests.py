@@ -10,10 +10,10 @@ from urllib.parse import unquote
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, problem_with
 from ml_pipeline.errors import ParamsError, SettingsError, nearest
-from ml_pipeline.params import ParamSet
+from ml_pipeline.launch.request_document import Rules
+from ml_pipeline.params.model import ParamSet
 from ml_pipeline.pipeline.locations import is_name, normalized
 from ml_pipeline.pipeline.sources import SAMPLE
-from ml_pipeline.request_document import Rules
 from ml_pipeline.settings import settings
 
 SOURCE: Final = "data.source"

@@ -15,13 +15,13 @@ from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, last_day
 from ml_pipeline.defs.requests import own_rules, standing, told, unusable
 from ml_pipeline.errors import ParamsError
-from ml_pipeline.given import SEARCH
-from ml_pipeline.params import ParamSet
-from ml_pipeline.request_document import read_request
-from ml_pipeline.reuse import Materializer
-from ml_pipeline.run_request import RequestedRun, in_ranges, requested_run
+from ml_pipeline.launch.request_document import read_request
+from ml_pipeline.launch.run_request import RequestedRun, in_ranges, requested_run
+from ml_pipeline.params.layers import SEARCH
+from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.reuse import Materializer
 from ml_pipeline.settings import Settings, settings
-from ml_pipeline.store import ArtifactStore
+from ml_pipeline.store.artifacts import ArtifactStore
 
 DAILY: Final = "daily_window"
 WEEKLY: Final = "weekly_sweep"

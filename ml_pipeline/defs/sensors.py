@@ -9,19 +9,19 @@ from typing import Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.sweep_resource import SWEEP
 from ml_pipeline.defs import source
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, last_day
 from ml_pipeline.defs.requests import rules, standing, told
-from ml_pipeline.documents import read_document
 from ml_pipeline.errors import SourceError, StoreUnreachable
-from ml_pipeline.identity import digest_of
-from ml_pipeline.inbox import Asked, Inbox, Look, Memory
-from ml_pipeline.request_document import example, read_request
-from ml_pipeline.run_request import RequestedRun, in_ranges, requested_run
-from ml_pipeline.seen_days import SeenDays
+from ml_pipeline.launch.inbox import Asked, Inbox, Look, Memory
+from ml_pipeline.launch.request_document import example, read_request
+from ml_pipeline.launch.run_request import RequestedRun, in_ranges, requested_run
+from ml_pipeline.launch.seen_days import SeenDays
+from ml_pipeline.params.documents import read_document
+from ml_pipeline.params.identity import digest_of
 from ml_pipeline.settings import Settings, settings
-from ml_pipeline.sweeps.resource import SWEEP
 
 REQUESTS: Final = "requests"
 NEW_DATA: Final = "new_data"

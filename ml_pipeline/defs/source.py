@@ -13,12 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from ml_pipeline.code import fingerprint_of
+from ml_pipeline.code.fingerprint import fingerprint_of
+from ml_pipeline.defs.config import DataParams
 from ml_pipeline.errors import SourceError, nearest
-from ml_pipeline.identity import digest_of
+from ml_pipeline.params.identity import digest_of
 from ml_pipeline.pipeline import datasets, sources
 from ml_pipeline.pipeline.locations import is_name
-from ml_pipeline.pipeline.params import DataParams
 from ml_pipeline.settings import settings
 
 _TRUSTED_FOR_S: Final = 30.0

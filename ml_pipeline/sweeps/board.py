@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from ml_pipeline.cells import Cell, failed_cell
-from ml_pipeline.leaderboard import Leaderboard, leaderboard
-from ml_pipeline.stages import Pipeline
+from ml_pipeline.leaderboard.board import Leaderboard, leaderboard
+from ml_pipeline.leaderboard.cells import Cell, failed_cell
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.sweeps.engine import Swept
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ml_pipeline.cores import cores
 from ml_pipeline.errors import MlPipelineError, StoreUnreachable
-from ml_pipeline.estimates import usual_seconds
-from ml_pipeline.identity import digest_of
-from ml_pipeline.params import ParamSet
-from ml_pipeline.record import Objective, Provenance
-from ml_pipeline.reuse import Materializer
-from ml_pipeline.stages import Pipeline, Stage
-from ml_pipeline.store import ArtifactStore
+from ml_pipeline.params.identity import digest_of
+from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.stages import Pipeline, Stage
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.estimates import usual_seconds
+from ml_pipeline.store.record import Objective, Provenance
 from ml_pipeline.sweeps.attempts import Attempt, Attempts, Progress
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.plan import Plan

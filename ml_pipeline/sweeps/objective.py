@@ -1,8 +1,8 @@
 """What the trials of a sweep are compared by."""
 
 from ml_pipeline.errors import ParamsError
-from ml_pipeline.record import Objective
-from ml_pipeline.stages import Pipeline
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.store.record import Objective
 from ml_pipeline.sweeps.request import SweepRequest
 
 

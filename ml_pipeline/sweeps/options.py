@@ -7,8 +7,9 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from ml_pipeline.errors import ParamsError
-from ml_pipeline.given import SEARCH
-from ml_pipeline.params import ParamGroup, ParamModel
+from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.layers import SEARCH
+from ml_pipeline.params.model import ParamModel
 
 Strategy = Literal["grid", "random", "tpe", "qmc", "gp", "cmaes", "nsga2"]
 

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any, Final
 
 from ml_pipeline.errors import ParamsError
-from ml_pipeline.given import SEARCH
-from ml_pipeline.identity import digest_of
-from ml_pipeline.params import ParamModel, ParamSet
-from ml_pipeline.slots import slot_for
+from ml_pipeline.params.identity import digest_of
+from ml_pipeline.params.layers import SEARCH
+from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.store.slots import slot_for
 from ml_pipeline.sweeps.options import SearchOptions, missing_package, search_options
 from ml_pipeline.sweeps.space import Dimension, Interval, Values, dimension, single
 

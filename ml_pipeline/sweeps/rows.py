@@ -5,8 +5,8 @@ import io
 from pathlib import Path
 from typing import Any
 
-from ml_pipeline.documents import read_file
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.params.documents import read_file
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

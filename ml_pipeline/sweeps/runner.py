@@ -15,9 +15,9 @@ from datetime import date
 from typing import Final
 
 from ml_pipeline.errors import MlPipelineError, PipelineError
-from ml_pipeline.record import Record
-from ml_pipeline.reuse import Materializer
-from ml_pipeline.stages import Stage
+from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.stages import Stage
+from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.processes import Ended
 from ml_pipeline.sweeps.request import Trial
 from ml_pipeline.sweeps.workers import Failed, Made, Task, Unusable, Workers

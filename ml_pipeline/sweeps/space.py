@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ml_pipeline.errors import ParamsError, nearest
-from ml_pipeline.parameter import Parameter, accepts
+from ml_pipeline.params.parameter import Parameter, accepts
 
 _MOST_VALUES: Final = 100_000
 _NUMBER: Final = r"[+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline.errors import ParamsError, StoreUnreachable
-from ml_pipeline.identity import digest_of
-from ml_pipeline.owner import is_gone, token
-from ml_pipeline.record import Objective
+from ml_pipeline.params.identity import digest_of
+from ml_pipeline.store.owner import is_gone, token
+from ml_pipeline.store.record import Objective
 from ml_pipeline.sweeps.request import SweepRequest, Trial
 from ml_pipeline.sweeps.space import Interval
 

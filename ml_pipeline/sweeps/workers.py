@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline.errors import PipelineError, told
-from ml_pipeline.recent import RecentValues
-from ml_pipeline.record import Provenance, Record
-from ml_pipeline.reuse import Materializer
-from ml_pipeline.stages import Pipeline
-from ml_pipeline.store import ArtifactStore
+from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.recent import RecentValues
+from ml_pipeline.store.record import Provenance, Record
 from ml_pipeline.sweeps.processes import READY, Processes
 
 if TYPE_CHECKING:

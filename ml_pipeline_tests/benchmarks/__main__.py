@@ -57,12 +57,12 @@ def overhead(scratch: Path) -> Iterator[object]:
     import os
 
     os.environ["ML_PIPELINE_HOME"] = str(scratch / "overhead")
+    from ml_pipeline.dagster.instance import open_instance
     from ml_pipeline.definitions import defs
     from ml_pipeline.defs.assets import PIPELINE
-    from ml_pipeline.instance import open_instance
-    from ml_pipeline.launch import InProcess
+    from ml_pipeline.launch.in_process import InProcess
     from ml_pipeline.settings import settings
-    from ml_pipeline.store import ArtifactStore
+    from ml_pipeline.store.artifacts import ArtifactStore
 
     settings.cache_clear()
     configured = settings()
@@ -103,10 +103,11 @@ def io(scratch: Path) -> Iterator[object]:
     import numpy as np
     import polars as pl
 
-    from ml_pipeline.params import ParamGroup, ParamModel
-    from ml_pipeline.record import Content, Record
-    from ml_pipeline.slots import slot_for
-    from ml_pipeline.store import ArtifactStore
+    from ml_pipeline.params.group import ParamGroup
+    from ml_pipeline.params.model import ParamModel
+    from ml_pipeline.store.artifacts import ArtifactStore
+    from ml_pipeline.store.record import Content, Record
+    from ml_pipeline.store.slots import slot_for
 
     class Data(ParamGroup):
         number: int = 0
@@ -182,10 +183,11 @@ def dates(scratch: Path) -> Iterator[object]:
 
 def deciding(scratch: Path, artifacts: int = 100_000) -> Iterator[object]:
     """Deciding about reuse in a store of many artifacts."""
-    from ml_pipeline.params import ParamGroup, ParamModel
-    from ml_pipeline.reuse import Materializer
-    from ml_pipeline.stages import Pipeline
-    from ml_pipeline.store import ArtifactStore
+    from ml_pipeline.params.group import ParamGroup
+    from ml_pipeline.params.model import ParamModel
+    from ml_pipeline.runs.reuse import Materializer
+    from ml_pipeline.runs.stages import Pipeline
+    from ml_pipeline.store.artifacts import ArtifactStore
 
     class Data(ParamGroup):
         number: int = 0

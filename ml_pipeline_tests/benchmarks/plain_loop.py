@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from joblib import Parallel, delayed
 
 from ml_pipeline.defs import assets
-from ml_pipeline.params import ParamSet
+from ml_pipeline.params.model import ParamSet
 
 LAST_DAY = date(1998, 5, 31)
 RATES = ("0.02", "0.05", "0.1", "0.2")

@@ -4,9 +4,10 @@ from datetime import date
 
 from pydantic import Field
 
-from ml_pipeline.params import ParamGroup, ParamModel
-from ml_pipeline.record import Objective
-from ml_pipeline.stages import Pipeline, Result
+from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.model import ParamModel
+from ml_pipeline.runs.stages import Pipeline, Result
+from ml_pipeline.store.record import Objective
 
 
 class Data(ParamGroup):

@@ -69,7 +69,7 @@ def trials(scratch: Path) -> Iterator[object]:
 
 
 def _many_trials(count: int, home: Path) -> str:
-    from ml_pipeline.store import ArtifactStore
+    from ml_pipeline.store.artifacts import ArtifactStore
     from ml_pipeline.sweeps.engine import Sweep
     from ml_pipeline.sweeps.request import SweepRequest
     from ml_pipeline_tests.benchmarks.small_pipeline import PIPELINE

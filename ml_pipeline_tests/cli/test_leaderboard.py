@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from ml_pipeline.defs.config import NATURAL_HORIZON
 from ml_pipeline.pipeline import datasets, evaluation, features, training
-from ml_pipeline.pipeline.params import NATURAL_HORIZON
 from ml_pipeline_tests.cli.conftest import CommandLine
 
 FIRST = date(1998, 5, 30)

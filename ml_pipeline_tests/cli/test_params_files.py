@@ -16,7 +16,7 @@ from ml_pipeline_tests.cli.conftest import CommandLine, Ran
 DAY = ("--as-of", "1998-05-31")
 TOLD = """
 import json, sys
-from ml_pipeline.instance import open_instance
+from ml_pipeline.dagster.instance import open_instance
 from ml_pipeline.settings import settings
 import dagster as dg
 with open_instance(settings()) as instance:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ml_pipeline_tests.cli.conftest import CommandLine
-from ml_pipeline_tests.sweeps.conftest import group_of, until
+from ml_pipeline_tests.toys.sweep_bench import group_of, until
 
 DAY = ("--as-of", "1998-05-31")
 QUICK = ("-p", "estimator=linear")

@@ -12,13 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from ml_pipeline_tests.e2e import by_hand
 from ml_pipeline_tests.e2e.dagster_ui import looking_at, run_config
-from ml_pipeline_tests.e2e.server import (
-    ASSETS,
-    Server,
-    serving,
-    tool,
-    wait_until,
-)
+from ml_pipeline_tests.e2e.server import ASSETS, Server, serving, tool, wait_until
 
 DAY = "1998-06-30"
 """The last day of the calendar: what the schedule runs."""

@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 from playwright.sync_api import Browser, expect
 
-from ml_pipeline.store import ArtifactStore
+from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline_tests.e2e.dagster_ui import DagsterUi, looking_at
 from ml_pipeline_tests.e2e.server import (
     ASSETS,

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.request import SweepRequest
-from ml_pipeline_tests.sweeps.conftest import asked, nested
-from ml_pipeline_tests.sweeps.toy import NO_OBJECTIVE, PARAMS, PIPELINE
+from ml_pipeline_tests.toys.sweep_bench import asked, nested
+from ml_pipeline_tests.toys.sweeps import NO_OBJECTIVE, PARAMS, PIPELINE
 
 
 def problems(**values: Any) -> list[str]:

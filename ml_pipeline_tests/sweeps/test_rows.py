@@ -6,7 +6,7 @@ import pytest
 
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.sweeps.rows import read_rows
-from ml_pipeline_tests.sweeps.conftest import asked
+from ml_pipeline_tests.toys.sweep_bench import asked
 
 ROWS = [{"learning_rate": 0.1, "depth": 2}, {"learning_rate": 0.2, "depth": 3}]
 

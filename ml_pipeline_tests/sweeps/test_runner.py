@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ml_pipeline.errors import PipelineError
-from ml_pipeline.store import ArtifactStore
+from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.sweeps.processes import READY, Ended, Processes
-from ml_pipeline_tests.sweeps import toy
-from ml_pipeline_tests.sweeps.conftest import Bench, days, until
+from ml_pipeline_tests.toys import sweeps as toy
+from ml_pipeline_tests.toys.sweep_bench import Bench, days, until
 
 
 def serve(work: Connection, greeting: str) -> None:

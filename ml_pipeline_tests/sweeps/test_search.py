@@ -7,8 +7,8 @@ import optuna
 import pytest
 
 from ml_pipeline.sweeps.engine import Swept
-from ml_pipeline_tests.sweeps.conftest import Bench, outcome
 from ml_pipeline_tests.sweeps.test_study import opened
+from ml_pipeline_tests.toys.sweep_bench import Bench, outcome
 
 SPACES = {"learning_rate": "log[1e-3..10]", "depth": "[1..9]"}
 

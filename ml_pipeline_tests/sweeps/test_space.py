@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.sweeps.space import Interval, Values, dimension, single
-from ml_pipeline_tests.sweeps.toy import PARAMS
+from ml_pipeline_tests.toys.sweeps import PARAMS
 
 NAMES = [parameter.name for parameter in PARAMS.parameters()]
 
@@ -108,7 +108,8 @@ def test_dimension_of_one_plain_value_is_none(name: str, raw: Any) -> None:
 def test_dimension_of_a_default_that_looks_like_a_list_is_none() -> None:
     from pydantic import Field
 
-    from ml_pipeline.params import ParamGroup, ParamModel
+    from ml_pipeline.params.group import ParamGroup
+    from ml_pipeline.params.model import ParamModel
 
     class Columns(ParamGroup):
         names: str = Field("a,b")

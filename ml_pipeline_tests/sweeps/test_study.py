@@ -13,10 +13,10 @@ import optuna
 import pytest
 
 from ml_pipeline.errors import ParamsError, StoreUnreachable
-from ml_pipeline.owner import token
-from ml_pipeline.record import Objective
+from ml_pipeline.store.owner import token
+from ml_pipeline.store.record import Objective
 from ml_pipeline.sweeps.study import Study, exists
-from ml_pipeline_tests.sweeps.conftest import Bench, asked, outcome
+from ml_pipeline_tests.toys.sweep_bench import Bench, asked, outcome
 
 LOSS = Objective(metric="loss", direction="minimize")
 SPACES = {"learning_rate": "log[1e-3..1]", "depth": "[1..9]", "label": '"[a",{b'}

@@ -9,8 +9,8 @@ import pytest
 
 from ml_pipeline.errors import ParamsError, PipelineError
 from ml_pipeline.sweeps.engine import Swept
-from ml_pipeline_tests.sweeps import toy
-from ml_pipeline_tests.sweeps.conftest import Bench, days, outcome
+from ml_pipeline_tests.toys import sweeps as toy
+from ml_pipeline_tests.toys.sweep_bench import Bench, days, outcome
 
 
 def expected(day: date | None, **values: Any) -> float:

@@ -13,8 +13,8 @@ import pytest
 
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.sweeps.attempts import Progress
-from ml_pipeline_tests.sweeps.conftest import Bench, group_of, outcome, until
 from ml_pipeline_tests.sweeps.test_study import opened
+from ml_pipeline_tests.toys.sweep_bench import Bench, group_of, outcome, until
 
 SPACES = {"learning_rate": "log[1e-3..10]", "depth": "[1..9]"}
 
@@ -211,7 +211,7 @@ def test_sweep_runs_without_a_server_of_forks(bench: Bench) -> None:
 def test_parent_stays_small_however_many_trials_there_are(bench: Bench) -> None:
     code = (
         "import gc, json, sys, time\n"
-        "from ml_pipeline_tests.sweeps.conftest import Bench\n"
+        "from ml_pipeline_tests.toys.sweep_bench import Bench\n"
         "from pathlib import Path\n"
         "bench = Bench(Path(sys.argv[1]))\n"
         "def used():\n"

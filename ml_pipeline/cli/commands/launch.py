@@ -1,0 +1,252 @@
+"""`ml-pipeline launch`: hands a run to a webserver's queue and follows it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Final
+
+import click
+
+from ml_pipeline.cli.request import Asked, Request, request_options, validated
+from ml_pipeline.cli.results import ArtifactResult, DateResult, document, print_results
+from ml_pipeline.cli.run_options import run_options
+from ml_pipeline.cli.search import Searched, asked_sweep, search_options
+from ml_pipeline.cli.show import print_json, progress_bar
+from ml_pipeline.dagster.assets import FAILURES
+from ml_pipeline.dagster.launchpad import WEBSERVER
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.errors import ParamsError, RemoteError
+from ml_pipeline.launch.run_request import RequestedRun, requested_run
+from ml_pipeline.launch.webserver import Made, Progress, Webserver
+from ml_pipeline.runs.range_report import DateOutcome, RangeReport
+from ml_pipeline.settings import settings
+
+ORIGIN: Final = "launch"
+"""Put before the origin of every value: the run came through this door."""
+
+_PRIORITY_TAG: Final = "dagster/priority"
+_NO_METRICS: Final = ("duration_s",)
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A run in a webserver's queue.
+
+    Attributes:
+        server: the webserver.
+        run: what was asked for.
+        dagster_run_id: Dagster's id of it.
+    """
+
+    server: Webserver
+    run: RequestedRun
+    dagster_run_id: str
+
+    @property
+    def address(self) -> str:
+        """Where its page is."""
+        return self.server.address(self.dagster_run_id)
+
+
+@click.command(name="launch")
+@request_options
+@run_options
+@search_options
+@click.option(
+    "--sweep",
+    "is_sweep",
+    is_flag=True,
+    help="Sweep: parameters may have several values. Any option of `sweep` implies it.",
+)
+@click.option(
+    "--url",
+    default=WEBSERVER,
+    show_default=True,
+    help="Address of the Dagster webserver.",
+)
+@click.option("--location", metavar="NAME", help="Code location, if several have the assets.")
+@click.option(
+    "--priority",
+    type=int,
+    default=0,
+    metavar="NUMBER",
+    help="Runs with a higher number leave the queue first; give many at once one below 0.",
+)
+@click.option("--wait/--no-wait", default=True, help="Follow the run to its end, or leave it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    asked: Asked,
+    searched: Searched,
+    is_sweep: bool,
+    selection: Sequence[str],
+    url: str,
+    location: str | None,
+    priority: int,
+    wait: bool,
+    as_json: bool,
+) -> int:
+    """Hand a run or a sweep to the queue of a running webserver, and follow it."""
+
+    def launch(run: RequestedRun) -> Launched:
+        server = Webserver(url)
+        tagged = replace(run, tags={**run.tags, _PRIORITY_TAG: str(priority)}) if priority else run
+        return Launched(server, tagged, server.launch(tagged, location))
+
+    if is_sweep or searched.is_given:
+        if selection:
+            raise ParamsError(["--select does not go with a sweep: it makes what it needs"])
+        launched = launch(asked_sweep(asked, searched, f"{ORIGIN}: ")[0])
+        told = (lambda ended: _sweep_document(launched, ended)) if as_json else None
+        return hand_over(launched, wait, told, lambda ended: _print_sweep(launched, ended))
+    request = _through_launch(validated(PIPELINE, settings(), asked, selection))
+    launched = launch(requested_run(PIPELINE, request.params, request.dates, selection or None))
+    if as_json:
+        return hand_over(launched, wait, lambda ended: _document(launched, request, ended))
+    request.print_origins()
+    return hand_over(launched, wait, show=lambda ended: _print(launched, ended))
+
+
+def hand_over(
+    launched: Launched,
+    wait: bool,
+    document: Callable[[Progress], Mapping[str, Any]] | None = None,
+    show: Callable[[Progress], None] = lambda _ended: None,
+) -> int:
+    """Tell of a run in the queue, follow it if that is wanted, and return the exit code.
+
+    Args:
+        launched: the run.
+        wait: whether to follow it.
+        document: returns what to print as JSON instead of everything else.
+        show: prints what came of the run, for people.
+    """
+    ended = Progress()
+    try:
+        if document is None:
+            click.echo(launched.address)
+        if wait:
+            ended = _followed(launched)
+    except KeyboardInterrupt:
+        click.echo(f"Left alone; the run goes on: {launched.address}", err=True)
+        return 130
+    except RemoteError as error:
+        click.echo(f"Error: {error}\nThe run may go on: {launched.address}", err=True)
+        return 1
+    if document is not None:
+        print_json(document(ended))
+    else:
+        show(ended)
+    if not ended.has_failed:
+        return 0
+    failures = _failures(launched, ended)
+    report = RangeReport([DateOutcome(day, error=reason) for day, reason in failures.items()])
+    for line in report.reasons:
+        click.echo(line, err=True)
+    click.echo(f"The whole story: {launched.address}", err=True)
+    return 1
+
+
+def _through_launch(request: Request) -> Request:
+    origins = {name: f"{ORIGIN}: {origin}" for name, origin in request.params.origins.items()}
+    return replace(request, params=replace(request.params, origins=origins))
+
+
+def _followed(launched: Launched) -> Progress:
+    run, seen = launched.run, 0
+    with progress_bar(len(run.dates) * len(run.assets), "queued") as advance:
+
+        def progressed(progress: Progress) -> None:
+            nonlocal seen
+            for made in progress.made[seen:]:
+                advance(f"{made.partition} {made.asset}")
+            seen = len(progress.made)
+
+        return launched.server.follow(launched.dagster_run_id, progressed)
+
+
+def _failures(launched: Launched, ended: Progress) -> dict[date, str]:
+    """Return the reason of every date that failed; where a run failed as a whole, all share one."""
+    if not ended.has_failed:
+        return {}
+    if told := ended.failures.get(FAILURES):
+        return {day: told[str(day)] for day in launched.run.dates if str(day) in told}
+    if ended.status == "CANCELED":
+        reason = "the run was canceled"
+    else:
+        reason = ended.errors[-1] if ended.errors else "the run failed; its page says why"
+    return {
+        day: reason
+        for day in launched.run.dates
+        if len(_made_at(ended, day)) < len(launched.run.assets)
+    }
+
+
+def _made_at(progress: Progress, day: date) -> list[Made]:
+    return [made for made in progress.made if made.partition == str(day)]
+
+
+def _metrics(made: Sequence[Made]) -> dict[str, float]:
+    return {
+        name: value
+        for one in made
+        for name, value in one.metadata.items()
+        if isinstance(value, float) and name not in _NO_METRICS and "." not in name
+    }
+
+
+def _document(launched: Launched, request: Request, ended: Progress) -> dict[str, Any]:
+    return {
+        "url": launched.address,
+        "status": ended.status,
+        **document(_results(launched, ended), request.params),
+    }
+
+
+def _results(launched: Launched, ended: Progress) -> list[DateResult]:
+    failures = _failures(launched, ended)
+    return [
+        DateResult(
+            day,
+            run_id,
+            launched.dagster_run_id,
+            _metrics(_made_at(ended, day)),
+            [
+                ArtifactResult(
+                    made.asset,
+                    made.metadata.get("run_id"),
+                    made.metadata.get("revision"),
+                    str(made.metadata.get("path", "")),
+                    made.metadata.get("reused"),
+                )
+                for made in _made_at(ended, day)
+            ],
+            failures.get(day),
+        )
+        for day, run_id in launched.run.run_ids.items()
+    ]
+
+
+def _sweep_document(launched: Launched, ended: Progress) -> dict[str, Any]:
+    told = ended.made[-1].metadata if ended.made else {}
+    return {
+        "url": launched.address,
+        "status": ended.status,
+        "dagster_run_id": launched.dagster_run_id,
+        "dates": [str(day) for day in launched.run.dates],
+        **{name: told[name] for name in told if name not in ("leaderboard", "plots")},
+    }
+
+
+def _print_sweep(launched: Launched, ended: Progress) -> None:
+    if ended.made:
+        told = _sweep_document(launched, ended)
+        for name in (name for name in told if name not in ("url", "status", "dates")):
+            click.echo(f"{name}: {told[name]}")
+        first, last = launched.run.dates[0], launched.run.dates[-1]
+        click.echo(f"`ml-pipeline leaderboard --from {first} --to {last}` ranks the results.")
+
+
+def _print(launched: Launched, ended: Progress) -> None:
+    if ended.made:
+        click.echo()
+    print_results(_results(launched, ended))

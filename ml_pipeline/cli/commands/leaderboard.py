@@ -1,0 +1,60 @@
+"""`ml-pipeline leaderboard`: which parameter set is best over the dates that were run."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any, Final
+
+import click
+
+from ml_pipeline.cli.board import Output, output_options, show_board
+from ml_pipeline.cli.days import Day
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.leaderboard.board import leaderboard, named_metric
+from ml_pipeline.leaderboard.cells import cells_of
+from ml_pipeline.settings import settings
+from ml_pipeline.store.artifacts import ArtifactStore
+
+_NOTHING: Final = "No result yet: `ml-pipeline run` makes the first, `ml-pipeline sweep` many."
+_NOTHING_SUCH: Final = "No result fulfils that: `ml-pipeline runs list` shows those there are."
+_LABELS: Final = [p.name for p in PIPELINE.params.parameters() if p.is_label]
+
+
+def _label_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command an option for each parameter that shows in paths."""
+    for name in reversed(_LABELS):
+        option = f"--{name.replace('_', '-')}"
+        text = f'Short for --where "{name}=..."'
+        command = click.option(option, name, metavar="VALUE", help=text)(command)
+    return command
+
+
+@click.command(name="leaderboard")
+@_label_options
+@click.option("--where", metavar="CONDITIONS", help='Like "learning_rate<0.1 and max_depth=3".')
+@click.option("--from", "first", type=Day(), metavar="DATE", help="First date to compare.")
+@click.option("--to", "last", type=Day(), metavar="DATE", help="Last date to compare.")
+@click.option(
+    "--metric",
+    metavar="NAME[:minimize|:maximize]",
+    help="Compare by this metric instead of the one that results declare.",
+)
+@output_options
+def command(
+    where: str | None,
+    first: date | None,
+    last: date | None,
+    metric: str | None,
+    output: Output,
+    **labels: str | None,
+) -> None:
+    """Rank parameter sets by their results over dates.
+
+    Only what can be compared is ranked together; the rest stands in tables of its own that say why.
+    """
+    name, direction = named_metric(metric)
+    conditions = [f"{label}={value!r}" for label, value in labels.items() if value is not None]
+    both = " and ".join([*conditions, *([where] if where else [])])
+    store = ArtifactStore(settings().store_root)
+    cells = cells_of(store, PIPELINE, both or None, first, last)
+    board = leaderboard(cells, name, direction)
+    show_board(board, output, _NOTHING_SUCH if both or first or last else _NOTHING)

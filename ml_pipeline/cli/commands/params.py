@@ -1,0 +1,53 @@
+"""`ml-pipeline params`: what can be set."""
+
+from typing import Any, get_args
+
+import click
+
+from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.params.template import Language, template
+
+
+@click.command(name="params")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON Schema.")
+@click.option(
+    "--template",
+    "language",
+    type=click.Choice(get_args(Language)),
+    is_flag=False,
+    flag_value="yaml",
+    help="Print a file for --params-file, in YAML if no language is named.",
+)
+def command(as_json: bool, language: Language | None) -> None:
+    """List every parameter with its type, bounds, default and description."""
+    model = PIPELINE.params
+    if language is not None:
+        click.echo(template(model, language), nl=False)
+        return
+    if as_json:
+        print_json(_schema())
+        return
+    rows = [
+        [
+            p.name,
+            p.group,
+            p.must_be,
+            "required" if p.default is ... else "none" if p.default is None else p.default,
+            p.description,
+        ]
+        for p in model.parameters()
+    ]
+    print_table(["parameter", "group", "must be", "default", "description"], rows)
+
+
+def _schema() -> dict[str, Any]:
+    groups = PIPELINE.params.groups
+    schemas = {group: cls.model_json_schema() for group, cls in groups.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": PIPELINE.name,
+        "type": "object",
+        "additionalProperties": False,
+        "properties": schemas,
+    }

@@ -1,0 +1,46 @@
+"""`ml-pipeline promotions`: what environments have, and had."""
+
+import click
+
+from ml_pipeline.cli.environments import known_environment
+from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.settings import settings
+from ml_pipeline.store import ledger
+from ml_pipeline.store.artifacts import ArtifactStore
+
+
+@click.command(name="promotions")
+@click.argument("environment", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(environment: str | None, as_json: bool) -> None:
+    """List what was promoted to one environment or to all, the newest first."""
+    store = ArtifactStore(settings().store_root)
+    entries = ledger.history(store)
+    now = ledger.last_of(entries)
+    if environment is not None:
+        known_environment(environment, {*settings().environments, *now})
+    found = [one for one in entries if environment in (None, one.environment)]
+    found.sort(key=lambda one: (one.at, one.number), reverse=True)
+    if as_json:
+        told = [one.model_dump(mode="json") | {"is_now": one in now.values()} for one in found]
+        print_json({"promotions": told})
+        return
+    if not found:
+        click.echo("Nothing was promoted yet: `ml-pipeline promote RUN_ID --to staging` does that.")
+        return
+    metrics = list(dict.fromkeys(name for one in found for name in one.metrics))
+    print_table(
+        ["environment", "", "run id", "as_of", "promoted at", *metrics, "note"],
+        [
+            [
+                one.environment,
+                "now" if one in now.values() else "",
+                one.run_id,
+                one.as_of or "",
+                f"{one.at:%Y-%m-%d %H:%M:%S}",
+                *(one.metrics.get(name, "") for name in metrics),
+                one.note,
+            ]
+            for one in found
+        ],
+    )

@@ -1,0 +1,117 @@
+"""`ml-pipeline run`: runs in process, on the instance that the UI shows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import dagster as dg
+
+from ml_pipeline.cli.in_process import in_process
+from ml_pipeline.cli.request import Asked, request_options, validated
+from ml_pipeline.cli.results import ArtifactResult, DateResult, document, print_results
+from ml_pipeline.cli.run_options import run_options
+from ml_pipeline.cli.show import print_json, print_table, progress_bar
+from ml_pipeline.dagster.assets import pipeline_job
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.defs.partitions import daily
+from ml_pipeline.launch.in_process import DateRun, Stopped
+from ml_pipeline.runs.range_report import DateOutcome, RangeReport, date_outcome
+from ml_pipeline.settings import Settings, settings
+
+
+@click.command(name="run")
+@request_options
+@run_options
+@click.option(
+    "--dry-run", is_flag=True, help="Tell what would be computed and reused; run nothing."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(asked: Asked, selection: Sequence[str], dry_run: bool, as_json: bool) -> int:
+    """Run the pipeline for one date or a range of dates."""
+    configured = settings()
+    request = validated(PIPELINE, configured, asked, selection)
+    stages = PIPELINE.selected(selection or None)
+    if dry_run:
+        from ml_pipeline.cli.plan import planned, print_plan
+
+        steps = planned(request, [stage.name for stage in stages])
+        if not as_json:
+            request.print_origins()
+        print_plan(steps, as_json, with_reasons=False)
+        return 0
+
+    total = len(request.dates) * len(stages)
+    try:
+        with (
+            in_process(configured, _job(configured)) as here,
+            progress_bar(total, "starting") as advance,
+        ):
+            runs = here.run(
+                request.params,
+                request.dates,
+                selection=[stage.name for stage in stages],
+                progress=lambda as_of, asset: advance(f"{as_of} {asset}"),
+            )
+    except Stopped as stopped:
+        click.echo(
+            f"Stopped. {len(stopped.done)} of {len(request.dates)} dates are done and stay; the"
+            " same command goes on from there.",
+            err=True,
+        )
+        return 130
+    report = RangeReport([_outcome(run) for run in runs])
+    results = [_result(run) for run in runs]
+    if as_json:
+        print_json(document(results, request.params) | {"summary": report.document()})
+    else:
+        request.print_origins()
+        print_results(results)
+        if len(runs) > 1:
+            _print_summary(report)
+    for line in report.reasons:
+        click.echo(line, err=True)
+    failed = dict.fromkeys(run.dagster_run_id for run in runs if run.error is not None)
+    if failed:
+        logs = (str(here.log_of(dagster_run_id)) for dagster_run_id in failed)
+        click.echo(f"The whole story: {', '.join(logs)}", err=True)
+    return 1 if failed else 0
+
+
+def _job(configured: Settings) -> dg.JobDefinition:
+    """Return the pipeline's own job: the rest of the code location takes as long as reuse does."""
+    store, code = configured.store_root, Path(__file__).parents[2]
+    return pipeline_job(PIPELINE, daily(configured), lambda: store, code)
+
+
+def _outcome(run: DateRun) -> DateOutcome:
+    return date_outcome(
+        run.as_of, ((made.record, made.reused) for made in run.artifacts), run.error
+    )
+
+
+def _result(run: DateRun) -> DateResult:
+    return DateResult(
+        run.as_of,
+        run.run_id,
+        run.dagster_run_id,
+        run.metrics,
+        [
+            ArtifactResult(
+                made.record.asset,
+                made.record.run_id,
+                made.record.revision,
+                made.uri,
+                made.reused,
+            )
+            for made in run.artifacts
+        ],
+        run.error,
+    )
+
+
+def _print_summary(report: RangeReport) -> None:
+    click.echo()
+    click.echo(report.sentence)
+    columns, rows = report.table()
+    if rows:
+        print_table(columns, rows)

@@ -1,0 +1,194 @@
+"""`ml-pipeline runs`: list, show and compare what has been published."""
+
+from typing import Any
+
+import click
+
+from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.runs import catalog
+from ml_pipeline.settings import settings
+from ml_pipeline.store import ledger
+from ml_pipeline.store.artifacts import ArtifactStore
+
+
+@click.group(name="runs")
+def command() -> None:
+    """List, show and compare runs."""
+
+
+def _store() -> ArtifactStore:
+    return ArtifactStore(settings().store_root)
+
+
+@command.command(name="list")
+@click.option("--where", metavar="CONDITIONS", help='Like "learning_rate<0.1 and dataset=orders".')
+@click.option("--sort", metavar="NAME", help="Parameter or metric; -NAME for descending.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def list_(where: str | None, sort: str | None, limit: int, as_json: bool) -> None:
+    """List runs, the newest first: the parameters that vary among them, and their metrics."""
+    found = catalog.newest(catalog.entries(_store(), catalog.last_stages(PIPELINE)))
+    chosen = catalog.by(catalog.matching(found, where), sort)
+    if as_json:
+        print_json({"runs": [_document(entry) for entry in chosen[:limit]]})
+        return
+    if not chosen:
+        click.echo(
+            "No run fulfils that." if found else "No run yet: `ml-pipeline run` makes the first."
+        )
+        return
+    rows = [entry.row for entry in chosen]
+    params = [
+        name
+        for name in (p.name for p in PIPELINE.params.parameters())
+        if len({str(row.get(name)) for row in rows}) > 1
+    ]
+    metrics = list(dict.fromkeys(name for entry in chosen for name in entry.record.metrics))
+    columns = ["run_id", "as_of", *params, *metrics, "made_at"]
+    print_table(columns, [[row.get(name, "") for name in columns] for row in rows[:limit]])
+    if len(chosen) > limit:
+        click.echo(f"{len(chosen) - limit} more: --limit {len(chosen)} shows all.")
+
+
+@command.command()
+@click.argument("run_id")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def show(run_id: str, as_json: bool) -> None:
+    """Show one run; the beginning of its id is enough."""
+    store = _store()
+    entry = catalog.find(store, PIPELINE, run_id)
+    known = catalog.lineage(store, entry)
+    if as_json:
+        upstream = {name: _document(made) if made else None for name, made in known.items()}
+        others = [one.record.revision for one in catalog.revisions(store, entry)]
+        print_json(_document(entry) | {"lineage": upstream, "revisions": others})
+        return
+    record = entry.record
+    around = record.provenance
+    dirty = " with uncommitted changes" if around.git_dirty else ""
+    print_table(
+        ["", ""],
+        [
+            ["run id", record.run_id],
+            ["asset", record.asset],
+            ["as_of", record.as_of],
+            ["revision", record.revision],
+            ["all revisions", _revisions(store, entry)],
+            ["made at", f"{record.started_at:%Y-%m-%d %H:%M:%S} UTC in {record.duration_s:.2f} s"],
+            ["Dagster run", around.dagster_run_id or "-"],
+            ["commit", f"{around.git_commit}{dirty}" if around.git_commit else "-"],
+            ["python", around.python],
+            [
+                "packages",
+                ", ".join(f"{name} {version}" for name, version in around.packages.items()),
+            ],
+            ["path", store.address(entry.path)],
+            ["promoted to", _promoted_to(store, entry)],
+        ],
+    )
+    click.echo()
+    print_table(
+        ["parameter", "value", "from"],
+        [
+            [name, value, record.origins.get(f"{group}.{name}", "default")]
+            for group, values in record.params.items()
+            for name, value in values.items()
+        ],
+    )
+    if record.metrics:
+        click.echo()
+        print_table(["metric", "value"], list(record.metrics.items()))
+    click.echo()
+    print_table(
+        ["made from", "run id", "revision", "bytes", "digest"],
+        [
+            [
+                name,
+                made.record.run_id,
+                made.record.revision,
+                made.record.content.bytes,
+                made.record.content.digest,
+            ]
+            if made
+            else [name, "gone", "", "", ""]
+            for name, made in known.items()
+        ],
+    )
+
+
+def _revisions(store: ArtifactStore, entry: catalog.Entry) -> str:
+    return ", ".join(
+        f"{one.record.revision} ({one.record.started_at:%Y-%m-%d %H:%M})"
+        for one in catalog.revisions(store, entry)
+    )
+
+
+def _promoted_to(store: ArtifactStore, entry: catalog.Entry) -> str:
+    has, had = {}, set()
+    for promotion in ledger.history(store):
+        has[promotion.environment] = promotion.path
+        if promotion.path == entry.path:
+            had.add(promotion.environment)
+    told = [name if has[name] == entry.path else f"{name} (earlier)" for name in sorted(had)]
+    return ", ".join(told) or "-"
+
+
+@command.command()
+@click.argument("run_a")
+@click.argument("run_b")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def diff(run_a: str, run_b: str, as_json: bool) -> None:
+    """Compare two runs: parameters, metrics, code, inputs and packages."""
+    store = _store()
+    sides = [catalog.find(store, PIPELINE, run) for run in (run_a, run_b)]
+    compared = {
+        part: {
+            name: [views[0].get(name), views[1].get(name)]
+            for name in dict.fromkeys([*views[0], *views[1]])
+            if views[0].get(name) != views[1].get(name)
+        }
+        for part, views in _views(store, sides).items()
+    }
+    if as_json:
+        print_json({"runs": [side.record.run_id for side in sides], "differences": compared})
+        return
+    rows = [
+        [part, name, *("-" if value is None else value for value in pair)]
+        for part, names in compared.items()
+        for name, pair in names.items()
+    ]
+    if rows:
+        print_table(["", "", *(side.record.run_id for side in sides)], rows)
+    else:
+        click.echo("The two do not differ in parameters, metrics, code, inputs or packages.")
+
+
+def _views(
+    store: ArtifactStore, sides: list[catalog.Entry]
+) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Return what is compared: for each part, its names and values on either side."""
+
+    def view(side: catalog.Entry) -> dict[str, dict[str, Any]]:
+        record = side.record
+        known = {name: made for name, made in catalog.lineage(store, side).items() if made}
+        return {
+            "parameter": {"as_of": str(record.as_of)}
+            | {name: value for group in record.params.values() for name, value in group.items()},
+            "metric": dict(record.metrics),
+            "code": {name: made.record.code for name, made in known.items()},
+            "input": {
+                name: made.record.content.digest
+                for name, made in known.items()
+                if name != record.asset
+            }
+            | {f"source of {n}": m.record.external for n, m in known.items() if m.record.external},
+            "package": {"python": record.provenance.python, **record.provenance.packages},
+        }
+
+    first, second = (view(side) for side in sides)
+    return {part: (first[part], second[part]) for part in first}
+
+
+def _document(entry: catalog.Entry) -> dict[str, Any]:
+    return entry.record.model_dump(mode="json", exclude={"picture"}) | {"path": entry.path}

@@ -1,0 +1,119 @@
+"""`ml-pipeline sweep`: one pipeline over many parameter sets and dates, in process."""
+
+import contextlib
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ml_pipeline.cli.board import Output, output_options, show_board
+from ml_pipeline.cli.in_process import in_process
+from ml_pipeline.cli.request import Asked, request_options
+from ml_pipeline.cli.run_options import force_option
+from ml_pipeline.cli.search import Searched, asked_sweep, search_options
+from ml_pipeline.cli.show import Bar, print_json, progress_of
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.launch.in_process import Stopped, reason_of, was_interrupted
+from ml_pipeline.launch.run_request import RequestedRun
+from ml_pipeline.leaderboard.board import Leaderboard
+from ml_pipeline.runs.range_report import listed
+from ml_pipeline.settings import settings
+from ml_pipeline.sweeps.attempts import Progress
+from ml_pipeline.sweeps.engine import Sweep, Swept
+from ml_pipeline.sweeps.plan import Plan
+from ml_pipeline.sweeps.request import SweepRequest
+
+
+class _Follower:
+    """Shows a sweep of this process while it runs, and keeps what came of it."""
+
+    def __init__(self, output: Path, bar: Bar) -> None:
+        self.output = output
+        self.came_to: tuple[Swept, Leaderboard] | None = None
+        self.progress: Progress | None = None
+        self._bar = bar
+
+    def planned(self, plan: Plan) -> None:
+        self._bar.say(f"{plan.sentence}.")
+
+    def progressed(self, progress: Progress) -> None:
+        self.progress = progress
+        self._bar.show(progress.done, progress.total, progress.sentence)
+
+    def finished(self, swept: Swept, board: Leaderboard) -> None:
+        self.came_to = swept, board
+
+
+@click.command(name="sweep")
+@request_options
+@force_option
+@search_options
+@click.option("--plan", "only_plan", is_flag=True, help="Tell what would be run; run nothing.")
+@output_options
+def command(asked: Asked, searched: Searched, only_plan: bool, output: Output) -> int:
+    """Try many parameter sets over a range of dates and rank them.
+
+    A parameter may have several values (0.01,0.1 range(2,7) linspace(0,1,5) log(1e-3,1,4)
+    choice(a,b)) or, to be searched, an interval ([2..8] log[1e-3..1]). What is published already is
+    reused, and the same command goes on where it was stopped.
+    """
+    run, values = asked_sweep(asked, searched)
+    if only_plan:
+        return _plan(run, values, output.as_json)
+    return _run(run, output)
+
+
+def _plan(run: RequestedRun, values: Mapping[str, Any], as_json: bool) -> int:
+    from ml_pipeline.store.artifacts import ArtifactStore
+
+    configured = settings()
+    plan = Sweep(
+        SweepRequest.parse(PIPELINE.params, values),
+        run.dates,
+        PIPELINE,
+        ArtifactStore(configured.store_root),
+        configured.studies_root,
+    ).plan()
+    if as_json:
+        print_json(plan.document)
+    else:
+        click.echo(f"{plan.sentence}.")
+    return 0
+
+
+def _run(run: RequestedRun, output: Output) -> int:
+    from ml_pipeline.dagster.sweep_asset import listening
+    from ml_pipeline.definitions import defs
+    from ml_pipeline.sweeps.workers import warm_up
+
+    warm_up(PIPELINE)
+    dagster_run_id = str(uuid.uuid4())
+    result = None
+    job = defs.resolve_implicit_global_asset_job_def()
+    with in_process(settings(), job) as here, progress_of("planning") as bar:
+        follower = _Follower(here.log_of(dagster_run_id), bar)
+        with listening(follower), contextlib.suppress(Stopped):
+            result = here.execute(run, dagster_run_id)
+    if result is None or was_interrupted(result):
+        done = follower.progress.done if follower.progress is not None else 0
+        click.echo(
+            f"Stopped. {done} results are done and stay; the same command goes on from there.",
+            err=True,
+        )
+        return 130
+    if follower.came_to is None:
+        click.echo(f"The sweep failed: {reason_of(result)}", err=True)
+        click.echo(f"The whole story: {here.log_of(dagster_run_id)}", err=True)
+        return 1
+    swept, board = follower.came_to
+    show_board(
+        board, output, "Nothing was tried.", {"dagster_run_id": dagster_run_id, **swept.document}
+    )
+    for reason, cells in swept.failures_by_reason.items():
+        failed = listed([f"trial {cell.trial.number} at {cell.as_of}" for cell in cells])
+        click.echo(f"{failed} failed: {reason}", err=True)
+    if swept.stopped is not None:
+        click.echo(f"Stopped: {swept.stopped}. The same command goes on from there.", err=True)
+    return 1 if swept.failures else 0

@@ -1,0 +1,41 @@
+"""`ml-pipeline verify`: is every artifact what it was?"""
+
+from urllib.parse import unquote
+
+import click
+
+from ml_pipeline.cli.show import print_json, progress_bar
+from ml_pipeline.settings import settings
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.housekeeping import verify
+
+
+@click.command(name="verify")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(as_json: bool) -> int:
+    """Check the digest of every artifact."""
+    store = ArtifactStore(settings().store_root)
+    count, bad = 0, []
+    with progress_bar(None, "checking") as advance:
+        for checked in verify(store, _published(store)):
+            count += 1
+            advance(checked.path)
+            if checked.problem is not None:
+                bad.append(checked)
+    if as_json:
+        problems = [{"path": one.path, "problem": one.problem} for one in bad]
+        print_json({"checked": count, "damaged": problems})
+    else:
+        for one in bad:
+            click.echo(one.problem)
+        click.echo(f"{count} artifacts checked, {len(bad)} damaged.")
+        if bad:
+            click.echo(
+                "A damaged artifact is never served: the next run that needs it makes it again."
+            )
+    return 1 if bad else 0
+
+
+def _published(store: ArtifactStore) -> list[str]:
+    """Return the names of all assets in a store, those that the pipeline no longer has included."""
+    return [unquote(name) for name in store.children("") if not name.startswith(".")]

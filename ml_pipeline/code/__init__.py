@@ -1,0 +1,1 @@
+"""What code a result depends on."""

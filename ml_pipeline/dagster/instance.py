@@ -1,0 +1,103 @@
+"""The Dagster instance under the home folder: the UI shows it, the command line uses it."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+
+from ml_pipeline.cores import cores
+from ml_pipeline.dagster.sql_reuse import reused
+from ml_pipeline.errors import SettingsError
+from ml_pipeline.settings import Settings
+
+_CONFIGURATION: Final = """\
+# Written by ml_pipeline when it first needed an instance; edit it as you like.
+# https://docs.dagster.io/deployment/oss/dagster-yaml
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+# A run keeps one core busy, so more at once finish no sooner and take 300 MB each. The rest waits
+# in the queue in the order in which it came; the tag dagster/priority lets a run go first.
+run_queue:
+  dequeue_interval_seconds: 2
+concurrency:
+  runs:
+    max_concurrent_runs: {runs}
+    # However long a backfill or a pile of requests is, there is room for something else beside it.
+    tag_concurrency_limits:
+      - key: dagster/backfill
+        limit: {share}
+      - key: dagster/sensor_name
+        limit: {share}
+      - key: dagster/schedule_name
+        limit: {share}
+  # Runs that name a pool, such as sweeps, which use all cores themselves, go one after the other.
+  pools:
+    granularity: run
+    default_limit: 1
+run_monitoring:
+  enabled: true
+  # A run whose process was killed from outside is given up in the end, and its place is free again.
+  max_runtime_seconds: 86400
+"""
+
+_FEWEST_RUNS: Final = 2
+"""One more than a pile of requests may take."""
+
+
+def prepare(settings: Settings) -> Path:
+    """Return the instance's folder, made and configured if it is new.
+
+    Raises:
+        SettingsError: if the folder cannot be written.
+    """
+    folder = settings.instance_directory
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        configuration = folder / "dagster.yaml"
+        if not configuration.exists():
+            runs = max(_FEWEST_RUNS, cores())
+            # Two commands may come at the same time: neither should read half of it.
+            scratch = folder / f".dagster.yaml.{os.getpid()}"
+            scratch.write_text(_CONFIGURATION.format(runs=runs, share=runs - 1))
+            scratch.replace(configuration)
+    except OSError as error:
+        raise SettingsError(
+            f"The home folder must be writable, but {folder} is not: {error.strerror}."
+            " Set ML_PIPELINE_HOME to a folder that is."
+        ) from error
+    return folder
+
+
+@contextlib.contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Open the instance for runs in this process.
+
+    Raises:
+        SettingsError: if the folder cannot be written.
+    """
+    from dagster._core.instance.ref import InstanceRef
+
+    class OfRuns(InstanceRef):
+        """Lacks the state of components, which runs have no use for and which is slow to import."""
+
+        @property
+        def defs_state_storage(self) -> None:
+            return None
+
+    folder = prepare(settings)
+    # Capturing the output of a step starts two processes for each; in this process, output is
+    # redirected to a log file already.
+    without_capture = {
+        "compute_logs": {
+            "module": "dagster._core.storage.noop_compute_log_manager",
+            "class": "NoOpComputeLogManager",
+        }
+    }
+    ref = OfRuns._make(InstanceRef.from_dir(str(folder), overrides=without_capture))
+    with reused(), dg.DagsterInstance.from_ref(ref) as instance:
+        yield instance

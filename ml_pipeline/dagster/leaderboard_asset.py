@@ -1,0 +1,105 @@
+"""A leaderboard in Dagster: as metadata, and as an asset of its own.
+
+What only a run needs is imported by it: every process of Dagster imports this module.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+import dagster as dg
+from pydantic import Field
+
+from ml_pipeline.dagster.launchpad import WEBSERVER
+from ml_pipeline.dagster.metadata import picture
+from ml_pipeline.dagster.resources import NO_IO
+from ml_pipeline.errors import ParamsError
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.store.artifacts import ArtifactStore
+
+if TYPE_CHECKING:
+    from ml_pipeline.leaderboard.board import Leaderboard
+
+LEADERBOARD: Final = "leaderboard"
+_REPORTS: Final = ".reports"
+_MOST_ROWS: Final = 50
+
+
+class LeaderboardConfig(dg.Config):
+    """What to compare; everything that is published if nothing is set."""
+
+    where: str | None = Field(None, description="conditions like learning_rate<0.1 and max_depth=3")
+    from_date: str | None = Field(None, description="first date to compare")
+    to_date: str | None = Field(None, description="last date to compare")
+    metric: str | None = Field(
+        None, description="compare by this metric, like wape:minimize, and not by the declared one"
+    )
+
+
+def shown(board: "Leaderboard", context: dg.AssetExecutionContext) -> dict[str, Any]:
+    """Return a leaderboard as metadata: tables with links, and pictures of the first table."""
+    from ml_pipeline.leaderboard.charts import charts
+    from ml_pipeline.leaderboard.report import Repeat, markdown
+
+    rows = markdown(board, Repeat("", _location(context)), _MOST_ROWS)
+    found: dict[str, Any] = {"leaderboard": dg.MetadataValue.md(rows)}
+    if board.groups and (pictures := charts(board.groups[0])):
+        found["plots"] = picture(*pictures)
+    return found
+
+
+def leaderboard_asset(
+    pipeline: Pipeline, store_root: Callable[[], str], group_name: str, after: str
+) -> dg.AssetsDefinition:
+    """Return the asset that compares everything published.
+
+    Args:
+        pipeline: the stages.
+        store_root: returns the store's directory or URI; called once in each run.
+        group_name: Dagster's group for the asset.
+        after: name of the asset that makes most of what is compared.
+    """
+
+    @dg.asset(
+        name=LEADERBOARD,
+        io_manager_key=NO_IO,
+        deps=[pipeline.judge.name, after],
+        group_name=group_name,
+        description="Every published result, ranked with those that it can be compared to.",
+    )
+    def board(
+        context: dg.AssetExecutionContext, config: LeaderboardConfig
+    ) -> dg.MaterializeResult[Any]:
+        from ml_pipeline.leaderboard.board import leaderboard, named_metric
+        from ml_pipeline.leaderboard.cells import cells_of
+        from ml_pipeline.leaderboard.report import Repeat, html
+
+        store = ArtifactStore(store_root())
+        first, last = _day("from_date", config.from_date), _day("to_date", config.to_date)
+        cells = cells_of(store, pipeline, config.where, first, last)
+        ranked = leaderboard(cells, *named_metric(config.metric))
+        path = f"{_REPORTS}/{LEADERBOARD}/{context.run_id}.html"
+        page = html(ranked, Repeat(WEBSERVER, _location(context)))
+        store.overwrite(path, page.encode())
+        return dg.MaterializeResult(
+            metadata={
+                "results": len(cells),
+                "report": dg.MetadataValue.path(store.address(path)),
+                **shown(ranked, context),
+            }
+        )
+
+    return board
+
+
+def _location(context: dg.AssetExecutionContext) -> str:
+    """Return the name of the code location that a run came from, if it came from one."""
+    origin = context.run.remote_job_origin
+    return origin.location_name if origin is not None else ""
+
+
+def _day(name: str, text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text is not None else None
+    except ValueError:
+        raise ParamsError([f"{name} must be a date such as 1998-05-31, but got {text!r}"]) from None

@@ -1,0 +1,173 @@
+"""The Dagster asset of a sweep: all trials at one date, or at many dates in one run.
+
+What only a run needs is imported by it: every process of Dagster imports this module.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import dagster as dg
+
+from ml_pipeline.dagster.leaderboard_asset import shown
+from ml_pipeline.dagster.metadata import table
+from ml_pipeline.dagster.resources import NO_IO
+from ml_pipeline.dagster.sweep_resource import SWEEP, SweepSetup
+from ml_pipeline.runs.stages import Pipeline
+
+if TYPE_CHECKING:
+    from ml_pipeline.leaderboard.board import Leaderboard
+    from ml_pipeline.sweeps.attempts import Progress
+    from ml_pipeline.sweeps.engine import Swept
+    from ml_pipeline.sweeps.plan import Plan
+
+_SECONDS_BETWEEN_LINES: Final = 10.0
+_MOST_ROWS: Final = 100
+
+
+class Listener(Protocol):
+    """Somebody in this process who follows a sweep: the command line."""
+
+    @property
+    def output(self) -> Path | None:
+        """File for what stages print."""
+
+    def planned(self, plan: "Plan") -> None:
+        """Hear what will be done."""
+
+    def progressed(self, progress: "Progress") -> None:
+        """Hear how far it is."""
+
+    def finished(self, swept: "Swept", board: "Leaderboard") -> None:
+        """Hear what came of it, and how that ranks."""
+
+
+_listener: ContextVar[Listener | None] = ContextVar("sweep_listener", default=None)
+
+
+@contextlib.contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Let somebody follow the sweeps that run in this context."""
+    before = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(before)
+
+
+def sweep_asset(
+    pipeline: Pipeline, partitions: dg.PartitionsDefinition[str] | None, group_name: str
+) -> dg.AssetsDefinition:
+    """Return the asset whose runs are sweeps.
+
+    Args:
+        pipeline: the stages.
+        partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
+        group_name: Dagster's group for the asset.
+    """
+    judge = pipeline.judge
+
+    @dg.multi_asset(
+        name=SWEEP,
+        specs=[
+            dg.AssetSpec(
+                SWEEP,
+                kinds={"optuna"},
+                description=(
+                    f"Many parameter sets over the chosen dates, judged by '{judge.name}'. What is"
+                    " swept is in the resource of the same name; the artifacts are those that"
+                    " single runs make."
+                ),
+            ).with_io_manager_key(NO_IO)
+        ],
+        partitions_def=partitions,
+        group_name=group_name,
+        required_resource_keys={SWEEP},
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
+        # Each takes all cores: one at a time, where the instance limits pools.
+        pool=SWEEP,
+    )
+    def sweep(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        from ml_pipeline.sweeps.board import board_of
+
+        dates: list[date | None] = (
+            [date.fromisoformat(key) for key in context.partition_keys] if partitions else [None]
+        )
+        setup: SweepSetup = context.resources.sweep
+        listener = _listener.get()
+        output = listener.output if listener is not None else None
+        last = time.monotonic()
+
+        def planned(plan: "Plan") -> None:
+            context.log.info(plan.sentence)
+            if listener is not None:
+                listener.planned(plan)
+
+        def progressed(progress: "Progress") -> None:
+            nonlocal last
+            if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                context.log.info(progress.sentence)
+            if listener is not None:
+                listener.progressed(progress)
+
+        swept = setup.sweep(dates, output).run(planned, progressed)
+        for cell in swept.failures:
+            context.log.error(f"trial {cell.trial.number} at {cell.as_of}: {cell.error}")
+        board = board_of(swept, pipeline)
+        if listener is not None:
+            listener.finished(swept, board)
+        if swept.failures and len(swept.failures) == len(swept.cells):
+            raise dg.Failure(
+                f"All {len(swept.failures)} cells failed: {swept.failures[0].error}",
+                allow_retries=False,
+            )
+        for day in dates if len(dates) > 1 else ():
+            context.add_asset_metadata(_at(swept, day), asset_key=SWEEP, partition_key=str(day))
+        return dg.MaterializeResult(SWEEP, metadata={**_about(swept), **shown(board, context)})
+
+    return sweep
+
+
+def _about(swept: "Swept") -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "plan": swept.plan.sentence,
+        "study": swept.study,
+        "trials": len(swept.attempts),
+        "failed": len(swept.failures),
+    }
+    if swept.stopped is not None:
+        about["stopped"] = swept.stopped
+    if swept.best is not None and swept.objective is not None:
+        about["best"] = dg.MetadataValue.json(swept.best.told)
+        about[f"best_{swept.objective.metric}"] = swept.best.value
+    if swept.failures:
+        about["failures"] = dg.MetadataValue.json(
+            {
+                reason: [f"trial {cell.trial.number} at {cell.as_of}" for cell in cells]
+                for reason, cells in swept.failures_by_reason.items()
+            }
+        )
+    return about
+
+
+def _at(swept: "Swept", day: date | None) -> dict[str, Any]:
+    """Return a table of what came of every trial at one date."""
+    names = list(dict.fromkeys(name for attempt in swept.attempts for name in attempt.told))
+    done = [(attempt, attempt.cells.get(day)) for attempt in swept.attempts[:_MOST_ROWS]]
+    metrics = list(dict.fromkeys(name for _, cell in done if cell for name in cell.metrics))
+    rows = [
+        [
+            attempt.trial.number,
+            *(attempt.told.get(name, "") for name in names),
+            *(cell.metrics.get(name, "") if cell else "" for name in metrics),
+            cell.run_id if cell else "",
+            (cell.error or "") if cell else attempt.state,
+        ]
+        for attempt, cell in done
+    ]
+    return {"at_this_date": table(["trial", *names, *metrics, "run_id", "problem"], rows)}

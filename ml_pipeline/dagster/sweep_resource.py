@@ -1,0 +1,121 @@
+"""The resource that carries a sweep to its asset, checked like the parameters of a single run."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import dagster as dg
+
+from ml_pipeline.dagster.resources import checked, config_schema, origins_of
+from ml_pipeline.runs.provenance import provenance
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.record import Provenance
+from ml_pipeline.sweeps.objective import objective_of
+from ml_pipeline.sweeps.options import MODEL
+from ml_pipeline.sweeps.request import SweepRequest
+
+SWEEP: Final = "sweep"
+"""Name of the asset, and of its resource."""
+
+if TYPE_CHECKING:
+    from ml_pipeline.sweeps.engine import Sweep
+
+
+@dataclass(frozen=True)
+class SweepSetup:
+    """Everything about a sweep but its dates.
+
+    Attributes:
+        request: what is swept.
+        pipeline: the stages.
+        store: where artifacts are.
+        studies: a directory for study files, or the URL of a database.
+        provenance: tells what to record about the surroundings.
+    """
+
+    request: SweepRequest
+    pipeline: Pipeline
+    store: ArtifactStore
+    studies: str
+    provenance: Callable[[], Provenance]
+
+    def sweep(self, dates: Sequence[date | None], output: Path | None) -> "Sweep":
+        """Return the sweep over some dates.
+
+        Args:
+            dates: days in order.
+            output: file for what stages print, or None to leave it where it goes.
+        """
+        # Every process of Dagster imports this module; few run a sweep.
+        from ml_pipeline.sweeps.engine import Sweep
+
+        return Sweep(
+            self.request,
+            dates,
+            self.pipeline,
+            self.store,
+            self.studies,
+            self.provenance,
+            output,
+        )
+
+
+def sweep_config(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Dagster run config that asks for a sweep.
+
+    Args:
+        values: ``{group: {field: value or space}}`` and the section ``search``.
+    """
+    return {"resources": {SWEEP: {"config": dict(values)}}}
+
+
+def sweep_resource(
+    pipeline: Pipeline,
+    store_root: Callable[[], str],
+    studies: Callable[[], str],
+    code: Path,
+    resources: Collection[str],
+    ops: Callable[[], Collection[str]],
+) -> dg.ResourceDefinition:
+    """Return the resource whose config is a sweep.
+
+    Args:
+        pipeline: the stages.
+        store_root: returns the store's directory or URI; called once in each run.
+        studies: returns where studies are kept; called once in each run.
+        code: a directory in the checkout whose commit is recorded.
+        resources: names that run config may have under ``resources``.
+        ops: returns the names that run config may have under ``ops``.
+    """
+
+    def parsed(config: Any, origins: Mapping[str, str] | None = None) -> SweepRequest:
+        request = SweepRequest.parse(pipeline.params, config, origins)
+        objective_of(pipeline, request)
+        return request
+
+    schema = config_schema(pipeline.params, MODEL)
+
+    @dg.resource(
+        config_schema=schema,
+        description=(
+            "The parameters of a sweep. Any may have several values: a list, 0.01,0.1,"
+            " range(2,7), linspace(0,1,5), log(1e-3,1,4), or an interval to search:"
+            " [2..8], log[1e-3..1]."
+        ),
+    )
+    def carry(context: dg.InitResourceContext) -> SweepSetup:
+        run_id = context.run.run_id if context.run is not None else None
+        origins = origins_of(context, pipeline.params, SWEEP, resources, ops())
+        return SweepSetup(
+            parsed(context.resource_config, origins),
+            pipeline,
+            ArtifactStore(store_root()),
+            studies(),
+            partial(provenance, run_id, code),
+        )
+
+    return checked(carry, schema, parsed)

@@ -1,0 +1,129 @@
+"""The parameters of the reference pipeline: the first place to edit.
+
+One group per stage. Type, bounds, choices, default and description of a parameter live in its
+`Field` and nowhere else; the launchpad, `ml-pipeline params`, every error message and this
+module's readers all see the same ones.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal, Self
+
+from pydantic import Field, field_validator
+
+from ml_pipeline.errors import PipelineError
+from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.parameter import PATH_LABEL
+from ml_pipeline.pipeline.locations import normalized
+
+NATURAL_HORIZON: Final[Mapping[str, int]] = {"orders": 1, "customers": 30}
+
+
+class DataParams(ParamGroup):
+    """Which data the run learns from."""
+
+    dataset: Literal["orders", "customers"] = Field(
+        default="orders",
+        description="orders: forecast daily revenue. customers: predict who buys again.",
+        json_schema_extra=PATH_LABEL,
+    )
+    source: str = Field(
+        default="sample",
+        min_length=1,
+        max_length=1024,
+        description=(
+            "where orders come from: sample, a name from the settings, or a Parquet or CSV file,"
+            " folder or URI with customer_id, ordered_at, amount"
+        ),
+    )
+    history_days: int = Field(
+        default=730,
+        ge=28,
+        le=36525,
+        description="days of orders, up to and including as_of, that the run may use",
+    )
+
+    @field_validator("source")
+    @classmethod
+    def _source_is_written_one_way(cls, source: str) -> str:
+        return normalized(source)
+
+
+class FeatureParams(ParamGroup):
+    """What the model sees, and how far ahead it looks."""
+
+    follows = ("data",)
+
+    lookback_days: int = Field(
+        default=28,
+        ge=7,
+        le=365,
+        description="days of recent behaviour summarised in each row of features",
+    )
+    horizon_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=365,
+        description="days ahead that the target covers; 1 for orders and 30 for customers if unset",
+    )
+
+    def resolved(self, others: Mapping[str, ParamGroup]) -> Self:
+        """Fill the horizon in from the dataset where it was left open."""
+        if self.horizon_days is not None:
+            return self
+        dataset = others["data"].model_dump()["dataset"]
+        return self.model_copy(update={"horizon_days": NATURAL_HORIZON[dataset]})
+
+    @property
+    def horizon(self) -> int:
+        """Days ahead that the target covers, resolved."""
+        if self.horizon_days is None:
+            raise PipelineError("horizon_days is open: take the group from a ParamSet.")
+        return self.horizon_days
+
+
+class TrainingParams(ParamGroup):
+    """How the model is fitted, and what part of the past is held out to judge it."""
+
+    follows = ("features",)
+
+    estimator: Literal["gradient_boosting", "linear"] = Field(
+        default="gradient_boosting", description="family of the model"
+    )
+    learning_rate: float = Field(
+        default=0.1, gt=0, le=1, description="shrinkage per boosting step; unused by linear"
+    )
+    max_depth: int = Field(
+        default=3, ge=1, le=32, description="depth of each boosted tree; unused by linear"
+    )
+    max_iter: int = Field(
+        default=100, ge=1, le=5000, description="boosting steps, or solver iterations of linear"
+    )
+    regularization: float = Field(
+        default=1.0, ge=0, le=1e6, description="L2 penalty of the leaves or the coefficients"
+    )
+    holdout_days: int = Field(
+        default=56,
+        ge=7,
+        le=3650,
+        description="most recent days kept from training and used for evaluation",
+    )
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="seed of every random choice")
+    model_version: str = Field(
+        default="v1",
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$",
+        description="your label for this line of models: letters, digits and . _ + -",
+        json_schema_extra=PATH_LABEL,
+    )
+
+    def resolved(self, others: Mapping[str, ParamGroup]) -> Self:
+        """Refuse to hold out fewer days than one target covers."""
+        features = others["features"]
+        horizon = features.horizon if isinstance(features, FeatureParams) else 0
+        if self.holdout_days < horizon:
+            raise ValueError(
+                f"`holdout_days >= horizon_days` must hold, but got (holdout_days="
+                f"{self.holdout_days}, horizon_days={horizon})"
+            )
+        return self

@@ -1,0 +1,243 @@
+"""Runs in this process: the same job, config and instance as in the UI, without its latency."""
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+
+from ml_pipeline.dagster.assets import FAILURES
+from ml_pipeline.launch.run_request import RequestedRun, requested_run
+from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.record import Record
+from ml_pipeline.store.slots import Slot
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody pressed Ctrl-C.
+
+    Attributes:
+        done: the dates that were done by then.
+    """
+
+    def __init__(self, done: Sequence["DateRun"]) -> None:
+        """Keep what is done."""
+        super().__init__()
+        self.done = done
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What one asset of a run came to."""
+
+    slot: Slot
+    record: Record
+    uri: str
+    reused: bool
+
+
+@dataclass
+class DateRun:
+    """What a run came to for one date.
+
+    Attributes:
+        as_of: the date.
+        run_id: identity of the parameters and the date.
+        dagster_run_id: Dagster's id of the run that covered the date.
+        artifacts: what was made or reused, in order of dependence.
+        error: why the date failed, or None where it did not.
+    """
+
+    as_of: date
+    run_id: str
+    dagster_run_id: str
+    artifacts: list[Artifact] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """All metrics of the artifacts."""
+        return {
+            name: value
+            for artifact in self.artifacts
+            for name, value in artifact.record.metrics.items()
+        }
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """Runs a pipeline in this process, on an instance that a UI may show.
+
+    Attributes:
+        job: the code location's implicit asset job.
+        pipeline: its stages.
+        store: where artifacts are.
+        instance: where the runs are kept.
+        logs: folder for what the runs print; one file for each.
+        dates_per_run: most dates in one Dagster run.
+    """
+
+    job: dg.JobDefinition
+    pipeline: Pipeline
+    store: ArtifactStore
+    instance: dg.DagsterInstance
+    logs: Path
+    dates_per_run: int
+
+    def run(
+        self,
+        params: ParamSet,
+        dates: Sequence[date],
+        selection: Sequence[str] | None = None,
+        progress: Callable[[str, str], None] = lambda _as_of, _asset: None,
+    ) -> list[DateRun]:
+        """Run the pipeline for a range of dates.
+
+        Args:
+            params: values of all parameters.
+            dates: consecutive days in order.
+            selection: names of the assets wanted; all of them if omitted.
+            progress: called with date and asset as each artifact is done.
+
+        Returns:
+            One entry for each date, in order. A failed date has its error there; it is not raised.
+
+        Raises:
+            Stopped: at Ctrl-C, with what is done; it stays published.
+        """
+        done: list[DateRun] = []
+        for first in range(0, len(dates), self.dates_per_run):
+            part = dates[first : first + self.dates_per_run]
+            try:
+                done += self._one_run(params, part, selection, progress)
+            except Stopped as stopped:
+                raise Stopped([*done, *stopped.done]) from None
+        return done
+
+    def execute(self, asked: RequestedRun, dagster_run_id: str) -> dg.ExecuteInProcessResult:
+        """Execute one Dagster run; what it prints goes to its log file.
+
+        Args:
+            asked: the run.
+            dagster_run_id: the id that it gets.
+
+        Raises:
+            Stopped: at Ctrl-C before its first step; later, the result tells.
+        """
+        with _output_to(self.log_of(dagster_run_id)):
+            try:
+                return self.job.execute_in_process(
+                    run_config=asked.config,
+                    instance=self.instance,
+                    partition_key=asked.partition_key,
+                    raise_on_error=False,
+                    asset_selection=asked.asset_keys,
+                    run_id=dagster_run_id,
+                    tags=asked.tags,
+                )
+            except dg.DagsterExecutionInterruptedError:
+                raise Stopped([]) from None
+
+    def log_of(self, dagster_run_id: str) -> Path:
+        """Return the file that a run prints to."""
+        return self.logs / f"{dagster_run_id}.log"
+
+    def _one_run(
+        self,
+        params: ParamSet,
+        dates: Sequence[date],
+        selection: Sequence[str] | None,
+        progress: Callable[[str, str], None],
+    ) -> list[DateRun]:
+        dagster_run_id = str(uuid.uuid4())
+        asked = requested_run(self.pipeline, params, dates, selection)
+        runs = {
+            day.isoformat(): DateRun(day, run_id, dagster_run_id)
+            for day, run_id in asked.run_ids.items()
+        }
+
+        def listen(event: dg.EventLogEntry) -> None:
+            if event.asset_materialization is not None:
+                materialized = event.asset_materialization
+                progress(str(materialized.partition), materialized.asset_key.to_user_string())
+
+        self.instance.add_event_listener(dagster_run_id, listen)
+        result = self.execute(asked, dagster_run_id)
+        for made in result.get_asset_materialization_events():
+            run = runs[str(made.partition)]
+            artifact = self._artifact(made.materialization, params, run.as_of)
+            if artifact is not None:
+                run.artifacts.append(artifact)
+        complete = [run for run in runs.values() if len(run.artifacts) == len(asked.assets)]
+        if not result.success:
+            if was_interrupted(result):
+                raise Stopped(complete)
+            _note_errors(result, [run for run in runs.values() if run not in complete])
+        return list(runs.values())
+
+    def _artifact(
+        self, made: dg.AssetMaterialization, params: ParamSet, as_of: date
+    ) -> Artifact | None:
+        slot = self.pipeline.stage(made.asset_key.to_user_string()).slot(params, as_of)
+        directory = slot.revision(str(made.metadata["revision"].value))
+        record = self.store.read_record(directory)
+        if record is None:
+            return None
+        uri = self.store.address(f"{directory}/{record.content.file}")
+        return Artifact(slot, record, uri, reused=bool(made.metadata["reused"].value))
+
+
+def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether a run failed because somebody pressed Ctrl-C."""
+    for event in result.filter_events(lambda event: event.is_failure):
+        error = getattr(event.event_specific_data, "error", None)
+        while error is not None:
+            if error.cls_name == "DagsterExecutionInterruptedError":
+                return True
+            error = error.cause
+    return False
+
+
+def reason_of(result: dg.ExecuteInProcessResult) -> str:
+    """Return why a run failed as a whole, as its last error says."""
+    reason = "the run failed; its log says why"
+    for event in result.filter_events(lambda event: event.is_failure):
+        data = event.event_specific_data
+        failure = getattr(data, "user_failure_data", None)
+        error = getattr(data, "error", None)
+        if failure is not None and failure.description:
+            reason = failure.description
+        elif error is not None:
+            while error.cause is not None:
+                error = error.cause
+            reason = error.message.strip().partition(": ")[2] or error.message.strip()
+    return reason
+
+
+def _note_errors(result: dg.ExecuteInProcessResult, runs: Sequence[DateRun]) -> None:
+    """Give every date that failed its reason; where a run failed as a whole, all share one."""
+    told: dict[str, str] = {}
+    for event in result.filter_events(lambda event: event.is_failure):
+        failure = getattr(event.event_specific_data, "user_failure_data", None)
+        if failure is not None and FAILURES in failure.metadata:
+            told.update(failure.metadata[FAILURES].value)
+    for run in runs:
+        run.error = told.get(run.as_of.isoformat()) or reason_of(result)
+
+
+@contextlib.contextmanager
+def _output_to(file: Path) -> Iterator[None]:
+    """Send what code prints and logs to a file, so that it disturbs neither tables nor JSON."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        # Workers write to the same file.
+        file.open("a", encoding="utf-8", buffering=1) as sink,
+        contextlib.redirect_stdout(sink),
+        contextlib.redirect_stderr(sink),
+    ):
+        yield

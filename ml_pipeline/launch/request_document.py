@@ -1,0 +1,212 @@
+"""Requests that are written down: documents that become runs and sweeps.
+
+A request, as a file holds it:
+
+    as_of: 1998-05-31           # or from: and to:
+    params:
+      training:
+        learning_rate: 0.2
+    select: [model]             # all assets if left out
+
+With a section `search`, which may be empty, it is a sweep, and parameters may have several values.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Final
+
+from ml_pipeline.dagster.resources import date_tags, origin_tags
+from ml_pipeline.dagster.sweep_resource import SWEEP, sweep_config
+from ml_pipeline.errors import ParamsError, nearest
+from ml_pipeline.launch.run_request import RequestedRun, requested_run
+from ml_pipeline.params.layers import SEARCH
+from ml_pipeline.params.model import ParamModel, ParamSet, nested
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.sweeps.objective import objective_of
+from ml_pipeline.sweeps.request import SweepRequest
+
+_FIELDS: Final = ("as_of", "from", "to", "params", "select", SEARCH)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a request may ask for here.
+
+    Attributes:
+        pipeline: the stages.
+        refuses_day: says why a day cannot be asked for, if it cannot.
+        refuses: says why values, valid or not, cannot be asked for here; it gets them by dotted
+            name, raw as a request gives them, or one parameter set of a sweep after the other.
+        standing: raw values of the parameters that a request does not name.
+    """
+
+    pipeline: Pipeline
+    refuses_day: Callable[[date], str | None] = lambda _day: None
+    refuses: Callable[[Mapping[str, Any]], Iterable[str]] = lambda _values: ()
+    standing: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _Reading:
+    """A document being read, and what is wrong with it so far."""
+
+    document: Mapping[str, Any]
+    problems: list[str] = field(default_factory=list)
+
+
+def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
+    """Read a request that was written down as a document.
+
+    Args:
+        document: what the file or setting held.
+        origin: what the values came from, kept with the run.
+        rules: what may be asked for here.
+
+    Raises:
+        ParamsError: naming every problem.
+    """
+    if not isinstance(document, Mapping):
+        raise ParamsError([f"a request must be names and values, but is {_shown(document)}"])
+    model = rules.pipeline.params
+    reading = _Reading(document)
+    for name in document:
+        if name not in _FIELDS:
+            reading.problems.append(_unknown(str(name), model))
+    dates = _dates(reading, rules.refuses_day)
+    selection = _selection(reading, rules.pipeline)
+    values = _values(reading, rules)
+    if SEARCH in document:
+        if selection is not None:
+            reading.problems.append("select does not go with search: a sweep makes all assets")
+        return requested_sweep(
+            rules.pipeline,
+            {**nested(values), SEARCH: document[SEARCH] or {}},
+            dates,
+            dict.fromkeys(values, origin),
+            reading.problems,
+            lambda params: rules.refuses(_dotted(params)),
+        )
+    params = model.validate(nested(values), origin, reading.problems)
+    return requested_run(rules.pipeline, params, dates, selection)
+
+
+def requested_sweep(
+    pipeline: Pipeline,
+    values: Mapping[str, Any],
+    dates: Sequence[date],
+    origins: Mapping[str, str],
+    problems: Iterable[str] = (),
+    refuses: Callable[[ParamSet], Iterable[str]] = lambda _params: (),
+) -> RequestedRun:
+    """Return the run that sweeps over parameters and dates.
+
+    Args:
+        pipeline: the stages.
+        values: ``{group: {field: value or space}}`` and the section ``search``.
+        dates: consecutive days in order.
+        origins: where the values came from, by dotted name.
+        problems: problems found earlier, to be reported together with those found here.
+        refuses: says why parameters that are valid cannot be asked for here.
+
+    Raises:
+        ParamsError: naming every problem.
+    """
+    request = SweepRequest.parse(pipeline.params, values, origins, problems)
+    objective_of(pipeline, request)
+    refused = [problem for params in request.representatives for problem in refuses(params)]
+    if refused:
+        raise ParamsError(list(dict.fromkeys(refused)))
+    tags = origin_tags(origins) | (date_tags(dates) if len(dates) > 1 else {})
+    return RequestedRun(dates, sweep_config(values), [SWEEP], tags, {})
+
+
+def example(pipeline: Pipeline, day: date) -> str:
+    """Return a request that would be accepted, to show to somebody whose request was not."""
+    first = pipeline.params.parameters()[0]
+    parameter = next((p for p in pipeline.params.parameters() if p.default is not ...), first)
+    return (
+        f"as_of: {day}\nparams:\n  {parameter.group}:\n"
+        f"    {parameter.name}: {json.dumps(parameter.default, default=str)}\n"
+    )
+
+
+def _unknown(name: str, model: ParamModel) -> str:
+    if name in model.groups or name in {p.name for p in model.parameters()}:
+        return f"'{name}' belongs under params"
+    return f"'{name}' does not exist.{nearest(name, _FIELDS)}"
+
+
+def _dates(reading: _Reading, refuses_day: Callable[[date], str | None]) -> list[date]:
+    given = [name for name in ("as_of", "from", "to") if reading.document.get(name) is not None]
+    if given not in (["as_of"], ["from", "to"]):
+        found = " and ".join(given) or "neither"
+        reading.problems.append(
+            f"a request needs as_of, or from and to, but has {found}: write as_of: 1998-05-31 for"
+            " one date"
+        )
+        return []
+    days = [_day(reading, name) for name in given]
+    known = [day for day in days if day is not None]
+    refused = [text for day in dict.fromkeys(known) if (text := refuses_day(day))]
+    reading.problems += refused
+    if len(known) < len(days) or refused:
+        return []
+    first, last = known[0], known[-1]
+    if last < first:
+        reading.problems.append(f"from must not be after to, but got {first} and {last}")
+    return [first + timedelta(days=count) for count in range((last - first).days + 1)]
+
+
+def _day(reading: _Reading, name: str) -> date | None:
+    value = reading.document[name]
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    reading.problems.append(f"{name} must be a date such as 1998-05-31, but got {_shown(value)}")
+    return None
+
+
+def _selection(reading: _Reading, pipeline: Pipeline) -> list[str] | None:
+    wanted = reading.document.get("select")
+    if wanted is None:
+        return None
+    names = [wanted] if isinstance(wanted, str) else wanted
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        reading.problems.append(f"select must be a list of assets, but got {_shown(wanted)}")
+        return None
+    unknown = [name for name in names if name not in pipeline.stages]
+    reading.problems += [
+        f"select: '{name}' is no asset.{nearest(name, pipeline.stages)}" for name in unknown
+    ]
+    return [name for name in names if name not in unknown]
+
+
+def _values(reading: _Reading, rules: Rules) -> dict[str, Any]:
+    """Return the values by dotted name; a file may give them nested by group or flat."""
+    params = reading.document.get("params") or {}
+    if not isinstance(params, Mapping):
+        reading.problems.append(f"params must be names and values, but got {_shown(params)}")
+        params = {}
+    standing, problems = rules.pipeline.params.placed(rules.standing)
+    values, more = rules.pipeline.params.placed(params)
+    reading.problems += [*problems, *more]
+    if SEARCH not in reading.document:
+        reading.problems += rules.refuses(values)
+    return standing | values
+
+
+def _dotted(params: ParamSet) -> dict[str, Any]:
+    return {
+        f"{group}.{name}": value
+        for group, values in params.values().items()
+        for name, value in values.items()
+    }
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."

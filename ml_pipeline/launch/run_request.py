@@ -1,0 +1,101 @@
+"""What somebody asks for, as the one Dagster run that it becomes.
+
+Every door that launches runs of its own accord comes through here: the command line, request files,
+sensors and schedules. So the same parameters and dates make the same run whichever door they took.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+import dagster as dg
+
+from ml_pipeline.dagster.resources import date_tags, origin_tags, run_config
+from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.stages import Pipeline
+
+RUN_ID_TAG: Final = "ml_pipeline/run_id"
+_PRIORITY_TAG: Final = "dagster/priority"
+
+
+@dataclass(frozen=True)
+class RequestedRun:
+    """One Dagster run, before it exists.
+
+    Attributes:
+        dates: consecutive days, at least one.
+        config: its run config.
+        assets: names of the assets that it makes.
+        tags: tags that tell Dagster its dates, and readers what it is.
+        run_ids: identity of the parameters and each date.
+    """
+
+    dates: Sequence[date]
+    config: Mapping[str, Any]
+    assets: Sequence[str]
+    tags: Mapping[str, str]
+    run_ids: Mapping[date, str]
+
+    @property
+    def partition_key(self) -> str | None:
+        """The date, where there is only one; a range is told by tags."""
+        return self.dates[0].isoformat() if len(self.dates) == 1 else None
+
+    @property
+    def asset_keys(self) -> list[dg.AssetKey]:
+        """Keys of the assets."""
+        return [dg.AssetKey(name.split("/")) for name in self.assets]
+
+    def to_dagster(self, run_key: str, tags: Mapping[str, str] | None = None) -> dg.RunRequest:
+        """Return what a sensor or schedule hands to Dagster.
+
+        Args:
+            run_key: Dagster makes one run of all requests that have the same.
+            tags: more tags.
+        """
+        return dg.RunRequest(
+            run_key=run_key,
+            run_config=self.config,
+            # People should not wait behind what machines have asked for.
+            tags={_PRIORITY_TAG: "-1", **self.tags, **(tags or {})},
+            asset_selection=self.asset_keys,
+            partition_key=self.partition_key,
+        )
+
+
+def requested_run(
+    pipeline: Pipeline,
+    params: ParamSet,
+    dates: Sequence[date],
+    selection: Sequence[str] | None = None,
+) -> RequestedRun:
+    """Return the run that makes assets for given parameters and dates.
+
+    Args:
+        pipeline: the stages.
+        params: values of all parameters.
+        dates: consecutive days in order.
+        selection: names of the assets wanted; all of them if omitted.
+    """
+    run_ids = {day: pipeline.run_slot(params, day).run_id for day in dates}
+    tags = origin_tags(params.origins)
+    tags |= date_tags(dates) if len(dates) > 1 else {RUN_ID_TAG: run_ids[dates[0]]}
+    assets = [stage.name for stage in pipeline.selected(selection)]
+    return RequestedRun(dates, run_config(params), assets, tags, run_ids)
+
+
+def in_ranges(days: Iterable[date], most: int) -> list[list[date]]:
+    """Return days, in order, as ranges without gaps: what one run can cover.
+
+    Args:
+        days: in order, no two alike.
+        most: most days of a range.
+    """
+    ranges: list[list[date]] = []
+    for day in days:
+        if ranges and len(ranges[-1]) < most and day - ranges[-1][-1] == timedelta(days=1):
+            ranges[-1].append(day)
+        else:
+            ranges.append([day])
+    return ranges

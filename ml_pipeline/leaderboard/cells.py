@@ -1,0 +1,220 @@
+"""Cells: one parameter set judged at one date, whoever computed it.
+
+The store has one for each published result of the stage that judges; a sweep has its own, failed
+ones included. A leaderboard compares cells and does not ask where they came from.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache, cached_property
+from typing import Any, Final
+
+from ml_pipeline.params.identity import digest_of
+from ml_pipeline.params.layers import like
+from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.runs import catalog
+from ml_pipeline.runs.catalog import Entry
+from ml_pipeline.runs.stages import Pipeline, Stage
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.record import Input, Objective, Record
+
+_AS_OF: Final = re.compile(r"/as_of=(\d{4}-\d\d-\d\d)/")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one parameter set came to at one date.
+
+    Attributes:
+        asset: the stage that judged.
+        params: values that take part in identity, ``{group: {field: value}}``.
+        dataset: the labels that stand before the date in paths: they say which data it is about.
+        as_of: the date, or None for a pipeline without dates.
+        objective: what it is compared by, as the stage declares.
+        codes: code fingerprint of the stage and of all upstream of it, by name.
+        metrics: what it came to.
+        seconds: what computing it took, with all that it was made from.
+        run_id: identity of the result; empty where it failed.
+        error: why it failed, or None.
+    """
+
+    asset: str
+    params: Mapping[str, Mapping[str, Any]]
+    dataset: Mapping[str, Any]
+    as_of: date | None
+    objective: Objective | None
+    codes: Mapping[str, str]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    run_id: str = ""
+    error: str | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """Identity of the parameter set, apart from any date."""
+        return digest_of(self.params)
+
+
+def judged_cell(pipeline: Pipeline, records: Sequence[Record]) -> Cell:
+    """Return the cell of a result.
+
+    Args:
+        pipeline: the stages.
+        records: the record of what judged, then those of all that it was made from.
+    """
+    judged = records[0]
+    literals = _added_since(pipeline.params)
+    recorded: Mapping[str, Mapping[str, Any]] = judged.identity.get("params") or {}
+    params = {group: {**literals.get(group, {}), **recorded[group]} for group in recorded}
+    return Cell(
+        asset=judged.asset,
+        params=params,
+        dataset=_dataset(pipeline.stage(judged.asset), pipeline, params),
+        as_of=judged.as_of,
+        objective=judged.objective,
+        codes={record.asset: record.code for record in records},
+        metrics=judged.metrics,
+        seconds=math.fsum(record.duration_s for record in records),
+        run_id=judged.run_id,
+    )
+
+
+def failed_cell(pipeline: Pipeline, params: ParamSet, as_of: date | None, error: str) -> Cell:
+    """Return the cell of a computation that failed.
+
+    Args:
+        pipeline: the stages as they are now.
+        params: values of all parameters.
+        as_of: the date.
+        error: why.
+    """
+    stage = pipeline.judge
+    values = {
+        group: {p.name: fields[p.name] for p in pipeline.params.parameters(group) if p.is_identity}
+        for group, fields in params.values(stage.scope).items()
+    }
+    return Cell(
+        asset=stage.name,
+        params=values,
+        dataset=_dataset(stage, pipeline, values),
+        as_of=as_of,
+        objective=stage.objective(params),
+        codes={made.name: made.code for made in pipeline.upstream_of(stage.name)},
+        error=error,
+    )
+
+
+def cells_of(
+    store: ArtifactStore,
+    pipeline: Pipeline,
+    where: str | None = None,
+    first: date | None = None,
+    last: date | None = None,
+) -> list[Cell]:
+    """Return the newest result of every parameter set and date in the store.
+
+    Args:
+        store: where results are.
+        pipeline: the stages.
+        where: conditions such as ``learning_rate<0.1 and dataset=orders``.
+        first: the first date wanted; all earlier ones too if omitted.
+        last: the last date wanted; all later ones too if omitted.
+
+    Raises:
+        ParamsError: if a condition cannot be read or names nothing.
+    """
+
+    def is_between(path: str) -> bool:
+        match = _AS_OF.search(path)
+        if match is None:
+            return first is None and last is None
+        day = date.fromisoformat(match.group(1))
+        return (first is None or first <= day) and (last is None or day <= last)
+
+    found = catalog.entries(store, [pipeline.judge.name], is_between)
+    chosen = catalog.matching(catalog.newest(found), where)
+    upstream = _Upstream(store, chosen)
+    return [judged_cell(pipeline, upstream.lineage(entry.record)) for entry in chosen]
+
+
+@cache
+def _added_since(model: ParamModel) -> Mapping[str, Mapping[str, Any]]:
+    """Return what results had in effect that are older than a parameter, by group."""
+    return like(model, {"params": {group: {} for group in model.scope}}, "").values
+
+
+class _Upstream:
+    """What results were made from.
+
+    A stage whose code has changed may give the same bytes as before. What was made from them is
+    then up to date, though it names the revision that the old code made. So an input counts as the
+    newest revision with the same parameters and the same bytes.
+    """
+
+    def __init__(self, store: ArtifactStore, found: Iterable[Entry]) -> None:
+        self._store = store
+        self._listed: dict[str, dict[str, list[str]]] = {}
+        self._newest: dict[tuple[str, str], Record] = {}
+        waiting = [entry.record for entry in found]
+        while waiting:
+            waiting = self._read(waiting)
+
+    def lineage(self, judged: Record) -> list[Record]:
+        """Return a record, then those of all that it was made from."""
+        known = {judged.asset: judged}
+        waiting = [judged]
+        while waiting:
+            for name, read in waiting.pop().inputs.items():
+                record = self._newest.get(_bytes_of(read))
+                if name not in known and record is not None:
+                    known[name] = record
+                    waiting.append(record)
+        return list(known.values())
+
+    def _read(self, records: Sequence[Record]) -> list[Record]:
+        """Read the inputs of some records that are not known yet."""
+        wanted = {
+            _bytes_of(read): name
+            for record in records
+            for name, read in record.inputs.items()
+            if _bytes_of(read) not in self._newest
+        }
+        slots = {(slot, name) for (slot, _), name in wanted.items()}
+        paths = [path for slot, name in sorted(slots) for path in self._revisions(name, slot)]
+        for entry in catalog.readable(self._store, paths):
+            key = _slot_of(entry.path), entry.record.content.digest
+            known = self._newest.get(key)
+            if known is None or known.started_at < entry.record.started_at:
+                self._newest[key] = entry.record
+        return [self._newest[key] for key in wanted if key in self._newest]
+
+    def _revisions(self, asset: str, slot: str) -> list[str]:
+        if asset not in self._listed:
+            listed = self._listed[asset] = {}
+            for path in self._store.directories(asset):
+                listed.setdefault(_slot_of(path), []).append(path)
+        return self._listed[asset].get(slot, [])
+
+
+def _bytes_of(read: Input) -> tuple[str, str]:
+    return _slot_of(read.path), read.digest
+
+
+def _slot_of(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _dataset(
+    stage: Stage, pipeline: Pipeline, params: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the labels of the first group: those that stand before the date in paths."""
+    first = next(iter(stage.scope), "")
+    values = params.get(first, {})
+    return {
+        p.name: values[p.name]
+        for p in pipeline.params.parameters(first)
+        if p.is_label and p.name in values
+    }

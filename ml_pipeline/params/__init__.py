@@ -1,0 +1,1 @@
+"""Declare, read, validate and identify parameters."""

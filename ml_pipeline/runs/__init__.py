@@ -1,0 +1,1 @@
+"""Compute once, and say why."""

@@ -1,0 +1,293 @@
+"""What is in the store: runs found by id, listed, filtered and sorted.
+
+A run is what the last stages of a pipeline have published; what it was made from hangs off it
+through the inputs that every record names.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, ParamsError, nearest
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.ledger import promoted_to
+from ml_pipeline.store.record import Record
+
+_READERS: Final = 8
+_BATCH: Final = 64
+_CONDITION: Final = re.compile(r"\s*([\w.]+)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*\Z")
+_RUN: Final = re.compile(r"([0-9a-f]{1,16})(?:/([0-9a-f]{1,16}))?")
+_AND: Final = re.compile(r"""\s+and\s+(?=(?:[^'"]|'[^']*'|"[^"]*")*\Z)""", re.IGNORECASE)
+_COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One published artifact.
+
+    Attributes:
+        path: its directory below the store's root.
+        record: its record.
+    """
+
+    path: str
+    record: Record
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Everything that can be filtered and sorted by, flat."""
+        record = self.record
+        return {
+            "run_id": record.run_id,
+            "as_of": record.as_of.isoformat() if record.as_of else None,
+            "asset": record.asset,
+            "revision": record.revision,
+            **{name: value for group in record.params.values() for name, value in group.items()},
+            **record.metrics,
+            "duration_s": record.duration_s,
+            "made_at": record.started_at.isoformat(timespec="seconds"),
+        }
+
+
+def last_stages(pipeline: Pipeline) -> list[str]:
+    """Return the names of the stages that no other stage reads."""
+    read = {name for stage in pipeline.stages.values() for name in stage.upstream}
+    return [name for name in pipeline.stages if name not in read]
+
+
+def entries(
+    store: ArtifactStore,
+    assets: Sequence[str],
+    wanted: Callable[[str], bool] = lambda _path: True,
+) -> Iterator[Entry]:
+    """Yield every readable artifact of some assets.
+
+    Args:
+        store: where they are.
+        assets: names of the assets.
+        wanted: tells by its path whether an artifact is read at all.
+    """
+    return readable(store, [p for asset in assets for p in store.directories(asset) if wanted(p)])
+
+
+def readable(store: ArtifactStore, paths: Sequence[str]) -> Iterator[Entry]:
+    """Yield the artifacts of some directories, but those whose record cannot be read."""
+
+    def read(some: Sequence[str]) -> list[Entry]:
+        found = ((path, store.readable_record(path)) for path in some)
+        return [Entry(path, record) for path, record in found if record is not None]
+
+    batches = [paths[first : first + _BATCH] for first in range(0, len(paths), _BATCH)]
+    with ThreadPoolExecutor(_READERS) as readers:
+        for batch in readers.map(read, batches):
+            yield from batch
+
+
+def newest(found: Iterator[Entry]) -> list[Entry]:
+    """Keep the newest revision of each run, the run made last first."""
+    by_run: dict[tuple[str, str], Entry] = {}
+    for entry in found:
+        key = entry.record.asset, entry.record.run_id
+        if key not in by_run or by_run[key].record.started_at < entry.record.started_at:
+            by_run[key] = entry
+    return sorted(by_run.values(), key=lambda entry: entry.record.started_at, reverse=True)
+
+
+def find(store: ArtifactStore, pipeline: Pipeline, text: str) -> Entry:
+    """Return the run that a text stands for.
+
+    Args:
+        store: where runs are.
+        pipeline: the stages.
+        text: the beginning of a run id, for its newest revision; with a slash and the beginning of
+            a revision, for that one; or ``@`` and an environment, for what was promoted to it last.
+            The ids of all assets count; where several share one, the last stage is meant.
+
+    Raises:
+        ParamsError: if the text is none of these.
+        ArtifactMissing: if it stands for nothing, or for more than one run.
+        ArtifactDamaged: if an environment has other bytes than those that were promoted.
+    """
+    if text.startswith("@") and len(text) > 1:
+        return _promoted(store, text[1:])
+    match = _RUN.fullmatch(text)
+    if match is None:
+        problem = (
+            f"a run id is 1 to 16 hexadecimal digits, but got {text!r}; RUN_ID/REVISION stands for"
+            " a revision that is not the newest, @ENVIRONMENT for what was promoted to it"
+        )
+        raise ParamsError([problem])
+    prefix, revision = match.group(1), match.group(2) or ""
+    found: dict[str, dict[str, list[str]]] = {}
+    for asset in reversed(pipeline.stages):
+        for path in store.directories(asset):
+            run_id, _, rev = path.rpartition("/run=")[2].partition("/rev=")
+            if run_id.startswith(prefix) and rev.startswith(revision):
+                found.setdefault(run_id, {}).setdefault(asset, []).append(path)
+    if not found:
+        raise ArtifactMissing(
+            f"A run id must begin with '{prefix}'"
+            f"{f' and have a revision that begins with {revision!r}' if revision else ''}, but none"
+            f" in {store.uri} does. `ml-pipeline runs list` shows those there are."
+        )
+    if len(found) > 1:
+        raise ArtifactMissing(
+            f"One run id must begin with '{prefix}', but {len(found)} do:"
+            f" {', '.join(sorted(found)[:10])}. Type more digits."
+        )
+    ((run_id, by_asset),) = found.items()
+    paths = next(iter(by_asset.values()))
+    entries = [Entry(path, record) for path in paths if (record := store.readable_record(path))]
+    if not entries:
+        raise ArtifactMissing(
+            f"Run {run_id} must have a record that can be read, but none of {len(paths)} can."
+            " `ml-pipeline verify` says why; running it again makes a new one."
+        )
+    return max(entries, key=lambda entry: entry.record.started_at)
+
+
+def revisions(store: ArtifactStore, entry: Entry) -> list[Entry]:
+    """Return all readable revisions of a run's artifact, the newest first."""
+    place = entry.path.rpartition("/")[0]
+    found = readable(store, [f"{place}/{name}" for name in store.children(place)])
+    return sorted(found, key=lambda one: one.record.started_at, reverse=True)
+
+
+def _promoted(store: ArtifactStore, environment: str) -> Entry:
+    promotion = promoted_to(store, environment)
+    record = store.read_record(promotion.path)
+    if record is None:
+        raise ArtifactMissing(
+            f"'{environment}' has run {promotion.run_id}, but that is gone from {store.uri}."
+            " Promote another."
+        )
+    if record.content.digest != promotion.artifacts.get(promotion.path):
+        raise ArtifactDamaged(
+            f"'{environment}' has run {promotion.run_id}, but {store.uri} holds other bytes for it:"
+            " it was computed again, and its code is not deterministic. Promote it again."
+        )
+    return Entry(promotion.path, record)
+
+
+def chain(store: ArtifactStore, entry: Entry) -> dict[str, Record | None]:
+    """Return the records of an artifact and of all that it was made from, by directory.
+
+    A stage may be there more than once, where others read different revisions of it. None stands
+    for a record that is gone or cannot be read.
+    """
+    known: dict[str, Record | None] = {entry.path: entry.record}
+    waiting = [entry.record]
+    while waiting:
+        for read in waiting.pop().inputs.values():
+            if read.path not in known:
+                record = known[read.path] = store.readable_record(read.path)
+                if record is not None:
+                    waiting.append(record)
+    return known
+
+
+def lineage(store: ArtifactStore, entry: Entry) -> dict[str, Entry | None]:
+    """Return an artifact and what it was made from, by asset, for people; None for what is gone."""
+    known: dict[str, Entry | None] = {entry.record.asset: entry}
+    waiting = [entry]
+    while waiting:
+        for name, read in waiting.pop().record.inputs.items():
+            if name not in known:
+                record = store.readable_record(read.path)
+                known[name] = Entry(read.path, record) if record is not None else None
+                if record is not None:
+                    waiting.append(Entry(read.path, record))
+    return known
+
+
+def matching(found: Sequence[Entry], where: str | None) -> list[Entry]:
+    """Keep the entries that fulfil conditions such as ``learning_rate<0.1 and dataset=orders``.
+
+    Raises:
+        ParamsError: if a condition cannot be read or names nothing.
+    """
+    if not where:
+        return list(found)
+    known = {name for entry in found for name in entry.row}
+    problems, conditions = [], []
+    for text in _AND.split(where.strip()):
+        match = _CONDITION.match(text)
+        if match is None:
+            problems.append(f"a condition must be like learning_rate<0.1, but got {text!r}")
+            continue
+        name, sign, value = match.group(1).rpartition(".")[2], match.group(2), match.group(3)
+        if found and name not in known:
+            problems.append(f"'{name}' is nothing that runs have.{nearest(name, known)}")
+        elif _are_numbers(found, name) and not _is_number(value):
+            problems.append(f"'{name}' is a number, so it must be compared with one: {text!r}")
+        conditions.append((name, _COMPARISONS[sign], value))
+    if problems:
+        raise ParamsError(problems)
+    return [
+        entry
+        for entry in found
+        if all(_holds(entry.row.get(name), compare, value) for name, compare, value in conditions)
+    ]
+
+
+def by(found: Sequence[Entry], name: str | None) -> list[Entry]:
+    """Sort entries by a column; a leading minus turns the order round.
+
+    Raises:
+        ParamsError: if no entry has the column.
+    """
+    if not name:
+        return list(found)
+    column = name.removeprefix("-")
+    known = {key for entry in found for key in entry.row}
+    if found and column not in known:
+        raise ParamsError([f"'{column}' is nothing that runs have.{nearest(column, known)}"])
+    having = [entry for entry in found if entry.row.get(column) is not None]
+    lacking = [entry for entry in found if entry.row.get(column) is None]
+    having.sort(key=lambda entry: _ordered(entry.row[column]), reverse=name.startswith("-"))
+    return having + lacking
+
+
+def _ordered(value: Any) -> tuple[int, Any]:
+    """Return a key by which numbers come before text, whatever an old run had."""
+    return (0, value) if isinstance(value, int | float) else (1, str(value))
+
+
+def _are_numbers(found: Sequence[Entry], name: str) -> bool:
+    kinds = {type(entry.row.get(name)) for entry in found}
+    return bool(kinds) and kinds <= {int, float}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.strip("'\""))
+    except ValueError:
+        return False
+    return True
+
+
+def _holds(value: Any, compare: Callable[[Any, Any], bool], text: str) -> bool:
+    wanted = text.strip("'\"")
+    if value is None or isinstance(value, bool):
+        plain = str(value).lower()
+        if compare is operator.ne:
+            return plain != wanted.lower()
+        return compare is operator.eq and plain == wanted.lower()
+    if isinstance(value, int | float):
+        try:
+            return compare(value, float(wanted))
+        except ValueError:
+            return False
+    return compare(str(value), wanted)

@@ -1,0 +1,112 @@
+"""What a stage would do, and what it did, each with the reason in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from ml_pipeline.runs.stages import Stage
+from ml_pipeline.store.record import Record
+from ml_pipeline.store.slots import Slot
+
+Action: TypeAlias = Literal["compute", "reuse", "undecided"]
+PAST: Final[Mapping[Action, str]] = {
+    "compute": "computed",
+    "reuse": "reused",
+    "undecided": "undecided",
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a stage would do now.
+
+    Attributes:
+        stage: the stage.
+        slot: where its asset lives.
+        revision: fingerprint of its code and of all that it would read.
+        inputs: records of the upstream artifacts that it would read.
+        external: digest of the outside data that it would read.
+        reuse: the record to reuse, or None where it has to be computed.
+        reason: why, as a phrase.
+        reused_inputs: names of the inputs that another run made.
+        older_inputs: names of those among them that code and data as they are now would make
+            otherwise.
+    """
+
+    stage: Stage
+    slot: Slot
+    revision: str
+    inputs: dict[str, Record]
+    external: str | None
+    reuse: Record | None
+    reason: str
+    reused_inputs: tuple[str, ...] = ()
+    older_inputs: tuple[str, ...] = ()
+
+    @property
+    def action(self) -> Action:
+        """What the stage would do."""
+        return "compute" if self.reuse is None else "reuse"
+
+    @property
+    def because(self) -> str:
+        """Why, with what would be read of other runs."""
+        if self.reuse is not None or not self.reused_inputs:
+            return self.reason
+        reused = [self._reused(name, self.inputs[name]) for name in self.reused_inputs]
+        return f"{self.reason} ({', '.join(reused)})"
+
+    @property
+    def sentence(self) -> str:
+        """The decision in one line."""
+        return f"{self.stage.name}: {PAST[self.action]}: {self.because}"
+
+    def _reused(self, name: str, record: Record) -> str:
+        told = f"{name} reused from {record.run_id}"
+        if name in self.older_inputs:
+            told += f", revision {record.revision}, although its code or data have changed since"
+        return told
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """What a stage would do, as far as that can be told before what it reads is computed.
+
+    Attributes:
+        stage: the stage.
+        reason: why nothing is decided, as a phrase.
+        may_reuse: whether something is published that is right if its inputs come out the same.
+    """
+
+    stage: Stage
+    reason: str
+    may_reuse: bool
+
+    @property
+    def action(self) -> Action:
+        """What the stage would do."""
+        return "undecided" if self.may_reuse else "compute"
+
+    @property
+    def because(self) -> str:
+        """Why, and what it depends on."""
+        return (
+            f"{self.reason}; reused if that comes out as before" if self.may_reuse else self.reason
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage did.
+
+    Attributes:
+        slot: where the artifact is.
+        record: the artifact's record.
+        reused: whether another run made it.
+        reason: why it was computed or reused, and anything unusual about it.
+    """
+
+    slot: Slot
+    record: Record
+    reused: bool
+    reason: str = ""

@@ -1,0 +1,225 @@
+"""What became of many dates: how many are done, why others failed, and what the metrics came to."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any, Final
+
+from ml_pipeline import svg
+from ml_pipeline.store.record import Objective, Record
+
+_MOST_LISTED: Final = 5
+
+
+@dataclass(frozen=True)
+class DateOutcome:
+    """What became of one date.
+
+    Attributes:
+        as_of: the date.
+        reused: whether everything was published already.
+        metrics: of all its artifacts.
+        objective: what it is judged by, if by anything.
+        error: why it failed, or None.
+    """
+
+    as_of: date
+    reused: bool = False
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    objective: Objective | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One metric over the dates that have it.
+
+    Attributes:
+        sd: sample standard deviation; None for one date.
+        lowest: the smallest value and its date.
+        highest: the largest value and its date.
+        worst: whichever of the two is worse; None where nothing says which way is better.
+    """
+
+    mean: float
+    sd: float | None
+    lowest: tuple[date, float]
+    highest: tuple[date, float]
+    worst: tuple[date, float] | None
+
+
+@dataclass(frozen=True)
+class RangeReport:
+    """The dates of a run or backfill together.
+
+    Attributes:
+        outcomes: one for each date, in order.
+    """
+
+    outcomes: Sequence[DateOutcome]
+
+    @property
+    def done(self) -> list[DateOutcome]:
+        """The dates that are done."""
+        return [outcome for outcome in self.outcomes if outcome.error is None]
+
+    @property
+    def reused(self) -> int:
+        """How many dates had nothing left to compute."""
+        return sum(outcome.reused for outcome in self.done)
+
+    @cached_property
+    def failures(self) -> dict[str, list[date]]:
+        """The dates that failed, by reason."""
+        found: dict[str, list[date]] = {}
+        for outcome in self.outcomes:
+            if outcome.error is not None:
+                found.setdefault(outcome.error, []).append(outcome.as_of)
+        return found
+
+    @cached_property
+    def objective(self) -> Objective | None:
+        """What the dates are judged by, where that is one thing."""
+        found = {outcome.objective for outcome in self.done if outcome.objective is not None}
+        return found.pop() if len(found) == 1 else None
+
+    @cached_property
+    def figures(self) -> dict[str, Figures]:
+        """Every metric over the dates, that of the objective and its baseline first."""
+        names = dict.fromkeys(name for outcome in self.done for name in outcome.metrics)
+        return {name: self._of(name) for name in sorted(names, key=self._is_minor)}
+
+    @property
+    def sentence(self) -> str:
+        """The report in one line."""
+        failed = sum(len(days) for days in self.failures.values())
+        parts = [f"{len(self.done)} done ({self.reused} reused)"]
+        parts += [f"{failed} failed"] if failed else []
+        dates = "1 date" if len(self.outcomes) == 1 else f"{len(self.outcomes)} dates"
+        told = f"{dates}: {', '.join(parts)}"
+        if self.objective is None or self.objective.metric not in self.figures:
+            return told
+        metric = self.objective.metric
+        figures = self.figures[metric]
+        told += f"; {metric} mean {figures.mean:.4g}"
+        if figures.sd is not None:
+            told += f", sd {figures.sd:.4g}"
+        if figures.worst is not None:
+            told += f", worst {figures.worst[1]:.4g} on {figures.worst[0]}"
+        if (baseline := self.objective.baseline) in self.figures:
+            told += f" ({baseline} mean {self.figures[baseline].mean:.4g})"
+        return told
+
+    @property
+    def reasons(self) -> list[str]:
+        """A line for each reason why dates failed."""
+        return [f"{listed(days)} failed: {reason}" for reason, days in self.failures.items()]
+
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        """Return the metrics over the dates: names of columns, and rows."""
+        columns = ["metric", "mean", "sd", "lowest", "lowest on", "highest", "highest on"]
+        rows = [
+            [
+                name,
+                figures.mean,
+                "" if figures.sd is None else figures.sd,
+                *(
+                    part
+                    for day, value in (figures.lowest, figures.highest)
+                    for part in (value, day)
+                ),
+            ]
+            for name, figures in self.figures.items()
+        ]
+        return columns, rows
+
+    def document(self) -> dict[str, Any]:
+        """Return the report in JSON form."""
+        return {
+            "dates": len(self.outcomes),
+            "done": len(self.done),
+            "reused": self.reused,
+            "failed": len(self.outcomes) - len(self.done),
+            "failures": {
+                reason: [day.isoformat() for day in days] for reason, days in self.failures.items()
+            },
+            "metrics": {
+                name: {
+                    "mean": figures.mean,
+                    "sd": figures.sd,
+                    "lowest": _pair(figures.lowest),
+                    "highest": _pair(figures.highest),
+                    "worst": _pair(figures.worst),
+                }
+                for name, figures in self.figures.items()
+            },
+        }
+
+    def picture(self) -> str | None:
+        """Draw the metric of the objective and its baseline over the dates.
+
+        Returns:
+            An SVG, or None where fewer than two dates have the metric.
+        """
+        if self.objective is None:
+            return None
+        names = [(self.objective.baseline, svg.AMBER, "5 4"), (self.objective.metric, svg.BLUE, "")]
+        lines = [
+            svg.Line(name, [one.metrics.get(name) for one in self.outcomes], color, dash=dash)
+            for name, color, dash in names
+            if name is not None
+        ]
+        if sum(value is not None for value in lines[-1].values) < 2:
+            return None
+        return svg.over_days(self.sentence, [one.as_of for one in self.outcomes], lines)
+
+    def _of(self, name: str) -> Figures:
+        known = [(o.as_of, o.metrics[name]) for o in self.done if name in o.metrics]
+        values = [value for _, value in known]
+        mean = math.fsum(values) / len(values)
+        squares = math.fsum((value - mean) ** 2 for value in values)
+        lowest = min(known, key=lambda pair: pair[1])
+        highest = max(known, key=lambda pair: pair[1])
+        worst = None
+        if self.objective is not None and name in (self.objective.metric, self.objective.baseline):
+            worst = highest if self.objective.direction == "minimize" else lowest
+        sd = math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else None
+        return Figures(mean, sd, lowest, highest, worst)
+
+    def _is_minor(self, name: str) -> bool:
+        main = self.objective
+        return main is None or name not in (main.metric, main.baseline)
+
+
+def date_outcome(
+    as_of: date, made: Iterable[tuple[Record, bool]], error: str | None = None
+) -> DateOutcome:
+    """Return what became of a date.
+
+    Args:
+        as_of: the date.
+        made: the record of each artifact, and whether it was reused.
+        error: why the date failed, if it did.
+    """
+    found = list(made)
+    records = [record for record, _ in found]
+    return DateOutcome(
+        as_of,
+        reused=all(reused for _, reused in found),
+        metrics={name: value for record in records for name, value in record.metrics.items()},
+        objective=next((r.objective for r in reversed(records) if r.objective is not None), None),
+        error=error,
+    )
+
+
+def _pair(found: tuple[date, float] | None) -> dict[str, Any] | None:
+    return {"date": found[0].isoformat(), "value": found[1]} if found is not None else None
+
+
+def listed(things: Sequence[Any]) -> str:
+    """Return the first few of many things in one line, and how many more there are."""
+    shown = ", ".join(map(str, things[:_MOST_LISTED]))
+    more = len(things) - _MOST_LISTED
+    return shown + (f" and {more} more" if more > 0 else "")

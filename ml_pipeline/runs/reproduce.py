@@ -1,0 +1,101 @@
+"""Run something again from its record alone, and say whether the result agrees."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from ml_pipeline.errors import ArtifactMissing, ParamsError
+from ml_pipeline.params.layers import completed
+from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.runs.catalog import Entry, lineage
+from ml_pipeline.runs.provenance import PYTHON, version_of
+from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.record import Provenance, Record
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One asset made again.
+
+    Attributes:
+        asset: its name.
+        agrees: whether the bytes are the same; None where the original is gone.
+        changed: what is not as it was: code, source data, Python, packages.
+    """
+
+    asset: str
+    agrees: bool | None
+    changed: tuple[str, ...]
+
+
+def recorded_params(model: ParamModel, record: Record) -> ParamSet:
+    """Return the parameters that a record holds.
+
+    Raises:
+        ParamsError: if they are no longer valid for the pipeline as it is now.
+    """
+    try:
+        scope = {name: model.groups[name] for name in model.scope if name in record.params}
+        values = completed(model, record.params)
+        return ParamModel(**scope).validate(values, origins=record.origins)
+    except ParamsError as error:
+        raise ParamsError(
+            [
+                f"run {record.run_id} was made with parameters that are not valid any more",
+                *error.problems,
+            ]
+        ) from error
+
+
+def reproduce(
+    pipeline: Pipeline, store: ArtifactStore, entry: Entry, clean: ArtifactStore
+) -> Iterator[Comparison]:
+    """Make an artifact and all that it comes from again, in a store of its own.
+
+    Args:
+        pipeline: the pipeline as it is now.
+        store: where the original is.
+        entry: the original.
+        clean: an empty store.
+
+    Yields:
+        A comparison for each asset, in order of dependence.
+
+    Raises:
+        ArtifactMissing: if the asset is no stage of the pipeline any more.
+        ParamsError: if its parameters are no longer valid.
+    """
+    record = entry.record
+    if record.asset not in pipeline.stages:
+        raise ArtifactMissing(
+            f"'{record.asset}' must be an asset of the pipeline to be made again, but is not any"
+            f" more. Check out commit {record.provenance.git_commit or 'of that time'} first."
+        )
+    params = recorded_params(pipeline.params, record)
+    originals = lineage(store, entry)
+    around = _changed_around(record.provenance)
+    as_of: date | None = record.as_of
+    wanted = [stage.name for stage in pipeline.upstream_of(record.asset)]
+    for outcome in Materializer(pipeline, clean).run(params, as_of, wanted):
+        original = originals.get(outcome.record.asset)
+        if original is None:
+            yield Comparison(outcome.record.asset, None, ())
+            continue
+        changed = []
+        if original.record.code != outcome.record.code:
+            changed.append("code")
+        if original.record.external != outcome.record.external:
+            changed.append("source data")
+        agrees = original.record.content.digest == outcome.record.content.digest
+        yield Comparison(outcome.record.asset, agrees, (*changed, *around))
+
+
+def _changed_around(recorded: Provenance) -> tuple[str, ...]:
+    """Return the versions of Python and packages that are not what they were."""
+    versions = [(name, then, version_of(name)) for name, then in recorded.packages.items()]
+    # A record made outside Dagster may not say which Python it was.
+    if recorded.python:
+        versions.insert(0, ("python", recorded.python, PYTHON))
+    return tuple(f"{name} {then} -> {now or 'gone'}" for name, then, now in versions if now != then)

@@ -1,0 +1,441 @@
+"""Compute once: decide for a stage whether its result is already published, and if not, make it.
+
+A decision needs no data: the code's fingerprint, the content digests of the inputs and the digest
+of outside data give the revision, and one look into the store tells whether it is there. Inputs of
+what is reused are never loaded.
+"""
+
+import contextlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError, SourceError
+from ml_pipeline.params.group import RunOptions
+from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.decisions import Decision, Outcome, Undecided
+from ml_pipeline.runs.explain import why_computed, why_missing
+from ml_pipeline.runs.stages import Pipeline, Result, Stage
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.claims import claimed
+from ml_pipeline.store.recent import RecentValues
+from ml_pipeline.store.record import TAKEN, Content, Input, Provenance, Record, fingerprint
+from ml_pipeline.store.slots import Slot
+
+_CONFIRMED: Final = "confirmed.json"
+_MOST_REREADS: Final = 3
+_MOST_REPAIRS: Final = 3
+
+log = logging.getLogger(__name__)
+
+
+class Materializer:
+    """Makes the stages of a pipeline for one set of parameters and one date at a time."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        store: ArtifactStore,
+        provenance: Callable[[], Provenance] = Provenance,
+        explain: Callable[..., str] = why_computed,
+        recent: RecentValues | None = None,
+    ) -> None:
+        """Bring a pipeline and a store together.
+
+        Args:
+            pipeline: the stages.
+            store: where artifacts are looked up and published.
+            provenance: tells what to record about the surroundings; asked before a stage computes.
+            explain: says why something has to be computed; takes what `why_computed` takes.
+            recent: keeps values that are likely to be read again by this very process.
+        """
+        self.pipeline = pipeline
+        self.store = store
+        self.provenance = provenance
+        self.explain = explain
+        self.recent = recent
+
+    def run(
+        self,
+        params: ParamSet,
+        as_of: date | None,
+        selection: Iterable[str] | None = None,
+        known: Mapping[str, Record] | None = None,
+    ) -> Iterator[Outcome]:
+        """Make the selected stages in order of dependence, yielding each as it is done.
+
+        Args:
+            params: values of all parameters.
+            as_of: the date, or None for a pipeline without dates.
+            selection: names of the stages to make; all of them if omitted.
+            known: records of upstream stages that somebody has located already.
+
+        Raises:
+            ArtifactMissing: if something upstream was not selected and is not published.
+        """
+        known = dict(known or {})
+        made: set[str] = set()
+        older: set[str] = set()
+        point = _Point(self, params, as_of)
+        for stage in self.pipeline.selected(selection):
+            for name in stage.upstream:
+                if name not in known:
+                    upstream = self.pipeline.stage(name)
+                    known[name], is_current = self.located(upstream, params, as_of)
+                    older |= set() if is_current else {name}
+            outcome = point.make(self.decide(stage, params, as_of, known, made, older))
+            known[stage.name] = outcome.record
+            if not outcome.reused:
+                made.add(stage.name)
+            yield outcome
+
+    def plan(
+        self, params: ParamSet, as_of: date | None, selection: Iterable[str] | None = None
+    ) -> Iterator[Decision | Undecided]:
+        """Tell what `run` would do with each selected stage, computing nothing."""
+        known: dict[str, Record] = {}
+        older: set[str] = set()
+        stages = self.pipeline.selected(selection)
+        chosen = {stage.name for stage in stages}
+        for stage in stages:
+            waiting = [name for name in stage.upstream if name not in known]
+            for name in list(waiting):
+                if name not in chosen:
+                    upstream = self.pipeline.stage(name)
+                    known[name], is_current = self.located(upstream, params, as_of)
+                    older |= set() if is_current else {name}
+                    waiting.remove(name)
+            if waiting:
+                slot = stage.slot(params, as_of)
+                inputs = {name: known.get(name) for name in stage.upstream}
+                external = stage.external(params, as_of)
+                reason = self.explain(self.store, slot, stage.code, inputs, external)
+                may_reuse = not params.options.force and any(
+                    (record.code, record.external) == (stage.code, external)
+                    for record in self.store.revisions(slot)
+                )
+                yield Undecided(stage, reason, may_reuse)
+                continue
+            decision = self.decide(stage, params, as_of, known, older=older)
+            if decision.reuse is not None:
+                known[stage.name] = decision.reuse
+            yield decision
+
+    def decide(
+        self,
+        stage: Stage,
+        params: ParamSet,
+        as_of: date | None,
+        known: dict[str, Record],
+        made: Collection[str] = (),
+        older: Collection[str] = (),
+    ) -> Decision:
+        """Tell whether a stage's result is published already.
+
+        Args:
+            stage: the stage.
+            params: values of all parameters.
+            as_of: the date.
+            known: records of at least the stage's inputs.
+            made: names of stages that this very run has computed.
+            older: names of stages of which an older revision is known.
+        """
+        slot = stage.slot(params, as_of)
+        inputs = {name: known[name] for name in stage.upstream}
+        digests = {name: record.content.digest for name, record in inputs.items()}
+        external = stage.external(params, as_of)
+        revision = fingerprint(stage.code, digests, external)
+        record, reason = None, ""
+        try:
+            record = self.store.find(slot, revision)
+        except ArtifactDamaged as error:
+            reason = str(error)
+        if record is not None:
+            reason = self.stale(params.options, slot, record)
+            if reason:
+                record = None
+            else:
+                made_by = record.provenance.dagster_run_id or "a run outside Dagster"
+                reason = (
+                    f"run {slot.run_id} was made {record.started_at:%Y-%m-%d %H:%M} by {made_by}"
+                )
+        elif not reason:
+            reason = self.explain(self.store, slot, stage.code, inputs, external)
+        return Decision(
+            stage,
+            slot,
+            revision,
+            inputs,
+            external,
+            record,
+            reason,
+            reused_inputs=tuple(name for name in inputs if name not in made),
+            older_inputs=tuple(name for name in inputs if name in older),
+        )
+
+    def locate(self, stage: Stage, params: ParamSet, as_of: date | None) -> Record:
+        """Find the published artifact of a stage, as `located` does, for whoever takes any."""
+        return self.located(stage, params, as_of)[0]
+
+    def located(self, stage: Stage, params: ParamSet, as_of: date | None) -> tuple[Record, bool]:
+        """Find the published artifact of a stage, made by whichever run.
+
+        Returns:
+            The revision that code and data as they are now give, and True; where it has not been
+            made, the newest revision of the same parameters, and False.
+
+        Raises:
+            ArtifactMissing: if there is none, saying what there is and how to make it.
+        """
+        slot = stage.slot(params, as_of)
+        try:
+            digests = {
+                name: self.locate(self.pipeline.stage(name), params, as_of).content.digest
+                for name in stage.upstream
+            }
+            revision = fingerprint(stage.code, digests, stage.external(params, as_of))
+            current = self.store.find(slot, revision)
+        except (ArtifactMissing, ArtifactDamaged):
+            current = None
+        if current is not None:
+            return current, True
+        record = self.newest(slot)
+        log.warning(
+            "%s: code or data have changed since %s was made; using its revision %s all the same",
+            stage.name,
+            slot.run_id,
+            record.revision,
+        )
+        return record, False
+
+    def newest(self, slot: Slot) -> Record:
+        """Return the newest published revision in a slot.
+
+        Raises:
+            ArtifactMissing: if there is none, saying what there is and how to make it.
+        """
+        for record in self.store.revisions(slot):
+            return record
+        raise ArtifactMissing(why_missing(self.store, slot))
+
+    def confirm(self, slot: Slot, revision: str) -> None:
+        """Note that a published revision was computed again just now with the same result."""
+        note = {
+            "at": datetime.now(UTC).isoformat(),
+            "dagster_run_id": self.provenance().dagster_run_id,
+        }
+        path = f"{slot.revision(revision)}/{_CONFIRMED}"
+        self.store.overwrite(path, json.dumps(note).encode())
+
+    def stale(self, options: RunOptions, slot: Slot, record: Record) -> str:
+        """Return why the run's options forbid to reuse a record, or the empty string."""
+        if options.force:
+            return "asked for with force"
+        if options.max_age_days is None:
+            return ""
+        made = record.started_at + timedelta(seconds=record.duration_s)
+        noted = self.store.read(f"{slot.revision(record.revision)}/{_CONFIRMED}")
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            made = max(made, datetime.fromisoformat(json.loads(noted or b"")["at"]))
+        age = datetime.now(UTC) - made
+        if age <= timedelta(days=options.max_age_days):
+            return ""
+        return f"the published result is {age / timedelta(days=1):.1f} days old"
+
+
+def _refuse_metrics(stage: Stage, result: Result) -> None:
+    for name, number in result.metrics.items():
+        if name in TAKEN:
+            raise PipelineError(
+                f"Metric '{name}' of '{stage.name}' must have another name: runs have a column or"
+                " metadata of that name already."
+            )
+        if not math.isfinite(number):
+            raise PipelineError(
+                f"Metric '{name}' of '{stage.name}' must be a finite number, but is {number}."
+                " Leave it out where it is undefined."
+            )
+
+
+class _Point:
+    """One set of parameters at one date: computes stages, mending inputs where needed."""
+
+    def __init__(self, materializer: Materializer, params: ParamSet, as_of: date | None) -> None:
+        self.materializer = materializer
+        self.store = materializer.store
+        self.params = params
+        self.as_of = as_of
+        self.rereads = 0
+        self.mended: list[str] = []
+
+    def make(self, decision: Decision, is_repair: bool = False) -> Outcome:
+        """Reuse or compute.
+
+        Args:
+            decision: what to do.
+            is_repair: whether what another run has published counts only with the right digest.
+        """
+        while True:
+            outcome = self._made(decision, is_repair)
+            if outcome is not None:
+                return outcome
+            stage, inputs = decision.stage, decision.inputs
+            self.rereads += 1
+            if self.rereads > _MOST_REREADS:
+                raise SourceError(
+                    f"The outside data of '{stage.name}' must hold still while it is read, but"
+                    f" changed {self.rereads} times in a row. Run again when it is quiet."
+                )
+            log.warning("%s: the source changed while it was read; reading it again", stage.name)
+            made = set(inputs) - set(decision.reused_inputs)
+            decision = self.materializer.decide(
+                stage, self.params, self.as_of, inputs, made, decision.older_inputs
+            )
+
+    def _made(self, decision: Decision, is_repair: bool) -> Outcome | None:
+        """Reuse or compute; return None if the outside data changed while it was read."""
+        slot, revision = decision.slot, decision.revision
+        if decision.reuse is not None:
+            return Outcome(slot, decision.reuse, reused=True, reason=decision.sentence)
+
+        def is_published() -> bool:
+            try:
+                record = self.store.find(slot, revision)
+                if record is not None and is_repair:
+                    self.store.check(slot.revision(revision), record)
+            except ArtifactDamaged:
+                return False
+            return record is not None and not self.materializer.stale(
+                self.params.options, slot, record
+            )
+
+        with claimed(self.store, slot, revision, is_published) as ours:
+            if ours:
+                return self._compute(decision)
+        adopted = self.store.find(slot, revision)
+        if adopted is None:
+            return self._compute(decision)
+        reason = f"{slot.asset}: reused: another run computed it meanwhile"
+        return Outcome(slot, adopted, reused=True, reason=reason)
+
+    def _compute(self, decision: Decision) -> Outcome | None:
+        stage, slot, revision = decision.stage, decision.slot, decision.revision
+        # Before, because somebody may edit the code while it runs.
+        around = self.materializer.provenance()
+        started_at, start = datetime.now(UTC), time.perf_counter()
+        arguments = stage.signature.arguments(self.params, self.as_of)
+        for argument, name in stage.signature.inputs.items():
+            lazy = argument in stage.signature.lazy
+            arguments[argument] = self._input(name, decision.inputs[name], lazy)
+        value = stage.function(**arguments)
+        if stage.external(self.params, self.as_of) != decision.external:
+            return None
+        result = value if isinstance(value, Result) else Result(value)
+        _refuse_metrics(stage, result)
+
+        def describe(content: Content) -> Record:
+            return Record(
+                asset=stage.name,
+                run_id=slot.run_id,
+                revision=revision,
+                as_of=self.as_of,
+                identity=slot.identity,
+                params=self.params.values(stage.scope),
+                origins={
+                    name: origin
+                    for name, origin in self.params.origins.items()
+                    if name.partition(".")[0] in stage.scope
+                },
+                code=stage.code,
+                external=decision.external,
+                inputs={
+                    name: Input(
+                        run_id=record.run_id,
+                        revision=record.revision,
+                        digest=record.content.digest,
+                        path=self._slot(name).revision(record.revision),
+                    )
+                    for name, record in decision.inputs.items()
+                },
+                content=content,
+                started_at=started_at,
+                duration_s=round(time.perf_counter() - start, 6),
+                metrics=dict(result.metrics),
+                objective=stage.objective(self.params),
+                picture=result.picture,
+                provenance=around,
+            )
+
+        published = self.store.publish(slot, revision, result.value, describe)
+        if self.materializer.recent is not None and published.deterministic:
+            self.materializer.recent.keep(published.record.content, result.value, is_fresh=True)
+        reason = decision.sentence
+        if self.mended:
+            reason += f"; {', '.join(self.mended)} was damaged and has been computed again"
+            self.mended.clear()
+        if published.adopted and published.deterministic:
+            self.materializer.confirm(slot, revision)
+            reason += "; the bytes agree with those published before"
+        elif published.adopted:
+            reason += (
+                "; NOT DETERMINISTIC: the bytes differ from those published before, which stand"
+            )
+        return Outcome(slot, published.record, reused=False, reason=reason)
+
+    def _input(self, name: str, record: Record, lazy: bool) -> Any:
+        """Load an input; one whose bytes have been damaged is computed again.
+
+        Every stage gets a value of its own, so that none sees what another has done to it.
+        """
+        slot = self._slot(name)
+        for _ in range(_MOST_REPAIRS):
+            try:
+                return self._loaded(slot, record, lazy)
+            except ArtifactDamaged as error:
+                log.warning("%s Computing it again.", error)
+                record = self._repair(name, record)
+                self.mended.append(name)
+        return self.store.load(slot, record, lazy)
+
+    def _loaded(self, slot: Slot, record: Record, lazy: bool) -> Any:
+        recent = self.materializer.recent
+        if recent is None or lazy:
+            return self.store.load(slot, record, lazy)
+        value = recent.copy_of(record.content)
+        if value is None:
+            value = self.store.load(slot, record, lazy)
+            recent.keep(record.content, value, is_fresh=False)
+        return value
+
+    def _slot(self, name: str) -> Slot:
+        return self.materializer.pipeline.stage(name).slot(self.params, self.as_of)
+
+    def _repair(self, name: str, record: Record) -> Record:
+        """Compute a damaged artifact again from the inputs that it was made from.
+
+        Raises:
+            ArtifactDamaged: if its code or inputs have changed since, so that it cannot be.
+        """
+        stage, slot = self.materializer.pipeline.stage(name), self._slot(name)
+        known = {
+            upstream: self.materializer.locate(
+                self.materializer.pipeline.stage(upstream), self.params, self.as_of
+            )
+            for upstream in stage.upstream
+        }
+        decision = self.materializer.decide(stage, self.params, self.as_of, known)
+        if decision.revision == record.revision:
+            decision = replace(decision, reuse=None, reason="its bytes were damaged")
+        # Others that need the same input may be repairing it, too: one does, the others adopt.
+        made = self.make(decision, is_repair=True)
+        if made.record.content.digest != record.content.digest:
+            raise ArtifactDamaged(
+                f"{stage.name} {slot.run_id} was damaged, and computing it again gave other bytes"
+                " because code or data have changed. Run again to build on the new ones."
+            )
+        return made.record

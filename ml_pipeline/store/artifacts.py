@@ -1,0 +1,304 @@
+"""The store: how an artifact becomes visible, and how it is found and read again.
+
+Publishing puts the data first and the record last, each in one step that fails where the name is
+taken. So a crash leaves at most a file without a record, which no reader sees; and of two writers
+of one revision one wins and the other adopts what the first has published. Nothing is overwritten.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from blake3 import blake3
+from obstore.exceptions import AlreadyExistsError
+
+from ml_pipeline.errors import ArtifactDamaged, StoreUnreachable
+from ml_pipeline.store.formats import format_for, format_named
+from ml_pipeline.store.objects import Objects
+from ml_pipeline.store.record import Content, Record
+from ml_pipeline.store.slots import Slot, asset_directory
+
+RECORD: Final = "record.json"
+STAGING: Final = ".staging"
+CLAIMS: Final = ".claims"
+_LARGE: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Published:
+    """What publishing came to.
+
+    Attributes:
+        record: the record that stands in the store.
+        adopted: whether another writer had published the revision first.
+        deterministic: False where that writer's bytes differ from ours.
+    """
+
+    record: Record
+    adopted: bool = False
+    deterministic: bool = True
+
+
+class ArtifactStore(Objects):
+    """Artifacts and their records below one root."""
+
+    called = "store"
+    setting = "ML_PIPELINE_STORE"
+
+    def publish(
+        self, slot: Slot, revision: str, value: Any, describe: Callable[[Content], Record]
+    ) -> Published:
+        """Write a value and its record; adopt what is there where another writer was first.
+
+        Args:
+            slot: the artifact's place.
+            revision: its fingerprint.
+            value: what to keep.
+            describe: makes the record once size and digest of the bytes are known.
+
+        Raises:
+            PipelineError: if no format keeps the value.
+            StoreUnreachable: if the store cannot be written.
+        """
+        directory = slot.revision(revision)
+        kept_as = format_for(value, slot.asset)
+        with self._staged(kept_as.filename) as staged:
+            try:
+                kept_as.write(value, staged)
+            except OSError as error:
+                # A lazy frame reads while it is written, and may miss a file of its own.
+                if isinstance(error, FileNotFoundError) and staged.parent.is_dir():
+                    raise
+                raise self._unreachable("write to", error) from error
+            size, digest = staged.stat().st_size, digest_of_file(staged)
+            file = self._put_file(directory, kept_as.filename, staged, digest)
+        content = Content(
+            file=file, format=kept_as.name, bytes=size, digest=digest, shape=kept_as.describe(value)
+        )
+        record = describe(content)
+        if self.put_if_absent(f"{directory}/{RECORD}", record.to_json()):
+            return Published(record)
+        try:
+            standing = self.read_record(directory)
+            if standing is None:
+                raise StoreUnreachable(
+                    f"{self.address(directory)} was published by another run and removed again"
+                    " while this one published. Run again."
+                )
+            self._refuse_other(slot, directory, standing)
+            self.check(directory, standing)
+        except ArtifactDamaged:
+            self.discard(slot, revision)
+            return self.publish(slot, revision, value, describe)
+        return Published(standing, True, standing.content.digest == digest)
+
+    def find(self, slot: Slot, revision: str) -> Record | None:
+        """Return the record of a revision if it is published and its bytes are there.
+
+        The whole identity is compared, not its hash alone, and the size of the bytes.
+
+        Raises:
+            ArtifactDamaged: if the record cannot be read, belongs to other parameters, or its
+                bytes are gone or of another size.
+            StoreUnreachable: if the store cannot be read.
+        """
+        directory = slot.revision(revision)
+        record = self.read_record(directory)
+        if record is None:
+            return None
+        self._refuse_other(slot, directory, record)
+        size = self._size(f"{directory}/{record.content.file}")
+        if size != record.content.bytes:
+            found = "it is missing" if size is None else f"it has {size}"
+            raise ArtifactDamaged(
+                f"{self.address(directory)}/{record.content.file} must have"
+                f" {record.content.bytes} bytes, but {found}. It is not used."
+            )
+        return record
+
+    def read_record(self, directory: str) -> Record | None:
+        """Return the record in a directory, or None where there is none.
+
+        Raises:
+            ArtifactDamaged: if it cannot be read as a record.
+        """
+        path = f"{directory}/{RECORD}"
+        data = self.read(path)
+        return None if data is None else Record.from_json(data, self.address(path))
+
+    def readable_record(self, directory: str) -> Record | None:
+        """Return the record in a directory, or None where there is none that can be read."""
+        with contextlib.suppress(ArtifactDamaged):
+            return self.read_record(directory)
+        return None
+
+    def load(self, slot: Slot, record: Record, lazy: bool = False) -> Any:
+        """Read an artifact, checking its digest.
+
+        Args:
+            slot: the artifact's place.
+            record: the revision wanted.
+            lazy: whether to return a deferred form where the format has one.
+
+        Raises:
+            ArtifactDamaged: if the bytes are not those that were published.
+        """
+        path = f"{slot.revision(record.revision)}/{record.content.file}"
+        kept_as = format_named(record.content.format)
+        if self.directory is None:
+            data = self.read(path)
+            self._check(path, record, None if data is None else digest_of_bytes(data))
+            return kept_as.read(data or b"", lazy)
+        # The digest comes first: what a parser makes of damaged bytes may end the whole process.
+        self._check(path, record, self._digest(path))
+        try:
+            return kept_as.read(self.directory / path, lazy)
+        except FileNotFoundError:
+            return self._check(path, record, None)
+
+    def check(self, directory: str, record: Record) -> None:
+        """Check an artifact's bytes against its record.
+
+        Raises:
+            ArtifactDamaged: if they are missing or not those that were published.
+        """
+        path = f"{directory}/{record.content.file}"
+        self._check(path, record, self._digest(path))
+
+    def directories(self, asset: str) -> Iterator[str]:
+        """Yield the directory of every published revision of an asset."""
+        for entry in self.entries(asset_directory(asset)):
+            directory, _, file = entry["path"].rpartition("/")
+            if file == RECORD:
+                yield directory
+
+    def newest_directories(self, below: str, most: int) -> list[str]:
+        """Return the directories of revisions below one, those written last first.
+
+        Args:
+            below: the directory to look in.
+            most: how many objects to look at; what comes after is left out.
+        """
+        records = [
+            entry
+            for entry in itertools.islice(self.entries(below), most)
+            if entry["path"].endswith(f"/{RECORD}")
+        ]
+        records.sort(key=lambda entry: entry["last_modified"], reverse=True)
+        return [entry["path"].rpartition("/")[0] for entry in records]
+
+    def revisions(self, slot: Slot) -> list[Record]:
+        """Return the readable published revisions of a slot, newest first."""
+        read = (self.readable_record(f"{slot.path}/{name}") for name in self.children(slot.path))
+        found = [record for record in read if record and record.identity == slot.identity]
+        return sorted(found, key=lambda record: record.started_at, reverse=True)
+
+    def discard(self, slot: Slot, revision: str) -> None:
+        """Take a damaged revision out of the store: its record first, so that nobody trusts it.
+
+        Raises:
+            StoreUnreachable: if the store cannot be written.
+        """
+        directory = slot.revision(revision)
+        names = [entry["path"] for entry in self.entries(directory)]
+        for path in sorted(names, key=lambda name: not name.endswith(f"/{RECORD}")):
+            self.remove(path)
+
+    def _refuse_other(self, slot: Slot, directory: str, record: Record) -> None:
+        if record.identity != slot.identity:
+            raise ArtifactDamaged(
+                f"{self.address(directory)} must hold the artifact of {slot.identity}, but its"
+                f" record says {record.identity}. It is not used."
+            )
+
+    def _put_file(self, directory: str, filename: str, staged: Path, digest: str) -> str:
+        """Put a staged file in place and return the name that it got.
+
+        Where the name is taken by other bytes, a writer of this revision has died, or is at work
+        and not deterministic: either way those bytes are not ours to replace.
+        """
+        stem, dot, suffix = filename.partition(".")
+        for name in (filename, f"{stem}-{digest}{dot}{suffix}"):
+            try:
+                self._put_if_absent(f"{directory}/{name}", staged)
+            except AlreadyExistsError:
+                if self._digest(f"{directory}/{name}") == digest:
+                    return name
+            else:
+                return name
+        raise StoreUnreachable(
+            f"{self.address(directory)} holds a file that is named for its content but has other"
+            " content. Remove the directory and run again."
+        )
+
+    def _put_if_absent(self, path: str, staged: Path) -> None:
+        with self._reaching("write to"):
+            if self.directory is None:
+                self._objects.put(path, staged, mode="create")
+                return
+            target = self.directory / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(staged, target)
+            except FileExistsError as error:
+                raise AlreadyExistsError(str(error)) from error
+
+    @contextlib.contextmanager
+    def _staged(self, filename: str) -> Iterator[Path]:
+        """Give a path for a file in the making, on the root's own disk where it is local."""
+        with self._reaching("write to"):
+            if self.directory is None:
+                staging = Path(tempfile.mkdtemp(prefix="ml_pipeline-"))
+            else:
+                staging = self.directory / STAGING / uuid.uuid4().hex
+                staging.mkdir(parents=True)
+        try:
+            yield staging / filename
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _size(self, path: str) -> int | None:
+        try:
+            with self._reaching("read"):
+                return int(self._objects.head(path)["size"])
+        except FileNotFoundError:
+            return None
+
+    def _digest(self, path: str) -> str | None:
+        if self.directory is None:
+            data = self.read(path)
+            return None if data is None else digest_of_bytes(data)
+        try:
+            with self._reaching("read"):
+                return digest_of_file(self.directory / path)
+        except FileNotFoundError:
+            return None
+
+    def _check(self, path: str, record: Record, digest: str | None) -> None:
+        if digest is None:
+            raise ArtifactDamaged(
+                f"{self.address(path)} must be there, since its record is, but is missing."
+            )
+        if digest != record.content.digest:
+            raise ArtifactDamaged(
+                f"{self.address(path)} must have the digest {record.content.digest}, but has"
+                f" {digest}: the bytes have changed since they were published. It is not used."
+            )
+
+
+def digest_of_bytes(data: bytes) -> str:
+    """Return the BLAKE3 of bytes, 32 hexadecimal digits."""
+    return blake3(data).hexdigest(length=16)
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the BLAKE3 of a file, 32 hexadecimal digits."""
+    threads = blake3.AUTO if path.stat().st_size > _LARGE else 1
+    return blake3(max_threads=threads).update_mmap(path).hexdigest(length=16)

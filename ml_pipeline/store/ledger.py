@@ -1,0 +1,152 @@
+"""The ledger of promotions: which run each environment has, and which it had before.
+
+An entry is added and never changed, under a number that nobody else can take; the last one counts.
+Going back to an earlier run is one more entry.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any, Final, Self
+
+import pydantic
+
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing
+from ml_pipeline.store.objects import Objects
+
+_FOLDER: Final = ".promotions"
+
+
+class Promotion(pydantic.BaseModel):
+    """One entry of the ledger.
+
+    Attributes:
+        environment: what the run was promoted to.
+        number: of the entry, from 1 on, for each environment.
+        asset: name of the promoted artifact's asset.
+        run_id: its run id.
+        revision: its revision.
+        path: its directory below the store's root.
+        artifacts: digests of its bytes and of those of all that it was made from, by directory.
+        as_of: its date, if it has one.
+        metrics: how good it was.
+        at: when it was promoted, UTC.
+        note: what was said about it.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    environment: str
+    number: int
+    asset: str
+    run_id: str
+    revision: str
+    path: str
+    artifacts: dict[str, str]
+    as_of: date | None
+    metrics: dict[str, float] = {}
+    at: datetime
+    note: str = ""
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> Self:
+        """Read an entry.
+
+        Raises:
+            ArtifactDamaged: if the bytes are none.
+        """
+        try:
+            return cls.model_validate_json(data)
+        except pydantic.ValidationError as error:
+            raise ArtifactDamaged(
+                f"{where} must be an entry of the ledger of promotions, but cannot be read as one:"
+                f" {error.errors(include_url=False)[0]['msg']}. Nothing is promoted or removed"
+                " until it is put right or taken away."
+            ) from error
+
+
+def history(store: Objects) -> list[Promotion]:
+    """Return all entries, those of an environment in the order in which they were made.
+
+    Raises:
+        ArtifactDamaged: if an entry cannot be read.
+    """
+    found = []
+    for path in names(store):
+        if (data := store.read(path)) is not None:
+            found.append(Promotion.from_json(data, store.address(path)))
+    return sorted(found, key=lambda one: (one.environment, one.number))
+
+
+def current(store: Objects) -> dict[str, Promotion]:
+    """Return what each environment has now.
+
+    Raises:
+        ArtifactDamaged: if an entry cannot be read.
+    """
+    return last_of(history(store))
+
+
+def last_of(entries: Iterable[Promotion]) -> dict[str, Promotion]:
+    """Return the last entry of each environment.
+
+    Args:
+        entries: those of an environment in the order in which they were made.
+    """
+    return {entry.environment: entry for entry in entries}
+
+
+def kept(store: Objects, with_former: bool) -> set[str]:
+    """Return the directories of all that environments have, with what it was made from.
+
+    Args:
+        store: where the ledger is.
+        with_former: whether what they had before counts as well.
+
+    Raises:
+        ArtifactDamaged: if an entry cannot be read.
+    """
+    entries = history(store) if with_former else current(store).values()
+    return {path for entry in entries for path in entry.artifacts}
+
+
+def names(store: Objects) -> list[str]:
+    """Return the names of all entries: others mean that something was promoted meanwhile."""
+    return sorted(entry["path"] for entry in store.entries(_FOLDER))
+
+
+def promoted_to(store: Objects, environment: str) -> Promotion:
+    """Return what an environment has now.
+
+    Raises:
+        ArtifactMissing: if nothing was ever promoted to it.
+        ArtifactDamaged: if an entry cannot be read.
+    """
+    known = current(store)
+    if environment not in known:
+        raise ArtifactMissing(
+            f"A run must have been promoted to '{environment}', but there is none"
+            f" (promoted to: {', '.join(known) or 'nothing'})."
+            f" `ml-pipeline promote RUN_ID --to {environment}` does that."
+        )
+    return known[environment]
+
+
+def add(store: Objects, environment: str, **about: Any) -> Promotion:
+    """Add an entry after those there are, and return it.
+
+    Args:
+        store: where the ledger is.
+        environment: what a run is promoted to.
+        about: all else that an entry has but its number.
+
+    Raises:
+        ArtifactDamaged: if an entry cannot be read.
+        StoreUnreachable: if the store cannot be written.
+    """
+    while True:
+        before = current(store).get(environment)
+        number = before.number + 1 if before is not None else 1
+        entry = Promotion(environment=environment, number=number, **about)
+        path = f"{_FOLDER}/{environment}/{number:06}.json"
+        if store.put_if_absent(path, entry.model_dump_json(indent=2).encode() + b"\n"):
+            return entry

@@ -1,0 +1,152 @@
+"""The record beside an artifact: everything needed to find, explain and repeat it.
+
+No record, no artifact: it is written last, so whoever can read one can read what it describes.
+Nothing in it names a host, a user or a directory.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final, Literal, Self
+
+import pydantic
+
+from ml_pipeline.errors import ArtifactDamaged
+from ml_pipeline.params.identity import digest_of
+
+TAKEN: Final = frozenset(
+    {
+        *("as_of", "asset", "bytes", "digest", "duration_s", "made_at", "made_by", "origins"),
+        *("path", "picture", "reason", "reused", "revision", "run_id"),
+    }
+)
+"""Names that no metric can have: materializations and lists of runs show other things by them."""
+
+
+class _Frozen(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+class Input(_Frozen):
+    """An upstream artifact that a computation read.
+
+    Attributes:
+        path: its directory below the store's root.
+    """
+
+    run_id: str
+    revision: str
+    digest: str
+    path: str
+
+
+class Content(_Frozen):
+    """The bytes of an artifact.
+
+    Attributes:
+        file: name of the file beside the record.
+        format: name of the `Format` that wrote it.
+        bytes: size of the file.
+        digest: BLAKE3 of the file, 32 hexadecimal digits.
+        shape: rows and columns where the value has them.
+    """
+
+    file: str
+    format: str
+    bytes: int
+    digest: str
+    shape: dict[str, int] = {}
+
+
+class Provenance(_Frozen):
+    """What surrounded a computation; never part of any identity."""
+
+    dagster_run_id: str | None = None
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    python: str = ""
+    packages: dict[str, str] = {}
+
+
+class Objective(_Frozen):
+    """What results of one kind are compared by.
+
+    Attributes:
+        metric: name of the metric.
+        direction: which way is better.
+        baseline: name of the metric that holds the same measure for a naive baseline, if any.
+    """
+
+    metric: str
+    direction: Literal["minimize", "maximize"]
+    baseline: str | None = None
+
+
+class Record(_Frozen):
+    """One published revision of one artifact.
+
+    Attributes:
+        identity: the document whose hash is `run_id`.
+        params: all values of the scope, those that are not identity included.
+        origins: where each value that is not a default came from, by dotted name.
+        code: fingerprint of the code, or the declared version.
+        external: digest of outside data that was read, if any.
+        inputs: upstream artifacts by stage name.
+        started_at: when the computation began, UTC.
+        duration_s: how long computing and writing took, in seconds.
+        metrics: numbers that tell how good the result is.
+        objective: what the result is compared by with others of its kind, if it is judged.
+        picture: an SVG that shows the result, if the stage drew one.
+    """
+
+    asset: str
+    run_id: str
+    revision: str
+    as_of: date | None
+    identity: dict[str, Any]
+    params: dict[str, dict[str, Any]]
+    origins: dict[str, str] = {}
+    code: str
+    external: str | None = None
+    inputs: dict[str, Input] = {}
+    content: Content
+    started_at: datetime
+    duration_s: float
+    metrics: dict[str, float] = {}
+    objective: Objective | None = None
+    picture: str | None = None
+    provenance: Provenance = Provenance()
+
+    def to_json(self) -> bytes:
+        """Return the record as indented JSON."""
+        return self.model_dump_json(indent=2).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> Self:
+        """Read a record.
+
+        Args:
+            data: the bytes of the record.
+            where: its path, for the error.
+
+        Raises:
+            ArtifactDamaged: if the bytes are no record.
+        """
+        try:
+            return cls.model_validate_json(data)
+        except pydantic.ValidationError as error:
+            raise ArtifactDamaged(
+                f"{where} must be a record, but cannot be read as one:"
+                f" {error.errors(include_url=False)[0]['msg']}. The artifact beside it is not used."
+            ) from error
+
+
+def fingerprint(code: str, inputs: Mapping[str, str], external: str | None) -> str:
+    """Return the revision that code and data make of a run id: 16 hexadecimal digits.
+
+    Args:
+        code: code fingerprint or declared version of the stage.
+        inputs: content digest of each input, by stage name. Content, not revision: an upstream
+            that was computed again with the same result disturbs nothing.
+        external: digest of the outside data that the stage reads.
+    """
+    return digest_of({"code": code, "inputs": dict(inputs), "external": external})

@@ -1,0 +1,82 @@
+"""Where artifacts live: the directory that an asset has for given parameters.
+
+    {asset}/dataset=orders/as_of=1998-05-31/model_version=v1/run=<run id>/rev=<fingerprint>
+
+The run id alone is the key. The labels before it are for people, and for engines that read Hive
+directories; every one is percent-encoded, so no value can leave its directory.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from urllib.parse import quote
+
+from ml_pipeline.params.identity import digest_of, document
+from ml_pipeline.params.model import ParamSet
+
+_LONGEST_LABEL: Final = 120
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of one asset at one point in parameter space, before any revision.
+
+    Attributes:
+        asset: name of the asset.
+        as_of: the partition, or None.
+        identity: the document whose hash is `run_id`.
+        run_id: identity of the point.
+        path: directory below the store's root.
+    """
+
+    asset: str
+    as_of: date | None
+    identity: dict[str, Any]
+    run_id: str
+    path: str
+
+    def revision(self, fingerprint: str) -> str:
+        """Return the directory of one revision."""
+        return f"{self.path}/rev={fingerprint}"
+
+
+def slot_for(asset: str, params: ParamSet, scope: Sequence[str], as_of: date | None) -> Slot:
+    """Return where an asset lives.
+
+    Args:
+        asset: name of the asset.
+        params: values of all parameters.
+        scope: the groups that the asset depends on.
+        as_of: the partition, or None.
+    """
+    identity = document(params.identity_values(scope), as_of)
+    key = digest_of(identity)
+    parts = [asset_directory(asset)]
+    if as_of is None:
+        parts += [_label(name, value) for _, name, value in params.labels(scope)]
+    else:
+        first = next(iter(params.identity_values(scope)), None)
+        labels = list(params.labels(scope))
+        parts += [_label(name, value) for group, name, value in labels if group == first]
+        parts.append(_label("as_of", as_of.isoformat()))
+        parts += [_label(name, value) for group, name, value in labels if group != first]
+    parts.append(f"run={key}")
+    return Slot(asset, as_of, identity, key, "/".join(parts))
+
+
+def asset_directory(asset: str) -> str:
+    """Return the directory of an asset below the root; slashes in its name are levels."""
+    return "/".join(_encoded(part) for part in asset.split("/"))
+
+
+def _label(name: str, value: Any) -> str:
+    text = _encoded(str(value))
+    if len(text) > _LONGEST_LABEL:
+        text = f"{text[:_LONGEST_LABEL].rstrip('%')}~{digest_of(str(value))}"
+    return f"{_encoded(name)}={text}"
+
+
+def _encoded(text: str) -> str:
+    encoded = quote(text, safe="")
+    return encoded if encoded.strip(".") else encoded.replace(".", "%2E")

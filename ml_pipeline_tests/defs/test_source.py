@@ -1,0 +1,204 @@
+"""What a run believes of its source: digests that are remembered, and changes while it reads."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from obstore.store import from_url
+
+from ml_pipeline.defs import source
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.errors import SourceError
+from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.model import ParamModel
+from ml_pipeline.pipeline.sources import change_stamp
+from ml_pipeline.runs.decisions import Outcome
+from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline_tests.toys.s3_server import serving_s3
+
+DAY = date(1998, 5, 31)
+
+
+def orders(amount: int) -> bytes:
+    return f"customer_id,ordered_at,amount\na,{DAY},{amount}\n".encode()
+
+
+@dataclass
+class Shop:
+    """Orders on a web server, which can be changed."""
+
+    url: str
+    held: bytes
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.answer()
+
+        def do_GET(self) -> None:
+            self.wfile.write(self.answer())
+
+        def answer(self) -> bytes:
+            first, last = 0, len(shop.held) - 1
+            if wanted := self.headers.get("Range", "").removeprefix("bytes="):
+                first, last = (int(place) for place in wanted.split("-"))
+            part = shop.held[first : last + 1]
+            self.send_response(206 if wanted else 200)
+            self.send_header("Content-Length", str(len(part)))
+            self.send_header("Accept-Ranges", "bytes")
+            end = first + len(part) - 1
+            self.send_header("Content-Range", f"bytes {first}-{end}/{len(shop.held)}")
+            self.end_headers()
+            return part
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        shop = Shop(f"http://127.0.0.1:{server.server_port}/orders.csv", orders(30))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield shop
+        server.shutdown()
+
+
+@pytest.fixture
+def materializer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Materializer]:
+    monkeypatch.setenv("ML_PIPELINE_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    yield Materializer(PIPELINE, ArtifactStore(str(tmp_path / "store")))
+    settings.cache_clear()
+
+
+def made(materializer: Materializer, location: str) -> tuple[Outcome, list[float]]:
+    params = PIPELINE.params.parse({"source": location})
+    (outcome,) = materializer.run(params, DAY, ["orders"])
+    return outcome, materializer.store.load(outcome.slot, outcome.record)["amount"].to_list()
+
+
+def test_source_without_a_stamp_that_changed_since_its_digest_is_published_under_the_new_one(
+    shop: Shop, materializer: Materializer
+) -> None:
+    before = source.day_digests(shop.url)
+    shop.held = orders(40)
+    assert source.day_digests(shop.url) == before
+    first, amounts = made(materializer, shop.url)
+    assert amounts == [40]
+    shop.held = orders(30)
+    source._remembered.clear()
+    second, amounts = made(materializer, shop.url)
+    assert (second.reused, amounts) == (False, [30])
+    assert second.record.revision != first.record.revision
+
+
+def test_source_without_a_stamp_is_not_read_again_to_be_reused(
+    shop: Shop, materializer: Materializer
+) -> None:
+    first, _ = made(materializer, shop.url)
+    shop.held = b"no orders at all"
+    again, amounts = made(materializer, shop.url)
+    assert (again.reused, amounts) == (True, [30])
+    assert again.record == first.record
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, str]]:
+    with serving_s3() as environment:
+        yield environment
+
+
+@pytest.fixture
+def bucket(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    return from_url("s3://bucket")
+
+
+@pytest.mark.parametrize("place", ["one.csv", "*.csv", "o*.csv"])
+def test_source_of_objects_is_stamped_by_their_tags(bucket: Any, place: str) -> None:
+    uri = f"s3://bucket/shop/{place}"
+    bucket.put("shop/one.csv", orders(30))
+    before, digests = change_stamp(uri), source.day_digests(uri)
+    assert before is not None
+    bucket.put("shop/one.csv", orders(30))
+    assert change_stamp(uri) == before
+    bucket.put("shop/one.csv", orders(40))
+    assert change_stamp(uri) != before
+    assert source.day_digests(uri) != digests
+
+
+def test_source_of_objects_with_more_or_fewer_of_them_has_another_stamp(bucket: Any) -> None:
+    bucket.put("more/one.csv", orders(1))
+    before = change_stamp("s3://bucket/more/*.csv")
+    bucket.put("more/two.csv", orders(2))
+    assert change_stamp("s3://bucket/more/*.csv") not in (None, before)
+    bucket.delete("more/two.csv")
+    assert change_stamp("s3://bucket/more/*.csv") == before
+    bucket.delete("more/one.csv")
+    assert change_stamp("s3://bucket/more/*.csv") is None
+    assert change_stamp("s3://bucket/more/one.csv") is None
+
+
+def test_source_of_objects_is_read_once_while_it_holds_still(
+    bucket: Any, materializer: Materializer
+) -> None:
+    bucket.put("still/orders.csv", orders(30))
+    uri = "s3://bucket/still/orders.csv"
+    first, amounts = made(materializer, uri)
+    (remembered,) = (settings().home / "cache").iterdir()
+    read_at = remembered.stat().st_mtime_ns
+    source._remembered.clear()
+    again, _ = made(materializer, uri)
+    assert (again.reused, amounts, remembered.stat().st_mtime_ns) == (True, [30], read_at)
+    bucket.put("still/orders.csv", orders(40))
+    other, amounts = made(materializer, uri)
+    assert (other.reused, amounts) == (False, [40])
+    assert other.record.revision != first.record.revision
+
+
+class Numbers(ParamGroup):
+    number: int = 0
+
+
+def flipping(*told: str) -> tuple[Pipeline, list[str]]:
+    """Return a pipeline whose source is asked in turn, and the answers that it has given."""
+    pipeline = Pipeline("flipping", ParamModel(numbers=Numbers))
+    given: list[str] = []
+
+    def digest() -> str:
+        given.append(told[min(len(given), len(told) - 1)])
+        return given[-1]
+
+    def table(numbers: Numbers) -> dict[str, int]:
+        return {"read": len(given)}
+
+    pipeline.asset(reads=digest, code_version="1")(table)
+    return pipeline, given
+
+
+def test_source_that_changes_there_and_back_while_it_is_read_does_not_hang(tmp_path: Path) -> None:
+    # The second decision is about the revision that the first one had claimed.
+    pipeline, given = flipping("a", "b", "a", "a")
+    store = ArtifactStore(str(tmp_path))
+    (outcome,) = Materializer(pipeline, store).run(pipeline.params.defaults, None)
+    assert not outcome.reused
+    assert outcome.record.external == "a"
+    assert given == ["a", "b", "a", "a"]
+    assert list(store.entries(".claims")) == []
+
+
+def test_source_that_never_holds_still_is_refused(tmp_path: Path) -> None:
+    pipeline, _ = flipping(*"abcdefghijkl")
+    store = ArtifactStore(str(tmp_path))
+    with pytest.raises(SourceError, match="must hold still while it is read, but changed 4 times"):
+        list(Materializer(pipeline, store).run(pipeline.params.defaults, None))
+    assert list(store.entries("table")) == []

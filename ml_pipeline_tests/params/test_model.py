@@ -1,0 +1,626 @@
+import datetime
+import enum
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import pydantic
+import pytest
+from dagster import DagsterInvalidInvocationError
+from pydantic import Field
+
+from ml_pipeline.errors import ParamsError, PipelineError
+from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.identity import run_id
+from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
+
+FOOTER = (
+    "\nNothing was launched. `ml-pipeline params` lists every parameter with its type and bounds."
+)
+
+
+class Color(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Data(ParamGroup):
+    dataset: Literal["orders", "customers"] = Field(default="orders", json_schema_extra=PATH_LABEL)
+    source: str = Field(default="sample", min_length=1, max_length=12)
+    first_day: datetime.date = datetime.date(1997, 1, 1)
+
+
+class Features(ParamGroup):
+    follows = ("data",)
+
+    lookback_days: int = Field(default=28, ge=7, le=365)
+    horizon_days: int | None = Field(default=None, ge=1)
+
+    def resolved(self, others: Mapping[str, ParamGroup]) -> Self:
+        if self.horizon_days is not None:
+            return self
+        natural = {"orders": 1, "customers": 30}
+        return self.model_copy(update={"horizon_days": natural[others["data"].dataset]})
+
+
+class Training(ParamGroup):
+    learning_rate: float = Field(default=0.1, gt=0, le=1)
+    max_depth: int = Field(default=3, ge=1, le=32)
+    regularization: float = Field(default=1.0, ge=0, lt=10)
+    shuffle: bool = False
+    color: Color = Color.RED
+    weights: list[float] = Field(default=[1.0])
+    limits: dict[str, int] = Field(default={})
+    note: str | None = None
+    model_version: str = Field(default="v1", pattern=r"^[a-z0-9.]+$", json_schema_extra=PATH_LABEL)
+    workers: int = Field(default=1, ge=1, json_schema_extra=NOT_IDENTITY)
+
+    @pydantic.field_validator("note")
+    @classmethod
+    def _note_is_short(cls, note: str | None) -> str | None:
+        if note is not None and len(note) > 5:
+            raise ValueError("must be short")
+        return note
+
+
+SCOPE = ("data", "features", "training")
+
+
+@pytest.fixture
+def model() -> ParamModel:
+    return ParamModel(data=Data, features=Features, training=Training)
+
+
+def refusal(model: ParamModel, values: dict[str, Any]) -> str:
+    with pytest.raises(ParamsError) as caught:
+        model.parse(values)
+    message = str(caught.value)
+    assert message.endswith(FOOTER)
+    return message.removesuffix(FOOTER)
+
+
+# One value
+
+
+RATE = "number > 0 and <= 1"
+DEPTH = "integer >= 1 and <= 32"
+PENALTY = "number >= 0 and < 10"
+SOURCE = "text of 1 to 12 characters"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule", "shown"),
+    [
+        ("learning_rate", 0, RATE, "0"),
+        ("learning_rate", 1.5, RATE, "1.5"),
+        ("learning_rate", "1.5", RATE, "'1.5'"),
+        ("learning_rate", "fast", RATE, "'fast'"),
+        ("learning_rate", "", RATE, "''"),
+        ("learning_rate", None, RATE, "None"),
+        ("learning_rate", "none", RATE, "'none'"),
+        ("learning_rate", [0.1], RATE, "[0.1]"),
+        ("learning_rate", True, RATE, "True"),
+        ("learning_rate", math.nan, RATE, "nan"),
+        ("learning_rate", "nan", RATE, "'nan'"),
+        ("regularization", math.inf, PENALTY, "inf"),
+        ("regularization", "-inf", PENALTY, "'-inf'"),
+        ("regularization", 10, PENALTY, "10"),
+        ("max_depth", 0, DEPTH, "0"),
+        ("max_depth", "33", DEPTH, "'33'"),
+        ("max_depth", 2.5, DEPTH, "2.5"),
+        ("max_depth", "2.5", DEPTH, "'2.5'"),
+        ("max_depth", False, DEPTH, "False"),
+        ("max_depth", math.nan, DEPTH, "nan"),
+        ("max_depth", 10**400, DEPTH, f"1{'0' * 39}... (399 characters)"),
+        ("horizon_days", 0, "integer >= 1 or none", "0"),
+        ("horizon_days", True, "integer >= 1 or none", "True"),
+        ("shuffle", "maybe", "true or false", "'maybe'"),
+        ("shuffle", 2, "true or false", "2"),
+        ("dataset", "order", "one of orders, customers", "'order'"),
+        ("dataset", True, "one of orders, customers", "True"),
+        ("color", "green", "one of red, blue", "'green'"),
+        ("source", "", SOURCE, "''"),
+        ("source", 7, SOURCE, "7"),
+        ("source", "\ud800", SOURCE, r"'\ud800'"),
+        ("source", "x" * 99, SOURCE, f"'{'x' * 39}... (99 characters)"),
+        ("model_version", "a b", "text matching ^[a-z0-9.]+$", "'a b'"),
+        ("model_version", "v1\n", "text matching ^[a-z0-9.]+$", r"'v1\n'"),
+        ("weights", "1,2", "list", "'1,2'"),
+        ("weights", "[1,", "list", "'[1,'"),
+        ("limits", {"a": "x"}, "mapping", "'x'"),
+        ("first_day", "soon", "date", "'soon'"),
+        ("workers", 0, "integer >= 1", "0"),
+    ],
+)
+def test_value_that_breaks_a_rule_is_refused_with_rule_and_value(
+    model: ParamModel, name: str, value: Any, rule: str, shown: str
+) -> None:
+    found = refusal(model, {name: value})
+    assert found == f"{model.find(name).dotted} must be {rule}, but got {shown}"
+
+
+def test_value_that_breaks_a_rule_of_its_own_is_refused_in_the_words_of_that_rule(
+    model: ParamModel,
+) -> None:
+    assert refusal(model, {"note": "lengthy"}) == "training.note must be short (got 'lengthy')"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("learning_rate", "1e-3", 0.001),
+        ("learning_rate", "1.0e-3", 0.001),
+        ("learning_rate", "0.30", 0.3),
+        ("learning_rate", "3e-1", 0.3),
+        ("learning_rate", ".3", 0.3),
+        ("learning_rate", "1", 1.0),
+        ("learning_rate", 1, 1.0),
+        ("max_depth", "7", 7),
+        ("max_depth", 7.0, 7),
+        ("horizon_days", "none", 1),
+        ("horizon_days", "None", 1),
+        ("horizon_days", "null", 1),
+        ("horizon_days", "14", 14),
+        ("shuffle", "true", True),
+        ("shuffle", "no", False),
+        ("color", "blue", "blue"),
+        ("weights", "[1, 2.5]", [1.0, 2.5]),
+        ("weights", [1, 2], [1.0, 2.0]),
+        ("limits", '{"a": 3}', {"a": 3}),
+        ("note", "none", None),
+        ("note", "[x", "[x"),
+        ("first_day", "1998-02-03", "1998-02-03"),
+    ],
+)
+def test_text_form_of_a_value_is_read_as_the_value(
+    model: ParamModel, name: str, text: Any, value: Any
+) -> None:
+    group = model.find(name).group
+    found = model.parse({name: text}).values()[group][name]
+    assert found == value
+    assert type(found) is type(value)
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("learning_rte", "learning_rate"),
+        ("training.learning_rte", "learning_rate"),
+        ("data.learning_rate", "training.learning_rate"),
+        ("trainig.learning_rate", "training.learning_rate"),
+        ("trainig.learning_rte", "learning_rate"),
+        ("lr", "learning_rate"),
+        ("MD", "max_depth"),
+    ],
+)
+def test_name_that_does_not_exist_is_refused_with_the_nearest(
+    model: ParamModel, name: str, meant: str
+) -> None:
+    assert refusal(model, {name: 1}) == f"'{name}' does not exist. Did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize("name", ["zzz", "", "."])
+def test_name_that_is_near_to_nothing_is_refused_without_a_guess(
+    model: ParamModel, name: str
+) -> None:
+    assert refusal(model, {name: 1}) == f"'{name}' does not exist"
+
+
+@pytest.mark.parametrize(
+    ("nested", "message"),
+    [
+        ({"trainig": {}}, "'trainig' is no parameter group. Did you mean 'training'?"),
+        ({"max_depth": 4}, "'max_depth' belongs in group 'training'"),
+        (
+            {"data": {"max_depth": 4}},
+            "'data.max_depth' does not exist. It belongs in group 'training'",
+        ),
+        (
+            {"training": {"max_deth": 4}},
+            "'training.max_deth' does not exist. Did you mean 'max_depth'?",
+        ),
+        (
+            {"training": {"datset": 4}},
+            "'training.datset' does not exist. Did you mean 'dataset'?",
+        ),
+        ({"training": [4]}, "training must be a mapping of parameters, but got [4]"),
+        ({"training": "fast"}, "training must be a mapping of parameters, but got 'fast'"),
+        ({"training": {1: 2}}, "'training.1' does not exist"),
+    ],
+)
+def test_nested_name_that_does_not_exist_is_refused_with_its_place(
+    model: ParamModel, nested: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ParamsError) as caught:
+        model.validate(nested)
+    assert str(caught.value) == message + FOOTER
+
+
+def test_group_name_that_is_not_text_is_refused(model: ParamModel) -> None:
+    with pytest.raises(ParamsError, match="is no parameter group"):
+        model.validate({1: {"max_depth": 4}})  # as read from a YAML file
+
+
+def test_field_named_self_is_refused(model: ParamModel) -> None:
+    with pytest.raises(ParamsError, match=r"'training.self' does not exist"):
+        model.validate({"training": {"self": 4}})
+
+
+def test_plain_and_dotted_name_give_the_same_set(model: ParamModel) -> None:
+    assert model.parse({"max_depth": "5"}) == model.parse({"training.max_depth": 5})
+    assert model.parse({"max_depth": "5"}) == model.validate({"training": {"max_depth": 5}})
+
+
+def test_plain_and_dotted_name_with_different_values_are_refused(model: ParamModel) -> None:
+    with pytest.raises(ParamsError, match="max_depth"):
+        model.parse({"max_depth": 5, "training.max_depth": 6})
+
+
+# Several problems
+
+
+def test_several_problems_of_different_kinds_are_reported_together(model: ParamModel) -> None:
+    found = refusal(
+        model,
+        {
+            "learning_rate": math.nan,
+            "max_depth": True,
+            "regularization": -1,
+            "lookback_days": "many",
+            "dataset": "order",
+            "data.shuffle": True,
+            "colour": "red",
+        },
+    )
+    assert found == (
+        "7 problems with the parameters:\n"
+        "  - 'data.shuffle' does not exist. Did you mean 'training.shuffle'?\n"
+        "  - 'colour' does not exist. Did you mean 'color'?\n"
+        "  - data.dataset must be one of orders, customers, but got 'order'\n"
+        "  - features.lookback_days must be integer >= 7 and <= 365, but got 'many'\n"
+        "  - training.learning_rate must be number > 0 and <= 1, but got nan\n"
+        "  - training.max_depth must be integer >= 1 and <= 32, but got True\n"
+        "  - training.regularization must be number >= 0 and < 10, but got -1"
+    )
+
+
+def test_several_problems_of_a_nested_form_are_all_kept_as_lines(model: ParamModel) -> None:
+    with pytest.raises(ParamsError) as caught:
+        model.validate(
+            {"trainig": {}, "data": {"max_depth": 1}, "training": {"max_depth": 0, "max_deth": 1}}
+        )
+    assert caught.value.problems == (
+        "'trainig' is no parameter group. Did you mean 'training'?",
+        "'data.max_depth' does not exist. It belongs in group 'training'.",
+        "'training.max_deth' does not exist. Did you mean 'max_depth'?",
+        "training.max_depth must be integer >= 1 and <= 32, but got 0",
+    )
+
+
+def test_required_parameter_without_value_is_named() -> None:
+    class Needed(ParamGroup):
+        target: str = Field(min_length=2, max_length=9)
+
+    with pytest.raises(ParamsError) as caught:
+        ParamModel(needed=Needed).validate({})
+    assert str(caught.value) == (
+        f"needed.target is required: give text of 2 to 9 characters{FOOTER}"
+    )
+
+
+def test_rule_over_several_fields_is_reported_in_its_own_words() -> None:
+    class Range(ParamGroup):
+        low: int = 1
+        high: int = 2
+
+        @pydantic.model_validator(mode="after")
+        def _in_order(self) -> Self:
+            if self.low > self.high:
+                got = f"(low={self.low}, high={self.high})"
+                raise ValueError(f"`low <= high` must hold, but got {got}")
+            return self
+
+    with pytest.raises(ParamsError) as caught:
+        ParamModel(range=Range).parse({"low": 3})
+    assert str(caught.value) == f"range: `low <= high` must hold, but got (low=3, high=2){FOOTER}"
+
+
+def test_union_field_with_one_wrong_value_is_one_problem() -> None:
+    class Depth(ParamGroup):
+        depth: int | Literal["auto"] = "auto"
+
+    with pytest.raises(ParamsError) as caught:
+        ParamModel(depth=Depth).parse({"depth": "aut"})
+    assert caught.value.problems == ("depth.depth must be integer or one of auto, but got 'aut'",)
+
+
+def test_multiple_of_shows_in_the_message() -> None:
+    class Batch(ParamGroup):
+        size: int = Field(default=8, multiple_of=8)
+
+    with pytest.raises(ParamsError, match="multiple of 8"):
+        ParamModel(batch=Batch).parse({"size": 9})
+
+
+def test_length_of_a_list_is_not_counted_in_characters() -> None:
+    class Some(ParamGroup):
+        columns: list[str] = Field(default=["a"], min_length=1)
+
+    with pytest.raises(ParamsError) as caught:
+        ParamModel(some=Some).parse({"columns": "[]"})
+    assert "character" not in caught.value.problems[0]
+
+
+def test_truth_value_inside_a_list_of_numbers_is_refused(model: ParamModel) -> None:
+    with pytest.raises(ParamsError, match=r"training\.weights"):
+        model.parse({"weights": [True]})
+
+
+# Groups and models
+
+
+def test_group_cannot_be_changed(model: ParamModel) -> None:
+    params = model.defaults
+    with pytest.raises(DagsterInvalidInvocationError, match="does not support item assignment"):
+        params.groups["training"].learning_rate = 0.5
+    with pytest.raises(AttributeError):
+        params.groups = {}
+    assert params.values()["training"]["learning_rate"] == 0.1
+
+
+def test_group_built_directly_checks_as_the_model_does() -> None:
+    with pytest.raises(pydantic.ValidationError, match="less than or equal to 1"):
+        Training(learning_rate=2)
+    with pytest.raises(pydantic.ValidationError, match="not a number"):
+        Training(max_depth=True)
+    with pytest.raises(pydantic.ValidationError, match="Extra inputs"):
+        Training(depth=1)
+
+
+def test_group_object_is_taken_as_its_values(model: ParamModel) -> None:
+    given = model.validate({"training": Training(max_depth=5)})
+    assert given == model.parse({"max_depth": 5})
+
+
+def test_field_name_in_two_groups_is_refused() -> None:
+    class First(ParamGroup):
+        seed: int = 0
+
+    class Second(ParamGroup):
+        seed: int = 0
+
+    with pytest.raises(PipelineError) as caught:
+        ParamModel(first=First, second=Second)
+    assert str(caught.value) == (
+        "Parameter groups do not fit together:\n"
+        "  'seed' is in groups 'first' and 'second': field names must be unique over all groups,"
+        " so rename one"
+    )
+
+
+def test_group_before_the_one_that_it_follows_is_refused() -> None:
+    with pytest.raises(PipelineError) as caught:
+        ParamModel(features=Features, data=Data)
+    assert str(caught.value) == (
+        "Parameter groups do not fit together:\n"
+        "  group 'features' follows 'data', which is not before it"
+    )
+
+
+def test_group_with_the_name_of_the_run_options_is_refused() -> None:
+    with pytest.raises(PipelineError) as caught:
+        ParamModel(run=Data)
+    assert str(caught.value) == (
+        "Parameter groups do not fit together:\n"
+        "  'run' is the name of the run's own options: choose another"
+    )
+
+
+def test_field_with_the_name_of_a_run_option_is_refused() -> None:
+    class Forceful(ParamGroup):
+        force: float = 1.0
+
+    with pytest.raises(PipelineError, match="'force' is in groups 'physics' and 'run'"):
+        ParamModel(physics=Forceful)
+
+
+def test_run_options_are_no_part_of_any_identity(model: ParamModel) -> None:
+    forced = model.parse({"force": "true", "run.max_age_days": "0.5"})
+    assert forced.options.force
+    assert forced.options.max_age_days == 0.5
+    assert "run" not in forced.values()
+    assert forced.identity_values([*SCOPE, "run"])["run"] == {}
+    assert forced.identity_values(SCOPE) == model.defaults.identity_values(SCOPE)
+    assert refusal(model, {"max_age_days": -1}) == (
+        "run.max_age_days must be number >= 0 and <= 36500 or none, but got -1"
+    )
+
+
+def group_with_text(name: str) -> type[ParamGroup]:
+    namespace = {"__annotations__": {name: str}, name: "x", "__module__": __name__}
+    return type("Group", (ParamGroup,), namespace)
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "db_passwd", "api_key", "apikey", "auth_token", "client_secret",
+             "credentials", "private_key"]
+)  # fmt: skip
+def test_plain_text_field_that_looks_like_a_secret_is_refused(name: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        ParamModel(login=group_with_text(name))
+    assert str(caught.value) == (
+        "Parameter groups do not fit together:\n"
+        f"  'login.{name}' looks like a secret, and parameters are recorded: take the name of an"
+        f" environment variable instead, as '{name}_env'"
+    )
+
+
+@pytest.mark.parametrize("name", ["password_env", "api_key_ref", "secret_name", "key_column"])
+def test_reference_to_a_secret_is_accepted(name: str) -> None:
+    assert ParamModel(login=group_with_text(name)).find(name).name == name
+
+
+def test_tokenizer_is_not_taken_for_a_secret() -> None:
+    assert ParamModel(text=group_with_text("tokenizer")).find("tokenizer").name == "tokenizer"
+
+
+def test_number_with_a_secret_looking_name_is_accepted() -> None:
+    class Text(ParamGroup):
+        max_tokens: int = 100
+
+    assert ParamModel(text=Text).find("max_tokens").group == "text"
+
+
+# Dependent defaults
+
+
+@pytest.mark.parametrize(("dataset", "natural"), [("orders", 1), ("customers", 30)])
+def test_dependent_default_equals_the_same_value_typed(
+    model: ParamModel, dataset: str, natural: int
+) -> None:
+    filled = model.parse({"dataset": dataset})
+    typed = model.parse({"dataset": dataset, "horizon_days": str(natural)})
+    assert filled == typed
+    assert filled.values()["features"]["horizon_days"] == natural
+    assert run_id(filled.identity_values(SCOPE), None) == run_id(typed.identity_values(SCOPE), None)
+
+
+def test_dependent_default_typed_otherwise_is_kept(model: ParamModel) -> None:
+    assert model.parse({"horizon_days": 7}).values()["features"]["horizon_days"] == 7
+
+
+def test_dependent_default_sees_only_the_groups_that_it_follows() -> None:
+    class Curious(ParamGroup):
+        follows = ("data",)
+        seen: tuple[str, ...] = ()
+
+        def resolved(self, others: Mapping[str, ParamGroup]) -> Self:
+            return self.model_copy(update={"seen": tuple(others)})
+
+    model = ParamModel(data=Data, training=Training, curious=Curious)
+    assert model.defaults.values()["curious"]["seen"] == ["data"]
+
+
+def test_dependent_default_may_follow_a_resolved_one() -> None:
+    class Windows(ParamGroup):
+        follows = ("features",)
+        window: int | None = None
+
+        def resolved(self, others: Mapping[str, ParamGroup]) -> Self:
+            return self.model_copy(update={"window": others["features"].horizon_days * 2})
+
+    model = ParamModel(data=Data, features=Features, windows=Windows)
+    assert model.parse({"dataset": "customers"}).values()["windows"]["window"] == 60
+
+
+# Marks
+
+
+def test_not_identity_field_changes_values_but_no_id(model: ParamModel) -> None:
+    one, eight = model.defaults, model.parse({"workers": 8})
+    assert eight.values()["training"]["workers"] == 8
+    assert "workers" not in eight.identity_values(SCOPE)["training"]
+    assert one.identity_values(SCOPE) == eight.identity_values(SCOPE)
+
+
+def test_field_added_later_with_the_old_value_keeps_the_old_id() -> None:
+    class Before(ParamGroup):
+        depth: int = 3
+
+    class After(ParamGroup):
+        depth: int = 3
+        momentum: float = Field(default=0.9, json_schema_extra=added_later(0.0))
+
+    def id_of(cls: type[ParamGroup], **values: Any) -> str:
+        params = ParamModel(training=cls).parse(values)
+        return run_id(params.identity_values(["training"]), None)
+
+    assert id_of(After, momentum=0) == id_of(Before)
+    assert id_of(After, momentum="0.0", depth=5) == id_of(Before, depth=5)
+    assert id_of(After) != id_of(Before)
+    assert id_of(After, momentum=0.5) != id_of(After)
+
+
+def test_enum_field_added_later_with_the_old_value_keeps_the_old_id() -> None:
+    class Painted(ParamGroup):
+        color: Color = Field(default=Color.BLUE, json_schema_extra=added_later(Color.RED))
+
+    assert ParamModel(g=Painted).parse({"color": "red"}).identity_values(["g"]) == {"g": {}}
+
+
+def test_path_labels_come_in_order_of_the_model(model: ParamModel) -> None:
+    params = model.parse({"model_version": "v2"})
+    assert list(params.labels(SCOPE)) == [
+        ("data", "dataset", "orders"),
+        ("training", "model_version", "v2"),
+    ]
+    assert list(params.labels(["features"])) == []
+
+
+# What is kept
+
+
+def test_set_without_values_holds_every_default(model: ParamModel) -> None:
+    assert model.defaults.values() == {
+        "data": {"dataset": "orders", "source": "sample", "first_day": "1997-01-01"},
+        "features": {"lookback_days": 28, "horizon_days": 1},
+        "training": {
+            "learning_rate": 0.1,
+            "max_depth": 3,
+            "regularization": 1.0,
+            "shuffle": False,
+            "color": "red",
+            "weights": [1.0],
+            "limits": {},
+            "note": None,
+            "model_version": "v1",
+            "workers": 1,
+        },
+    }
+    assert list(model.defaults.values(["training", "data"])) == ["data", "training"]
+
+
+def test_null_group_holds_its_defaults(model: ParamModel) -> None:
+    assert model.validate({"training": None}) == model.defaults
+
+
+def test_origin_is_kept_for_what_was_given_and_never_changes_the_set(model: ParamModel) -> None:
+    params = model.parse({"max_depth": 4}, origin="command line")
+    assert params.origin("training.max_depth") == "command line"
+    assert params.origin("training.learning_rate") == "default"
+    assert params == model.parse({"max_depth": 4}, origin="file")
+
+
+def test_constants_of_a_class_are_no_parameters() -> None:
+    class Group(ParamGroup):
+        NATURAL: ClassVar[int] = 3
+        depth: int = NATURAL
+
+    assert [p.dotted for p in ParamModel(g=Group).parameters("g")] == ["g.depth"]
+
+
+def test_parameters_describe_themselves_for_people(model: ParamModel) -> None:
+    described = {p.name: (p.must_be, p.default) for p in model.parameters("training")}
+    assert described == {
+        "learning_rate": ("number > 0 and <= 1", 0.1),
+        "max_depth": ("integer >= 1 and <= 32", 3),
+        "regularization": ("number >= 0 and < 10", 1.0),
+        "shuffle": ("true or false", False),
+        "color": ("one of red, blue", "red"),
+        "weights": ("list", [1.0]),
+        "limits": ("mapping", {}),
+        "note": ("text or none", None),
+        "model_version": ("text matching ^[a-z0-9.]+$", "v1"),
+        "workers": ("integer >= 1", 1),
+    }
+
+
+def test_values_read_back_give_the_same_set(model: ParamModel) -> None:
+    params: ParamSet = model.parse(
+        {"dataset": "customers", "learning_rate": "1e-3", "color": "blue", "weights": "[0.5]"}
+    )
+    assert model.validate(params.values()) == params

@@ -1,0 +1,312 @@
+import shutil
+from datetime import timedelta
+
+import pytest
+
+from ml_pipeline.errors import ArtifactMissing, ParamsError
+from ml_pipeline.runs.catalog import (
+    Entry,
+    by,
+    entries,
+    find,
+    last_stages,
+    lineage,
+    matching,
+    newest,
+)
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline_tests.toys.bench import DAY, Bench, age, entry_of
+from ml_pipeline_tests.toys.pipeline import PARAMS, STAGES, toy
+
+
+def listed(bench: Bench, *assets: str) -> list[Entry]:
+    return newest(entries(bench.store, assets or ("score",)))
+
+
+def rates(found: list[Entry]) -> list[float]:
+    return [entry.record.params["fit"]["learning_rate"] for entry in found]
+
+
+@pytest.fixture
+def sweep(bench: Bench) -> Bench:
+    """Four runs: learning rates .1 to .4 in this order, the last for the south."""
+    for learning_rate in (0.1, 0.2, 0.3):
+        bench.run(learning_rate=learning_rate)
+    bench.run(learning_rate=0.4, region="south")
+    return bench
+
+
+# Listing
+
+
+def test_last_stages_are_those_that_nobody_reads() -> None:
+    assert last_stages(toy()) == ["score"]
+    assert last_stages(Pipeline("empty", PARAMS)) == []
+
+
+def test_entries_are_everything_that_can_be_read(sweep: Bench) -> None:
+    assert len(list(entries(sweep.store, ["score"]))) == 4
+    assert len(list(entries(sweep.store, STAGES))) == 2 + 2 + 4 + 4
+    assert list(entries(sweep.store, ["nothing"])) == []
+
+
+def test_entries_pass_over_what_cannot_be_read(sweep: Bench) -> None:
+    first, *_ = entries(sweep.store, ["score"])
+    (sweep.root / first.path / "record.json").write_bytes(b"garbage")
+    assert len(list(entries(sweep.store, ["score"]))) == 3
+
+
+def test_entry_is_a_flat_row(bench: Bench) -> None:
+    score = bench.run(learning_rate=0.25)["score"]
+    row = entry_of(score).row
+    assert {name: row[name] for name in row if name not in ("made_at", "duration_s", "r2")} == {
+        "run_id": score.record.run_id,
+        "as_of": "2026-01-05",
+        "asset": "score",
+        "revision": score.record.revision,
+        "region": "north",
+        "rows": 6,
+        "window": 2,
+        "learning_rate": 0.25,
+        "workers": 1,
+    }
+    assert row["r2"] == score.record.metrics["r2"]
+
+
+def test_newest_keeps_one_revision_of_each_run_the_last_made_first(sweep: Bench) -> None:
+    sweep.edit(score="2")
+    again = sweep.run(learning_rate=0.2)["score"]
+    found = listed(sweep)
+    assert rates(found) == [0.2, 0.4, 0.3, 0.1]
+    assert found[0].record == again.record
+
+
+# Finding
+
+
+def test_find_takes_an_unambiguous_prefix(sweep: Bench) -> None:
+    for entry in listed(sweep):
+        run_id = entry.record.run_id
+        assert find(sweep.store, sweep.pipeline, run_id) == entry
+        length = next(
+            n for n in range(1, 17) if sum(run_id[:n] == other[:n] for other in ids(sweep)) == 1
+        )
+        assert find(sweep.store, sweep.pipeline, run_id[:length]) == entry
+
+
+def ids(bench: Bench) -> set[str]:
+    return {entry.record.run_id for entry in entries(bench.store, STAGES)}
+
+
+def test_find_of_an_early_stage_finds_that(sweep: Bench) -> None:
+    table = listed(sweep, "table")[0]
+    assert find(sweep.store, sweep.pipeline, table.record.run_id) == table
+
+
+def test_find_of_an_id_that_stages_share_means_the_last(bench: Bench) -> None:
+    made = bench.run()
+    assert made["score"].record.run_id == made["model"].record.run_id
+    found = find(bench.store, bench.pipeline, made["model"].record.run_id)
+    assert found.record == made["score"].record
+
+
+def test_find_returns_the_newest_revision(bench: Bench) -> None:
+    bench.run()
+    bench.edit(score="2")
+    second = bench.run()["score"]
+    assert find(bench.store, bench.pipeline, second.record.run_id).record == second.record
+    age(bench.record(second), timedelta(days=3))
+    assert find(bench.store, bench.pipeline, second.record.run_id).record != second.record
+
+
+def test_find_of_an_ambiguous_prefix_lists_the_candidates(bench: Bench) -> None:
+    made = bench.run()
+    run_id = made["score"].record.run_id
+    twin = run_id[:8] + ("0" * 8 if run_id[8] != "0" else "1" * 8)
+    folder = bench.directory(made["score"]).parent
+    shutil.copytree(folder, folder.parent / f"run={twin}")
+    with pytest.raises(ArtifactMissing) as refused:
+        find(bench.store, bench.pipeline, run_id[:8])
+    assert str(refused.value) == (
+        f"One run id must begin with '{run_id[:8]}', but 2 do:"
+        f" {', '.join(sorted([run_id, twin]))}. Type more digits."
+    )
+
+
+def test_find_of_nothing_says_how_to_list(bench: Bench) -> None:
+    with pytest.raises(ArtifactMissing) as refused:
+        find(bench.store, bench.pipeline, "abc")
+    assert str(refused.value) == (
+        f"A run id must begin with 'abc', but none in {bench.root} does."
+        " `ml-pipeline runs list` shows those there are."
+    )
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "xyz", "ABC", "a" * 17, "../..", "a\n", "*", "a/", "a/../b"]
+)
+def test_find_of_what_is_no_id_is_refused(bench: Bench, prefix: str) -> None:
+    with pytest.raises(ParamsError) as refused:
+        find(bench.store, bench.pipeline, prefix)
+    (problem,) = refused.value.problems
+    assert problem == (
+        f"a run id is 1 to 16 hexadecimal digits, but got {prefix!r}; RUN_ID/REVISION stands for a"
+        " revision that is not the newest, @ENVIRONMENT for what was promoted to it"
+    )
+
+
+def test_find_passes_over_a_revision_that_cannot_be_read(bench: Bench) -> None:
+    first = bench.run()["score"]
+    bench.edit(score="2")
+    second = bench.run()["score"]
+    bench.record(second).write_bytes(b"garbage")
+    assert find(bench.store, bench.pipeline, first.record.run_id).record == first.record
+
+
+# Lineage
+
+
+def test_lineage_is_everything_that_it_was_made_from(bench: Bench) -> None:
+    made = bench.run()
+    bench.edit(table="2")
+    bench.run()
+    found = lineage(bench.store, entry_of(made["score"]))
+    assert found == {name: entry_of(outcome) for name, outcome in made.items()}
+
+
+def test_lineage_with_something_gone_says_none(bench: Bench) -> None:
+    made = bench.run()
+    bench.record(made["features"]).unlink()
+    found = lineage(bench.store, entry_of(made["score"]))
+    assert found == {
+        "score": entry_of(made["score"]),
+        "model": entry_of(made["model"]),
+        "table": entry_of(made["table"]),
+        "features": None,
+    }
+
+
+def test_lineage_with_an_unreadable_record_says_none(bench: Bench) -> None:
+    made = bench.run()
+    bench.record(made["features"]).write_bytes(b"garbage")
+    assert lineage(bench.store, entry_of(made["score"]))["features"] is None
+
+
+# Conditions
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (None, [0.4, 0.3, 0.2, 0.1]),
+        ("", [0.4, 0.3, 0.2, 0.1]),
+        ("learning_rate<0.3", [0.2, 0.1]),
+        ("learning_rate <= 0.3", [0.3, 0.2, 0.1]),
+        ("learning_rate>2e-1", [0.4, 0.3]),
+        ("fit.learning_rate = 0.3", [0.3]),
+        ("learning_rate==.3", [0.3]),
+        ("learning_rate != 0.3", [0.4, 0.2, 0.1]),
+        ("region=south", [0.4]),
+        ("region = 'south'", [0.4]),
+        ('region!="south"', [0.3, 0.2, 0.1]),
+        ("region=north and learning_rate>0.1", [0.3, 0.2]),
+        ("region=north AND learning_rate>0.1 and learning_rate<0.3", [0.2]),
+        ("as_of>=2026-01-05", [0.4, 0.3, 0.2, 0.1]),
+        ("as_of<2026-01-05", []),
+        ("r2<2", [0.4, 0.3, 0.2, 0.1]),
+        ("r2>2", []),
+        ("learning_rate=0.30", [0.3]),
+        ("rows=6.0", [0.4, 0.3, 0.2, 0.1]),
+    ],
+)
+def test_matching_keeps_what_fulfils_every_condition(
+    sweep: Bench, where: str | None, expected: list[float]
+) -> None:
+    assert rates(matching(listed(sweep), where)) == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "problems"),
+    [
+        (
+            "learning_rate",
+            ["a condition must be like learning_rate<0.1, but got 'learning_rate'"],
+        ),
+        ("<3", ["a condition must be like learning_rate<0.1, but got '<3'"]),
+        (
+            "lerning_rate<3",
+            ["'lerning_rate' is nothing that runs have. Did you mean 'learning_rate'?"],
+        ),
+        (
+            "learning_rate<abc",
+            ["'learning_rate' is a number, so it must be compared with one: 'learning_rate<abc'"],
+        ),
+        (
+            "lr<3 and rows ~ 4",
+            [
+                "'lr' is nothing that runs have. Did you mean 'learning_rate'?",
+                "a condition must be like learning_rate<0.1, but got 'rows ~ 4'",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_matching_with_bad_conditions_names_every_problem(
+    sweep: Bench, where: str, problems: list[str]
+) -> None:
+    with pytest.raises(ParamsError) as refused:
+        matching(listed(sweep), where)
+    assert list(refused.value.problems) == problems
+
+
+@pytest.mark.parametrize("where", ["r2>-100", "r2<100", "r2>=0", "r2<=0", "r2=0", "r2>z"])
+def test_matching_by_a_metric_leaves_out_what_has_none(sweep: Bench, where: str) -> None:
+    found = listed(sweep, "score", "table")
+    assert {entry.record.asset for entry in matching(found, where)} <= {"score"}
+
+
+def test_matching_text_that_contains_the_word_and(bench: Bench) -> None:
+    bench.run(["table"], region="this and that")
+    found = listed(bench, "table")
+    assert matching(found, "region='this and that'") == found
+
+
+def test_matching_among_nothing_is_nothing() -> None:
+    assert matching([], "anything<1") == []
+
+
+# Order
+
+
+def test_by_sorts_and_a_minus_turns_the_order_round(sweep: Bench) -> None:
+    found = listed(sweep)
+    assert rates(by(found, "learning_rate")) == [0.1, 0.2, 0.3, 0.4]
+    assert rates(by(found, "-learning_rate")) == [0.4, 0.3, 0.2, 0.1]
+    assert rates(by(found, None)) == rates(found)
+    assert by([], "whatever") == []
+
+
+def test_by_puts_what_lacks_the_column_last_either_way(sweep: Bench) -> None:
+    found = listed(sweep, "table", "score")
+    for name in ("r2", "-r2"):
+        assets = [entry.record.asset for entry in by(found, name)]
+        assert assets == ["score"] * 4 + ["table"] * 2
+
+
+def test_by_an_unknown_column_names_the_nearest(sweep: Bench) -> None:
+    with pytest.raises(ParamsError) as refused:
+        by(listed(sweep), "-rate")
+    assert refused.value.problems[0].startswith("'rate' is nothing that runs have.")
+
+
+def test_by_a_column_of_mixed_types_does_not_fail(bench: Bench) -> None:
+    one, other = (entry_of(o) for o in bench.run(["table", "features"]).values())
+    params = {"data": {"region": "north", "rows": "many"}}
+    mixed = Entry(one.path, one.record.model_copy(update={"params": params}))
+    assert len(by([mixed, other], "rows")) == 2
+
+
+def test_find_is_by_the_ids_of_all_assets_of_the_day(bench: Bench) -> None:
+    made = bench.run()
+    assert {outcome.record.as_of for outcome in made.values()} == {DAY}
+    for name in ("table", "features"):
+        assert find(bench.store, bench.pipeline, made[name].record.run_id).record.asset == name

@@ -1,0 +1,297 @@
+import os
+import shutil
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ml_pipeline.runs.decisions import Outcome
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.housekeeping import Removable, removable, remove, verify
+from ml_pipeline_tests.toys.bench import DAY, Bench, flip
+from ml_pipeline_tests.toys.pipeline import STAGES, fresh
+from ml_pipeline_tests.toys.process import Running, run
+
+NOW = timedelta(0)
+MONTH = timedelta(days=30)
+LONG_AGO = timedelta(days=60)
+
+
+def older(path: Path, by: timedelta) -> None:
+    """Let files have been written earlier by the store's clock."""
+    for file in [path, *path.rglob("*")]:
+        if file.is_file():
+            then = file.stat().st_mtime - by.total_seconds()
+            os.utime(file, (then, then))
+
+
+def clean(bench: Bench, age: timedelta) -> list[Removable]:
+    """Remove what can be removed and check that it was, and nothing else."""
+    before = bench.files()
+    items = removable(bench.store, age)
+    assert list(remove(bench.store, items)) == items
+    assert bench.files() == before - {name for item in items for name in item.objects}
+    assert removable(bench.store, age) == []
+    return items
+
+
+def directories(*outcomes: Outcome) -> list[str]:
+    return sorted(outcome.slot.revision(outcome.record.revision) for outcome in outcomes)
+
+
+# Verifying
+
+
+def test_verify_of_a_sound_store_finds_nothing(bench: Bench) -> None:
+    bench.run()
+    bench.run(rows=9)
+    checked = list(verify(bench.store, STAGES))
+    assert len(checked) == 8
+    assert all(one.problem is None for one in checked)
+
+
+def test_verify_names_everything_that_is_wrong(bench: Bench) -> None:
+    made = bench.run()
+    flip(bench.data(made["table"]))
+    bench.data(made["features"]).unlink()
+    bench.record(made["model"]).write_bytes(b"{}")
+    told = {one.path: one.problem for one in verify(bench.store, STAGES) if one.problem}
+    assert sorted(told) == directories(made["table"], made["features"], made["model"])
+    table, features, model = (
+        str(told[directories(made[name])[0]]) for name in ("table", "features", "model")
+    )
+    assert table.startswith(f"{bench.data(made['table'])} must have the digest ")
+    assert features.endswith("must be there, since its record is, but is missing.")
+    assert model.startswith(f"{bench.record(made['model'])} must be a record, but cannot be read")
+
+
+def test_verify_of_an_empty_store_is_empty(bench: Bench) -> None:
+    assert list(verify(bench.store, STAGES)) == []
+
+
+def test_verify_in_memory(bench: Bench) -> None:
+    from ml_pipeline.runs.reuse import Materializer
+
+    store = ArtifactStore(f"memory://{bench.folder}")
+    outcomes = list(Materializer(bench.pipeline, store).run(bench.pipeline.params.defaults, DAY))
+    assert [one.problem for one in verify(store, STAGES)] == [None] * 4
+    path = directories(outcomes[0])[0]
+    store.overwrite(f"{path}/data.parquet", b"other")
+    assert [one.path for one in verify(store, STAGES) if one.problem] == [path]
+
+
+# Removing
+
+
+def test_removable_of_a_store_in_use_is_empty(bench: Bench) -> None:
+    bench.run()
+    bench.run(learning_rate=0.3)
+    older(bench.root, LONG_AGO)
+    assert removable(bench.store, NOW) == []
+    assert removable(bench.store, MONTH) == []
+
+
+def test_removable_are_replaced_revisions_of_the_age(bench: Bench) -> None:
+    first = bench.run()
+    bench.edit(table="2", score="2")
+    bench.run()
+    assert removable(bench.store, MONTH) == []
+    older(bench.root, LONG_AGO)
+    items = removable(bench.store, MONTH)
+    # The features are as they were, and were made from the first revision of the table.
+    assert [item.path for item in items] == directories(first["score"])
+    for item in items:
+        assert item.why == "replaced by a newer revision"
+        assert item.bytes == sum((bench.root / name).stat().st_size for name in item.objects)
+        assert item.objects[0].endswith("record.json")
+
+
+def test_remove_never_takes_the_newest_revision(bench: Bench) -> None:
+    for version in ("1", "2", "3"):
+        bench.edit(table=version)
+        newest = bench.run(["table"])
+        older(bench.root, timedelta(days=1))
+    bench.run()
+    older(bench.root, LONG_AGO)
+    assert len(clean(bench, NOW)) == 2
+    bench.started()
+    made = bench.run()
+    assert bench.started() == []
+    assert made["table"].record == newest["table"].record
+    assert bench.values(made) == fresh()
+
+
+def test_remove_takes_a_whole_chain_that_was_replaced(bench: Bench) -> None:
+    first = bench.run()
+    bench.edit(**dict.fromkeys(STAGES, "2"))
+    bench.run()
+    older(bench.root, LONG_AGO)
+    assert [item.path for item in clean(bench, MONTH)] == directories(*first.values())
+    bench.started()
+    assert bench.values(bench.run()) == fresh()
+    assert bench.started() == []
+
+
+def test_remove_keeps_a_young_revision_that_was_replaced(bench: Bench) -> None:
+    first = bench.run()
+    bench.edit(table="2")
+    bench.run()
+    older(bench.root, timedelta(days=29))
+    assert clean(bench, MONTH) == []
+    assert bench.directory(first["table"]).exists()
+
+
+def test_remove_keeps_what_the_newest_of_other_assets_were_made_from(bench: Bench) -> None:
+    bench.run()
+    bench.edit(table="2")
+    bench.run()
+    older(bench.root, LONG_AGO)
+    # The features are as they were, and their record names the first revision of the table.
+    clean(bench, NOW)
+    features = bench.run(["features"])["features"]
+    assert (bench.root / features.record.inputs["table"].path / "record.json").exists()
+
+
+def test_remove_keeps_the_revision_that_current_code_gives(bench: Bench) -> None:
+    first = bench.run()
+    bench.edit(table="2")
+    bench.run()
+    bench.edit()
+    assert bench.run()["table"].record == first["table"].record
+    bench.run(force=True)
+    older(bench.root, LONG_AGO)
+    (bench.directory(first["table"]) / "confirmed.json").touch()
+    clean(bench, MONTH)
+    bench.started()
+    bench.run()
+    assert bench.started() == []
+
+
+def test_newest_is_the_same_for_readers_and_for_housekeeping(bench: Bench) -> None:
+    first = bench.run(["table"])["table"]
+    bench.edit(table="2")
+    second = bench.run(["table"])["table"]
+    assert second.record.started_at > first.record.started_at
+    # Confirmed, copied or restored from a backup, so that its files are the youngest.
+    older(bench.directory(second), LONG_AGO)
+    older(bench.directory(first), timedelta(days=40))
+    clean(bench, MONTH)
+    assert bench.directory(second).joinpath("record.json").exists()
+
+
+def test_orphans_are_removed_once_they_are_of_age(bench: Bench) -> None:
+    made = bench.run()
+    bench.record(made["model"]).unlink()
+    assert removable(bench.store, MONTH) == []
+    older(bench.root, LONG_AGO)
+    (item,) = clean(bench, MONTH)
+    assert item.path == directories(made["model"])[0]
+    assert item.why == "orphan: files without a record"
+    bench.started()
+    assert bench.values(bench.run()) == fresh()
+
+
+def test_orphan_with_one_young_file_stays(bench: Bench) -> None:
+    made = bench.run()
+    bench.record(made["model"]).unlink()
+    older(bench.root, LONG_AGO)
+    (bench.directory(made["model"]) / "new.skops").write_bytes(b"x")
+    assert removable(bench.store, MONTH) == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_crash_left_is_removed_once_it_is_of_age(bench: Bench, stage: str) -> None:
+    order = bench.tell(f"exit-{stage}")
+    assert Running(bench.job()).wait() is None
+    order.unlink()
+    assert len(bench.claims()) == 1
+    assert clean(bench, MONTH) == []
+    older(bench.root, LONG_AGO)
+    (item,) = clean(bench, MONTH)
+    assert item.why == "left by a run that crashed"
+    assert bench.claims() == set()
+    assert run(bench.job(lease_s=60)).values() == fresh()
+
+
+def test_staged_files_of_a_crash_are_removed_once_they_are_of_age(bench: Bench) -> None:
+    bench.run()
+    left = bench.root / ".staging" / "0123" / "data.parquet"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x" * 100)
+    assert clean(bench, MONTH) == []
+    older(bench.root, LONG_AGO)
+    (item,) = clean(bench, MONTH)
+    assert item == Removable(
+        ".staging/0123", "left by a run that crashed", 100, (".staging/0123/data.parquet",)
+    )
+
+
+def test_a_live_claim_beside_a_dead_one_stays(bench: Bench) -> None:
+    claims = bench.root / ".claims"
+    claims.mkdir(parents=True)
+    (claims / "dead").write_bytes(b"x")
+    older(bench.root, LONG_AGO)
+    (claims / "alive").write_bytes(b"x")
+    clean(bench, MONTH)
+    assert ".claims/alive" in bench.claims()
+
+
+def test_a_dead_claim_is_removed_though_another_is_alive(bench: Bench) -> None:
+    claims = bench.root / ".claims"
+    claims.mkdir(parents=True)
+    (claims / "dead").write_bytes(b"x")
+    older(bench.root, LONG_AGO)
+    (claims / "alive").write_bytes(b"x")
+    clean(bench, MONTH)
+    assert not (claims / "dead").exists()
+
+
+def test_removable_passes_over_files_that_are_no_artifacts(bench: Bench) -> None:
+    bench.run()
+    (bench.root / "README.txt").write_text("mine")
+    (bench.root / "table" / "notes.txt").write_text("mine")
+    older(bench.root, LONG_AGO)
+    assert removable(bench.store, NOW) == []
+
+
+def test_removable_of_an_empty_store_is_empty(bench: Bench) -> None:
+    assert removable(bench.store, NOW) == []
+
+
+def test_remove_of_what_is_gone_already_is_fine(bench: Bench) -> None:
+    bench.run()
+    bench.edit(score="2")
+    bench.run()
+    older(bench.root, LONG_AGO)
+    items = removable(bench.store, MONTH)
+    shutil.rmtree(bench.root / items[0].path)
+    assert list(remove(bench.store, items)) == items
+
+
+def test_remove_in_memory(bench: Bench) -> None:
+    from ml_pipeline.runs.reuse import Materializer
+
+    store = ArtifactStore(f"memory://{bench.folder}")
+    params = bench.pipeline.params.defaults
+    list(Materializer(bench.pipeline, store).run(params, DAY, ["table"]))
+    bench.edit(table="2")
+    list(Materializer(bench.pipeline, store).run(params, DAY, ["table"]))
+    time.sleep(0.01)
+    items = removable(store, NOW)
+    assert len(items) == 1
+    assert list(remove(store, items)) == items
+    assert len(list(store.directories("table"))) == 1
+
+
+def test_removing_while_a_run_is_at_work_does_it_no_harm(bench: Bench) -> None:
+    hold = bench.tell("hold-model")
+    running = Running(bench.job())
+    calls = bench.home / "calls"
+    while not calls.exists() or "model" not in calls.read_text():
+        time.sleep(0.01)
+    assert clean(bench, timedelta(minutes=10)) == []
+    hold.unlink()
+    report = running.wait()
+    assert report is not None
+    assert report.values() == fresh()

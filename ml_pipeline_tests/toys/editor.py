@@ -1,0 +1,83 @@
+"""The toy pipeline as source text that can be edited, for tests of what counts as a change.
+
+What a stage computes with hangs at a different place for each: in its own body, in a constant of
+its module, in a function beside it, and in another module.
+"""
+
+from pathlib import Path
+from typing import Final
+
+VERSIONS: Final = {"one": "1", "two": "2", "one, written differently": "3 - 2"}
+"""Source of a number, by what people would call the version."""
+
+NUMBERS: Final = {"one": 1, "two": 2, "one, written differently": 1}
+
+STYLES: Final = ("plain", "chatty", "spacious")
+
+_PLAIN: Final = """\
+import shifts
+from datetime import date
+import polars as pl
+from sklearn.linear_model import Ridge
+from ml_pipeline.runs.stages import Pipeline, Result
+from ml_pipeline_tests.toys.pipeline import PARAMS, Data, Fit, Shape, enter, outside, outside_digest
+
+PIPELINE = Pipeline("edited", PARAMS)
+FEATURES = {features}
+
+def of_no_use():
+    return "{style}"
+
+def strength(fit):
+    return fit.learning_rate + {model}
+
+@PIPELINE.asset(reads=outside_digest)
+def table(as_of: date, data: Data) -> pl.DataFrame:
+    enter("table", as_of)
+    first = outside(as_of) + {table}
+    x = [as_of.day + place for place in range(data.rows)]
+    y = [first + place * place % (3 + len(data.region)) for place in range(data.rows)]
+    return pl.DataFrame({{"x": x, "y": y}})
+
+@PIPELINE.asset
+def features(table: pl.LazyFrame, shape: Shape) -> pl.LazyFrame:
+    enter("features")
+    return table.with_columns(z=pl.col("x") * shape.window + pl.col("y") % 2 + FEATURES)
+
+@PIPELINE.asset
+def model(features: pl.DataFrame, fit: Fit) -> Ridge:
+    enter("model")
+    ridge = Ridge(alpha=strength(fit))
+    return ridge.fit(features[["z"]].to_numpy(), features["y"].to_numpy())
+
+@PIPELINE.asset
+def score(model: Ridge, table: pl.DataFrame) -> Result:
+    enter("score")
+    r2 = float(model.score(table[["x"]].to_numpy(), table["y"].to_numpy()))
+    return Result({{"r2": r2, "shift": shifts.shift()}}, {{"r2": r2}})
+"""
+
+
+def write(folder: Path, versions: dict[str, str], style: str) -> None:
+    """Write the modules `edited` and `shifts`.
+
+    Args:
+        folder: for ``sys.path``.
+        versions: a key of `VERSIONS` for each stage.
+        style: one of `STYLES`.
+    """
+    text = _PLAIN.format(style=style, **{stage: VERSIONS[name] for stage, name in versions.items()})
+    shifts = f"def shift() -> int:\n    return {VERSIONS[versions['score']]}\n"
+    if style == "chatty":
+        text = '"""What this is."""\n' + text
+        for line in ('    enter("', "    ridge = ", "    return "):
+            text = text.replace(line, f"    # a remark\n{line}")
+        text = text.replace(
+            "shape: Shape) -> pl.LazyFrame:\n", 'shape: Shape):\n    """What it does."""\n'
+        )
+        shifts = shifts.replace(":\n", ':\n    "Return it."\n')
+    if style == "spacious":
+        text = text.replace("(", "(\n        ").replace("\n\n", "\n\n\n\n").replace('"', "'")
+        shifts = "\n\nimport math\n\n" + shifts.replace("return ", "return (\n") + ")\n"
+    (folder / "edited.py").write_text(text)
+    (folder / "shifts.py").write_text(shifts)
