@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from ml_pipeline.cli.show import print_json, print_table
-from ml_pipeline.dagster.launchpad import WEBSERVER
+from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.report import Repeat, about, as_csv, document, html, notes, table
 
@@ -79,7 +79,7 @@ def show_board(
         empty: what to say where there is nothing.
         beside: more for the JSON document.
     """
-    repeat = Repeat(output.url, _LOCATION)
+    repeat = Repeat(functools.partial(launchpad_link, output.url, _LOCATION))
     for text, file in ((as_csv, output.csv), (html, output.html)):
         if file == "-":
             click.echo(text(board, repeat, output.top), nl=False)

@@ -5,12 +5,13 @@ What only a run needs is imported by it: every process of Dagster imports this m
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 from pydantic import Field
 
-from ml_pipeline.dagster.launchpad import WEBSERVER
+from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.dagster.resources import NO_IO
 from ml_pipeline.errors import ParamsError
@@ -41,7 +42,7 @@ def shown(board: "Leaderboard", context: dg.AssetExecutionContext) -> dict[str, 
     from ml_pipeline.leaderboard.charts import charts
     from ml_pipeline.leaderboard.report import Repeat, markdown
 
-    rows = markdown(board, Repeat("", _location(context)), _MOST_ROWS)
+    rows = markdown(board, Repeat(partial(launchpad_link, "", _location(context))), _MOST_ROWS)
     found: dict[str, Any] = {"leaderboard": dg.MetadataValue.md(rows)}
     if board.groups and (pictures := charts(board.groups[0])):
         found["plots"] = picture(*pictures)
@@ -79,7 +80,7 @@ def leaderboard_asset(
         cells = cells_of(store, pipeline, config.where, first, last)
         ranked = leaderboard(cells, *named_metric(config.metric))
         path = f"{_REPORTS}/{LEADERBOARD}/{context.run_id}.html"
-        page = html(ranked, Repeat(WEBSERVER, _location(context)))
+        page = html(ranked, Repeat(partial(launchpad_link, WEBSERVER, _location(context))))
         store.overwrite(path, page.encode())
         return dg.MaterializeResult(
             metadata={

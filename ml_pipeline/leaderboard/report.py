@@ -3,12 +3,12 @@
 import csv
 import io
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from html import escape
 from typing import Any, Final
 
-from ml_pipeline.dagster.launchpad import launchpad_link
 from ml_pipeline.leaderboard.board import Group, Leaderboard, Row
 from ml_pipeline.leaderboard.charts import charts
 from ml_pipeline.runs.explain import command_line
@@ -25,16 +25,15 @@ class Repeat:
     """How a row is run again, or completed.
 
     Attributes:
-        url: where the webserver answers.
-        location: name of the code location.
+        launchpad: returns the address of a page that launches parameters, ``{group: {field:
+            value}}``, for dates.
     """
 
-    url: str
-    location: str
+    launchpad: Callable[[Mapping[str, Mapping[str, Any]], Sequence[date | None]], str]
 
     def link(self, row: Row, group: Group) -> str:
         """Return the address of a launchpad filled in with a row's parameters and dates."""
-        return launchpad_link(self.url, self.location, row.params, group.dates)
+        return self.launchpad(row.params, group.dates)
 
     def command(self, row: Row, group: Group) -> str:
         """Return the command line that runs a row; dates that lie between are run as well."""

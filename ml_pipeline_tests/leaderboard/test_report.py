@@ -3,6 +3,7 @@ import io
 import json
 import re
 import shlex
+from functools import partial
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
+from ml_pipeline.dagster.launchpad import launchpad_link
 from ml_pipeline.leaderboard.board import Leaderboard, leaderboard
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.report import (
@@ -25,7 +27,7 @@ from ml_pipeline.leaderboard.report import (
 )
 from ml_pipeline_tests.toys.cells import cell, days, row
 
-REPEAT = Repeat("http://127.0.0.1:3000/", "houses.definitions")
+REPEAT = Repeat(partial(launchpad_link, "http://127.0.0.1:3000/", "houses.definitions"))
 NASTY = '<script>alert("1")</script> | `x` [y](z) \\ é'
 
 
