@@ -12,11 +12,12 @@ import click
 from ml_pipeline.defs.partitions import daily, last_day, problem_with
 from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
 from ml_pipeline.params.documents import as_mapping, read_file
-from ml_pipeline.params.layers import Given, Layer, gathered, like, shown
+from ml_pipeline.params.layers import Given, Layer, gathered, like
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import Settings
 from ml_pipeline.store.record import Record
+from ml_pipeline.text import shortened
 
 ORIGIN = "command line"
 
@@ -76,7 +77,7 @@ class Request:
             value = values[parameter.group][parameter.name]
             origin = self.params.origins.get(parameter.dotted)
             if origin is not None and (value != parameter.default or "overrides" in origin):
-                lines.append(f"{parameter.name} = {shown(value)} ({origin})")
+                lines.append(f"{parameter.name} = {shortened(value)} ({origin})")
         if lines:
             click.echo("\n".join([*lines, ""]))
 
@@ -170,7 +171,7 @@ def drafted(
     days = _dates(settings, as_of, asked.from_, asked.to, problems)
     for path in asked.files:
         try:
-            layers.append(Layer(shown(path.name), as_mapping(read_file(path), str(path))))
+            layers.append(Layer(shortened(path.name), as_mapping(read_file(path), str(path))))
         except ParamsError as error:
             problems += error.problems
     layers.append(Layer(ORIGIN, _typed(pipeline.params, asked.typed, problems), is_typed=True))

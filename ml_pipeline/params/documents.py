@@ -19,6 +19,7 @@ from typing import Any, Final
 import yaml
 
 from ml_pipeline.errors import ParamsError, nearest
+from ml_pipeline.text import quoted
 
 MOST_BYTES: Final = 1_000_000
 MOST_VALUES: Final = 100_000
@@ -102,7 +103,7 @@ def as_mapping(document: Any, name: str) -> Mapping[str, Any]:
     """
     if isinstance(document, Mapping):
         return document
-    found = "a list" if isinstance(document, list) else repr(document)[:60]
+    found = "a list" if isinstance(document, list) else quoted(document)
     raise ParamsError([f"{name} must hold names and values, but holds {found}"])
 
 
@@ -238,7 +239,7 @@ class _Composer:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self.value(event, level + 1)
             if not isinstance(key, str):
-                raise _at(event, f"has a name that is no text: {repr(key)[:60]}; put it in quotes")
+                raise _at(event, f"has a name that is no text: {quoted(key)}; put it in quotes")
             if key == "<<" and isinstance(event, yaml.ScalarEvent) and not event.style:
                 raise _at(event, "merges with <<, which is not supported: write the values out")
             if key in mapping:

@@ -6,18 +6,17 @@ Nothing but names is checked here: whether a value is right is the model's to sa
 came out on top.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ml_pipeline.params.model import ParamModel, ParamSet, nested
+from ml_pipeline.text import shortened
 
 SEARCH: Final = "search"
 """Name of the section that says how to sweep, beside the parameter groups of a file."""
 
 _DATE: Final = "as_of"
-_MOST_SHOWN: Final = 60
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def gathered(model: ParamModel, layers: Sequence[Layer], with_search: bool = Fal
                 problem = "belongs to a sweep: use `ml-pipeline sweep`"
                 given.problems.append(f"{place}{SEARCH} {problem}")
             elif not isinstance(section, Mapping | None):
-                problem = f"must be a mapping, but got {shown(section)}"
+                problem = f"must be a mapping, but got {shortened(section)}"
                 given.problems.append(f"{place}{SEARCH} {problem}")
             else:
                 given.search.update(section or {})
@@ -97,7 +96,7 @@ def gathered(model: ParamModel, layers: Sequence[Layer], with_search: bool = Fal
         for dotted, raw in placed.items():
             origin = layer.origin
             if dotted in found:
-                origin += f"; overrides {shown(found[dotted])} of {sources[dotted]}"
+                origin += f"; overrides {shortened(found[dotted])} of {sources[dotted]}"
             is_text = layer.is_typed and isinstance(raw, str)
             found[dotted] = model.find(dotted).from_text(raw) if is_text else raw
             sources[dotted] = layer.origin
@@ -139,11 +138,3 @@ def completed(
         }
         for group, values in recorded.items()
     }
-
-
-def shown(value: Any) -> str:
-    """Return a value in few words."""
-    if value is None:
-        return "none"
-    text = value if isinstance(value, str) and value.isprintable() else json.dumps(value)
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."

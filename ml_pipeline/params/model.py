@@ -17,6 +17,7 @@ import pydantic
 from ml_pipeline.errors import ParamsError, PipelineError, nearest
 from ml_pipeline.params.group import OPTIONS, ParamGroup, RunOptions
 from ml_pipeline.params.parameter import Parameter, plain
+from ml_pipeline.text import quoted
 
 
 @dataclass(frozen=True)
@@ -309,7 +310,7 @@ class ParamModel:
                 parameter = self._parameters[name]
                 own_words = detail["type"] == "value_error" and str(detail["ctx"]["error"])
                 rule = own_words or f"must be {parameter.must_be}, but got"
-                shown = _shortened(detail["input"])
+                shown = quoted(detail["input"])
                 got = f"(got {shown})" if own_words else shown
                 place = places.get(parameter.dotted)
                 yield f"{parameter.dotted} {rule} {got}{f' ({place})' if place else ''}"
@@ -325,9 +326,4 @@ def nested(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _no_mapping(group: str, raw: Any) -> str:
-    return f"{group} must be a mapping of parameters, but got {_shortened(raw)}"
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:40]}... ({len(text) - 2} characters)"
+    return f"{group} must be a mapping of parameters, but got {quoted(raw)}"

@@ -11,7 +11,7 @@ from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.documents import read_document
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.identity import document, run_id
-from ml_pipeline.params.layers import Given, Layer, gathered, like, shown
+from ml_pipeline.params.layers import Given, Layer, gathered, like
 from ml_pipeline.params.model import ParamModel, ParamSet, nested
 from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
 
@@ -82,23 +82,6 @@ def test_value_that_is_the_default_keeps_its_origin() -> None:
     assert given.validated(MODEL).origin("training.max_depth") == (
         "command line; overrides 5 of base.yaml"
     )
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "none"),
-        (True, "true"),
-        (0.001, "0.001"),
-        ("shop", "shop"),
-        ("a\nb", r'"a\nb"'),
-        ("\ud800", r'"\ud800"'),
-        ([1, "a"], '[1, "a"]'),
-        ("x" * 99, "x" * 60 + "..."),
-    ],
-)
-def test_value_is_shown_in_few_printable_words(value: Any, text: str) -> None:
-    assert shown(value) == text
 
 
 def test_values_are_not_validated_when_gathered() -> None:

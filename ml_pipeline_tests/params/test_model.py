@@ -112,7 +112,7 @@ SOURCE = "text of 1 to 12 characters"
         ("max_depth", "2.5", DEPTH, "'2.5'"),
         ("max_depth", False, DEPTH, "False"),
         ("max_depth", math.nan, DEPTH, "nan"),
-        ("max_depth", 10**400, DEPTH, f"1{'0' * 39}... (399 characters)"),
+        ("max_depth", 10**400, DEPTH, f"1{'0' * 39}... (401 characters)"),
         ("horizon_days", 0, "integer >= 1 or none", "0"),
         ("horizon_days", True, "integer >= 1 or none", "True"),
         ("shuffle", "maybe", "true or false", "'maybe'"),
