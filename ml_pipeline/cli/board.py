@@ -4,16 +4,15 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, print_table
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.report import Repeat, about, as_csv, document, html, notes, table
-
-_LOCATION: Final = "ml_pipeline.definitions"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def show_board(
         empty: what to say where there is nothing.
         beside: more for the JSON document.
     """
-    repeat = Repeat(functools.partial(launchpad_link, output.url, _LOCATION))
+    repeat = Repeat(functools.partial(launchpad_link, output.url, project().module))
     for text, file in ((as_csv, output.csv), (html, output.html)):
         if file == "-":
             click.echo(text(board, repeat, output.top), nl=False)

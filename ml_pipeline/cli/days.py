@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from ml_pipeline.launch.dates import read_day
+
 
 class Day(click.ParamType[date]):
     """A date such as ``1998-05-31``."""
@@ -20,6 +22,6 @@ class Day(click.ParamType[date]):
         if isinstance(value, date):
             return value
         try:
-            return date.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"must be a date such as 1998-05-31, but got {value!r}")
+            return read_day(param.opts[0] if param is not None else "a day", value)
+        except ValueError as error:
+            self.fail(str(error))

@@ -6,32 +6,30 @@ from collections.abc import Iterator
 import dagster as dg
 
 from ml_pipeline.cli.console import look_for_garbage
-from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.cli.project import Project
 from ml_pipeline.launch.in_process import InProcess
-from ml_pipeline.settings import Settings
 
 
 @contextlib.contextmanager
-def in_process(configured: Settings, job: dg.JobDefinition) -> Iterator[InProcess]:
-    """Open what runs the pipeline in this process.
+def in_process(served: Project, job: dg.JobDefinition) -> Iterator[InProcess]:
+    """Open what runs a pipeline in this process.
 
     Args:
-        configured: where things are.
+        served: the pipeline, and where things are.
         job: what has the assets to be made.
 
     Raises:
-        SettingsError: if the home folder cannot be written.
+        SettingsError: if the instance cannot be used.
     """
     from ml_pipeline.dagster.instance import open_instance
-    from ml_pipeline.store.artifacts import ArtifactStore
 
-    with open_instance(configured) as instance:
+    with open_instance(served.settings) as instance:
         look_for_garbage()
         yield InProcess(
             job=job,
-            pipeline=PIPELINE,
-            store=ArtifactStore(configured.store_root),
+            pipeline=served.pipeline,
+            store=served.store,
             instance=instance,
-            logs=configured.logs_directory,
-            dates_per_run=configured.dates_per_run,
+            logs=served.settings.logs_directory,
+            dates_per_run=served.settings.dates_per_run,
         )

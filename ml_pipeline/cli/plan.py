@@ -7,13 +7,11 @@ from functools import cache
 
 import click
 
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Request
 from ml_pipeline.cli.show import print_json, print_table
-from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.runs.decisions import PAST, Action
 from ml_pipeline.runs.reuse import Materializer
-from ml_pipeline.settings import settings
-from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.estimates import usual_seconds
 
 
@@ -40,8 +38,8 @@ def planned(request: Request, selection: Sequence[str] | None) -> list[Step]:
         request: parameters and dates.
         selection: names of the assets wanted; all of them if None.
     """
-    store = ArtifactStore(settings().store_root)
-    materializer = Materializer(PIPELINE, store)
+    store = project().store
+    materializer = Materializer(project().pipeline, store)
 
     usual = cache(lambda asset: usual_seconds(store, asset))
     steps = []

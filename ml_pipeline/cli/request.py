@@ -3,19 +3,19 @@
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ml_pipeline.defs.partitions import daily, last_day, problem_with
+from ml_pipeline.cli.project import Project
+from ml_pipeline.defs.partitions import last_day, problem_with
 from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
+from ml_pipeline.launch.dates import read_days
 from ml_pipeline.params.documents import as_mapping, read_file
 from ml_pipeline.params.layers import Given, Layer, gathered, like
 from ml_pipeline.params.model import ParamModel, ParamSet
-from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.settings import Settings
 from ml_pipeline.store.record import Record
 from ml_pipeline.text import shortened
 
@@ -131,15 +131,14 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_asked
 
 
-def validated(
-    pipeline: Pipeline, settings: Settings, asked: Asked, selection: Sequence[str] = ()
-) -> Request:
+def validated(served: Project, asked: Asked, selection: Sequence[str] = ()) -> Request:
     """Turn options into a request.
 
     Raises:
         ParamsError: naming every problem with dates, assets and parameters.
     """
-    draft = drafted(pipeline, settings, asked)
+    pipeline = served.pipeline
+    draft = drafted(served, asked)
     draft.given.problems[:0] = [
         f"'{name}' is no asset.{nearest(name, pipeline.stages)}"
         for name in selection
@@ -148,27 +147,25 @@ def validated(
     return Request(draft.given.validated(pipeline.params), draft.dates)
 
 
-def drafted(
-    pipeline: Pipeline, settings: Settings, asked: Asked, with_search: bool = False
-) -> Draft:
+def drafted(served: Project, asked: Asked, with_search: bool = False) -> Draft:
     """Gather what was asked for, leaving it to the caller to validate the values.
 
     Nothing is raised for what a user got wrong: it is all in the problems of what was given.
 
     Args:
-        pipeline: the pipeline asked about.
-        settings: where runs and dates are.
+        served: what is asked about.
         asked: the options.
         with_search: whether files may say how to sweep.
     """
+    pipeline = served.pipeline
     problems: list[str] = []
     layers = []
     as_of = asked.as_of
-    if asked.like is not None and (earlier := _earlier(pipeline, settings, asked.like, problems)):
+    if asked.like is not None and (earlier := _earlier(served, asked.like, problems)):
         layers.append(like(pipeline.params, earlier.identity, f"like {earlier.run_id}"))
         if {asked.as_of, asked.from_, asked.to} == {None} and earlier.as_of is not None:
             as_of = earlier.as_of.isoformat()
-    days = _dates(settings, as_of, asked.from_, asked.to, problems)
+    days = _dates(served, as_of, asked.from_, asked.to, problems)
     for path in asked.files:
         try:
             layers.append(Layer(shortened(path.name), as_mapping(read_file(path), str(path))))
@@ -180,14 +177,11 @@ def drafted(
     return Draft(given, days)
 
 
-def _earlier(
-    pipeline: Pipeline, settings: Settings, prefix: str, problems: list[str]
-) -> Record | None:
+def _earlier(served: Project, prefix: str, problems: list[str]) -> Record | None:
     from ml_pipeline.runs import catalog
-    from ml_pipeline.store.artifacts import ArtifactStore
 
     try:
-        return catalog.find(ArtifactStore(settings.store_root), pipeline, prefix).record
+        return catalog.find(served.store, served.pipeline, prefix).record
     except ParamsError as error:
         problems += [f"--like: {problem}" for problem in error.problems]
     except ArtifactMissing as error:
@@ -221,34 +215,17 @@ def _without_value(model: ParamModel, name: str) -> str:
 
 
 def _dates(
-    settings: Settings, as_of: str | None, from_: str | None, to: str | None, problems: list[str]
-) -> list[date]:
-    calendar = daily(settings)
+    served: Project, as_of: str | None, from_: str | None, to: str | None, problems: list[str]
+) -> Sequence[date]:
     if as_of is not None and (from_ is not None or to is not None):
         problems.append("--as-of is one date and --from with --to a range: type one or the other")
         return []
     if (from_ is None) != (to is None):
-        given, lacking = ("--from", "--to") if to is None else ("--to", "--from")
-        problems.append(f"{given} needs {lacking}: type both, or --as-of for one date")
+        typed, lacking = ("--from", "--to") if to is None else ("--to", "--from")
+        problems.append(f"{typed} needs {lacking}: type both, or --as-of for one date")
         return []
     if from_ is None or to is None:
-        day = last_day(calendar) if as_of is None else _day("--as-of", as_of, problems)
-        ends = [day, day]
+        ends = {"--as-of": str(last_day(served.partitions)) if as_of is None else as_of}
     else:
-        ends = [_day("--from", from_, problems), _day("--to", to, problems)]
-    known = [day for day in ends if day is not None]
-    problems += [text for day in dict.fromkeys(known) if (text := problem_with(day, calendar))]
-    if len(known) < 2 or problems:
-        return []
-    first, last = known
-    if last < first:
-        problems.append(f"--from must not be after --to, but got {first} and {last}")
-    return [first + timedelta(days=count) for count in range((last - first).days + 1)]
-
-
-def _day(option: str, text: str, problems: list[str]) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        problems.append(f"{option} must be a date such as 1998-05-31, but got {text!r}")
-        return None
+        ends = {"--from": from_, "--to": to}
+    return read_days(ends, lambda day: problem_with(day, served.partitions), problems)

@@ -10,13 +10,12 @@ from typing import Any, get_args
 import click
 
 from ml_pipeline.cli.ages import Age
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, drafted
-from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.request_document import requested_sweep
 from ml_pipeline.launch.run_request import RequestedRun
 from ml_pipeline.params.layers import SEARCH
-from ml_pipeline.settings import settings
 from ml_pipeline.sweeps.options import Strategy
 from ml_pipeline.sweeps.rows import read_rows
 
@@ -70,7 +69,7 @@ def asked_sweep(
     Raises:
         ParamsError: naming every problem.
     """
-    draft = drafted(PIPELINE, settings(), asked, with_search=True)
+    draft = drafted(project(), asked, with_search=True)
     options = dict(searched.options)
     if searched.trials is not None:
         try:
@@ -79,7 +78,7 @@ def asked_sweep(
             draft.given.problems += error.problems
     values = {**draft.given.values, SEARCH: {**draft.given.search, **options}}
     origins = {name: f"{through}{origin}" for name, origin in draft.given.origins.items()}
-    run = requested_sweep(PIPELINE, values, draft.dates, origins, draft.given.problems)
+    run = requested_sweep(project().pipeline, values, draft.dates, origins, draft.given.problems)
     return run, values
 
 

@@ -15,6 +15,7 @@ from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, last_day
 from ml_pipeline.defs.requests import own_rules, standing, told, unusable
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.launch.dates import days_between
 from ml_pipeline.launch.request_document import read_request
 from ml_pipeline.launch.run_request import RequestedRun, in_ranges, requested_run
 from ml_pipeline.params.layers import SEARCH
@@ -115,7 +116,7 @@ def _schedule(
 def _window(configured: Settings, days: int) -> list[date]:
     last = last_day(daily(configured))
     first = max(configured.start_date, last - timedelta(days=days - 1))
-    return [first + timedelta(days=count) for count in range((last - first).days + 1)]
+    return days_between(first, last)
 
 
 def _is_published(materializer: Materializer, params: ParamSet, day: date) -> bool:

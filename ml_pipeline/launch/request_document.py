@@ -14,18 +14,20 @@ With a section `search`, which may be empty, it is a sweep, and parameters may h
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
 from ml_pipeline.dagster.resources import date_tags, origin_tags
 from ml_pipeline.dagster.sweep_resource import SWEEP, sweep_config
 from ml_pipeline.errors import ParamsError, nearest
+from ml_pipeline.launch.dates import read_days
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.params.model import ParamModel, ParamSet, nested
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.request import SweepRequest
+from ml_pipeline.text import quoted
 
 _FIELDS: Final = ("as_of", "from", "to", "params", "select", SEARCH)
 
@@ -68,7 +70,7 @@ def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
         ParamsError: naming every problem.
     """
     if not isinstance(document, Mapping):
-        raise ParamsError([f"a request must be names and values, but is {_shown(document)}"])
+        raise ParamsError([f"a request must be names and values, but is {quoted(document)}"])
     model = rules.pipeline.params
     reading = _Reading(document)
     for name in document:
@@ -138,7 +140,7 @@ def _unknown(name: str, model: ParamModel) -> str:
     return f"'{name}' does not exist.{nearest(name, _FIELDS)}"
 
 
-def _dates(reading: _Reading, refuses_day: Callable[[date], str | None]) -> list[date]:
+def _dates(reading: _Reading, refuses_day: Callable[[date], str | None]) -> Sequence[date]:
     given = [name for name in ("as_of", "from", "to") if reading.document.get(name) is not None]
     if given not in (["as_of"], ["from", "to"]):
         found = " and ".join(given) or "neither"
@@ -147,27 +149,9 @@ def _dates(reading: _Reading, refuses_day: Callable[[date], str | None]) -> list
             " one date"
         )
         return []
-    days = [_day(reading, name) for name in given]
-    known = [day for day in days if day is not None]
-    refused = [text for day in dict.fromkeys(known) if (text := refuses_day(day))]
-    reading.problems += refused
-    if len(known) < len(days) or refused:
-        return []
-    first, last = known[0], known[-1]
-    if last < first:
-        reading.problems.append(f"from must not be after to, but got {first} and {last}")
-    return [first + timedelta(days=count) for count in range((last - first).days + 1)]
-
-
-def _day(reading: _Reading, name: str) -> date | None:
-    value = reading.document[name]
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    reading.problems.append(f"{name} must be a date such as 1998-05-31, but got {_shown(value)}")
-    return None
+    return read_days(
+        {name: reading.document[name] for name in given}, refuses_day, reading.problems
+    )
 
 
 def _selection(reading: _Reading, pipeline: Pipeline) -> list[str] | None:
@@ -176,7 +160,7 @@ def _selection(reading: _Reading, pipeline: Pipeline) -> list[str] | None:
         return None
     names = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-        reading.problems.append(f"select must be a list of assets, but got {_shown(wanted)}")
+        reading.problems.append(f"select must be a list of assets, but got {quoted(wanted)}")
         return None
     unknown = [name for name in names if name not in pipeline.stages]
     reading.problems += [
@@ -189,7 +173,7 @@ def _values(reading: _Reading, rules: Rules) -> dict[str, Any]:
     """Return the values by dotted name; a file may give them nested by group or flat."""
     params = reading.document.get("params") or {}
     if not isinstance(params, Mapping):
-        reading.problems.append(f"params must be names and values, but got {_shown(params)}")
+        reading.problems.append(f"params must be names and values, but got {quoted(params)}")
         params = {}
     standing, problems = rules.pipeline.params.placed(rules.standing)
     values, more = rules.pipeline.params.placed(params)
@@ -205,8 +189,3 @@ def _dotted(params: ParamSet) -> dict[str, Any]:
         for group, values in params.values().items()
         for name, value in values.items()
     }
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -5,10 +5,8 @@ from datetime import timedelta
 import click
 
 from ml_pipeline.cli.ages import Age
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, print_table, progress_bar
-from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.settings import settings
-from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.housekeeping import removable, remove
 
 
@@ -23,8 +21,8 @@ from ml_pipeline.store.housekeeping import removable, remove
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(older_than: timedelta, keep_promoted: bool, delete: bool, as_json: bool) -> None:
     """List orphans and replaced revisions; with --delete, remove them."""
-    store = ArtifactStore(settings().store_root)
-    codes = {name: stage.code for name, stage in PIPELINE.stages.items()}
+    store = project().store
+    codes = {name: stage.code for name, stage in project().pipeline.stages.items()}
     items = removable(store, older_than, keep_promoted, codes)
     if delete:
         with progress_bar(len(items), "removing") as advance:

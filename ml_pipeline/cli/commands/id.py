@@ -5,11 +5,10 @@ from typing import Any
 
 import click
 
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, request_options, validated
 from ml_pipeline.cli.show import print_json, print_table
-from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.params.model import ParamSet
-from ml_pipeline.settings import settings
 
 
 @click.command(name="id")
@@ -17,7 +16,7 @@ from ml_pipeline.settings import settings
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(asked: Asked, as_json: bool) -> None:
     """Print run ids and paths without running or reading anything."""
-    request = validated(PIPELINE, settings(), asked)
+    request = validated(project(), asked)
     documents = [_identified(request.params, day) for day in request.dates]
     if as_json:
         print_json(documents[0] if len(documents) == 1 else {"ids": documents})
@@ -31,9 +30,9 @@ def command(asked: Asked, as_json: bool) -> None:
 
 
 def _identified(params: ParamSet, day: date) -> dict[str, Any]:
-    slots = [stage.slot(params, day) for stage in PIPELINE.selected()]
+    slots = [stage.slot(params, day) for stage in project().pipeline.selected()]
     return {
-        "run_id": PIPELINE.run_slot(params, day).run_id,
+        "run_id": project().pipeline.run_slot(params, day).run_id,
         "as_of": day.isoformat(),
         "params": params.values(),
         "assets": [

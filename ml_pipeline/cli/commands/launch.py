@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, Request, request_options, validated
 from ml_pipeline.cli.results import ArtifactResult, DateResult, document, print_results
 from ml_pipeline.cli.run_options import run_options
@@ -14,12 +15,10 @@ from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.dagster.assets import FAILURES
 from ml_pipeline.dagster.launchpad import WEBSERVER
-from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.errors import ParamsError, RemoteError
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.launch.webserver import Made, Progress, Webserver
 from ml_pipeline.runs.range_report import DateOutcome, RangeReport
-from ml_pipeline.settings import settings
 
 ORIGIN: Final = "launch"
 """Put before the origin of every value: the run came through this door."""
@@ -98,8 +97,10 @@ def command(
         launched = launch(asked_sweep(asked, searched, f"{ORIGIN}: ")[0])
         told = (lambda ended: _sweep_document(launched, ended)) if as_json else None
         return hand_over(launched, wait, told, lambda ended: _print_sweep(launched, ended))
-    request = _through_launch(validated(PIPELINE, settings(), asked, selection))
-    launched = launch(requested_run(PIPELINE, request.params, request.dates, selection or None))
+    request = _through_launch(validated(project(), asked, selection))
+    launched = launch(
+        requested_run(project().pipeline, request.params, request.dates, selection or None)
+    )
     if as_json:
         return hand_over(launched, wait, lambda ended: _document(launched, request, ended))
     request.print_origins()

@@ -8,15 +8,13 @@ import click
 
 from ml_pipeline.cli.board import Output, output_options, show_board
 from ml_pipeline.cli.days import Day
-from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.cli.project import project
 from ml_pipeline.leaderboard.board import leaderboard, named_metric
 from ml_pipeline.leaderboard.cells import cells_of
-from ml_pipeline.settings import settings
-from ml_pipeline.store.artifacts import ArtifactStore
 
 _NOTHING: Final = "No result yet: `ml-pipeline run` makes the first, `ml-pipeline sweep` many."
 _NOTHING_SUCH: Final = "No result fulfils that: `ml-pipeline runs list` shows those there are."
-_LABELS: Final = [p.name for p in PIPELINE.params.parameters() if p.is_label]
+_LABELS: Final = [p.name for p in project().pipeline.params.parameters() if p.is_label]
 
 
 def _label_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,7 +52,7 @@ def command(
     name, direction = named_metric(metric)
     conditions = [f"{label}={value!r}" for label, value in labels.items() if value is not None]
     both = " and ".join([*conditions, *([where] if where else [])])
-    store = ArtifactStore(settings().store_root)
-    cells = cells_of(store, PIPELINE, both or None, first, last)
+    store = project().store
+    cells = cells_of(store, project().pipeline, both or None, first, last)
     board = leaderboard(cells, name, direction)
     show_board(board, output, _NOTHING_SUCH if both or first or last else _NOTHING)

@@ -4,8 +4,8 @@ from typing import Any, get_args
 
 import click
 
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, print_table
-from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.params.template import Language, template
 
 
@@ -21,7 +21,7 @@ from ml_pipeline.params.template import Language, template
 )
 def command(as_json: bool, language: Language | None) -> None:
     """List every parameter with its type, bounds, default and description."""
-    model = PIPELINE.params
+    model = project().pipeline.params
     if language is not None:
         click.echo(template(model, language), nl=False)
         return
@@ -42,11 +42,11 @@ def command(as_json: bool, language: Language | None) -> None:
 
 
 def _schema() -> dict[str, Any]:
-    groups = PIPELINE.params.groups
+    groups = project().pipeline.params.groups
     schemas = {group: cls.model_json_schema() for group, cls in groups.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": PIPELINE.name,
+        "title": project().pipeline.name,
         "type": "object",
         "additionalProperties": False,
         "properties": schemas,

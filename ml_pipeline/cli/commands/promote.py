@@ -3,12 +3,10 @@
 import click
 
 from ml_pipeline.cli.environments import known_environment
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, print_table
-from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.promotion import promote
-from ml_pipeline.settings import settings
-from ml_pipeline.store.artifacts import ArtifactStore
 
 
 @click.command(name="promote")
@@ -22,10 +20,10 @@ def command(run_id: str, environment: str, note: str, as_json: bool) -> None:
     Going back is promoting the earlier run again: `ml-pipeline promotions` lists them. Wherever a
     run id is asked for, @ENVIRONMENT means what that environment has.
     """
-    known_environment(environment, settings().environments)
-    store = ArtifactStore(settings().store_root)
-    entry = catalog.find(store, PIPELINE, run_id)
-    last = catalog.last_stages(PIPELINE)
+    known_environment(environment, project().settings.environments)
+    store = project().store
+    entry = catalog.find(store, project().pipeline, run_id)
+    last = catalog.last_stages(project().pipeline)
     if entry.record.asset not in last:
         raise click.UsageError(
             f"What is promoted must be a run of {' or '.join(last)}, with all that it was made"

@@ -3,10 +3,9 @@
 import click
 
 from ml_pipeline.cli.environments import known_environment
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, print_table
-from ml_pipeline.settings import settings
 from ml_pipeline.store import ledger
-from ml_pipeline.store.artifacts import ArtifactStore
 
 
 @click.command(name="promotions")
@@ -14,11 +13,11 @@ from ml_pipeline.store.artifacts import ArtifactStore
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(environment: str | None, as_json: bool) -> None:
     """List what was promoted to one environment or to all, the newest first."""
-    store = ArtifactStore(settings().store_root)
+    store = project().store
     entries = ledger.history(store)
     now = ledger.last_of(entries)
     if environment is not None:
-        known_environment(environment, {*settings().environments, *now})
+        known_environment(environment, {*project().settings.environments, *now})
     found = [one for one in entries if environment in (None, one.environment)]
     found.sort(key=lambda one: (one.at, one.number), reverse=True)
     if as_json:

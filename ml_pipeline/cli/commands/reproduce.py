@@ -6,11 +6,10 @@ from dataclasses import asdict
 import click
 
 from ml_pipeline.cli.console import look_for_garbage
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, print_table
-from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.reproduce import reproduce
-from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
 
 
@@ -19,11 +18,11 @@ from ml_pipeline.store.artifacts import ArtifactStore
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(run_id: str, as_json: bool) -> int:
     """Make a run again in a clean store and tell whether the bytes agree."""
-    store = ArtifactStore(settings().store_root)
-    entry = catalog.find(store, PIPELINE, run_id)
+    store = project().store
+    entry = catalog.find(store, project().pipeline, run_id)
     look_for_garbage()
     with tempfile.TemporaryDirectory(prefix="ml_pipeline-") as folder:
-        compared = list(reproduce(PIPELINE, store, entry, ArtifactStore(folder)))
+        compared = list(reproduce(project().pipeline, store, entry, ArtifactStore(folder)))
     # What has no original left to compare with says nothing against the rest.
     agrees = all(one.agrees is not False for one in compared)
     if as_json:

@@ -1,22 +1,19 @@
 """`ml-pipeline run`: runs in process, on the instance that the UI shows."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 import dagster as dg
 
 from ml_pipeline.cli.in_process import in_process
+from ml_pipeline.cli.project import Project, project
 from ml_pipeline.cli.request import Asked, request_options, validated
 from ml_pipeline.cli.results import ArtifactResult, DateResult, document, print_results
 from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.show import print_json, print_table, progress_bar
 from ml_pipeline.dagster.assets import pipeline_job
-from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.defs.partitions import daily
 from ml_pipeline.launch.in_process import DateRun, Stopped
 from ml_pipeline.runs.range_report import DateOutcome, RangeReport, date_outcome
-from ml_pipeline.settings import Settings, settings
 
 
 @click.command(name="run")
@@ -28,9 +25,9 @@ from ml_pipeline.settings import Settings, settings
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(asked: Asked, selection: Sequence[str], dry_run: bool, as_json: bool) -> int:
     """Run the pipeline for one date or a range of dates."""
-    configured = settings()
-    request = validated(PIPELINE, configured, asked, selection)
-    stages = PIPELINE.selected(selection or None)
+    served = project()
+    request = validated(served, asked, selection)
+    stages = served.pipeline.selected(selection or None)
     if dry_run:
         from ml_pipeline.cli.plan import planned, print_plan
 
@@ -43,7 +40,7 @@ def command(asked: Asked, selection: Sequence[str], dry_run: bool, as_json: bool
     total = len(request.dates) * len(stages)
     try:
         with (
-            in_process(configured, _job(configured)) as here,
+            in_process(served, _job(served)) as here,
             progress_bar(total, "starting") as advance,
         ):
             runs = here.run(
@@ -77,10 +74,10 @@ def command(asked: Asked, selection: Sequence[str], dry_run: bool, as_json: bool
     return 1 if failed else 0
 
 
-def _job(configured: Settings) -> dg.JobDefinition:
+def _job(served: Project) -> dg.JobDefinition:
     """Return the pipeline's own job: the rest of the code location takes as long as reuse does."""
-    store, code = configured.store_root, Path(__file__).parents[2]
-    return pipeline_job(PIPELINE, daily(configured), lambda: store, code)
+    root = served.settings.store_root
+    return pipeline_job(served.pipeline, served.partitions, lambda: root, served.code)
 
 
 def _outcome(run: DateRun) -> DateOutcome:

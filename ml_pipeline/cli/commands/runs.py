@@ -4,10 +4,9 @@ from typing import Any
 
 import click
 
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, print_table
-from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.runs import catalog
-from ml_pipeline.settings import settings
 from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
 
@@ -17,10 +16,6 @@ def command() -> None:
     """List, show and compare runs."""
 
 
-def _store() -> ArtifactStore:
-    return ArtifactStore(settings().store_root)
-
-
 @command.command(name="list")
 @click.option("--where", metavar="CONDITIONS", help='Like "learning_rate<0.1 and dataset=orders".')
 @click.option("--sort", metavar="NAME", help="Parameter or metric; -NAME for descending.")
@@ -28,7 +23,8 @@ def _store() -> ArtifactStore:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_(where: str | None, sort: str | None, limit: int, as_json: bool) -> None:
     """List runs, the newest first: the parameters that vary among them, and their metrics."""
-    found = catalog.newest(catalog.entries(_store(), catalog.last_stages(PIPELINE)))
+    pipeline = project().pipeline
+    found = catalog.newest(catalog.entries(project().store, catalog.last_stages(pipeline)))
     chosen = catalog.by(catalog.matching(found, where), sort)
     if as_json:
         print_json({"runs": [_document(entry) for entry in chosen[:limit]]})
@@ -41,7 +37,7 @@ def list_(where: str | None, sort: str | None, limit: int, as_json: bool) -> Non
     rows = [entry.row for entry in chosen]
     params = [
         name
-        for name in (p.name for p in PIPELINE.params.parameters())
+        for name in (p.name for p in pipeline.params.parameters())
         if len({str(row.get(name)) for row in rows}) > 1
     ]
     metrics = list(dict.fromkeys(name for entry in chosen for name in entry.record.metrics))
@@ -56,8 +52,8 @@ def list_(where: str | None, sort: str | None, limit: int, as_json: bool) -> Non
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def show(run_id: str, as_json: bool) -> None:
     """Show one run; the beginning of its id is enough."""
-    store = _store()
-    entry = catalog.find(store, PIPELINE, run_id)
+    store = project().store
+    entry = catalog.find(store, project().pipeline, run_id)
     known = catalog.lineage(store, entry)
     if as_json:
         upstream = {name: _document(made) if made else None for name, made in known.items()}
@@ -140,8 +136,8 @@ def _promoted_to(store: ArtifactStore, entry: catalog.Entry) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def diff(run_a: str, run_b: str, as_json: bool) -> None:
     """Compare two runs: parameters, metrics, code, inputs and packages."""
-    store = _store()
-    sides = [catalog.find(store, PIPELINE, run) for run in (run_a, run_b)]
+    store = project().store
+    sides = [catalog.find(store, project().pipeline, run) for run in (run_a, run_b)]
     compared = {
         part: {
             name: [views[0].get(name), views[1].get(name)]

@@ -10,16 +10,15 @@ import click
 
 from ml_pipeline.cli.board import Output, output_options, show_board
 from ml_pipeline.cli.in_process import in_process
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, request_options
 from ml_pipeline.cli.run_options import force_option
 from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import Bar, print_json, progress_of
-from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.launch.in_process import Stopped, reason_of, was_interrupted
 from ml_pipeline.launch.run_request import RequestedRun
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.runs.range_report import listed
-from ml_pipeline.settings import settings
 from ml_pipeline.sweeps.attempts import Progress
 from ml_pipeline.sweeps.engine import Sweep, Swept
 from ml_pipeline.sweeps.plan import Plan
@@ -68,11 +67,11 @@ def command(asked: Asked, searched: Searched, only_plan: bool, output: Output) -
 def _plan(run: RequestedRun, values: Mapping[str, Any], as_json: bool) -> int:
     from ml_pipeline.store.artifacts import ArtifactStore
 
-    configured = settings()
+    configured = project().settings
     plan = Sweep(
-        SweepRequest.parse(PIPELINE.params, values),
+        SweepRequest.parse(project().pipeline.params, values),
         run.dates,
-        PIPELINE,
+        project().pipeline,
         ArtifactStore(configured.store_root),
         configured.studies_root,
     ).plan()
@@ -85,14 +84,13 @@ def _plan(run: RequestedRun, values: Mapping[str, Any], as_json: bool) -> int:
 
 def _run(run: RequestedRun, output: Output) -> int:
     from ml_pipeline.dagster.sweep_asset import listening
-    from ml_pipeline.definitions import defs
     from ml_pipeline.sweeps.workers import warm_up
 
-    warm_up(PIPELINE)
+    warm_up(project().pipeline)
     dagster_run_id = str(uuid.uuid4())
     result = None
-    job = defs.resolve_implicit_global_asset_job_def()
-    with in_process(settings(), job) as here, progress_of("planning") as bar:
+    job = project().definitions.resolve_implicit_global_asset_job_def()
+    with in_process(project(), job) as here, progress_of("planning") as bar:
         follower = _Follower(here.log_of(dagster_run_id), bar)
         with listening(follower), contextlib.suppress(Stopped):
             result = here.execute(run, dagster_run_id)

@@ -6,8 +6,9 @@ import sys
 
 import click
 
+from ml_pipeline.cli.project import project
 from ml_pipeline.dagster.instance import prepare
-from ml_pipeline.settings import HOME_VARIABLE, settings
+from ml_pipeline.settings import HOME_VARIABLE
 
 
 @click.command(name="ui")
@@ -15,7 +16,7 @@ from ml_pipeline.settings import HOME_VARIABLE, settings
 @click.option("--port", "-p", type=click.IntRange(1, 65535), default=3000, show_default=True)
 def command(host: str, port: int) -> int:
     """Start the Dagster UI and its daemon on this home folder."""
-    configured = settings()
+    configured = project().settings
     folder = prepare(configured)
     click.echo(f"Dagster UI on http://{host}:{port}, home {configured.home}. Ctrl-C stops it.")
     environment = {**os.environ, "DAGSTER_HOME": str(folder), HOME_VARIABLE: str(configured.home)}
@@ -26,7 +27,7 @@ def command(host: str, port: int) -> int:
             "dagster",
             "dev",
             "-m",
-            "ml_pipeline.definitions",
+            project().module,
             "--host",
             host,
             "--port",

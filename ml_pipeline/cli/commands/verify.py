@@ -4,8 +4,8 @@ from urllib.parse import unquote
 
 import click
 
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, progress_bar
-from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.housekeeping import verify
 
@@ -14,7 +14,7 @@ from ml_pipeline.store.housekeeping import verify
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(as_json: bool) -> int:
     """Check the digest of every artifact."""
-    store = ArtifactStore(settings().store_root)
+    store = project().store
     count, bad = 0, []
     with progress_bar(None, "checking") as advance:
         for checked in verify(store, _published(store)):

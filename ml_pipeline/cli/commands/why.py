@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import click
 
 from ml_pipeline.cli.plan import planned, print_plan
+from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, request_options, validated
 from ml_pipeline.cli.run_options import run_options
-from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.settings import settings
 
 
 @click.command(name="why")
@@ -17,5 +16,5 @@ from ml_pipeline.settings import settings
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(asked: Asked, selection: Sequence[str], as_json: bool) -> None:
     """Tell what a run would compute or reuse, and why."""
-    request = validated(PIPELINE, settings(), asked, selection)
+    request = validated(project(), asked, selection)
     print_plan(planned(request, selection or None), as_json, with_reasons=True)
