@@ -15,17 +15,13 @@
         └── ArtifactDamaged      the stored bytes are not those that were published
 
 A message says what must hold, what was found, where, and what to do about it, in that order.
-The root derives from `dagster.DagsterError`: Dagster passes such errors through unwrapped, so the
-first line that a user sees in the UI is the message itself.
 """
 
 import difflib
 from collections.abc import Collection, Sequence
 
-import dagster as dg
 
-
-class MlPipelineError(dg.DagsterError):
+class MlPipelineError(Exception):
     """Root of the tree; catch this to catch everything that ml_pipeline raises on purpose."""
 
 

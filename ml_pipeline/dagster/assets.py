@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import ParamIOManager, describe
 from ml_pipeline.dagster.metadata import picture, table
 from ml_pipeline.dagster.resources import IO_MANAGER, PARAMS, io_manager_resource, params_resource
@@ -96,7 +97,8 @@ def pipeline_assets(
         dates = (
             [date.fromisoformat(key) for key in context.partition_keys] if partitions else [None]
         )
-        yield from _make(context, dates)
+        with unwrapped():
+            yield from _make(context, dates)
 
     return make
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from ml_pipeline.dagster.assets import pipeline_assets
+from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.launchpad import JOB
 from ml_pipeline.dagster.leaderboard_asset import leaderboard_asset
 from ml_pipeline.dagster.resources import (
@@ -21,6 +22,7 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 
 
+@unwrapped()
 def code_location(
     pipeline: Pipeline,
     partitions: dg.PartitionsDefinition[str] | None,

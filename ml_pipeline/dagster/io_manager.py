@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Outcome
@@ -46,6 +47,7 @@ class ParamIOManager(dg.IOManager):
         """The stages."""
         return self.materializer.pipeline
 
+    @unwrapped()
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Publish the value of an asset that is not a stage and record its parameters."""
         if obj is None:
@@ -60,6 +62,7 @@ class ParamIOManager(dg.IOManager):
                 as_of.isoformat() if as_of is not None else None,
             )
 
+    @unwrapped()
     def load_input(self, context: dg.InputContext) -> Any:
         """Load an upstream asset for the run's parameters: one value, or a mapping by date."""
         asset = context.asset_key.to_user_string()

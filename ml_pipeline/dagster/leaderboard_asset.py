@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 from pydantic import Field
 
+from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.dagster.resources import NO_IO
@@ -68,6 +69,7 @@ def leaderboard_asset(
         group_name=group_name,
         description="Every published result, ranked with those that it can be compared to.",
     )
+    @unwrapped()
     def board(
         context: dg.AssetExecutionContext, config: LeaderboardConfig
     ) -> dg.MaterializeResult[Any]:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import ParamIOManager
 from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.params.model import ParamModel, ParamSet
@@ -91,6 +92,7 @@ def params_resource(
     schema = config_schema(model)
 
     @dg.resource(config_schema=schema, description="The parameters of the run.")
+    @unwrapped()
     def carry(context: dg.InitResourceContext) -> ParamSet:
         origins = origins_of(context, model, PARAMS, resources, ops())
         return model.validate(context.resource_config, origins=origins)
@@ -125,7 +127,8 @@ def checked(
 
     @dg.configured(resource, config_schema=schema)
     def check(config: Any) -> Any:
-        validate(config)
+        with unwrapped():
+            validate(config)
         return config
 
     return check
@@ -170,6 +173,7 @@ def io_manager_resource(
     """
 
     @dg.io_manager(required_resource_keys={PARAMS})
+    @unwrapped()
     def manager(context: dg.InitResourceContext) -> ParamIOManager:
         dagster_run_id = context.run.run_id if context.run is not None else None
         around = partial(provenance, dagster_run_id, code)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import dagster as dg
 
+from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.leaderboard_asset import shown
 from ml_pipeline.dagster.metadata import table
 from ml_pipeline.dagster.resources import NO_IO
@@ -91,6 +92,7 @@ def sweep_asset(
         # Each takes all cores: one at a time, where the instance limits pools.
         pool=SWEEP,
     )
+    @unwrapped()
     def sweep(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         from ml_pipeline.sweeps.board import board_of
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.resources import checked, config_schema, origins_of
 from ml_pipeline.runs.provenance import provenance
 from ml_pipeline.runs.stages import Pipeline
@@ -107,6 +108,7 @@ def sweep_resource(
             " [2..8], log[1e-3..1]."
         ),
     )
+    @unwrapped()
     def carry(context: dg.InitResourceContext) -> SweepSetup:
         run_id = context.run.run_id if context.run is not None else None
         origins = origins_of(context, pipeline.params, SWEEP, resources, ops())

@@ -5,12 +5,13 @@ them on.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from typing import Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, last_day
 from ml_pipeline.defs.requests import own_rules, standing, told, unusable
@@ -27,9 +28,10 @@ from ml_pipeline.store.artifacts import ArtifactStore
 DAILY: Final = "daily_window"
 WEEKLY: Final = "weekly_sweep"
 
-Asked = Iterator[dg.RunRequest | dg.SkipReason]
+Asked = list[dg.RunRequest] | dg.SkipReason
 
 
+@unwrapped()
 def schedules(configured: Settings) -> list[dg.ScheduleDefinition]:
     """Return the schedules; the weekly one only where something is set to be swept.
 
@@ -63,6 +65,7 @@ def schedules(configured: Settings) -> list[dg.ScheduleDefinition]:
     return found
 
 
+@unwrapped()
 def keep_complete(context: dg.ScheduleEvaluationContext) -> Asked:
     """Ask for the days of the window that are missing, have failed, or would come out otherwise."""
     configured = settings()
@@ -71,15 +74,18 @@ def keep_complete(context: dg.ScheduleEvaluationContext) -> Asked:
     window = _window(configured, configured.daily_days)
     missing = [day for day in window if not _is_published(materializer, params, day)]
     if not missing:
-        yield dg.SkipReason(f"{window[0]} to {window[-1]} are published")
-    for dates in in_ranges(missing, configured.dates_per_run):
-        yield requested_run(PIPELINE, params, dates).to_dagster(_run_key(context, dates[0]))
+        return dg.SkipReason(f"{window[0]} to {window[-1]} are published")
+    return [
+        requested_run(PIPELINE, params, dates).to_dagster(_run_key(context, dates[0]))
+        for dates in in_ranges(missing, configured.dates_per_run)
+    ]
 
 
+@unwrapped()
 def sweep_window(context: dg.ScheduleEvaluationContext) -> Asked:
     """Ask for the sweep over the window."""
     run = weekly_run(settings())
-    yield run.to_dagster(_run_key(context, run.dates[0]))
+    return [run.to_dagster(_run_key(context, run.dates[0]))]
 
 
 def weekly_run(configured: Settings) -> RequestedRun:
@@ -103,14 +109,13 @@ def _schedule(
     assets: Iterable[str],
     description: str,
 ) -> dg.ScheduleDefinition:
-    return dg.ScheduleDefinition(
-        name,
+    return dg.schedule(
+        name=name,
         cron_schedule=cron,
-        execution_fn=evaluate,
         target=dg.AssetSelection.assets(*assets),
         execution_timezone=settings().timezone,
         description=description,
-    )
+    )(evaluate)
 
 
 def _window(configured: Settings, days: int) -> list[date]:

@@ -9,6 +9,7 @@ from typing import Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.sweep_resource import SWEEP
 from ml_pipeline.defs import source
 from ml_pipeline.defs.assets import PIPELINE
@@ -34,6 +35,7 @@ _MOST_RANGES: Final = 10
 _LONGEST: Final = 2000
 
 
+@unwrapped()
 def sensors(configured: Settings) -> list[dg.SensorDefinition]:
     """Return the sensors.
 
@@ -63,6 +65,7 @@ def sensors(configured: Settings) -> list[dg.SensorDefinition]:
     ]
 
 
+@unwrapped()
 def launch_requests(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Launch what is asked for, move away what has its run, refuse what cannot be run."""
     configured = settings()
@@ -126,6 +129,7 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + more
 
 
+@unwrapped()
 def launch_new_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Run the dates whose own orders are new or have changed.
 

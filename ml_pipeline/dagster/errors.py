@@ -1,0 +1,35 @@
+"""Our errors where Dagster would wrap them: it passes its own through, so ours become its own.
+
+The first line that a user sees in the UI is then the message itself, and not that an error
+occurred in the config mapping of a resource.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import dagster as dg
+
+from ml_pipeline.errors import MlPipelineError
+
+
+@contextlib.contextmanager
+def unwrapped() -> Iterator[None]:
+    """Let errors of ours leave the context as errors of Dagster's with the same message.
+
+    They stay what they are for whoever catches them: a `ParamsError` is still a `ParamsError`.
+    """
+    try:
+        yield
+    except MlPipelineError as error:
+        if isinstance(error, dg.DagsterError):
+            raise
+        kind = _of_dagster(type(error))
+        passed = kind.__new__(kind, *error.args)
+        passed.__dict__.update(error.__dict__)
+        # Not from the error itself: the same message as its own cause would tell nothing.
+        raise passed.with_traceback(error.__traceback__) from error.__cause__
+
+
+def _of_dagster(kind: type[MlPipelineError]) -> type[MlPipelineError]:
+    names = {"__module__": kind.__module__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (kind, dg.DagsterError), names)
