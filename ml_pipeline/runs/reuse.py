@@ -8,23 +8,23 @@ what is reused are never loaded.
 import contextlib
 import json
 import logging
-import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError, SourceError
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, SourceError
 from ml_pipeline.params.group import RunOptions
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Decision, Outcome, Undecided
 from ml_pipeline.runs.explain import why_computed, why_missing
+from ml_pipeline.runs.metrics import plain_metrics
 from ml_pipeline.runs.stages import Pipeline, Result, Stage
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.claims import claimed
 from ml_pipeline.store.recent import RecentValues
-from ml_pipeline.store.record import TAKEN, Content, Input, Provenance, Record, fingerprint
+from ml_pipeline.store.record import Content, Input, Provenance, Record, fingerprint
 from ml_pipeline.store.slots import Slot
 
 _CONFIRMED: Final = "confirmed.json"
@@ -248,20 +248,6 @@ class Materializer:
         return f"the published result is {age / timedelta(days=1):.1f} days old"
 
 
-def _refuse_metrics(stage: Stage, result: Result) -> None:
-    for name, number in result.metrics.items():
-        if name in TAKEN:
-            raise PipelineError(
-                f"Metric '{name}' of '{stage.name}' must have another name: runs have a column or"
-                " metadata of that name already."
-            )
-        if not math.isfinite(number):
-            raise PipelineError(
-                f"Metric '{name}' of '{stage.name}' must be a finite number, but is {number}."
-                " Leave it out where it is undefined."
-            )
-
-
 class _Point:
     """One set of parameters at one date: computes stages, mending inputs where needed."""
 
@@ -336,7 +322,7 @@ class _Point:
         if stage.external(self.params, self.as_of) != decision.external:
             return None
         result = value if isinstance(value, Result) else Result(value)
-        _refuse_metrics(stage, result)
+        metrics = plain_metrics(stage.name, result.metrics)
 
         def describe(content: Content) -> Record:
             return Record(
@@ -365,7 +351,7 @@ class _Point:
                 content=content,
                 started_at=started_at,
                 duration_s=round(time.perf_counter() - start, 6),
-                metrics=dict(result.metrics),
+                metrics=metrics,
                 objective=stage.objective(self.params),
                 picture=result.picture,
                 provenance=around,

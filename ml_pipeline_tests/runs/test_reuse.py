@@ -4,7 +4,6 @@ import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -13,7 +12,7 @@ from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.decisions import Decision, Undecided
 from ml_pipeline.runs.reuse import Materializer, _Point
-from ml_pipeline.runs.stages import Pipeline, Result
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Provenance
 from ml_pipeline_tests.toys import editor as toy_editor
@@ -295,47 +294,6 @@ def test_lazy_frame_whose_query_fails_is_not_blamed_on_the_store(bench: Bench) -
             bench.run([stage], as_of=None)
         assert not isinstance(failed.value, StoreUnreachable), failed.value
         assert bench.files() == set()
-
-
-@pytest.mark.parametrize("metric", [float("nan"), float("inf"), -float("inf")])
-def test_metric_that_is_no_number_is_refused_and_nothing_published(
-    bench: Bench, metric: float
-) -> None:
-    bench.pipeline = Pipeline("undefined", PARAMS)
-
-    @bench.pipeline.asset(code_version="1")
-    def undefined(data: Data) -> Result:
-        return Result({}, {"r2": metric})
-
-    with pytest.raises(PipelineError, match="Metric 'r2' of 'undefined' must be a finite number"):
-        bench.run(as_of=None)
-    assert bench.files() == set()
-
-
-@pytest.mark.parametrize("name", ["revision", "run_id", "path", "made_at", "asset"])
-def test_metric_with_a_name_that_is_taken_is_refused(bench: Bench, name: str) -> None:
-    bench.pipeline = Pipeline("taken", PARAMS)
-
-    @bench.pipeline.asset(code_version="1")
-    def numbers(data: Data) -> Result:
-        return Result({}, {name: 1.0})
-
-    with pytest.raises(PipelineError, match=f"Metric '{name}' of 'numbers' must have another name"):
-        bench.run(as_of=None)
-    assert bench.files() == set()
-
-
-def test_metrics_of_numpy_are_plain_numbers_in_the_record(bench: Bench) -> None:
-    bench.pipeline = Pipeline("numpy", PARAMS)
-
-    @bench.pipeline.asset(code_version="1")
-    def numbers(data: Data) -> Result:
-        metrics = {"a": np.float32(0.5), "b": np.int64(3), "c": np.float64(0.25), "d": True, "e": 7}
-        return Result({}, metrics)
-
-    made = bench.run(as_of=None)["numbers"]
-    assert made.record.metrics == {"a": 0.5, "b": 3.0, "c": 0.25, "d": 1.0, "e": 7.0}
-    assert bench.run(as_of=None)["numbers"].record == made.record
 
 
 # Force and age
