@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ml_pipeline.dagster.code_location import code_location
+    from ml_pipeline.dagster.webserver import Webserver
     from ml_pipeline.errors import MlPipelineError, ParamsError
     from ml_pipeline.launch.run_request import requested_run
-    from ml_pipeline.launch.webserver import Webserver
     from ml_pipeline.params.documents import read_document
     from ml_pipeline.params.group import ParamGroup
     from ml_pipeline.params.identity import run_id
@@ -53,7 +53,7 @@ _ROOMS: Final = {
     "dagster.code_location": ("code_location",),
     "errors": ("MlPipelineError", "ParamsError"),
     "launch.run_request": ("requested_run",),
-    "launch.webserver": ("Webserver",),
+    "dagster.webserver": ("Webserver",),
     "params.documents": ("read_document",),
     "params.group": ("ParamGroup",),
     "params.identity": ("run_id",),

@@ -7,7 +7,7 @@ import dagster as dg
 
 from ml_pipeline.cli.console import look_for_garbage
 from ml_pipeline.cli.project import Project
-from ml_pipeline.launch.in_process import InProcess
+from ml_pipeline.dagster.execution import InProcess
 
 
 @contextlib.contextmanager

@@ -15,8 +15,9 @@ import dagster as dg
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import ParamIOManager, describe
 from ml_pipeline.dagster.metadata import picture, table
-from ml_pipeline.dagster.resources import IO_MANAGER, PARAMS, io_manager_resource, params_resource
+from ml_pipeline.dagster.resources import IO_MANAGER, io_manager_resource, params_resource
 from ml_pipeline.errors import told
+from ml_pipeline.launch.run_config import PARAMS
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.range_report import DateOutcome, RangeReport, date_outcome

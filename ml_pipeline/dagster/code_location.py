@@ -12,12 +12,12 @@ from ml_pipeline.dagster.leaderboard_asset import leaderboard_asset
 from ml_pipeline.dagster.resources import (
     IO_MANAGER,
     NO_IO,
-    PARAMS,
     io_manager_resource,
     params_resource,
 )
 from ml_pipeline.dagster.sweep_asset import sweep_asset
-from ml_pipeline.dagster.sweep_resource import SWEEP, sweep_resource
+from ml_pipeline.dagster.sweep_resource import sweep_resource
+from ml_pipeline.launch.run_config import PARAMS, SWEEP
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 import yaml
 
-from ml_pipeline.dagster.resources import PARAMS, date_tags
+from ml_pipeline.launch.run_config import PARAMS, date_tags
 
 WEBSERVER: Final = "http://127.0.0.1:3000"
 """Where `ml-pipeline ui` answers unless it is told otherwise."""

@@ -6,9 +6,7 @@ with every problem in one message. To that end the config schema lets any value 
 Dagster would stop at the first kind of problem, and would not say which name is nearest.
 """
 
-import json
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +16,7 @@ import dagster as dg
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import ParamIOManager
 from ml_pipeline.errors import ParamsError, nearest
+from ml_pipeline.launch.run_config import PARAMS, origins_in
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.runs.provenance import provenance
@@ -25,56 +24,11 @@ from ml_pipeline.runs.reuse import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 
-PARAMS: Final = "params"
 IO_MANAGER: Final = "io_manager"
 NO_IO: Final = "no_io"
 """An IO manager for assets that keep nothing of their own, and so need no parameters."""
 
-ORIGINS_TAG: Final = "ml_pipeline/origins"
-"""Tag of a run: where its parameter values came from, as JSON by dotted name."""
-
-_PARTITION_TAG: Final = "dagster/partition"
-_FIRST_TAG: Final = "dagster/asset_partition_range_start"
-_LAST_TAG: Final = "dagster/asset_partition_range_end"
-_MOST_IN_TAG: Final = 2000
-"""Databases index tags: PostgreSQL refuses one of more than 2,700 bytes."""
-
 _SECTIONS: Final = ("resources", "ops", "execution", "loggers")
-
-
-def run_config(params: ParamSet) -> dict[str, Any]:
-    """Return Dagster run config that asks for these parameters: what is not a default."""
-    given: dict[str, dict[str, Any]] = {}
-    for group, values in params.values(params.model.groups).items():
-        for parameter in params.model.parameters(group):
-            if parameter.dotted in params.origins:
-                given.setdefault(group, {})[parameter.name] = values[parameter.name]
-    return {"resources": {PARAMS: {"config": given}}} if given else {}
-
-
-def date_tags(dates: Sequence[date | None]) -> dict[str, str]:
-    """Return the tags that tell Dagster which dates a run covers.
-
-    Args:
-        dates: in order; those between the first and the last are covered as well.
-    """
-    known = [day.isoformat() for day in dates if day is not None]
-    if len(known) > 1:
-        return {_FIRST_TAG: known[0], _LAST_TAG: known[-1]}
-    return {_PARTITION_TAG: known[0]} if known else {}
-
-
-def origin_tags(origins: Mapping[str, str]) -> dict[str, str]:
-    """Return tags of a run that tell where its values came from, as many as it takes."""
-    parts: list[dict[str, str]] = []
-    for dotted, origin in origins.items():
-        if not parts or len(json.dumps({**parts[-1], dotted: origin})) > _MOST_IN_TAG:
-            parts.append({})
-        parts[-1][dotted] = origin
-    return {
-        f"{ORIGINS_TAG}.{number}" if number > 1 else ORIGINS_TAG: json.dumps(part)
-        for number, part in enumerate(parts, 1)
-    }
 
 
 def params_resource(
@@ -222,9 +176,7 @@ def _origins(
     origins = {
         p.dotted: door for p in model.parameters() if typed.get(p.dotted, p.default) != p.default
     }
-    for key, value in run.tags.items():
-        if key == ORIGINS_TAG or key.startswith(f"{ORIGINS_TAG}."):
-            origins.update(json.loads(value))
+    origins |= origins_in(run.tags)
     if instance is None or run.parent_run_id is None:
         return origins
     earlier = instance.get_run_by_id(run.parent_run_id)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.resources import checked, config_schema, origins_of
+from ml_pipeline.launch.run_config import SWEEP
 from ml_pipeline.runs.provenance import provenance
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -18,9 +19,6 @@ from ml_pipeline.store.record import Provenance
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.options import MODEL
 from ml_pipeline.sweeps.request import SweepRequest
-
-SWEEP: Final = "sweep"
-"""Name of the asset, and of its resource."""
 
 if TYPE_CHECKING:
     from ml_pipeline.sweeps.engine import Sweep
@@ -63,15 +61,6 @@ class SweepSetup:
             self.provenance,
             output,
         )
-
-
-def sweep_config(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return Dagster run config that asks for a sweep.
-
-    Args:
-        values: ``{group: {field: value or space}}`` and the section ``search``.
-    """
-    return {"resources": {SWEEP: {"config": dict(values)}}}
 
 
 def sweep_resource(

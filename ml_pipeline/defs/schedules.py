@@ -11,6 +11,7 @@ from typing import Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.automation import run_request
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, last_day
@@ -76,7 +77,7 @@ def keep_complete(context: dg.ScheduleEvaluationContext) -> Asked:
     if not missing:
         return dg.SkipReason(f"{window[0]} to {window[-1]} are published")
     return [
-        requested_run(PIPELINE, params, dates).to_dagster(_run_key(context, dates[0]))
+        run_request(requested_run(PIPELINE, params, dates), _run_key(context, dates[0]))
         for dates in in_ranges(missing, configured.dates_per_run)
     ]
 
@@ -85,7 +86,7 @@ def keep_complete(context: dg.ScheduleEvaluationContext) -> Asked:
 def sweep_window(context: dg.ScheduleEvaluationContext) -> Asked:
     """Ask for the sweep over the window."""
     run = weekly_run(settings())
-    return [run.to_dagster(_run_key(context, run.dates[0]))]
+    return [run_request(run, _run_key(context, run.dates[0]))]
 
 
 def weekly_run(configured: Settings) -> RequestedRun:

@@ -9,8 +9,8 @@ from typing import Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.automation import run_request
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.sweep_resource import SWEEP
 from ml_pipeline.defs import source
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, last_day
@@ -18,6 +18,7 @@ from ml_pipeline.defs.requests import rules, standing, told
 from ml_pipeline.errors import SourceError, StoreUnreachable
 from ml_pipeline.launch.inbox import Asked, Inbox, Look, Memory
 from ml_pipeline.launch.request_document import example, read_request
+from ml_pipeline.launch.run_config import SWEEP
 from ml_pipeline.launch.run_request import RequestedRun, in_ranges, requested_run
 from ml_pipeline.launch.seen_days import SeenDays
 from ml_pipeline.params.documents import read_document
@@ -94,7 +95,7 @@ def launch_requests(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     if wanted:
         memory.news = memory.news[-_MOST_NEWS:]
         return dg.SensorResult(
-            [asked.run.to_dagster(asked.key, {REQUEST_TAG: asked.key}) for asked in wanted],
+            [run_request(asked.run, asked.key, {REQUEST_TAG: asked.key}) for asked in wanted],
             cursor=memory.to_json(),
         )
     reason = _reason(inbox.uri, [asked for asked, _ in accepted], look, memory.news)
@@ -163,8 +164,9 @@ def launch_new_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     days = {day: digest for day, digest in held.days.items() if day not in launched}
     days |= {day: digest for day, digest in found.days.items() if day in launched}
     requests = [
-        requested_run(PIPELINE, params, dates).to_dagster(
-            digest_of([place, held.launches, *map(str, dates)])
+        run_request(
+            requested_run(PIPELINE, params, dates),
+            digest_of([place, held.launches, *map(str, dates)]),
         )
         for dates in ranges
     ]

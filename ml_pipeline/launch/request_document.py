@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from ml_pipeline.dagster.resources import date_tags, origin_tags
-from ml_pipeline.dagster.sweep_resource import SWEEP, sweep_config
 from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.launch.dates import read_days
+from ml_pipeline.launch.run_config import SWEEP, date_tags, origin_tags, sweep_config
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.params.model import ParamModel, ParamSet, nested

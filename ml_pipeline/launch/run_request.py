@@ -7,16 +7,11 @@ sensors and schedules. So the same parameters and dates make the same run whiche
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any
 
-import dagster as dg
-
-from ml_pipeline.dagster.resources import date_tags, origin_tags, run_config
+from ml_pipeline.launch.run_config import RUN_ID_TAG, date_tags, origin_tags, run_config
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.stages import Pipeline
-
-RUN_ID_TAG: Final = "ml_pipeline/run_id"
-_PRIORITY_TAG: Final = "dagster/priority"
 
 
 @dataclass(frozen=True)
@@ -43,25 +38,9 @@ class RequestedRun:
         return self.dates[0].isoformat() if len(self.dates) == 1 else None
 
     @property
-    def asset_keys(self) -> list[dg.AssetKey]:
-        """Keys of the assets."""
-        return [dg.AssetKey(name.split("/")) for name in self.assets]
-
-    def to_dagster(self, run_key: str, tags: Mapping[str, str] | None = None) -> dg.RunRequest:
-        """Return what a sensor or schedule hands to Dagster.
-
-        Args:
-            run_key: Dagster makes one run of all requests that have the same.
-            tags: more tags.
-        """
-        return dg.RunRequest(
-            run_key=run_key,
-            run_config=self.config,
-            # People should not wait behind what machines have asked for.
-            tags={_PRIORITY_TAG: "-1", **self.tags, **(tags or {})},
-            asset_selection=self.asset_keys,
-            partition_key=self.partition_key,
-        )
+    def asset_paths(self) -> list[list[str]]:
+        """Keys of the assets, part by part."""
+        return [name.split("/") for name in self.assets]
 
 
 def requested_run(

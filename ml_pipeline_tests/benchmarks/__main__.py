@@ -57,10 +57,10 @@ def overhead(scratch: Path) -> Iterator[object]:
     import os
 
     os.environ["ML_PIPELINE_HOME"] = str(scratch / "overhead")
+    from ml_pipeline.dagster.execution import InProcess
     from ml_pipeline.dagster.instance import open_instance
     from ml_pipeline.definitions import defs
     from ml_pipeline.defs.assets import PIPELINE
-    from ml_pipeline.launch.in_process import InProcess
     from ml_pipeline.settings import settings
     from ml_pipeline.store.artifacts import ArtifactStore
 

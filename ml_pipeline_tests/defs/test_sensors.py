@@ -11,11 +11,11 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
-from ml_pipeline.dagster.resources import ORIGINS_TAG
 from ml_pipeline.definitions import defs
 from ml_pipeline.defs.requests import problems_with_source
 from ml_pipeline.defs.sensors import NEW_DATA, REQUEST_TAG, REQUESTS, sensors
 from ml_pipeline.errors import SettingsError
+from ml_pipeline.launch.run_config import ORIGINS_TAG
 from ml_pipeline.settings import settings
 from ml_pipeline_tests.toys.dagster_site import temporary_instance
 

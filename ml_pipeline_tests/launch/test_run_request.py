@@ -2,13 +2,12 @@ import json
 from datetime import date, timedelta
 from typing import Any
 
-import dagster as dg
 import pytest
 
-from ml_pipeline.dagster.resources import ORIGINS_TAG
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.request_document import Rules, example, read_request
-from ml_pipeline.launch.run_request import RUN_ID_TAG, in_ranges, requested_run
+from ml_pipeline.launch.run_config import ORIGINS_TAG, RUN_ID_TAG
+from ml_pipeline.launch.run_request import in_ranges, requested_run
 from ml_pipeline_tests.toys.pipeline import PARAMS, toy
 
 DAY = date(2026, 1, 5)
@@ -26,7 +25,7 @@ def test_run_of_one_date_has_its_partition_and_run_id() -> None:
     params = PARAMS.parse({"learning_rate": 0.5}, "somewhere")
     run = requested_run(pipeline, params, [DAY], ["model"])
     assert run.partition_key == "2026-01-05"
-    assert run.asset_keys == [dg.AssetKey("model")]
+    assert run.asset_paths == [["model"]]
     assert run.config == {"resources": {"params": {"config": {"fit": {"learning_rate": 0.5}}}}}
     assert run.tags == {
         RUN_ID_TAG: pipeline.run_slot(params, DAY).run_id,
@@ -44,15 +43,6 @@ def test_run_of_a_range_is_one_run_told_by_tags() -> None:
     }
     assert list(run.run_ids) == dates
     assert run.assets == ["table", "features", "model", "score"]
-
-
-def test_run_handed_to_dagster_keeps_everything() -> None:
-    run = requested_run(toy(), PARAMS.parse({"rows": 9}), [DAY])
-    request = run.to_dagster("key", {"more": "tags"})
-    assert (request.run_key, request.partition_key) == ("key", "2026-01-05")
-    assert request.run_config == run.config
-    assert request.tags == {**run.tags, "more": "tags", "dagster/priority": "-1"}
-    assert request.asset_selection == run.asset_keys
 
 
 @pytest.mark.parametrize(
@@ -142,7 +132,7 @@ def test_request_with_a_search_is_a_run_of_the_sweep() -> None:
         "search": {"metric": "r2", "direction": "maximize"},
     }
     run = read_request(document, "test", RULES)
-    assert run.asset_keys == [dg.AssetKey("sweep")]
+    assert run.asset_paths == [["sweep"]]
     assert run.config == {
         "resources": {
             "sweep": {

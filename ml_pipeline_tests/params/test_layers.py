@@ -6,8 +6,8 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 from pydantic import Field
 
-from ml_pipeline.dagster.resources import ORIGINS_TAG, origin_tags
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.launch.run_config import ORIGINS_TAG, origin_tags
 from ml_pipeline.params.documents import read_document
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.identity import document, run_id

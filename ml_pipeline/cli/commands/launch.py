@@ -15,9 +15,9 @@ from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.dagster.assets import FAILURES
 from ml_pipeline.dagster.launchpad import WEBSERVER
+from ml_pipeline.dagster.webserver import Made, Progress, Webserver
 from ml_pipeline.errors import ParamsError, RemoteError
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
-from ml_pipeline.launch.webserver import Made, Progress, Webserver
 from ml_pipeline.runs.range_report import DateOutcome, RangeReport
 
 ORIGIN: Final = "launch"

@@ -12,7 +12,7 @@ from ml_pipeline.cli.results import ArtifactResult, DateResult, document, print_
 from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.show import print_json, print_table, progress_bar
 from ml_pipeline.dagster.assets import pipeline_job
-from ml_pipeline.launch.in_process import DateRun, Stopped
+from ml_pipeline.dagster.execution import DateRun, Stopped
 from ml_pipeline.runs.range_report import DateOutcome, RangeReport, date_outcome
 
 

@@ -15,7 +15,7 @@ from ml_pipeline.cli.request import Asked, request_options
 from ml_pipeline.cli.run_options import force_option
 from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import Bar, print_json, progress_of
-from ml_pipeline.launch.in_process import Stopped, reason_of, was_interrupted
+from ml_pipeline.dagster.execution import Stopped, reason_of, was_interrupted
 from ml_pipeline.launch.run_request import RequestedRun
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.runs.range_report import listed

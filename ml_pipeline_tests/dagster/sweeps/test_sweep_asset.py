@@ -258,7 +258,7 @@ def test_requested_sweep_is_what_the_launchpad_would_ask_for(site: Site) -> None
     result = site.defs.resolve_implicit_global_asset_job_def().execute_in_process(
         run_config={**asked.config, "loggers": QUIET},
         instance=site.instance,
-        asset_selection=asked.asset_keys,
+        asset_selection=[dg.AssetKey(path) for path in asked.asset_paths],
         tags=dict(asked.tags),
     )
     assert [day for _, day in events(result)] == [str(day) for day in days(2)]

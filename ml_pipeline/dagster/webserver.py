@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any, Final
 
-from ml_pipeline.dagster.resources import date_tags
 from ml_pipeline.errors import LaunchRefused, RemoteError, ServerUnreachable
+from ml_pipeline.launch.run_config import date_tags
 from ml_pipeline.launch.run_request import RequestedRun
 
 FAILED: Final = frozenset({"FAILURE", "CANCELED"})
@@ -161,7 +161,7 @@ class Webserver:
                 "selector": {
                     **self._repository(run.assets, location),
                     "jobName": _ASSET_JOB,
-                    "assetSelection": [{"path": key.path} for key in run.asset_keys],
+                    "assetSelection": [{"path": path} for path in run.asset_paths],
                 },
                 "runConfigData": run.config,
                 "executionMetadata": {

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ml_pipeline.dagster.assets import FAILURES
+from ml_pipeline.dagster.webserver import Progress, Webserver
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.errors import LaunchRefused, ParamsError, RemoteError, ServerUnreachable
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
-from ml_pipeline.launch.webserver import Progress, Webserver
 from ml_pipeline_tests.e2e.server import ASSETS, Server, free_port
 
 DAY = date(1998, 5, 31)
@@ -163,7 +163,7 @@ def test_launch_at_another_graphql_says_what_it_lacks() -> None:
 
 
 def test_follow_of_a_webserver_that_is_gone_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ml_pipeline.launch.webserver._LONGEST_WAIT_S", 0.01)
+    monkeypatch.setattr("ml_pipeline.dagster.webserver._LONGEST_WAIT_S", 0.01)
     with pytest.raises(ServerUnreachable):
         Webserver(f"http://127.0.0.1:{free_port()}").follow("abc")
 

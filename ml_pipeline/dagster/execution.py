@@ -136,7 +136,7 @@ class InProcess:
                     instance=self.instance,
                     partition_key=asked.partition_key,
                     raise_on_error=False,
-                    asset_selection=asked.asset_keys,
+                    asset_selection=[dg.AssetKey(path) for path in asked.asset_paths],
                     run_id=dagster_run_id,
                     tags=asked.tags,
                 )

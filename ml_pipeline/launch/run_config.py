@@ -1,0 +1,79 @@
+"""What Dagster is told about a run: its config and its tags, as plain data."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+from ml_pipeline.params.model import ParamSet
+
+PARAMS: Final = "params"
+"""Name of the resource that carries the parameters."""
+
+SWEEP: Final = "sweep"
+"""Name of the asset whose runs are sweeps, and of its resource."""
+
+RUN_ID_TAG: Final = "ml_pipeline/run_id"
+"""Tag of a run of one date: identity of its parameters and the date."""
+
+ORIGINS_TAG: Final = "ml_pipeline/origins"
+"""Tag of a run: where its parameter values came from, as JSON by dotted name."""
+
+_PARTITION_TAG: Final = "dagster/partition"
+_FIRST_TAG: Final = "dagster/asset_partition_range_start"
+_LAST_TAG: Final = "dagster/asset_partition_range_end"
+_MOST_IN_TAG: Final = 2000
+"""Databases index tags: PostgreSQL refuses one of more than 2,700 bytes."""
+
+
+def run_config(params: ParamSet) -> dict[str, Any]:
+    """Return Dagster run config that asks for these parameters: what is not a default."""
+    given: dict[str, dict[str, Any]] = {}
+    for group, values in params.values(params.model.groups).items():
+        for parameter in params.model.parameters(group):
+            if parameter.dotted in params.origins:
+                given.setdefault(group, {})[parameter.name] = values[parameter.name]
+    return {"resources": {PARAMS: {"config": given}}} if given else {}
+
+
+def date_tags(dates: Sequence[date | None]) -> dict[str, str]:
+    """Return the tags that tell Dagster which dates a run covers.
+
+    Args:
+        dates: in order; those between the first and the last are covered as well.
+    """
+    known = [day.isoformat() for day in dates if day is not None]
+    if len(known) > 1:
+        return {_FIRST_TAG: known[0], _LAST_TAG: known[-1]}
+    return {_PARTITION_TAG: known[0]} if known else {}
+
+
+def origin_tags(origins: Mapping[str, str]) -> dict[str, str]:
+    """Return tags of a run that tell where its values came from, as many as it takes."""
+    parts: list[dict[str, str]] = []
+    for dotted, origin in origins.items():
+        if not parts or len(json.dumps({**parts[-1], dotted: origin})) > _MOST_IN_TAG:
+            parts.append({})
+        parts[-1][dotted] = origin
+    return {
+        f"{ORIGINS_TAG}.{number}" if number > 1 else ORIGINS_TAG: json.dumps(part)
+        for number, part in enumerate(parts, 1)
+    }
+
+
+def origins_in(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the origins that the tags of a run tell, by dotted name."""
+    origins: dict[str, str] = {}
+    for key, value in tags.items():
+        if key == ORIGINS_TAG or key.startswith(f"{ORIGINS_TAG}."):
+            origins |= json.loads(value)
+    return origins
+
+
+def sweep_config(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Dagster run config that asks for a sweep.
+
+    Args:
+        values: ``{group: {field: value or space}}`` and the section ``search``.
+    """
+    return {"resources": {SWEEP: {"config": dict(values)}}}
