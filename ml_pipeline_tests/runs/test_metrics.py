@@ -111,7 +111,6 @@ def test_metrics_of_numpy_are_plain_numbers_in_the_record(bench: Bench) -> None:
             "b": np.int64(3),
             "c": np.float64(0.25),
             "d": Fraction(1, 4),
-            "e": 7,
         },
     )
     made = bench.run(as_of=None)["score"]
