@@ -1,46 +1,13 @@
 """What runs came to, date by date: as tables for people and in the JSON document of a command."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from ml_pipeline.cli.show import print_table
 from ml_pipeline.params.model import ParamSet
-
-
-@dataclass(frozen=True)
-class ArtifactResult:
-    """An artifact that was made or reused, as JSON documents show it."""
-
-    asset: str
-    run_id: str | None
-    revision: str | None
-    uri: str
-    reused: bool | None
-
-
-@dataclass(frozen=True)
-class DateResult:
-    """What a run came to for one date.
-
-    Attributes:
-        as_of: the date.
-        run_id: identity of the parameters and the date.
-        dagster_run_id: Dagster's id of the run that covered the date.
-        metrics: of all its artifacts.
-        artifacts: in order of dependence.
-        error: why the date failed, or None where it did not.
-    """
-
-    as_of: date
-    run_id: str
-    dagster_run_id: str
-    metrics: Mapping[str, float]
-    artifacts: Sequence[ArtifactResult]
-    error: str | None = None
+from ml_pipeline.runs.date_result import DateResult
 
 
 def document(results: Iterable[DateResult], params: ParamSet) -> dict[str, Any]:
@@ -57,7 +24,7 @@ def document(results: Iterable[DateResult], params: ParamSet) -> dict[str, Any]:
                 "dagster_run_id": result.dagster_run_id,
                 "params": params.values(),
                 "metrics": dict(result.metrics),
-                "artifacts": [asdict(artifact) for artifact in result.artifacts],
+                "artifacts": [artifact.document() for artifact in result.artifacts],
             }
         )
     told: dict[str, Any] = {"runs": runs, "origins": dict(params.origins)}

@@ -19,11 +19,11 @@ from ml_pipeline.dagster.resources import IO_MANAGER, io_manager_resource, param
 from ml_pipeline.errors import told
 from ml_pipeline.launch.run_config import PARAMS
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.decisions import Outcome
-from ml_pipeline.runs.range_report import DateOutcome, RangeReport, date_outcome
+from ml_pipeline.runs.range_report import RangeReport
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.store.record import Record
 
 FAILURES: Final = "failures"
 """Metadata of a failed step: reason by date."""
@@ -110,12 +110,14 @@ def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> 
     selected = {key.to_user_string() for key in context.selected_asset_keys}
     selection = [stage.name for stage in manager.pipeline.selected(selected)]
     failures: dict[str, Exception] = {}
-    outcomes: list[DateOutcome] = []
+    results: list[DateResult] = []
     for as_of in dates:
-        made: list[tuple[Record, bool]] = []
+        made: list[ArtifactResult] = []
         try:
             for outcome in manager.materializer.run(params, as_of, selection):
-                made.append((outcome.record, outcome.reused))
+                made.append(
+                    artifact_result(manager.store, outcome.slot, outcome.record, outcome.reused)
+                )
                 newest_event = context.instance.event_log_storage.get_maximum_record_id()
                 yield materialization(outcome, manager.store, params.origins, newest_event)
         except Exception as error:
@@ -124,9 +126,11 @@ def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> 
                 context.log.exception(f"{as_of}: {told(error)}")
         if as_of is not None:
             failure = failures.get(str(as_of))
-            outcomes.append(date_outcome(as_of, made, told(failure) if failure else None))
-    if len(outcomes) > 1:
-        report = RangeReport(outcomes)
+            run_id = manager.pipeline.run_slot(params, as_of).run_id
+            reason = told(failure) if failure else None
+            results.append(DateResult(as_of, run_id, context.run.run_id, made, reason))
+    if len(results) > 1:
+        report = RangeReport(results)
         context.log.info("\n".join([report.sentence, *report.reasons]))
         yield dg.AssetObservation(selection[-1], metadata=together(report))
     if failures:
@@ -174,7 +178,7 @@ def together(report: RangeReport) -> dict[str, Any]:
         "summary": report.sentence,
         "dates_done": len(report.done),
         "dates_reused": report.reused,
-        "dates_failed": len(report.outcomes) - len(report.done),
+        "dates_failed": len(report.results) - len(report.done),
     }
     if report.failures:
         metadata["failures"] = dg.MetadataValue.md("\n".join(f"- {r}" for r in report.reasons))

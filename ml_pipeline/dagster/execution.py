@@ -3,7 +3,7 @@
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -12,10 +12,9 @@ import dagster as dg
 from ml_pipeline.dagster.assets import FAILURES
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.store.record import Record
-from ml_pipeline.store.slots import Slot
 
 
 class Stopped(KeyboardInterrupt):
@@ -25,48 +24,10 @@ class Stopped(KeyboardInterrupt):
         done: the dates that were done by then.
     """
 
-    def __init__(self, done: Sequence["DateRun"]) -> None:
+    def __init__(self, done: Sequence[DateResult]) -> None:
         """Keep what is done."""
         super().__init__()
         self.done = done
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """What one asset of a run came to."""
-
-    slot: Slot
-    record: Record
-    uri: str
-    reused: bool
-
-
-@dataclass
-class DateRun:
-    """What a run came to for one date.
-
-    Attributes:
-        as_of: the date.
-        run_id: identity of the parameters and the date.
-        dagster_run_id: Dagster's id of the run that covered the date.
-        artifacts: what was made or reused, in order of dependence.
-        error: why the date failed, or None where it did not.
-    """
-
-    as_of: date
-    run_id: str
-    dagster_run_id: str
-    artifacts: list[Artifact] = field(default_factory=list)
-    error: str | None = None
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """All metrics of the artifacts."""
-        return {
-            name: value
-            for artifact in self.artifacts
-            for name, value in artifact.record.metrics.items()
-        }
 
 
 @dataclass(frozen=True)
@@ -95,7 +56,7 @@ class InProcess:
         dates: Sequence[date],
         selection: Sequence[str] | None = None,
         progress: Callable[[str, str], None] = lambda _as_of, _asset: None,
-    ) -> list[DateRun]:
+    ) -> list[DateResult]:
         """Run the pipeline for a range of dates.
 
         Args:
@@ -110,7 +71,7 @@ class InProcess:
         Raises:
             Stopped: at Ctrl-C, with what is done; it stays published.
         """
-        done: list[DateRun] = []
+        done: list[DateResult] = []
         for first in range(0, len(dates), self.dates_per_run):
             part = dates[first : first + self.dates_per_run]
             try:
@@ -153,13 +114,10 @@ class InProcess:
         dates: Sequence[date],
         selection: Sequence[str] | None,
         progress: Callable[[str, str], None],
-    ) -> list[DateRun]:
+    ) -> list[DateResult]:
         dagster_run_id = str(uuid.uuid4())
         asked = requested_run(self.pipeline, params, dates, selection)
-        runs = {
-            day.isoformat(): DateRun(day, run_id, dagster_run_id)
-            for day, run_id in asked.run_ids.items()
-        }
+        artifacts: dict[date, list[ArtifactResult]] = {day: [] for day in asked.run_ids}
 
         def listen(event: dg.EventLogEntry) -> None:
             if event.asset_materialization is not None:
@@ -169,27 +127,36 @@ class InProcess:
         self.instance.add_event_listener(dagster_run_id, listen)
         result = self.execute(asked, dagster_run_id)
         for made in result.get_asset_materialization_events():
-            run = runs[str(made.partition)]
-            artifact = self._artifact(made.materialization, params, run.as_of)
+            day = date.fromisoformat(str(made.partition))
+            artifact = self._artifact(made.materialization, params, day)
             if artifact is not None:
-                run.artifacts.append(artifact)
-        complete = [run for run in runs.values() if len(run.artifacts) == len(asked.assets)]
-        if not result.success:
-            if was_interrupted(result):
-                raise Stopped(complete)
-            _note_errors(result, [run for run in runs.values() if run not in complete])
-        return list(runs.values())
+                artifacts[day].append(artifact)
+        results = [
+            DateResult(day, run_id, dagster_run_id, artifacts[day])
+            for day, run_id in asked.run_ids.items()
+        ]
+        if result.success:
+            return results
+        complete = [one for one in results if len(one.artifacts) == len(asked.assets)]
+        if was_interrupted(result):
+            raise Stopped(complete)
+        errors = _errors(result)
+        return [
+            one
+            if one in complete
+            else replace(one, error=errors.get(one.as_of.isoformat()) or reason_of(result))
+            for one in results
+        ]
 
     def _artifact(
         self, made: dg.AssetMaterialization, params: ParamSet, as_of: date
-    ) -> Artifact | None:
+    ) -> ArtifactResult | None:
         slot = self.pipeline.stage(made.asset_key.to_user_string()).slot(params, as_of)
         directory = slot.revision(str(made.metadata["revision"].value))
         record = self.store.read_record(directory)
         if record is None:
             return None
-        uri = self.store.address(f"{directory}/{record.content.file}")
-        return Artifact(slot, record, uri, reused=bool(made.metadata["reused"].value))
+        return artifact_result(self.store, slot, record, bool(made.metadata["reused"].value))
 
 
 def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
@@ -219,15 +186,14 @@ def reason_of(result: dg.ExecuteInProcessResult) -> str:
     return reason
 
 
-def _note_errors(result: dg.ExecuteInProcessResult, runs: Sequence[DateRun]) -> None:
-    """Give every date that failed its reason; where a run failed as a whole, all share one."""
+def _errors(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """Return the reasons of the dates that failed one by one."""
     told: dict[str, str] = {}
     for event in result.filter_events(lambda event: event.is_failure):
         failure = getattr(event.event_specific_data, "user_failure_data", None)
         if failure is not None and FAILURES in failure.metadata:
             told.update(failure.metadata[FAILURES].value)
-    for run in runs:
-        run.error = told.get(run.as_of.isoformat()) or reason_of(result)
+    return told
 
 
 @contextlib.contextmanager

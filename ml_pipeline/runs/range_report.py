@@ -1,35 +1,17 @@
 """What became of many dates: how many are done, why others failed, and what the metrics came to."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any, Final
 
 from ml_pipeline import svg
-from ml_pipeline.store.record import Objective, Record
+from ml_pipeline.runs.date_result import DateResult
+from ml_pipeline.store.record import Objective
 
 _MOST_LISTED: Final = 5
-
-
-@dataclass(frozen=True)
-class DateOutcome:
-    """What became of one date.
-
-    Attributes:
-        as_of: the date.
-        reused: whether everything was published already.
-        metrics: of all its artifacts.
-        objective: what it is judged by, if by anything.
-        error: why it failed, or None.
-    """
-
-    as_of: date
-    reused: bool = False
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    objective: Objective | None = None
-    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,40 +37,40 @@ class RangeReport:
     """The dates of a run or backfill together.
 
     Attributes:
-        outcomes: one for each date, in order.
+        results: one for each date, in order.
     """
 
-    outcomes: Sequence[DateOutcome]
+    results: Sequence[DateResult]
 
     @property
-    def done(self) -> list[DateOutcome]:
+    def done(self) -> list[DateResult]:
         """The dates that are done."""
-        return [outcome for outcome in self.outcomes if outcome.error is None]
+        return [result for result in self.results if result.error is None]
 
     @property
     def reused(self) -> int:
         """How many dates had nothing left to compute."""
-        return sum(outcome.reused for outcome in self.done)
+        return sum(result.reused for result in self.done)
 
     @cached_property
     def failures(self) -> dict[str, list[date]]:
         """The dates that failed, by reason."""
         found: dict[str, list[date]] = {}
-        for outcome in self.outcomes:
-            if outcome.error is not None:
-                found.setdefault(outcome.error, []).append(outcome.as_of)
+        for result in self.results:
+            if result.error is not None:
+                found.setdefault(result.error, []).append(result.as_of)
         return found
 
     @cached_property
     def objective(self) -> Objective | None:
         """What the dates are judged by, where that is one thing."""
-        found = {outcome.objective for outcome in self.done if outcome.objective is not None}
+        found = {result.objective for result in self.done if result.objective is not None}
         return found.pop() if len(found) == 1 else None
 
     @cached_property
     def figures(self) -> dict[str, Figures]:
         """Every metric over the dates, that of the objective and its baseline first."""
-        names = dict.fromkeys(name for outcome in self.done for name in outcome.metrics)
+        names = dict.fromkeys(name for result in self.done for name in result.metrics)
         return {name: self._of(name) for name in sorted(names, key=self._is_minor)}
 
     @property
@@ -97,7 +79,7 @@ class RangeReport:
         failed = sum(len(days) for days in self.failures.values())
         parts = [f"{len(self.done)} done ({self.reused} reused)"]
         parts += [f"{failed} failed"] if failed else []
-        dates = "1 date" if len(self.outcomes) == 1 else f"{len(self.outcomes)} dates"
+        dates = "1 date" if len(self.results) == 1 else f"{len(self.results)} dates"
         told = f"{dates}: {', '.join(parts)}"
         if self.objective is None or self.objective.metric not in self.figures:
             return told
@@ -138,10 +120,10 @@ class RangeReport:
     def document(self) -> dict[str, Any]:
         """Return the report in JSON form."""
         return {
-            "dates": len(self.outcomes),
+            "dates": len(self.results),
             "done": len(self.done),
             "reused": self.reused,
-            "failed": len(self.outcomes) - len(self.done),
+            "failed": len(self.results) - len(self.done),
             "failures": {
                 reason: [day.isoformat() for day in days] for reason, days in self.failures.items()
             },
@@ -167,16 +149,16 @@ class RangeReport:
             return None
         names = [(self.objective.baseline, svg.AMBER, "5 4"), (self.objective.metric, svg.BLUE, "")]
         lines = [
-            svg.Line(name, [one.metrics.get(name) for one in self.outcomes], color, dash=dash)
+            svg.Line(name, [one.metrics.get(name) for one in self.results], color, dash=dash)
             for name, color, dash in names
             if name is not None
         ]
         if sum(value is not None for value in lines[-1].values) < 2:
             return None
-        return svg.over_days(self.sentence, [one.as_of for one in self.outcomes], lines)
+        return svg.over_days(self.sentence, [one.as_of for one in self.results], lines)
 
     def _of(self, name: str) -> Figures:
-        known = [(o.as_of, o.metrics[name]) for o in self.done if name in o.metrics]
+        known = [(r.as_of, r.metrics[name]) for r in self.done if name in r.metrics]
         values = [value for _, value in known]
         mean = math.fsum(values) / len(values)
         squares = math.fsum((value - mean) ** 2 for value in values)
@@ -191,27 +173,6 @@ class RangeReport:
     def _is_minor(self, name: str) -> bool:
         main = self.objective
         return main is None or name not in (main.metric, main.baseline)
-
-
-def date_outcome(
-    as_of: date, made: Iterable[tuple[Record, bool]], error: str | None = None
-) -> DateOutcome:
-    """Return what became of a date.
-
-    Args:
-        as_of: the date.
-        made: the record of each artifact, and whether it was reused.
-        error: why the date failed, if it did.
-    """
-    found = list(made)
-    records = [record for record, _ in found]
-    return DateOutcome(
-        as_of,
-        reused=all(reused for _, reused in found),
-        metrics={name: value for record in records for name, value in record.metrics.items()},
-        objective=next((r.objective for r in reversed(records) if r.objective is not None), None),
-        error=error,
-    )
 
 
 def _pair(found: tuple[date, float] | None) -> dict[str, Any] | None:

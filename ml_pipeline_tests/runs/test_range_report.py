@@ -1,5 +1,5 @@
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from ml_pipeline.dagster.assets import pipeline_assets
 from ml_pipeline.dagster.resources import IO_MANAGER, PARAMS, io_manager_resource, params_resource
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.runs.range_report import DateOutcome, RangeReport
+from ml_pipeline.runs.date_result import ArtifactResult, DateResult
+from ml_pipeline.runs.range_report import RangeReport
 from ml_pipeline.runs.stages import Pipeline, Result
 from ml_pipeline.store.record import Objective
 from ml_pipeline_tests.toys.cells import ERROR, days
@@ -22,20 +23,37 @@ from ml_pipeline_tests.toys.dagster_site import DAILY, QUIET, temporary_instance
 ERRORS = [0.2, 0.1, 0.4]
 
 
-def done(day: date, error: float, reused: bool = False) -> DateOutcome:
-    return DateOutcome(day, reused, {"rows": 3.0, "error": error, "naive_error": 0.5}, ERROR)
+def result(
+    day: date,
+    metrics: Mapping[str, float] | None = None,
+    objective: Objective | None = None,
+    reused: bool = False,
+) -> DateResult:
+    judged = ArtifactResult(
+        "judged", "ab", "cd", "judged/data.json", reused, metrics or {}, objective
+    )
+    read = ArtifactResult("table", "ef", "01", "table/data.parquet", reused)
+    return DateResult(day, "ab", "dagster's", [read, judged])
+
+
+def failed(day: date, error: str) -> DateResult:
+    return DateResult(day, "ab", "dagster's", error=error)
+
+
+def done(day: date, error: float, reused: bool = False) -> DateResult:
+    return result(day, {"rows": 3.0, "error": error, "naive_error": 0.5}, ERROR, reused)
 
 
 @pytest.fixture
 def report() -> RangeReport:
     first, second, third, *bad = days(11)
-    outcomes = [
+    results = [
         done(first, ERRORS[0], reused=True),
         done(second, ERRORS[1]),
         done(third, ERRORS[2]),
     ]
-    outcomes += [DateOutcome(day, error="too few rows") for day in bad[:7]]
-    return RangeReport([*outcomes, DateOutcome(bad[7], error="ValueError: x")])
+    results += [failed(day, "too few rows") for day in bad[:7]]
+    return RangeReport([*results, failed(bad[7], "ValueError: x")])
 
 
 def test_report_sentence_counts_dates_and_tells_the_metric(report: RangeReport) -> None:
@@ -46,7 +64,7 @@ def test_report_sentence_counts_dates_and_tells_the_metric(report: RangeReport) 
 
 
 def test_report_of_good_dates_without_objective_only_counts() -> None:
-    assert RangeReport([DateOutcome(day, True) for day in days(2)]).sentence == (
+    assert RangeReport([result(day, reused=True) for day in days(2)]).sentence == (
         "2 dates: 2 done (2 reused)"
     )
 
@@ -62,7 +80,7 @@ def test_report_worst_follows_the_direction() -> None:
     objective = Objective(metric="error", direction="maximize")
     report = RangeReport(
         [
-            DateOutcome(day, metrics={"error": error}, objective=objective)
+            result(day, {"error": error}, objective)
             for day, error in zip(days(3), ERRORS, strict=True)
         ]
     )
@@ -102,13 +120,13 @@ def test_report_picture_shows_metric_and_baseline_over_all_dates(report: RangeRe
 
 def test_report_without_two_judged_dates_has_no_picture() -> None:
     assert RangeReport([done(days(1)[0], 0.2)]).picture() is None
-    assert RangeReport([DateOutcome(day) for day in days(2)]).picture() is None
+    assert RangeReport([result(day) for day in days(2)]).picture() is None
 
 
 def test_report_of_dates_judged_by_several_objectives_tells_none_of_them() -> None:
     first, second = days(2)
     objective = Objective(metric="auc", direction="maximize")
-    other = DateOutcome(second, metrics={"auc": 0.8}, objective=objective)
+    other = result(second, {"auc": 0.8}, objective)
     report = RangeReport([done(first, 0.2), other])
     assert report.sentence == "2 dates: 2 done (0 reused)"
     assert set(report.figures) == {"rows", "error", "naive_error", "auc"}

@@ -9,7 +9,7 @@ import click
 
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, Request, request_options, validated
-from ml_pipeline.cli.results import ArtifactResult, DateResult, document, print_results
+from ml_pipeline.cli.results import document, print_results
 from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import print_json, progress_bar
@@ -18,7 +18,8 @@ from ml_pipeline.dagster.launchpad import WEBSERVER
 from ml_pipeline.dagster.webserver import Made, Progress, Webserver
 from ml_pipeline.errors import ParamsError, RemoteError
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
-from ml_pipeline.runs.range_report import DateOutcome, RangeReport
+from ml_pipeline.runs.date_result import ArtifactResult, DateResult
+from ml_pipeline.runs.range_report import RangeReport
 
 ORIGIN: Final = "launch"
 """Put before the origin of every value: the run came through this door."""
@@ -139,9 +140,7 @@ def hand_over(
         show(ended)
     if not ended.has_failed:
         return 0
-    failures = _failures(launched, ended)
-    report = RangeReport([DateOutcome(day, error=reason) for day, reason in failures.items()])
-    for line in report.reasons:
+    for line in RangeReport(_results(launched, ended)).reasons:
         click.echo(line, err=True)
     click.echo(f"The whole story: {launched.address}", err=True)
     return 1
@@ -186,11 +185,10 @@ def _made_at(progress: Progress, day: date) -> list[Made]:
     return [made for made in progress.made if made.partition == str(day)]
 
 
-def _metrics(made: Sequence[Made]) -> dict[str, float]:
+def _metrics(made: Made) -> dict[str, float]:
     return {
         name: value
-        for one in made
-        for name, value in one.metadata.items()
+        for name, value in made.metadata.items()
         if isinstance(value, float) and name not in _NO_METRICS and "." not in name
     }
 
@@ -208,9 +206,8 @@ def _results(launched: Launched, ended: Progress) -> list[DateResult]:
     return [
         DateResult(
             day,
-            run_id,
+            launched.run.run_ids.get(day, ""),
             launched.dagster_run_id,
-            _metrics(_made_at(ended, day)),
             [
                 ArtifactResult(
                     made.asset,
@@ -218,12 +215,13 @@ def _results(launched: Launched, ended: Progress) -> list[DateResult]:
                     made.metadata.get("revision"),
                     str(made.metadata.get("path", "")),
                     made.metadata.get("reused"),
+                    _metrics(made),
                 )
                 for made in _made_at(ended, day)
             ],
             failures.get(day),
         )
-        for day, run_id in launched.run.run_ids.items()
+        for day in launched.run.dates
     ]
 
 

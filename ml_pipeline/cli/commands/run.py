@@ -8,12 +8,12 @@ import dagster as dg
 from ml_pipeline.cli.in_process import in_process
 from ml_pipeline.cli.project import Project, project
 from ml_pipeline.cli.request import Asked, request_options, validated
-from ml_pipeline.cli.results import ArtifactResult, DateResult, document, print_results
+from ml_pipeline.cli.results import document, print_results
 from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.show import print_json, print_table, progress_bar
 from ml_pipeline.dagster.assets import pipeline_job
-from ml_pipeline.dagster.execution import DateRun, Stopped
-from ml_pipeline.runs.range_report import DateOutcome, RangeReport, date_outcome
+from ml_pipeline.dagster.execution import Stopped
+from ml_pipeline.runs.range_report import RangeReport
 
 
 @click.command(name="run")
@@ -43,7 +43,7 @@ def command(asked: Asked, selection: Sequence[str], dry_run: bool, as_json: bool
             in_process(served, _job(served)) as here,
             progress_bar(total, "starting") as advance,
         ):
-            runs = here.run(
+            results = here.run(
                 request.params,
                 request.dates,
                 selection=[stage.name for stage in stages],
@@ -56,18 +56,17 @@ def command(asked: Asked, selection: Sequence[str], dry_run: bool, as_json: bool
             err=True,
         )
         return 130
-    report = RangeReport([_outcome(run) for run in runs])
-    results = [_result(run) for run in runs]
+    report = RangeReport(results)
     if as_json:
         print_json(document(results, request.params) | {"summary": report.document()})
     else:
         request.print_origins()
         print_results(results)
-        if len(runs) > 1:
+        if len(results) > 1:
             _print_summary(report)
     for line in report.reasons:
         click.echo(line, err=True)
-    failed = dict.fromkeys(run.dagster_run_id for run in runs if run.error is not None)
+    failed = dict.fromkeys(one.dagster_run_id for one in results if one.error is not None)
     if failed:
         logs = (str(here.log_of(dagster_run_id)) for dagster_run_id in failed)
         click.echo(f"The whole story: {', '.join(logs)}", err=True)
@@ -78,32 +77,6 @@ def _job(served: Project) -> dg.JobDefinition:
     """Return the pipeline's own job: the rest of the code location takes as long as reuse does."""
     root = served.settings.store_root
     return pipeline_job(served.pipeline, served.partitions, lambda: root, served.code)
-
-
-def _outcome(run: DateRun) -> DateOutcome:
-    return date_outcome(
-        run.as_of, ((made.record, made.reused) for made in run.artifacts), run.error
-    )
-
-
-def _result(run: DateRun) -> DateResult:
-    return DateResult(
-        run.as_of,
-        run.run_id,
-        run.dagster_run_id,
-        run.metrics,
-        [
-            ArtifactResult(
-                made.record.asset,
-                made.record.run_id,
-                made.record.revision,
-                made.uri,
-                made.reused,
-            )
-            for made in run.artifacts
-        ],
-        run.error,
-    )
 
 
 def _print_summary(report: RangeReport) -> None:

@@ -1,0 +1,102 @@
+"""What a run came to at one date, by whichever door: in Dagster, in process, or in a queue."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.record import Objective, Record
+from ml_pipeline.store.slots import Slot
+
+
+@dataclass(frozen=True)
+class ArtifactResult:
+    """An artifact that was made or reused.
+
+    Attributes:
+        asset: its name.
+        run_id: identity of its parameters and the date; None where a queue does not tell.
+        revision: its revision; None likewise.
+        uri: where its file is.
+        reused: whether another run made it; None likewise.
+        metrics: numbers that tell how good it is.
+        objective: what it is judged by, if by anything.
+    """
+
+    asset: str
+    run_id: str | None
+    revision: str | None
+    uri: str
+    reused: bool | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    objective: Objective | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return where it is, in JSON form."""
+        return {
+            "asset": self.asset,
+            "run_id": self.run_id,
+            "revision": self.revision,
+            "uri": self.uri,
+            "reused": self.reused,
+        }
+
+
+@dataclass(frozen=True)
+class DateResult:
+    """What a run came to for one date.
+
+    Attributes:
+        as_of: the date.
+        run_id: identity of the parameters and the date; empty for a sweep, which has many.
+        dagster_run_id: Dagster's id of the run that covered the date.
+        artifacts: what was made or reused, in order of dependence.
+        error: why the date failed, or None where it did not.
+    """
+
+    as_of: date
+    run_id: str
+    dagster_run_id: str
+    artifacts: Sequence[ArtifactResult] = ()
+    error: str | None = None
+
+    @property
+    def reused(self) -> bool:
+        """Whether everything was published already."""
+        return all(artifact.reused for artifact in self.artifacts)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """All metrics of the artifacts."""
+        return {
+            name: value for artifact in self.artifacts for name, value in artifact.metrics.items()
+        }
+
+    @property
+    def objective(self) -> Objective | None:
+        """What the date is judged by: the objective of the last artifact that has one."""
+        found = (artifact.objective for artifact in reversed(self.artifacts))
+        return next((objective for objective in found if objective is not None), None)
+
+
+def artifact_result(
+    store: ArtifactStore, slot: Slot, record: Record, reused: bool
+) -> ArtifactResult:
+    """Return what a published artifact came to.
+
+    Args:
+        store: where it is.
+        slot: its place.
+        record: its record.
+        reused: whether another run made it.
+    """
+    return ArtifactResult(
+        asset=record.asset,
+        run_id=record.run_id,
+        revision=record.revision,
+        uri=store.address(f"{slot.revision(record.revision)}/{record.content.file}"),
+        reused=reused,
+        metrics=record.metrics,
+        objective=record.objective,
+    )
