@@ -1,0 +1,135 @@
+"""Credentials in addresses: what counts as one, and how text is shown without it.
+
+An address is recorded: in ids, records, logs and Dagster's databases. So it never carries what
+lets somebody in, and a refusal does not repeat it either.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import unquote
+
+# A container of Azure's, or a user whom nothing but a password lets in, is no secret.
+_USER_ALONE: Final = re.compile(
+    r"(abfss?|wasbs?|hdfs|ssh|sftp|(postgres(ql)?|mysql|mariadb|oracle|mssql|cockroachdb)(\+\w+)?)\Z"
+)
+_SCHEME: Final = r"(?P<scheme>(?:[a-z][a-z0-9+.-]*:)*)(?P<slashes>/{0,3})"
+_AUTHORITY: Final = re.compile(
+    rf"(?:^|(?<=[\s'\"(=,\[{{]))(?:[a-z]+::)*{_SCHEME}(?P<host>[^/?#\s@'\"]*)(?P<more>[^\s'\"]*)",
+    re.IGNORECASE,
+)
+_PORT: Final = re.compile(r"(\[[0-9a-f:.]*\]|[^:]*)(:[0-9]*)?\Z", re.IGNORECASE)
+_SPACED: Final = re.compile(r"\s*[a-z][a-z0-9+.-]*://([^/?#]*:[^/?#]*)@", re.IGNORECASE)
+_FIELD: Final = re.compile(r"(?:^|[?&;#\s])([^=?&;#\s/'\"]+)=([^&;#\s'\"]+)")
+# Names are compared in lower case, without what divides their words.
+_SECRET: Final = re.compile(
+    r"password|passwd|passphrase|passcode|\Apwd|pwd\Z|secret|token|credential|signature|apikey"
+    r"|privatekey|accesskey|accountkey|sharedkey|sessionkey|awsaccesskeyid|googleaccessid"
+    r"|keypairid|bearer|jwt|\A(x?amz|xgoog)(security|credential|signature)"
+)
+_SHORT: Final = frozenset({"sig", "sas", "auth", "authorization", "key", "pass", "pw", "accessid"})
+_USER: Final = "user information before the host"
+_SIGNED: Final = "a field that signs or lets in"
+_HIDDEN: Final = "***"
+
+REMEDY: Final = (
+    "Leave them out of it and put them into the environment instead: AWS_ACCESS_KEY_ID and"
+    " AWS_SECRET_ACCESS_KEY, AZURE_STORAGE_ACCOUNT_KEY, GOOGLE_APPLICATION_CREDENTIALS, and"
+    " PGPASSWORD or a .pgpass file for a database"
+)
+
+
+def credentials_in(text: str) -> str | None:
+    """Name what in an address would let somebody in.
+
+    A user alone is none where only a password lets in, as in ``postgresql://ann@host/studies``.
+
+    Args:
+        text: an address, or any text.
+
+    Returns:
+        The kind of it, in words that hold nothing of it; None where there is none.
+    """
+    return next((kind for kind, _, _ in _found(text)), None)
+
+
+def refusal(text: str) -> str | None:
+    """Say why an address may not be used, to follow its name, or return None where it may."""
+    kind = credentials_in(text)
+    if kind is None:
+        return None
+    return f"must not carry credentials, since it is recorded, but has {kind}. {REMEDY}"
+
+
+def masked(text: str) -> str:
+    """Return a text with `***` for every credential in an address."""
+    for _, start, end in sorted(_found(text), key=lambda found: -found[1]):
+        text = f"{text[:start]}{_HIDDEN}{text[end:]}"
+    return text
+
+
+def without_credentials(value: Any) -> Any:
+    """Return a value such that no text in it, however deep, shows a credential."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, Mapping):
+        return {without_credentials(k): without_credentials(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [without_credentials(member) for member in value]
+    return value
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in a value, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, member in value.items():
+            yield from texts_in(name)
+            yield from texts_in(member)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for member in value:
+            yield from texts_in(member)
+
+
+def _found(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the kind, the start and the end of each credential; they do not overlap."""
+    reached = 0
+    if (spaced := _SPACED.match(text)) is not None:
+        reached = spaced.end()
+        yield (_USER, *spaced.span(1))
+    for address in _AUTHORITY.finditer(text, reached):
+        user = _user_information(address)
+        if user is not None:
+            reached = user[1]
+            yield (_USER, *user)
+    for field in _FIELD.finditer(text, reached):
+        if _is_secret(unquote(field[1])):
+            yield _SIGNED, field.start(2), field.end(2)
+
+
+def _user_information(address: re.Match[str]) -> tuple[int, int] | None:
+    scheme, slashes, host, more = address.group("scheme", "slashes", "host", "more")
+    kind = scheme.lower().rstrip(":").rpartition(":")[2]
+    if len(kind) == 1 and (slashes or host.startswith("\\")):
+        return None  # a drive of Windows
+    start = address.start("host" if slashes else "scheme")
+    user = unquote(host if slashes else scheme + host)
+    if more.startswith("@"):
+        alone = ":" not in user.rstrip(":")
+        is_harmless = not slashes or not kind or _USER_ALONE.match(kind) is not None
+        is_no_address = kind == "mailto" or (not slashes and user[:1].isdigit())
+        if not host or is_no_address or (alone and is_harmless):
+            return None
+        # A password may hold an @ of its own: the host follows the last one before a slash.
+        rest = re.split(r"[/?#]", more, maxsplit=1)[0]
+        return start, address.start("more") + rest.rindex("@")
+    if not slashes or _PORT.match(host) or "@" not in unquote(host + more):
+        return None
+    # What should be a port is none: a password with a slash in it, or with its @ encoded.
+    return start, address.start("more") + max(more.rfind("@"), 0)
+
+
+def _is_secret(name: str) -> bool:
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    return plain in _SHORT or _SECRET.search(plain) is not None
