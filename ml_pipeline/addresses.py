@@ -19,7 +19,7 @@ _AUTHORITY: Final = re.compile(
     re.IGNORECASE,
 )
 _PORT: Final = re.compile(r"(\[[0-9a-f:.]*\]|[^:]*)(:[0-9]*)?\Z", re.IGNORECASE)
-_SPACED: Final = re.compile(r"\s*[a-z][a-z0-9+.-]*://([^/?#]*:[^/?#]*)@", re.IGNORECASE)
+_SPACED: Final = re.compile(r"""[a-z][a-z0-9+.-]*://([^/?#'"]*?:(?!\d+\s)[^/?#'"]*)@""", re.I)
 _FIELD: Final = re.compile(r"(?:^|[?&;#\s])([^=?&;#\s/'\"]+)=([^&;#\s'\"]+)")
 # Names are compared in lower case, without what divides their words.
 _SECRET: Final = re.compile(
@@ -33,9 +33,8 @@ _SIGNED: Final = "a field that signs or lets in"
 _HIDDEN: Final = "***"
 
 REMEDY: Final = (
-    "Leave them out of it and put them into the environment instead: AWS_ACCESS_KEY_ID and"
-    " AWS_SECRET_ACCESS_KEY, AZURE_STORAGE_ACCOUNT_KEY, GOOGLE_APPLICATION_CREDENTIALS, and"
-    " PGPASSWORD or a .pgpass file for a database"
+    "Put them into the environment instead: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,"
+    " AZURE_STORAGE_ACCOUNT_KEY, GOOGLE_APPLICATION_CREDENTIALS, or PGPASSWORD for a database"
 )
 
 
@@ -50,19 +49,21 @@ def credentials_in(text: str) -> str | None:
     Returns:
         The kind of it, in words that hold nothing of it; None where there is none.
     """
-    return next((kind for kind, _, _ in _found(text)), None)
+    return next((kind for kind, _, _ in _found(text)), None) if _may_hold(text) else None
 
 
-def refusal(text: str) -> str | None:
+def refusal(text: str, remedy: str = REMEDY) -> str | None:
     """Say why an address may not be used, to follow its name, or return None where it may."""
     kind = credentials_in(text)
     if kind is None:
         return None
-    return f"must not carry credentials, since it is recorded, but has {kind}. {REMEDY}"
+    return f"must not carry credentials, since it is recorded, but has {kind}. {remedy}"
 
 
 def masked(text: str) -> str:
     """Return a text with `***` for every credential in an address."""
+    if not _may_hold(text):
+        return text
     for _, start, end in sorted(_found(text), key=lambda found: -found[1]):
         text = f"{text[:start]}{_HIDDEN}{text[end:]}"
     return text
@@ -92,10 +93,14 @@ def texts_in(value: Any) -> Iterator[str]:
             yield from texts_in(member)
 
 
+def _may_hold(text: str) -> bool:
+    return "@" in text or "=" in text or "%" in text
+
+
 def _found(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield the kind, the start and the end of each credential; they do not overlap."""
     reached = 0
-    if (spaced := _SPACED.match(text)) is not None:
+    for spaced in _SPACED.finditer(text):
         reached = spaced.end()
         yield (_USER, *spaced.span(1))
     for address in _AUTHORITY.finditer(text, reached):

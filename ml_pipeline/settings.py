@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from ml_pipeline.addresses import refusal, texts_in, without_credentials
 from ml_pipeline.errors import SettingsError, nearest
 
 _PREFIX: Final = "ML_PIPELINE_"
@@ -35,7 +36,9 @@ def home() -> Path:
 class Settings(BaseSettings):
     """What an installation can set."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     home: Path = Field(default_factory=home, description="folder that everything lives under")
     store: str = Field(
@@ -98,6 +101,14 @@ class Settings(BaseSettings):
         description="environments that runs can be promoted to",
     )
     timezone: str = Field(default="UTC", description="time zone of the schedules")
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _no_credentials(cls, value: Any) -> Any:
+        for text in texts_in(value):
+            if (problem := refusal(text)) is not None:
+                raise ValueError(problem)
+        return value
 
     @pydantic.model_validator(mode="after")
     def _calendar_has_a_day(self) -> "Settings":
@@ -167,7 +178,9 @@ def settings() -> Settings:
             first: dict[str, str] = {}
             for detail in error.errors(include_url=False):
                 name = str(detail["loc"][0]) if detail["loc"] else "settings"
-                first.setdefault(name, f"{name}: {detail['msg']}, got {detail['input']!r}")
+                said = detail["msg"]
+                shown = without_credentials(detail["input"])
+                first.setdefault(name, f"{name}: {said}, got {shown!r}")
             problems = list(first.values())
         else:
             problems = [str(error)]

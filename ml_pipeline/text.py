@@ -2,13 +2,15 @@
 
 Names of data sets, parameter values, notes and failures come from outside. Where they are written
 into a terminal, into Markdown or into a table for spreadsheets, nothing in them may act;
-`html.escape` does the same for HTML and SVG.
+`html.escape` does the same for HTML and SVG. Credentials in an address are not shown at all.
 """
 
 import json
 import re
 from datetime import date, time
 from typing import Any, Final
+
+from ml_pipeline.addresses import masked, without_credentials
 
 MOST_SHOWN: Final = 60
 """How many characters of a value are shown in a sentence."""
@@ -31,12 +33,13 @@ def written(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, str):
+        value = masked(value)
         return value if value.isprintable() else json.dumps(value)
     if isinstance(value, date | time):
         return value.isoformat()
     if _is_huge(value):
         return f"an integer of {value.bit_length():,} bits"
-    return json.dumps(value, default=str)
+    return json.dumps(without_credentials(value), default=str)
 
 
 def shortened(value: Any, most: int = MOST_SHOWN) -> str:
@@ -59,6 +62,7 @@ def quoted(value: Any, most: int = MOST_SHOWN) -> str:
     """
     if _is_huge(value):
         return f"an integer of {value.bit_length():,} bits"
+    value = without_credentials(value)
     text = repr(value)
     if len(text) <= most:
         return text

@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from ml_pipeline.addresses import refusal
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, print_table
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
+from ml_pipeline.errors import ParamsError
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.report import Repeat, about, as_csv, document, html, notes, table
 
@@ -32,6 +34,11 @@ class Output:
     html: str | None
     as_json: bool
     url: str
+
+    def __post_init__(self) -> None:
+        """Refuse an address that carries credentials: every link in the report would have them."""
+        if (problem := refusal(self.url, "Type it without")) is not None:
+            raise ParamsError([f"--url {problem}"])
 
 
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any, Final
 
+from ml_pipeline.addresses import refusal
 from ml_pipeline.errors import LaunchRefused, RemoteError, ServerUnreachable
 from ml_pipeline.launch.run_config import date_tags
 from ml_pipeline.launch.run_request import RequestedRun
@@ -26,6 +27,7 @@ _TIMEOUT_S: Final = 60
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 2.0
 _EVENTS: Final = 500
+_REMEDY: Final = "Reach it through a tunnel, or a proxy that signs in"
 _OURS: Final = f"{RemoteError.__module__}."
 _PATIENCE: Final = 5
 """How many times in a row a webserver may fail to answer while a run is followed."""
@@ -135,6 +137,15 @@ class Webserver:
     """
 
     url: str
+
+    def __post_init__(self) -> None:
+        """Refuse an address that carries credentials.
+
+        Raises:
+            RemoteError: naming what they are.
+        """
+        if (problem := refusal(self.url, _REMEDY)) is not None:
+            raise RemoteError(f"The address of a webserver {problem}.")
 
     def address(self, dagster_run_id: str) -> str:
         """Return the address of a run's page."""

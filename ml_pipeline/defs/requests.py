@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
+from ml_pipeline.addresses import masked
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, problem_with
 from ml_pipeline.errors import ParamsError, SettingsError, nearest
@@ -76,7 +77,7 @@ def problems_with_source(source: Any) -> Iterator[str]:
         allowed = ", ".join(configured.request_sources) or "none so far"
         yield (
             f"{may_be}, or lie in a place that ML_PIPELINE_REQUEST_SOURCES allows ({allowed}),"
-            f" but got {source!r}"
+            f" but got {masked(source)!r}"
         )
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 import pydantic
 from pydantic_core import PydanticCustomError
 
+from ml_pipeline.addresses import refusal, texts_in
 from ml_pipeline.params.parameter import NOT_IDENTITY
 
 OPTIONS: Final = "run"
@@ -17,12 +18,15 @@ class ParamGroup(dg.Config):
     """Base of a group of parameters, usually one for each stage.
 
     Values are immutable, unknown names are refused, and NaN and infinity are not numbers here.
+    No text carries credentials: parameters are recorded.
 
     Attributes:
         follows: names of the groups whose values `resolved` looks at.
     """
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
 
     follows: ClassVar[tuple[str, ...]] = ()
 
@@ -37,6 +41,14 @@ class ParamGroup(dg.Config):
             raise PydanticCustomError("truth_value", "a truth value is not a number or text")
         if any(isinstance(member, str) and not _is_unicode(member) for member in members):
             raise PydanticCustomError("surrogate", "a lone surrogate is not text")
+        return value
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _no_credentials(cls, value: Any) -> Any:
+        for text in texts_in(value):
+            if (problem := refusal(text)) is not None:
+                raise ValueError(problem)
         return value
 
     def resolved(self, others: Mapping[str, "ParamGroup"]) -> Self:

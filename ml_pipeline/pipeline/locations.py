@@ -8,6 +8,8 @@ import posixpath
 import re
 from urllib.parse import urlsplit, urlunsplit
 
+from ml_pipeline.addresses import refusal
+
 _NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -31,6 +33,8 @@ def normalized(source: str) -> str:
     Raises:
         ValueError: if the text holds a NUL or a line break, or is only white space.
     """
+    if (problem := refusal(source)) is not None:
+        raise ValueError(problem)
     if not source.strip():
         raise ValueError("must be a name, path or URI, but is empty")
     if any(character in source for character in "\0\r\n"):

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, from_url
 
+from ml_pipeline.addresses import masked, refusal
 from ml_pipeline.errors import StoreUnreachable
 
 _memory: Final[dict[str, MemoryStore]] = {}
@@ -38,8 +39,10 @@ class Objects:
             root: a directory, or a URI such as ``s3://bucket/prefix`` or ``memory://name``.
 
         Raises:
-            StoreUnreachable: if the root cannot be understood.
+            StoreUnreachable: if the root cannot be understood, or carries credentials.
         """
+        if (problem := refusal(root)) is not None:
+            raise StoreUnreachable(f"The address of the {self.called} {problem}: {self.setting}.")
         self.uri = root
         self.directory: Path | None = None
         self._objects: Any
@@ -136,7 +139,7 @@ class Objects:
             raise self._unreachable(doing, error) from error
 
     def _unreachable(self, doing: str, error: Exception) -> StoreUnreachable:
-        said = str(error).partition("\n")[0]
+        said = masked(str(error).partition("\n")[0])
         return StoreUnreachable(
             f"Could not {doing} the {self.called} {self.uri}: {said}. Check that it exists, that"
             f" you may write to it, and that it has space, or set {self.setting}."

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ml_pipeline.addresses import masked, refusal
 from ml_pipeline.errors import ParamsError, StoreUnreachable
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.store.owner import is_gone, token
@@ -281,7 +282,13 @@ class Study:
 
 
 def _file_of(name: str, storage: str) -> Path | None:
-    """Return a study's file, or None where studies are in a database."""
+    """Return a study's file, or None where studies are in a database.
+
+    Raises:
+        StoreUnreachable: if the address carries credentials.
+    """
+    if (problem := refusal(storage)) is not None:
+        raise StoreUnreachable(f"The address of the studies {problem}: ML_PIPELINE_STUDIES.")
     return None if "://" in storage else Path(storage).expanduser() / f"{name}.log"
 
 
@@ -353,7 +360,7 @@ def _reaching(storage: str) -> Iterator[None]:
     try:
         yield
     except failures as error:
-        said = str(error).partition("\n")[0]
+        said = masked(str(error).partition("\n")[0])
         raise StoreUnreachable(
             f"The studies must be readable and writable in {storage}, but are not: {said}."
             " ML_PIPELINE_STUDIES names another place."
