@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -14,12 +14,17 @@ from ml_pipeline.defs.partitions import last_day, problem_with
 from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
 from ml_pipeline.launch.dates import read_days
 from ml_pipeline.params.documents import as_mapping, read_file
-from ml_pipeline.params.layers import Given, Layer, gathered, like
+from ml_pipeline.params.layers import SEARCH, Given, Layer, gathered, like
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.store.record import Record
 from ml_pipeline.text import shortened
 
 ORIGIN = "command line"
+
+_SECTIONS: Final = {
+    "as_of": "is no parameter: give the date with --as-of",
+    SEARCH: "belongs to a sweep: use `ml-pipeline sweep`",
+}
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,8 @@ def drafted(served: Project, asked: Asked, with_search: bool = False) -> Draft:
         except ParamsError as error:
             problems += error.problems
     layers.append(Layer(ORIGIN, _typed(pipeline.params, asked.typed, problems), is_typed=True))
-    given = gathered(pipeline.params, layers, with_search)
+    sections = {**_SECTIONS, SEARCH: None} if with_search else _SECTIONS
+    given = gathered(pipeline.params, layers, sections)
     given.problems[:0] = problems
     return Draft(given, days)
 

@@ -76,7 +76,7 @@ def asked_sweep(
             options["trials"] = read_rows(searched.trials)
         except ParamsError as error:
             draft.given.problems += error.problems
-    values = {**draft.given.values, SEARCH: {**draft.given.search, **options}}
+    values = {**draft.given.values, SEARCH: {**draft.given.sections.get(SEARCH, {}), **options}}
     origins = {name: f"{through}{origin}" for name, origin in draft.given.origins.items()}
     run = requested_sweep(project().pipeline, values, draft.dates, origins, draft.given.problems)
     return run, values

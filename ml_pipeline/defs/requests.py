@@ -12,6 +12,7 @@ from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, problem_with
 from ml_pipeline.errors import ParamsError, SettingsError, nearest
 from ml_pipeline.launch.request_document import Rules
+from ml_pipeline.params.layers import STANDING, Layer, gathered
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.pipeline.locations import is_name, normalized
 from ml_pipeline.pipeline.sources import SAMPLE
@@ -35,17 +36,15 @@ def _refused_day() -> Callable[[date], str | None]:
     return lambda day: problem_with(day, calendar)
 
 
-def standing(origin: str) -> ParamSet:
+def standing() -> ParamSet:
     """Return the standing parameters of this environment.
-
-    Args:
-        origin: what a run shall say its values came from.
 
     Raises:
         SettingsError: naming every problem with them.
     """
+    layer = Layer(STANDING, settings().params, is_told=False)
     try:
-        return PIPELINE.params.validate(settings().params, origin)
+        return gathered(PIPELINE.params, [layer]).validated(PIPELINE.params)
     except ParamsError as error:
         raise unusable("params", error) from None
 

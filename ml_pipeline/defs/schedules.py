@@ -47,7 +47,7 @@ def schedules(configured: Settings) -> list[dg.ScheduleDefinition]:
             keep_complete,
             PIPELINE.stages,
             f"Runs those of the last {days} days that are not published as they would be now."
-            f" {told(standing(f'schedule {DAILY}'))}",
+            f" {told(standing())}",
         )
     ]
     if configured.weekly_sweep:
@@ -60,7 +60,7 @@ def schedules(configured: Settings) -> list[dg.ScheduleDefinition]:
                 sweep_window,
                 assets,
                 f"Sweeps over the last {days} days: {json.dumps(configured.weekly_sweep)}."
-                f" {told(standing(f'schedule {WEEKLY}'))}",
+                f" {told(standing())}",
             )
         )
     return found
@@ -70,7 +70,7 @@ def schedules(configured: Settings) -> list[dg.ScheduleDefinition]:
 def keep_complete(context: dg.ScheduleEvaluationContext) -> Asked:
     """Ask for the days of the window that are missing, have failed, or would come out otherwise."""
     configured = settings()
-    params = standing(f"schedule {DAILY}")
+    params = standing()
     materializer = Materializer(PIPELINE, ArtifactStore(configured.store_root))
     window = _window(configured, configured.daily_days)
     missing = [day for day in window if not _is_published(materializer, params, day)]

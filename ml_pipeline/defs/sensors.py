@@ -43,7 +43,7 @@ def sensors(configured: Settings) -> list[dg.SensorDefinition]:
     Raises:
         SettingsError: if the standing parameters cannot be used.
     """
-    params = standing(f"sensor {NEW_DATA}")
+    params = standing()
     everything = dg.AssetSelection.assets(*PIPELINE.stages, SWEEP)
     return [
         dg.SensorDefinition(
@@ -138,7 +138,7 @@ def launch_new_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     `history_days`; those are left to whoever wants them, and a run of one of them finds out.
     """
     configured = settings()
-    params = standing(f"sensor {NEW_DATA}")
+    params = standing()
     held = SeenDays.from_text(context.cursor)
     calendar = daily(configured)
     try:

@@ -21,8 +21,8 @@ from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.launch.dates import read_days
 from ml_pipeline.launch.run_config import SWEEP, date_tags, origin_tags, sweep_config
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
-from ml_pipeline.params.layers import SEARCH
-from ml_pipeline.params.model import ParamModel, ParamSet, nested
+from ml_pipeline.params.layers import SEARCH, STANDING, Given, Layer, gathered
+from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.request import SweepRequest
@@ -77,19 +77,21 @@ def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
             reading.problems.append(_unknown(str(name), model))
     dates = _dates(reading, rules.refuses_day)
     selection = _selection(reading, rules.pipeline)
-    values = _values(reading, rules)
+    given = _given(reading, origin, rules)
+    problems = [*reading.problems, *given.problems]
     if SEARCH in document:
         if selection is not None:
-            reading.problems.append("select does not go with search: a sweep makes all assets")
+            problems.append("select does not go with search: a sweep makes all assets")
         return requested_sweep(
             rules.pipeline,
-            {**nested(values), SEARCH: document[SEARCH] or {}},
+            {**given.values, SEARCH: document[SEARCH] or {}},
             dates,
-            dict.fromkeys(values, origin),
-            reading.problems,
+            given.origins,
+            problems,
             lambda params: rules.refuses(_dotted(params)),
         )
-    params = model.validate(nested(values), origin, reading.problems)
+    given.problems[:] = problems
+    params = given.validated(model)
     return requested_run(rules.pipeline, params, dates, selection)
 
 
@@ -168,18 +170,17 @@ def _selection(reading: _Reading, pipeline: Pipeline) -> list[str] | None:
     return [name for name in names if name not in unknown]
 
 
-def _values(reading: _Reading, rules: Rules) -> dict[str, Any]:
-    """Return the values by dotted name; a file may give them nested by group or flat."""
+def _given(reading: _Reading, origin: str, rules: Rules) -> Given:
+    """Lay a request's values, nested by group or flat, over those that stand without it."""
+    model = rules.pipeline.params
     params = reading.document.get("params") or {}
     if not isinstance(params, Mapping):
         reading.problems.append(f"params must be names and values, but got {quoted(params)}")
         params = {}
-    standing, problems = rules.pipeline.params.placed(rules.standing)
-    values, more = rules.pipeline.params.placed(params)
-    reading.problems += [*problems, *more]
+    layers = [Layer(STANDING, rules.standing), Layer(origin, params, is_told=False)]
     if SEARCH not in reading.document:
-        reading.problems += rules.refuses(values)
-    return standing | values
+        reading.problems += rules.refuses(model.placed(params)[0])
+    return gathered(model, layers)
 
 
 def _dotted(params: ParamSet) -> dict[str, Any]:

@@ -8,6 +8,7 @@ came out on top.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from ml_pipeline.params.model import ParamModel, ParamSet, nested
@@ -16,7 +17,8 @@ from ml_pipeline.text import shortened
 SEARCH: Final = "search"
 """Name of the section that says how to sweep, beside the parameter groups of a file."""
 
-_DATE: Final = "as_of"
+STANDING: Final = "settings"
+"""Origin of the parameters that stand in the settings of an environment."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,18 @@ class Layer:
         origin: what the place is called: ``base.yaml``, ``environment prod``, ``command line``.
         values: by plain name, by dotted name, as ``{group: {field: value}}``, or mixed.
         is_typed: whether the values are text that somebody typed, to be read as such.
+        is_told: whether problems with what was not typed tell the place.
     """
 
     origin: str
     values: Mapping[str, Any]
     is_typed: bool = False
+    is_told: bool = True
+
+    @property
+    def place(self) -> str:
+        """What problems with the values tell of where they stand; nothing if empty."""
+        return self.origin if self.is_told and not self.is_typed else ""
 
 
 @dataclass
@@ -42,14 +51,14 @@ class Given:
         values: raw values as ``{group: {field: value}}``.
         origins: where each value came from, and what it overrides, by dotted name.
         places: the files, or what else was not typed, that values stand in, by dotted name.
-        search: content of the sections `SEARCH`.
+        sections: content of the sections that were wanted.
         problems: what is wrong with names and sections.
     """
 
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
-    search: dict[str, Any] = field(default_factory=dict)
+    sections: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def validated(self, model: ParamModel) -> ParamSet:
@@ -63,34 +72,37 @@ class Given:
         )
 
 
-def gathered(model: ParamModel, layers: Sequence[Layer], with_search: bool = False) -> Given:
+def gathered(
+    model: ParamModel,
+    layers: Sequence[Layer],
+    sections: Mapping[str, str | None] = MappingProxyType({}),
+) -> Given:
     """Lay values over each other; later layers win.
 
     Args:
         model: the parameters.
         layers: the weakest first.
-        with_search: whether a section `SEARCH` is wanted; it is a problem if not.
+        sections: names that may stand beside the parameters, each with the reason why it may not
+            be used here, or none where its content is wanted.
     """
     given = Given()
     found: dict[str, Any] = {}
     sources: dict[str, str] = {}
     names = {*model.groups, *(p.name for p in model.parameters())}
     for layer in layers:
-        place = "" if layer.is_typed else f"{layer.origin}: "
+        place = f"{layer.place}: " if layer.place else ""
         values = dict(layer.values)
-        if _DATE in values and _DATE not in names:
-            del values[_DATE]
-            given.problems.append(f"{place}{_DATE} is no parameter: give the date with --as-of")
-        if SEARCH in values and SEARCH not in names:
-            section = values.pop(SEARCH)
-            if not with_search:
-                problem = "belongs to a sweep: use `ml-pipeline sweep`"
-                given.problems.append(f"{place}{SEARCH} {problem}")
+        for name, reason in sections.items():
+            if name not in values or name in names:
+                continue
+            section = values.pop(name)
+            if reason is not None:
+                given.problems.append(f"{place}{name} {reason}")
             elif not isinstance(section, Mapping | None):
                 problem = f"must be a mapping, but got {shortened(section)}"
-                given.problems.append(f"{place}{SEARCH} {problem}")
+                given.problems.append(f"{place}{name} {problem}")
             else:
-                given.search.update(section or {})
+                given.sections.setdefault(name, {}).update(section or {})
         placed, problems = model.placed(values)
         given.problems += [f"{place}{problem}" for problem in problems]
         for dotted, raw in placed.items():
@@ -101,10 +113,7 @@ def gathered(model: ParamModel, layers: Sequence[Layer], with_search: bool = Fal
             found[dotted] = model.find(dotted).from_text(raw) if is_text else raw
             sources[dotted] = layer.origin
             given.origins[dotted] = origin
-            if layer.is_typed:
-                given.places.pop(dotted, None)
-            else:
-                given.places[dotted] = layer.origin
+            given.places[dotted] = layer.place
     given.values = nested(found)
     return given
 

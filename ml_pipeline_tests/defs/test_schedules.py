@@ -90,8 +90,8 @@ def test_daily_schedule_asks_for_the_window_in_one_run_with_its_values(
     assert _dates(request) == ("1998-06-24", "1998-06-30")
     assert request.run_config["resources"]["params"]["config"] == PARAMS
     assert json.loads(request.tags[ORIGINS_TAG]) == {
-        "training.estimator": "schedule daily_window",
-        "training.max_iter": "schedule daily_window",
+        "training.estimator": "settings",
+        "training.max_iter": "settings",
     }
     assert request.tags["dagster/schedule_name"] == DAILY
 
@@ -167,7 +167,10 @@ def test_weekly_schedule_covers_its_window_with_its_values_over_the_standing_one
         "training": {"estimator": "linear", "max_iter": [9, 10]},
         "search": {},
     }
-    assert set(json.loads(request.tags[ORIGINS_TAG]).values()) == {"schedule weekly_sweep"}
+    assert json.loads(request.tags[ORIGINS_TAG]) == {
+        "training.estimator": "settings",
+        "training.max_iter": "schedule weekly_sweep; overrides 5 of settings",
+    }
 
 
 @pytest.mark.parametrize(

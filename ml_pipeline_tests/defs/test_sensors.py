@@ -314,7 +314,7 @@ def test_new_and_changed_days_are_run_with_the_standing_parameters(
     config = (ticked.run_requests or [])[0].run_config["resources"]["params"]["config"]
     assert config == {"data": {"source": str(shop.file)}, "training": {"learning_rate": 0.3}}
     origins = json.loads((ticked.run_requests or [])[0].tags[ORIGINS_TAG])
-    assert origins["training.learning_rate"] == "sensor new_data"
+    assert origins["training.learning_rate"] == "settings"
     assert new_data.tick().run_requests == []
 
 

@@ -22,7 +22,7 @@ TYPED = ("--param", "learning_rate=0.2", "--param", "max_iter=20")
 NAMES = ("training.learning_rate", "training.max_iter")
 
 ORIGINS = {
-    "schedule": "schedule daily_window",
+    "schedule": "settings",
     "launchpad": "launchpad",
     "backfill": "backfill",
     "command line": "command line",

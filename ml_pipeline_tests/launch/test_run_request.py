@@ -70,6 +70,10 @@ def test_request_without_a_name_gets_the_standing_value() -> None:
     assert run.config["resources"]["params"]["config"] == {
         "fit": {"learning_rate": 0.5, "workers": 3}
     }
+    assert json.loads(run.tags[ORIGINS_TAG]) == {
+        "fit.learning_rate": "settings",
+        "fit.workers": "test; overrides 2 of settings",
+    }
 
 
 def test_request_with_many_problems_names_all_of_them() -> None:
@@ -90,8 +94,8 @@ def test_request_with_many_problems_names_all_of_them() -> None:
         "'rows' belongs under params",
         "2026-01-05 is not in the calendar",
         "select: 'modle' is no asset. Did you mean 'model'?",
-        "'fit.worker' does not exist. Did you mean 'workers'?",
         "data.region is not for you",
+        "'fit.worker' does not exist. Did you mean 'workers'?",
         "fit.learning_rate must be number > 0 and <= 10, but got 99",
     ]
 

@@ -33,6 +33,7 @@ class Training(ParamGroup):
 
 
 MODEL = ParamModel(data=Data, training=Training)
+SECTIONS = {"as_of": "is given with --as-of", "search": "belongs to a sweep"}
 
 
 def typed(**values: str) -> Layer:
@@ -141,23 +142,39 @@ def test_refused_value_of_a_file_is_reported_with_the_file() -> None:
             "training.max_depth: 1\nmax_depth: 1",
             "training.max_depth is set twice: give it one value",
         ),
-        ("as_of: 1998-05-31", "as_of is no parameter: give the date with --as-of"),
-        ("search: {n_trials: 3}", "search belongs to a sweep: use `ml-pipeline sweep`"),
+        ("as_of: 1998-05-31", "as_of is given with --as-of"),
+        ("search: {n_trials: 3}", "search belongs to a sweep"),
     ],
 )
 def test_name_that_cannot_be_given_is_a_problem_of_its_file(text: str, problem: str) -> None:
-    given = gathered(MODEL, [Layer("environment prod", {}), file(text)])
+    given = gathered(MODEL, [Layer("environment prod", {}), file(text)], SECTIONS)
     assert given.problems == [f"base.yaml: {problem}"]
     with pytest.raises(ParamsError, match="Nothing was launched"):
         given.validated(MODEL)
 
 
 def test_name_mistyped_on_the_command_line_is_reported_without_a_place() -> None:
-    assert gathered(MODEL, [typed(lr="1", training="2", as_of="3")]).problems == [
-        "as_of is no parameter: give the date with --as-of",
+    assert gathered(MODEL, [typed(lr="1", training="2", as_of="3")], SECTIONS).problems == [
+        "as_of is given with --as-of",
         "'lr' does not exist. Did you mean 'learning_rate'?",
         "training must be a mapping of parameters, but got '2'",
     ]
+
+
+def test_section_that_nobody_speaks_of_does_not_exist() -> None:
+    assert gathered(MODEL, [file("search: {n_trials: 3}")]).problems == [
+        "base.yaml: 'search' is no parameter group."
+    ]
+
+
+def test_problem_of_a_layer_that_is_not_told_has_no_place() -> None:
+    given = gathered(MODEL, [Layer("request a.yaml", {"lr": 1, "max_depth": 0}, is_told=False)])
+    with pytest.raises(ParamsError) as refused:
+        given.validated(MODEL)
+    assert refused.value.problems == (
+        "'lr' does not exist. Did you mean 'learning_rate'?",
+        "training.max_depth must be integer >= 1 and <= 2000, but got 0",
+    )
 
 
 def test_empty_groups_and_files_give_nothing() -> None:
@@ -175,9 +192,9 @@ def test_search_sections_are_laid_over_each_other_where_they_are_wanted() -> Non
         file("max_depth = 4\n[search]\nn_trials = 9", "more.toml"),
         file("search:"),
     ]
-    given = gathered(MODEL, layers, with_search=True)
-    assert (given.search, given.problems) == ({"n_trials": 9, "strategy": "tpe"}, [])
-    refused = gathered(MODEL, [file("search: 3")], with_search=True)
+    given = gathered(MODEL, layers, sections={"search": None})
+    assert (given.sections["search"], given.problems) == ({"n_trials": 9, "strategy": "tpe"}, [])
+    refused = gathered(MODEL, [file("search: 3")], sections={"search": None})
     assert refused.problems == ["base.yaml: search must be a mapping, but got 3"]
 
 
