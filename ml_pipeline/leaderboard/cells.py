@@ -17,8 +17,10 @@ from ml_pipeline.params.layers import like
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.catalog import Entry
+from ml_pipeline.runs.query import matching
 from ml_pipeline.runs.stages import Pipeline, Stage
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.lineage import upstream
 from ml_pipeline.store.record import Input, Objective, Record
 
 _AS_OF: Final = re.compile(r"/as_of=(\d{4}-\d\d-\d\d)/")
@@ -135,7 +137,7 @@ def cells_of(
         return (first is None or first <= day) and (last is None or day <= last)
 
     found = catalog.entries(store, [pipeline.judge.name], is_between)
-    chosen = catalog.matching(catalog.newest(found), where)
+    chosen = matching(catalog.newest(found), where)
     upstream = _Upstream(store, chosen)
     return [judged_cell(pipeline, upstream.lineage(entry.record)) for entry in chosen]
 
@@ -165,17 +167,13 @@ class _Upstream:
     def lineage(self, judged: Record) -> list[Record]:
         """Return a record, then those of all that it was made from."""
         known = {judged.asset: judged}
-        waiting = [judged]
-        while waiting:
-            for name, read in waiting.pop().inputs.items():
-                record = self._newest.get(_bytes_of(read))
-                if name not in known and record is not None:
-                    known[name] = record
-                    waiting.append(record)
+        for name, _, record in upstream([judged], lambda made: self._newest.get(_bytes_of(made))):
+            if record is not None:
+                known.setdefault(name, record)
         return list(known.values())
 
     def _read(self, records: Sequence[Record]) -> list[Record]:
-        """Read the inputs of some records that are not known yet."""
+        """Read the inputs of some records that are not known yet, many at once."""
         wanted = {
             _bytes_of(read): name
             for record in records

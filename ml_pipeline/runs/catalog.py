@@ -1,36 +1,25 @@
-"""What is in the store: runs found by id, listed, filtered and sorted.
+"""What is in the store: runs listed and found by id.
 
 A run is what the last stages of a pipeline have published; what it was made from hangs off it
 through the inputs that every record names.
 """
 
-import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, ParamsError, nearest
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, ParamsError
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.ledger import promoted_to
+from ml_pipeline.store.lineage import upstream
 from ml_pipeline.store.record import Record
 
 _READERS: Final = 8
 _BATCH: Final = 64
-_CONDITION: Final = re.compile(r"\s*([\w.]+)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*\Z")
 _RUN: Final = re.compile(r"([0-9a-f]{1,16})(?:/([0-9a-f]{1,16}))?")
-_AND: Final = re.compile(r"""\s+and\s+(?=(?:[^'"]|'[^']*'|"[^"]*")*\Z)""", re.IGNORECASE)
-_COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "=": operator.eq,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 
 
 @dataclass(frozen=True)
@@ -181,113 +170,22 @@ def _promoted(store: ArtifactStore, environment: str) -> Entry:
     return Entry(promotion.path, record)
 
 
-def chain(store: ArtifactStore, entry: Entry) -> dict[str, Record | None]:
-    """Return the records of an artifact and of all that it was made from, by directory.
+def lineage(store: ArtifactStore, entry: Entry) -> dict[str, Entry | None]:
+    """Return an artifact and all that it was made from, by directory.
 
     A stage may be there more than once, where others read different revisions of it. None stands
     for a record that is gone or cannot be read.
     """
-    known: dict[str, Record | None] = {entry.path: entry.record}
-    waiting = [entry.record]
-    while waiting:
-        for read in waiting.pop().inputs.values():
-            if read.path not in known:
-                record = known[read.path] = store.readable_record(read.path)
-                if record is not None:
-                    waiting.append(record)
-    return known
+    found = upstream([entry.record], lambda read: store.readable_record(read.path))
+    return {entry.path: entry} | {
+        read.path: Entry(read.path, record) if record is not None else None
+        for _, read, record in found
+    }
 
 
-def lineage(store: ArtifactStore, entry: Entry) -> dict[str, Entry | None]:
+def lineage_by_asset(store: ArtifactStore, entry: Entry) -> dict[str, Entry | None]:
     """Return an artifact and what it was made from, by asset, for people; None for what is gone."""
     known: dict[str, Entry | None] = {entry.record.asset: entry}
-    waiting = [entry]
-    while waiting:
-        for name, read in waiting.pop().record.inputs.items():
-            if name not in known:
-                record = store.readable_record(read.path)
-                known[name] = Entry(read.path, record) if record is not None else None
-                if record is not None:
-                    waiting.append(Entry(read.path, record))
+    for name, read, record in upstream([entry.record], lambda r: store.readable_record(r.path)):
+        known.setdefault(name, Entry(read.path, record) if record is not None else None)
     return known
-
-
-def matching(found: Sequence[Entry], where: str | None) -> list[Entry]:
-    """Keep the entries that fulfil conditions such as ``learning_rate<0.1 and dataset=orders``.
-
-    Raises:
-        ParamsError: if a condition cannot be read or names nothing.
-    """
-    if not where:
-        return list(found)
-    known = {name for entry in found for name in entry.row}
-    problems, conditions = [], []
-    for text in _AND.split(where.strip()):
-        match = _CONDITION.match(text)
-        if match is None:
-            problems.append(f"a condition must be like learning_rate<0.1, but got {text!r}")
-            continue
-        name, sign, value = match.group(1).rpartition(".")[2], match.group(2), match.group(3)
-        if found and name not in known:
-            problems.append(f"'{name}' is nothing that runs have.{nearest(name, known)}")
-        elif _are_numbers(found, name) and not _is_number(value):
-            problems.append(f"'{name}' is a number, so it must be compared with one: {text!r}")
-        conditions.append((name, _COMPARISONS[sign], value))
-    if problems:
-        raise ParamsError(problems)
-    return [
-        entry
-        for entry in found
-        if all(_holds(entry.row.get(name), compare, value) for name, compare, value in conditions)
-    ]
-
-
-def by(found: Sequence[Entry], name: str | None) -> list[Entry]:
-    """Sort entries by a column; a leading minus turns the order round.
-
-    Raises:
-        ParamsError: if no entry has the column.
-    """
-    if not name:
-        return list(found)
-    column = name.removeprefix("-")
-    known = {key for entry in found for key in entry.row}
-    if found and column not in known:
-        raise ParamsError([f"'{column}' is nothing that runs have.{nearest(column, known)}"])
-    having = [entry for entry in found if entry.row.get(column) is not None]
-    lacking = [entry for entry in found if entry.row.get(column) is None]
-    having.sort(key=lambda entry: _ordered(entry.row[column]), reverse=name.startswith("-"))
-    return having + lacking
-
-
-def _ordered(value: Any) -> tuple[int, Any]:
-    """Return a key by which numbers come before text, whatever an old run had."""
-    return (0, value) if isinstance(value, int | float) else (1, str(value))
-
-
-def _are_numbers(found: Sequence[Entry], name: str) -> bool:
-    kinds = {type(entry.row.get(name)) for entry in found}
-    return bool(kinds) and kinds <= {int, float}
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.strip("'\""))
-    except ValueError:
-        return False
-    return True
-
-
-def _holds(value: Any, compare: Callable[[Any, Any], bool], text: str) -> bool:
-    wanted = text.strip("'\"")
-    if value is None or isinstance(value, bool):
-        plain = str(value).lower()
-        if compare is operator.ne:
-            return plain != wanted.lower()
-        return compare is operator.eq and plain == wanted.lower()
-    if isinstance(value, int | float):
-        try:
-            return compare(value, float(wanted))
-        except ValueError:
-            return False
-    return compare(str(value), wanted)

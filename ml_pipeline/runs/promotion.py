@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing
-from ml_pipeline.runs.catalog import Entry, chain
+from ml_pipeline.runs.catalog import Entry, lineage
 from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.ledger import Promotion
@@ -47,15 +47,15 @@ def promote(store: ArtifactStore, entry: Entry, environment: str, note: str = ""
             were read.
         StoreUnreachable: if the store cannot be read or written.
     """
-    known = chain(store, entry)
+    known = lineage(store, entry)
     artifacts: dict[str, str] = {}
     for path, made in known.items():
         if made is None:
             raise ArtifactMissing(_gone(store, entry, path, "Run it again, then promote it."))
-        store.check(path, made)
-        artifacts[path] = made.content.digest
+        store.check(path, made.record)
+        artifacts[path] = made.record.content.digest
     for made in filter(None, known.values()):
-        _refuse_other_inputs(store, made, artifacts)
+        _refuse_other_inputs(store, made.record, artifacts)
     before = ledger.current(store).get(environment)
     if before is not None and before.artifacts == artifacts:
         return Promoted(before, before, len(known))

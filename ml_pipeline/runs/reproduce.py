@@ -7,7 +7,7 @@ from datetime import date
 from ml_pipeline.errors import ArtifactMissing, ParamsError
 from ml_pipeline.params.layers import completed
 from ml_pipeline.params.model import ParamModel, ParamSet
-from ml_pipeline.runs.catalog import Entry, lineage
+from ml_pipeline.runs.catalog import Entry, lineage_by_asset
 from ml_pipeline.runs.provenance import PYTHON, version_of
 from ml_pipeline.runs.reuse import Materializer
 from ml_pipeline.runs.stages import Pipeline
@@ -74,7 +74,7 @@ def reproduce(
             f" more. Check out commit {record.provenance.git_commit or 'of that time'} first."
         )
     params = recorded_params(pipeline.params, record)
-    originals = lineage(store, entry)
+    originals = lineage_by_asset(store, entry)
     around = _changed_around(record.provenance)
     as_of: date | None = record.as_of
     wanted = [stage.name for stage in pipeline.upstream_of(record.asset)]

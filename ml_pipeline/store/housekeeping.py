@@ -10,6 +10,7 @@ from typing import Any, Final
 from ml_pipeline.errors import StoreError
 from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import CLAIMS, RECORD, STAGING, ArtifactStore
+from ml_pipeline.store.lineage import upstream
 
 _READERS: Final = 4
 
@@ -138,13 +139,8 @@ def _replaced(
         for some in (list(readable), current):
             if some:
                 kept.add(max(some, key=lambda path: readable[path].started_at))
-    waiting = list(kept)
-    while waiting:
-        record = records.get(waiting.pop())
-        for read in record.inputs.values() if record is not None else ():
-            if read.path not in kept:
-                kept.add(read.path)
-                waiting.append(read.path)
+    made = [record for path in kept if (record := records.get(path)) is not None]
+    kept |= {read.path for _, read, _ in upstream(made, lambda read: records.get(read.path))}
     return [path for path in paths if path not in kept and records[path] is not None]
 
 

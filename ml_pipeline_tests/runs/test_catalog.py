@@ -6,12 +6,10 @@ import pytest
 from ml_pipeline.errors import ArtifactMissing, ParamsError
 from ml_pipeline.runs.catalog import (
     Entry,
-    by,
     entries,
     find,
     last_stages,
-    lineage,
-    matching,
+    lineage_by_asset,
     newest,
 )
 from ml_pipeline.runs.stages import Pipeline
@@ -170,14 +168,14 @@ def test_lineage_is_everything_that_it_was_made_from(bench: Bench) -> None:
     made = bench.run()
     bench.edit(table="2")
     bench.run()
-    found = lineage(bench.store, entry_of(made["score"]))
+    found = lineage_by_asset(bench.store, entry_of(made["score"]))
     assert found == {name: entry_of(outcome) for name, outcome in made.items()}
 
 
 def test_lineage_with_something_gone_says_none(bench: Bench) -> None:
     made = bench.run()
     bench.record(made["features"]).unlink()
-    found = lineage(bench.store, entry_of(made["score"]))
+    found = lineage_by_asset(bench.store, entry_of(made["score"]))
     assert found == {
         "score": entry_of(made["score"]),
         "model": entry_of(made["model"]),
@@ -189,120 +187,7 @@ def test_lineage_with_something_gone_says_none(bench: Bench) -> None:
 def test_lineage_with_an_unreadable_record_says_none(bench: Bench) -> None:
     made = bench.run()
     bench.record(made["features"]).write_bytes(b"garbage")
-    assert lineage(bench.store, entry_of(made["score"]))["features"] is None
-
-
-# Conditions
-
-
-@pytest.mark.parametrize(
-    ("where", "expected"),
-    [
-        (None, [0.4, 0.3, 0.2, 0.1]),
-        ("", [0.4, 0.3, 0.2, 0.1]),
-        ("learning_rate<0.3", [0.2, 0.1]),
-        ("learning_rate <= 0.3", [0.3, 0.2, 0.1]),
-        ("learning_rate>2e-1", [0.4, 0.3]),
-        ("fit.learning_rate = 0.3", [0.3]),
-        ("learning_rate==.3", [0.3]),
-        ("learning_rate != 0.3", [0.4, 0.2, 0.1]),
-        ("region=south", [0.4]),
-        ("region = 'south'", [0.4]),
-        ('region!="south"', [0.3, 0.2, 0.1]),
-        ("region=north and learning_rate>0.1", [0.3, 0.2]),
-        ("region=north AND learning_rate>0.1 and learning_rate<0.3", [0.2]),
-        ("as_of>=2026-01-05", [0.4, 0.3, 0.2, 0.1]),
-        ("as_of<2026-01-05", []),
-        ("r2<2", [0.4, 0.3, 0.2, 0.1]),
-        ("r2>2", []),
-        ("learning_rate=0.30", [0.3]),
-        ("rows=6.0", [0.4, 0.3, 0.2, 0.1]),
-    ],
-)
-def test_matching_keeps_what_fulfils_every_condition(
-    sweep: Bench, where: str | None, expected: list[float]
-) -> None:
-    assert rates(matching(listed(sweep), where)) == expected
-
-
-@pytest.mark.parametrize(
-    ("where", "problems"),
-    [
-        (
-            "learning_rate",
-            ["a condition must be like learning_rate<0.1, but got 'learning_rate'"],
-        ),
-        ("<3", ["a condition must be like learning_rate<0.1, but got '<3'"]),
-        (
-            "lerning_rate<3",
-            ["'lerning_rate' is nothing that runs have. Did you mean 'learning_rate'?"],
-        ),
-        (
-            "learning_rate<abc",
-            ["'learning_rate' is a number, so it must be compared with one: 'learning_rate<abc'"],
-        ),
-        (
-            "lr<3 and rows ~ 4",
-            [
-                "'lr' is nothing that runs have. Did you mean 'learning_rate'?",
-                "a condition must be like learning_rate<0.1, but got 'rows ~ 4'",
-            ],
-        ),
-    ],
-)  # fmt: skip
-def test_matching_with_bad_conditions_names_every_problem(
-    sweep: Bench, where: str, problems: list[str]
-) -> None:
-    with pytest.raises(ParamsError) as refused:
-        matching(listed(sweep), where)
-    assert list(refused.value.problems) == problems
-
-
-@pytest.mark.parametrize("where", ["r2>-100", "r2<100", "r2>=0", "r2<=0", "r2=0", "r2>z"])
-def test_matching_by_a_metric_leaves_out_what_has_none(sweep: Bench, where: str) -> None:
-    found = listed(sweep, "score", "table")
-    assert {entry.record.asset for entry in matching(found, where)} <= {"score"}
-
-
-def test_matching_text_that_contains_the_word_and(bench: Bench) -> None:
-    bench.run(["table"], region="this and that")
-    found = listed(bench, "table")
-    assert matching(found, "region='this and that'") == found
-
-
-def test_matching_among_nothing_is_nothing() -> None:
-    assert matching([], "anything<1") == []
-
-
-# Order
-
-
-def test_by_sorts_and_a_minus_turns_the_order_round(sweep: Bench) -> None:
-    found = listed(sweep)
-    assert rates(by(found, "learning_rate")) == [0.1, 0.2, 0.3, 0.4]
-    assert rates(by(found, "-learning_rate")) == [0.4, 0.3, 0.2, 0.1]
-    assert rates(by(found, None)) == rates(found)
-    assert by([], "whatever") == []
-
-
-def test_by_puts_what_lacks_the_column_last_either_way(sweep: Bench) -> None:
-    found = listed(sweep, "table", "score")
-    for name in ("r2", "-r2"):
-        assets = [entry.record.asset for entry in by(found, name)]
-        assert assets == ["score"] * 4 + ["table"] * 2
-
-
-def test_by_an_unknown_column_names_the_nearest(sweep: Bench) -> None:
-    with pytest.raises(ParamsError) as refused:
-        by(listed(sweep), "-rate")
-    assert refused.value.problems[0].startswith("'rate' is nothing that runs have.")
-
-
-def test_by_a_column_of_mixed_types_does_not_fail(bench: Bench) -> None:
-    one, other = (entry_of(o) for o in bench.run(["table", "features"]).values())
-    params = {"data": {"region": "north", "rows": "many"}}
-    mixed = Entry(one.path, one.record.model_copy(update={"params": params}))
-    assert len(by([mixed, other], "rows")) == 2
+    assert lineage_by_asset(bench.store, entry_of(made["score"]))["features"] is None
 
 
 def test_find_is_by_the_ids_of_all_assets_of_the_day(bench: Bench) -> None:

@@ -11,6 +11,7 @@ from ml_pipeline.cli.days import Day
 from ml_pipeline.cli.project import project
 from ml_pipeline.leaderboard.board import leaderboard, named_metric
 from ml_pipeline.leaderboard.cells import cells_of
+from ml_pipeline.runs.query import both, equal
 
 _NOTHING: Final = "No result yet: `ml-pipeline run` makes the first, `ml-pipeline sweep` many."
 _NOTHING_SUCH: Final = "No result fulfils that: `ml-pipeline runs list` shows those there are."
@@ -50,9 +51,8 @@ def command(
     Only what can be compared is ranked together; the rest stands in tables of its own that say why.
     """
     name, direction = named_metric(metric)
-    conditions = [f"{label}={value!r}" for label, value in labels.items() if value is not None]
-    both = " and ".join([*conditions, *([where] if where else [])])
-    store = project().store
-    cells = cells_of(store, project().pipeline, both or None, first, last)
+    conditions = [equal(label, value) for label, value in labels.items() if value is not None]
+    wanted = both([*conditions, *([where] if where else [])])
+    cells = cells_of(project().store, project().pipeline, wanted, first, last)
     board = leaderboard(cells, name, direction)
-    show_board(board, output, _NOTHING_SUCH if both or first or last else _NOTHING)
+    show_board(board, output, _NOTHING_SUCH if wanted or first or last else _NOTHING)

@@ -6,7 +6,7 @@ import click
 
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, print_table
-from ml_pipeline.runs import catalog
+from ml_pipeline.runs import catalog, query
 from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
 
@@ -25,7 +25,7 @@ def list_(where: str | None, sort: str | None, limit: int, as_json: bool) -> Non
     """List runs, the newest first: the parameters that vary among them, and their metrics."""
     pipeline = project().pipeline
     found = catalog.newest(catalog.entries(project().store, catalog.last_stages(pipeline)))
-    chosen = catalog.by(catalog.matching(found, where), sort)
+    chosen = query.by(query.matching(found, where), sort)
     if as_json:
         print_json({"runs": [_document(entry) for entry in chosen[:limit]]})
         return
@@ -54,7 +54,7 @@ def show(run_id: str, as_json: bool) -> None:
     """Show one run; the beginning of its id is enough."""
     store = project().store
     entry = catalog.find(store, project().pipeline, run_id)
-    known = catalog.lineage(store, entry)
+    known = catalog.lineage_by_asset(store, entry)
     if as_json:
         upstream = {name: _document(made) if made else None for name, made in known.items()}
         others = [one.record.revision for one in catalog.revisions(store, entry)]
@@ -167,7 +167,7 @@ def _views(
 
     def view(side: catalog.Entry) -> dict[str, dict[str, Any]]:
         record = side.record
-        known = {name: made for name, made in catalog.lineage(store, side).items() if made}
+        known = {name: made for name, made in catalog.lineage_by_asset(store, side).items() if made}
         return {
             "parameter": {"as_of": str(record.as_of)}
             | {name: value for group in record.params.values() for name, value in group.items()},
