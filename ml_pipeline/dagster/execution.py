@@ -6,15 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 import dagster as dg
 
 from ml_pipeline.dagster.assets import FAILURES
+from ml_pipeline.dagster.owners import owned
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
+
+_INTERRUPTED: Final = "Stopped by Ctrl-C. What was published stays."
 
 
 class Stopped(KeyboardInterrupt):
@@ -90,23 +94,45 @@ class InProcess:
         Raises:
             Stopped: at Ctrl-C before its first step; later, the result tells.
         """
-        with _output_to(self.log_of(dagster_run_id)):
+        with _output_to(self.log_of(dagster_run_id)), owned(self.instance, dagster_run_id) as owner:
+            self.instance.add_event_listener(dagster_run_id, self._note_interrupt)
             try:
-                return self.job.execute_in_process(
+                result = self.job.execute_in_process(
                     run_config=asked.config,
                     instance=self.instance,
                     partition_key=asked.partition_key,
                     raise_on_error=False,
                     asset_selection=[dg.AssetKey(path) for path in asked.asset_paths],
                     run_id=dagster_run_id,
-                    tags=asked.tags,
+                    tags={**asked.tags, **owner},
                 )
-            except dg.DagsterExecutionInterruptedError:
+            except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
+                self._cancel(dagster_run_id)
                 raise Stopped([]) from None
+            if was_interrupted(result):
+                self._cancel(dagster_run_id)
+            return result
 
     def log_of(self, dagster_run_id: str) -> Path:
         """Return the file that a run prints to."""
         return self.logs / f"{dagster_run_id}.log"
+
+    def _note_interrupt(self, event: dg.EventLogEntry) -> None:
+        """Tell Dagster that a step was interrupted on purpose, before it judges the run."""
+        done = event.dagster_event
+        if done is not None and done.is_step_failure and _is_interrupt(done):
+            run = self.instance.get_run_by_id(event.run_id)
+            if run is not None:
+                self.instance.report_run_canceling(run, _INTERRUPTED)
+
+    def _cancel(self, dagster_run_id: str) -> None:
+        """Let a run that was interrupted show as canceled, wherever that happened in it."""
+        run = self.instance.get_run_by_id(dagster_run_id)
+        if run is not None and run.status not in (
+            dg.DagsterRunStatus.CANCELED,
+            dg.DagsterRunStatus.SUCCESS,
+        ):
+            self.instance.report_run_canceled(run, _INTERRUPTED)
 
     def _one_run(
         self,
@@ -161,12 +187,15 @@ class InProcess:
 
 def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
     """Whether a run failed because somebody pressed Ctrl-C."""
-    for event in result.filter_events(lambda event: event.is_failure):
-        error = getattr(event.event_specific_data, "error", None)
-        while error is not None:
-            if error.cls_name == "DagsterExecutionInterruptedError":
-                return True
-            error = error.cause
+    return any(map(_is_interrupt, result.filter_events(lambda event: event.is_failure)))
+
+
+def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    error = getattr(event.event_specific_data, "error", None)
+    while error is not None:
+        if error.cls_name == "DagsterExecutionInterruptedError":
+            return True
+        error = error.cause
     return False
 
 

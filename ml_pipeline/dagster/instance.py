@@ -4,14 +4,19 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
+import yaml
+from dagster_shared.check import CheckError
 
 from ml_pipeline.cores import cores
+from ml_pipeline.dagster.databases import check_databases, make_databases
+from ml_pipeline.dagster.owners import end_abandoned
 from ml_pipeline.dagster.sql_reuse import reused
-from ml_pipeline.errors import SettingsError
+from ml_pipeline.errors import MlPipelineError, SettingsError
 from ml_pipeline.settings import Settings
+from ml_pipeline.text import quoted, shortened
 
 _CONFIGURATION: Final = """\
 # Written by ml_pipeline when it first needed an instance; edit it as you like.
@@ -45,15 +50,24 @@ run_monitoring:
   max_runtime_seconds: 86400
 """
 
+_REFUSALS: Final = (
+    dg.DagsterError,
+    CheckError,
+    yaml.YAMLError,
+    ImportError,
+    AttributeError,
+    TypeError,
+    ValueError,
+)
 _FEWEST_RUNS: Final = 2
 """One more than a pile of requests may take."""
 
 
 def prepare(settings: Settings) -> Path:
-    """Return the instance's folder, made and configured if it is new.
+    """Return the instance's folder, made and configured if it is new, and looked over if not.
 
     Raises:
-        SettingsError: if the folder cannot be written.
+        SettingsError: if the folder or what is in it cannot be used.
     """
     folder = settings.instance_directory
     try:
@@ -65,6 +79,8 @@ def prepare(settings: Settings) -> Path:
             scratch = folder / f".dagster.yaml.{os.getpid()}"
             scratch.write_text(_CONFIGURATION.format(runs=runs, share=runs - 1))
             scratch.replace(configuration)
+        make_databases(folder, lambda: _read(configuration))
+        check_databases(folder)
     except OSError as error:
         raise SettingsError(
             f"The home folder must be writable, but {folder} is not: {error.strerror}."
@@ -75,12 +91,14 @@ def prepare(settings: Settings) -> Path:
 
 @contextlib.contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Open the instance for runs in this process.
+    """Open the instance for runs in this process; runs of processes that are gone are ended.
 
     Raises:
-        SettingsError: if the folder cannot be written.
+        SettingsError: if the folder or what is in it cannot be used.
+        MlPipelineError: if a database fails while the context lasts.
     """
     from dagster._core.instance.ref import InstanceRef
+    from sqlalchemy.exc import DBAPIError
 
     class OfRuns(InstanceRef):
         """Lacks the state of components, which runs have no use for and which is slow to import."""
@@ -89,7 +107,6 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         def defs_state_storage(self) -> None:
             return None
 
-    folder = prepare(settings)
     # Capturing the output of a step starts two processes for each; in this process, output is
     # redirected to a log file already.
     without_capture = {
@@ -98,6 +115,60 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
             "class": "NoOpComputeLogManager",
         }
     }
-    ref = OfRuns._make(InstanceRef.from_dir(str(folder), overrides=without_capture))
-    with reused(), dg.DagsterInstance.from_ref(ref) as instance:
-        yield instance
+    with reused():
+        folder = prepare(settings)
+        try:
+            with _configured(folder):
+                ref = OfRuns._make(InstanceRef.from_dir(str(folder), overrides=without_capture))
+                opened = dg.DagsterInstance.from_ref(ref)
+            with opened as instance:
+                end_abandoned(instance)
+                yield instance
+        except DBAPIError as error:
+            check_databases(folder)
+            raise MlPipelineError(
+                f"The databases of the Dagster instance in {folder} must work, but one says:"
+                f" {error.orig}. What was published stays; the same command goes on from there."
+            ) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Read what an instance is configured with.
+
+    Raises:
+        SettingsError: if that is no YAML document of names and values.
+    """
+    try:
+        read = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise _unusable(file, error) from error
+    if not isinstance(read, dict | None):
+        raise _unusable(file, ValueError(f"it holds {quoted(read)} and no names and values"))
+    return read or {}
+
+
+@contextlib.contextmanager
+def _configured(folder: Path) -> Iterator[None]:
+    """Let what Dagster says of a configuration that it does not take be told shortly.
+
+    It names classes, so anything may go wrong while they are found and made.
+    """
+    try:
+        yield
+    except (
+        dg.DagsterError,
+        CheckError,
+        ImportError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise _unusable(folder / "dagster.yaml", error) from error
+
+
+def _unusable(file: Path, error: Exception) -> SettingsError:
+    said = " ".join(str(error).split())
+    return SettingsError(
+        f"{file} must be a configuration that Dagster takes, but is not: {shortened(said, 300)}."
+        " Correct it, or move it away: a new one is written."
+    )

@@ -39,8 +39,14 @@ def token() -> str:
 
 def is_gone(other: str) -> bool:
     """Whether the process of a token has certainly ended."""
-    place, _, rest = other.partition("|")
+    _, _, rest = other.partition("|")
     process, _, started = rest.partition("|")
-    if not place or place != _place() or not (process.isascii() and process.isdigit()):
+    if not is_here(other) or not (process.isascii() and process.isdigit()):
         return False
     return _started(int(process)) != started
+
+
+def is_here(other: str) -> bool:
+    """Whether the process of a token is, or was, one that this process could see."""
+    place = other.partition("|")[0]
+    return bool(place) and place == _place()

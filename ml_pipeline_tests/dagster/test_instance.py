@@ -1,19 +1,11 @@
 """The instance that a new home gets."""
 
-from pathlib import Path
-
 import pytest
 
 from ml_pipeline.cores import cores
 from ml_pipeline.dagster.instance import open_instance, prepare
 from ml_pipeline.errors import SettingsError
 from ml_pipeline.settings import Settings
-
-
-@pytest.fixture
-def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("ML_PIPELINE_HOME", str(tmp_path / "home"))
-    return Settings()
 
 
 def test_instance_new_runs_as_many_at_once_as_there_are_cores(configured: Settings) -> None:
@@ -47,4 +39,36 @@ def test_instance_configured_by_somebody_is_left_as_it_is(configured: Settings) 
 def test_instance_in_a_place_that_is_no_folder_is_refused(configured: Settings) -> None:
     configured.home.write_text("a file")
     with pytest.raises(SettingsError, match="The home folder must be writable, but"):
+        prepare(configured)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "concurrency: [",
+        "- a list",
+        "one word",
+        "concurrency: 7",
+        "no_such_section: 1",
+        "storage:\n  sqlite:\n    base_dir: 7\n",
+        "\tconcurrency: 7",
+        "a: b: c",
+    ],
+)
+def test_instance_configured_wrongly_is_told_in_a_sentence(configured: Settings, text: str) -> None:
+    configured.instance_directory.mkdir(parents=True)
+    (configured.instance_directory / "dagster.yaml").write_text(text)
+    with pytest.raises(SettingsError) as refusal, open_instance(configured):
+        pass
+    said = str(refusal.value)
+    assert "dagster.yaml must be a configuration that Dagster takes, but is not" in said
+    assert said.endswith("Correct it, or move it away: a new one is written.")
+    assert "\n" not in said
+    assert len(said) < 600 + len(str(configured.home))
+
+
+def test_instance_configured_in_no_encoding_is_told(configured: Settings) -> None:
+    configured.instance_directory.mkdir(parents=True)
+    (configured.instance_directory / "dagster.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="must be a configuration that Dagster takes"):
         prepare(configured)
