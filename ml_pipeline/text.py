@@ -24,7 +24,7 @@ _ACTING: Final = re.compile(
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _MARKDOWN: Final = re.compile(r"[\\`*_\[\]<>|#~!&]|\A[-+=](?=\s|[-+=])|(?<=\A\d)[.)](?=\s)")
-_NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_NUMBER: Final = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _FORMULA: Final = re.compile("'*[\\s\0]*[=+\\-@\uff1d\uff0b\uff0d\uff20].|'*[\t\r\n]", re.DOTALL)
 
 

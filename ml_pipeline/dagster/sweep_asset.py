@@ -23,7 +23,7 @@ from ml_pipeline.runs.stages import Pipeline
 
 if TYPE_CHECKING:
     from ml_pipeline.leaderboard.board import Leaderboard
-    from ml_pipeline.sweeps.attempts import Progress
+    from ml_pipeline.sweeps.attempts import SweepProgress
     from ml_pipeline.sweeps.engine import Swept
     from ml_pipeline.sweeps.plan import Plan
 
@@ -41,7 +41,7 @@ class Listener(Protocol):
     def planned(self, plan: "Plan") -> None:
         """Hear what will be done."""
 
-    def progressed(self, progress: "Progress") -> None:
+    def progressed(self, progress: "SweepProgress") -> None:
         """Hear how far it is."""
 
     def finished(self, swept: "Swept", board: "Leaderboard") -> None:
@@ -110,7 +110,7 @@ def sweep_asset(
             if listener is not None:
                 listener.planned(plan)
 
-        def progressed(progress: "Progress") -> None:
+        def progressed(progress: "SweepProgress") -> None:
             nonlocal last
             if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
                 last = time.monotonic()

@@ -27,7 +27,7 @@ _SECRET: Final = re.compile(
     r"(\A|_)(passw(or)?d|pwd|passphrase|secrets?|tokens?|credentials?|(api|access|private)_?key)(_|\Z)",
     re.IGNORECASE,
 )
-_SCIENTIFIC: Final = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")
+_SCIENTIFIC: Final = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+")
 _REFERENCE: Final = re.compile(r"_(env|ref|name)\Z")
 
 

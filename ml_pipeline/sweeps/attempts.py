@@ -11,7 +11,7 @@ from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.store.record import Objective
 from ml_pipeline.sweeps.plan import duration
 from ml_pipeline.sweeps.request import Trial
-from ml_pipeline.sweeps.runner import Cell
+from ml_pipeline.sweeps.runner import TrialCell
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Attempt:
     """
 
     trial: Trial
-    cells: dict[date | None, Cell] = field(default_factory=dict)
+    cells: dict[date | None, TrialCell] = field(default_factory=dict)
     state: str = "running"
     value: float | None = None
     number: int | None = None
@@ -63,7 +63,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Progress:
+class SweepProgress:
     """How far a sweep is.
 
     Attributes:
@@ -126,7 +126,7 @@ class Attempts(dict[str, Attempt]):
         attempt = self[trial.key] = Attempt(trial, number=number, handle=handle)
         return attempt
 
-    def take(self, cell: Cell) -> Attempt:
+    def take(self, cell: TrialCell) -> Attempt:
         """Note a finished cell; return its trial.
 
         Raises:
@@ -167,14 +167,14 @@ class Attempts(dict[str, Attempt]):
         return math.fsum(values) / len(values)
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> SweepProgress:
         """How far everything is."""
         left = None
         if self._first_computed is not None and self._computed > 1:
             # Workers take seconds to start: the first result says nothing about the next.
             spent = time.monotonic() - self._first_computed
             left = spent / (self._computed - 1) * (self.total - self._done)
-        return Progress(self._done, self.total, self._failed, self.best, left)
+        return SweepProgress(self._done, self.total, self._failed, self.best, left)
 
     @property
     def has_computed(self) -> bool:
@@ -189,7 +189,7 @@ class Attempts(dict[str, Attempt]):
             if attempt.state == "running":
                 attempt.state = "unfinished"
 
-    def _judged(self, cell: Cell, metric: str) -> Cell:
+    def _judged(self, cell: TrialCell, metric: str) -> TrialCell:
         """Return a cell, failed if it lacks the objective."""
         if metric in cell.metrics:
             return cell

@@ -19,12 +19,13 @@ from ml_pipeline.runs.stages import Pipeline, Stage
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.estimates import usual_seconds
 from ml_pipeline.store.record import Objective, Provenance
-from ml_pipeline.sweeps.attempts import Attempt, Attempts, Progress
+from ml_pipeline.sweeps.attempts import Attempt, Attempts, SweepProgress
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.request import SweepRequest
-from ml_pipeline.sweeps.runner import Cell, Runner
-from ml_pipeline.sweeps.workers import Workers, site_of, why_of_a_trial
+from ml_pipeline.sweeps.runner import Runner, TrialCell
+from ml_pipeline.sweeps.tasks import why_of_a_trial
+from ml_pipeline.sweeps.workers import Workers, site_of
 
 if TYPE_CHECKING:
     from ml_pipeline.sweeps.study import Earlier, Study
@@ -55,19 +56,19 @@ class Swept:
     best: Attempt | None
 
     @property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[TrialCell]:
         """All finished cells."""
         return [cell for attempt in self.attempts for cell in attempt.cells.values()]
 
     @property
-    def failures(self) -> list[Cell]:
+    def failures(self) -> list[TrialCell]:
         """The cells that failed."""
         return [cell for cell in self.cells if cell.error is not None]
 
     @property
-    def failures_by_reason(self) -> dict[str, list[Cell]]:
+    def failures_by_reason(self) -> dict[str, list[TrialCell]]:
         """The cells that failed, by what they say of it."""
-        reasons: dict[str, list[Cell]] = {}
+        reasons: dict[str, list[TrialCell]] = {}
         for cell in self.failures:
             reasons.setdefault(cell.error or "", []).append(cell)
         return reasons
@@ -131,7 +132,7 @@ class Sweep:
     def run(
         self,
         told: Callable[[Plan], None] = lambda _plan: None,
-        progress: Callable[[Progress], None] = lambda _progress: None,
+        progress: Callable[[SweepProgress], None] = lambda _progress: None,
     ) -> Swept:
         """Run the sweep.
 
@@ -209,7 +210,7 @@ class Sweep:
         return Study(self.request, objective, self.study_name, self.studies, self._basis)
 
     def _has_study(self) -> bool:
-        from ml_pipeline.sweeps.study import exists
+        from ml_pipeline.sweeps.study_storage import exists
 
         return exists(self.study_name, self.studies)
 

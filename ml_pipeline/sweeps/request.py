@@ -12,7 +12,7 @@ from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.store.slots import slot_for
-from ml_pipeline.sweeps.options import SearchOptions, missing_package, search_options
+from ml_pipeline.sweeps.options import SearchOptions, Strategy, missing_package, search_options
 from ml_pipeline.sweeps.space import Dimension, Interval, Values, dimension, single
 
 ORIGIN: Final = "sweep"
@@ -143,7 +143,7 @@ class SweepRequest:
         return request
 
     @property
-    def strategy(self) -> str:
+    def strategy(self) -> Strategy:
         """The strategy, resolved."""
         has_interval = any(isinstance(space, Interval) for space in self.dimensions.values())
         return self.options.strategy or ("tpe" if has_interval else "grid")

@@ -20,13 +20,14 @@ from ml_pipeline.runs.stages import Stage
 from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.processes import Ended
 from ml_pipeline.sweeps.request import Trial
-from ml_pipeline.sweeps.workers import Failed, Made, Task, Unusable, Workers
+from ml_pipeline.sweeps.tasks import Done, Failed, Task, Unusable
+from ml_pipeline.sweeps.workers import Workers
 
 _LIVES: Final = 2
 
 
 @dataclass(frozen=True)
-class Cell:
+class TrialCell:
     """One trial at one date, done or failed.
 
     Attributes:
@@ -113,7 +114,7 @@ class Runner:
         self._start_workers = workers
         self._workers: Workers | None = None
         self._shared: dict[tuple[date | None, tuple[str, ...]], _Shared] = {}
-        self._found: deque[Cell] = deque()
+        self._found: deque[TrialCell] = deque()
         self._queue: deque[_Job] = deque()
 
     def add(self, trial: Trial, as_of: date | None) -> bool:
@@ -131,7 +132,7 @@ class Runner:
             return True
         return self._add_own(trial, as_of, shared)
 
-    def finished(self) -> Iterator[Cell]:
+    def finished(self) -> Iterator[TrialCell]:
         """Yield cells as they are done, until nothing is left; more may be added meanwhile."""
         while True:
             if self.is_late:
@@ -174,13 +175,13 @@ class Runner:
 
     def _add_own(self, trial: Trial, as_of: date | None, shared: _Shared) -> bool:
         if shared.error is not None:
-            self._found.append(Cell(trial, as_of, error=shared.error))
+            self._found.append(TrialCell(trial, as_of, error=shared.error))
             return True
         records = dict(shared.records)
         try:
             complete = self._look_up(self.own_stages, trial, as_of, records)
         except MlPipelineError as error:
-            self._found.append(Cell(trial, as_of, error=str(error)))
+            self._found.append(TrialCell(trial, as_of, error=str(error)))
             return True
         if complete:
             self._found.append(self._cell(trial, as_of, records, reused=True))
@@ -217,7 +218,7 @@ class Runner:
         for cells in waiting:
             cells.clear()
 
-    def _collect(self, job: _Job, answer: Made | Failed | Unusable | Ended) -> None:
+    def _collect(self, job: _Job, answer: Done | Failed | Unusable | Ended) -> None:
         if isinstance(answer, Unusable):
             raise PipelineError(answer.reason)
         if isinstance(answer, Ended) and answer.exitcode is not None:
@@ -227,12 +228,12 @@ class Runner:
                 return
         if job.cell is None:
             self._share(job, answer)
-        elif isinstance(answer, Made):
+        elif isinstance(answer, Done):
             is_reused = len(answer.reused) == len(answer.records)
             records = {**job.task.known, **answer.records}
             self._found.append(self._cell(*job.cell, records, is_reused))
         else:
-            self._found.append(Cell(*job.cell, error=self._reason(job, answer)))
+            self._found.append(TrialCell(*job.cell, error=self._reason(job, answer)))
 
     def _reason(self, job: _Job, answer: Failed | Ended) -> str:
         """Say why a task failed."""
@@ -253,10 +254,10 @@ class Runner:
         )
         return f"the process that made {names} ended twice {by}"
 
-    def _share(self, job: _Job, answer: Made | Failed | Ended) -> None:
+    def _share(self, job: _Job, answer: Done | Failed | Ended) -> None:
         shared = job.shared
         shared.is_ready = True
-        if isinstance(answer, Made):
+        if isinstance(answer, Done):
             shared.records.update(answer.records)
         else:
             shared.error = self._reason(job, answer)
@@ -266,9 +267,9 @@ class Runner:
 
     def _cell(
         self, trial: Trial, as_of: date | None, records: Mapping[str, Record], reused: bool
-    ) -> Cell:
+    ) -> TrialCell:
         judged = records[self.own_stages[-1].name]
-        return Cell(
+        return TrialCell(
             trial,
             as_of,
             run_id=judged.run_id,

@@ -14,7 +14,7 @@ from typing import Final, Self
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.sweeps.attempts import Attempt, Attempts
 from ml_pipeline.sweeps.request import SweepRequest
-from ml_pipeline.sweeps.runner import Cell, Runner
+from ml_pipeline.sweeps.runner import Runner, TrialCell
 from ml_pipeline.sweeps.study import Earlier, Study
 
 _MOST_REPEATS: Final = 50
@@ -75,7 +75,7 @@ class Search:
                 attempt.handle = self.study.begin(known.number, known.trial.key)
                 self._start(attempt)
 
-    def run(self) -> Iterator[Cell]:
+    def run(self) -> Iterator[TrialCell]:
         """Search, yielding each cell as it is done."""
         self._propose_more()
         for cell in self.runner.finished():
@@ -134,7 +134,7 @@ class Search:
         for day in self.attempts.dates[:1] if one_by_one else self.attempts.dates:
             self.runner.add(attempt.trial, day)
 
-    def _prune_or_go_on(self, attempt: Attempt, cell: Cell) -> None:
+    def _prune_or_go_on(self, attempt: Attempt, cell: TrialCell) -> None:
         """Report a trial's mean over its first dates; start the next date, or give it up."""
         step, dates = len(attempt.cells), self.attempts.dates
         if attempt.state != "running":

@@ -14,19 +14,33 @@ they were given: the parameter's own class reads and checks them, as it does for
 
 import math
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.params.parameter import Parameter, accepts
-
-_MOST_VALUES: Final = 100_000
-_NUMBER: Final = r"[+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_INTERVAL: Final = re.compile(
-    rf"(log)?\s*\[\s*({_NUMBER})\s*\.\.\s*({_NUMBER})\s*(?:step\s+({_NUMBER})\s*)?\]"
+from ml_pipeline.sweeps.series import (
+    MOST_VALUES,
+    NUMBER,
+    SERIES,
+    Numbers,
+    TooManyValues,
+    exact,
+    number,
+    series,
 )
-_CALL: Final = re.compile(r"([a-z_]+)\s*\((.*)\)", re.DOTALL)
+from ml_pipeline.text import quoted, shortened
+
+_MOST_CHARACTERS: Final = 65_536
+_MOST_OF_AN_INTERVAL: Final = 300
+_MOST_STEPS: Final = 10_000_000
+_LARGEST_INTEGER: Final = 2**53
+"""Strategies reckon in floating point, which skips integers beyond."""
+
+_INTERVAL: Final = re.compile(
+    rf"(log)?\s*\[\s*({NUMBER})\s*\.\.\s*({NUMBER})\s*(?:\bstep\s+({NUMBER})\s*)?\]"
+)
+_NAME: Final = re.compile(r"[a-z_]{1,40}")
 _OPENING: Final = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -63,7 +77,16 @@ class Interval:
     def size(self) -> float:
         """How many values there are."""
         step = self.step or (1.0 if self.whole else None)
-        return math.inf if step is None else round((self.high - self.low) / step) + 1
+        if step is None:
+            return math.inf
+        return round((exact(self.high) - exact(self.low)) / exact(step)) + 1
+
+    def nearest(self, value: Any) -> Any:
+        """Return the value of the interval that a number reckoned in floating point stands for."""
+        if self.whole or self.step is None:
+            return value
+        place = round((value - self.low) / self.step)
+        return float(exact(self.low) + place * exact(self.step))
 
 
 Dimension = Values | Interval
@@ -88,10 +111,16 @@ def dimension(parameter: Parameter, raw: Any) -> Dimension | None:
     if not isinstance(raw, str) or raw == parameter.default:
         return None
     text = raw.strip()
-    if (match := _INTERVAL.fullmatch(text)) is not None:
+    if len(text) > _MOST_CHARACTERS:
+        raise _refusal(
+            f"{parameter.dotted} must be given in at most {_MOST_CHARACTERS:,} characters, but got"
+            f" {len(text):,}: list the values in a file for --trials"
+        )
+    if len(text) <= _MOST_OF_AN_INTERVAL and (match := _INTERVAL.fullmatch(text)) is not None:
         return _interval(parameter, text, *match.groups())
-    if (match := _CALL.fullmatch(text)) is not None:
-        return _called(parameter, text, match.group(1), match.group(2))
+    name, bracket, inside = text.partition("(")
+    if bracket and text.endswith(")") and _NAME.fullmatch(name.rstrip()):
+        return _called(parameter, text, name.rstrip(), inside[:-1])
     items = _split(parameter, text)
     if len(items) == 1:
         return None
@@ -110,14 +139,11 @@ def _is_one_list(parameter: Parameter, raw: list[Any] | tuple[Any, ...]) -> bool
     return accepts(parameter.info, list, tuple) and not (are_lists and all(are_lists))
 
 
-def _values(parameter: Parameter, items: list[Any], shown: Any) -> Values:
+def _values(parameter: Parameter, items: list[Any], given: Any) -> Values:
     if not items:
-        raise _refusal(f"{parameter.dotted} must have at least one value, but got {shown!r}")
-    if len(items) > _MOST_VALUES:
-        raise _refusal(
-            f"{parameter.dotted} must have at most {_MOST_VALUES:,} values, but got more: give an"
-            " interval and choose a search strategy"
-        )
+        raise _refusal(f"{parameter.dotted} must have at least one value, but got {quoted(given)}")
+    if len(items) > MOST_VALUES:
+        raise _too_many(parameter)
     return Values(tuple(items))
 
 
@@ -125,121 +151,116 @@ def _interval(
     parameter: Parameter, text: str, log: str | None, low: str, high: str, step: str | None
 ) -> Interval:
     _refuse_other_than_numbers(parameter, text)
-    first, last, distance = float(low), float(high), float(step or 1)
+    if any(math.isinf(float(end)) for end in (low, high, step or "1")):
+        raise _told(parameter, text, "the ends and the step must be finite numbers")
+    try:
+        first, last, distance = number(low), number(high), number(step or "1")
+    except ValueError as error:
+        raise _told(parameter, text, str(error)) from None
+    whole = not accepts(parameter.info, float)
+    steps = math.floor((last - first) / distance) if distance > 0 else 0
     problem = ""
-    if not all(map(math.isfinite, (first, last, distance))):
-        problem = "the ends and the step must be finite numbers"
+    if "..." in text:
+        problem = "`...` has two readings: type blanks around the two dots"
     elif first >= last:
         problem = f"`low < high` must hold, but got (low={low}, high={high})"
+    elif math.isinf(float(last) - float(first)):
+        problem = "the ends are farther apart than any number is large"
     elif log and first <= 0:
         problem = f"a logarithmic scale starts above 0, but got low={low}"
     elif step is not None and log:
         problem = "a logarithmic interval has no step"
-    elif not 0 < distance <= last - first and step is not None:
+    elif step is not None and steps < 1:
         problem = f"`0 < step <= high - low` must hold, but got step={step}"
-    whole = not accepts(parameter.info, float)
-    if not problem and whole and any(end != int(end) for end in (first, last, distance)):
+    elif whole and any(end.denominator != 1 for end in (first, last, distance)):
         problem = "the ends and the step must be integers, as the parameter is"
+    elif whole and max(abs(first), abs(last)) > _LARGEST_INTEGER:
+        problem = f"the ends of an interval of integers must be within {_LARGEST_INTEGER:,}"
+    elif step is not None and steps > _MOST_STEPS:
+        problem = f"an interval has at most {_MOST_STEPS:,} steps: leave the step out"
     if problem:
-        raise _refusal(f"{parameter.dotted}={text}: {problem}")
+        raise _told(parameter, text, problem)
     if step is not None:
-        steps = math.floor(round((last - first) / distance, 9))
-        last = _rounded(first + steps * distance)
-    return Interval(first, last, bool(log), distance if step is not None else None, whole)
+        last = first + steps * distance
+    stepping = float(distance) if step is not None else None
+    return Interval(float(first), float(last), bool(log), stepping, whole)
 
 
 def _called(parameter: Parameter, text: str, name: str, inside: str) -> Values:
     arguments = _split(parameter, inside)
     if name == "choice":
         return _values(parameter, [_unquoted(parameter, item) for item in arguments], text)
-    if name not in _SERIES:
-        known = ["choice", *_SERIES]
-        raise _refusal(
-            f"{parameter.dotted}={text}: '{name}' is no way to give values."
-            f"{nearest(name, known)} There are {', '.join(known)}; text with brackets that is"
-            f' meant as it stands goes in quotes: "{text}"'
+    if name not in SERIES:
+        known = ["choice", *SERIES]
+        raise _told(
+            parameter,
+            text,
+            f"'{name}' is no way to give values.{nearest(name, known)} There are"
+            f" {', '.join(known)}; text with brackets that is meant as it stands goes in quotes:"
+            f' "{shortened(text)}"',
         )
     _refuse_other_than_numbers(parameter, text)
-    usage, series = _SERIES[name]
+    usage, least, most = SERIES[name]
+    if not least <= len(arguments) <= most:
+        raise _told(parameter, text, f"type {usage}, but got {len(arguments)} numbers")
     try:
-        numbers = series(*(_number(argument) for argument in arguments))
-    except TypeError:
-        raise _refusal(
-            f"{parameter.dotted}={text}: type {usage}, but got {len(arguments)} numbers"
-        ) from None
+        numbers = series(name, arguments)
+    except TooManyValues:
+        raise _too_many(parameter) from None
     except ValueError as error:
-        raise _refusal(f"{parameter.dotted}={text}: {error}; type {usage}") from None
-    if not accepts(parameter.info, float):
-        numbers = [round(number) for number in numbers]
-    return _values(parameter, numbers, text)
+        raise _told(parameter, text, f"{error}; type {usage}") from None
+    if accepts(parameter.info, int):
+        if not accepts(parameter.info, float):
+            _refuse_fractions(parameter, text, numbers)
+        return _values(parameter, numbers, text)
+    return _values(parameter, [float(one) for one in numbers], text)
+
+
+def _refuse_fractions(parameter: Parameter, text: str, numbers: Numbers) -> None:
+    fraction = next((value for value in numbers if isinstance(value, float)), None)
+    if fraction is not None:
+        whole = ",".join(str(value) for value in dict.fromkeys(map(round, numbers[:6])))
+        dots = ",..." if len(numbers) > 6 else ""
+        raise _told(
+            parameter,
+            text,
+            f"the values must be integers, as the parameter is, but one is {fraction:g}:"
+            f" list those that are meant, like {parameter.name}={whole}{dots}",
+        )
 
 
 def _refuse_other_than_numbers(parameter: Parameter, text: str) -> None:
-    if not accepts(parameter.info, int, float) or accepts(parameter.info, str):
-        raise _refusal(
-            f"{parameter.dotted}={text}: a series needs numbers, but the parameter must be"
-            f" {parameter.must_be}: list the values, like {parameter.name}=a,b"
+    if not accepts(parameter.info, int, float) or accepts(parameter.info, str, bool):
+        raise _told(
+            parameter,
+            text,
+            "a series needs numbers, but the parameter must be"
+            f" {parameter.must_be}: list the values, like {parameter.name}=a,b",
         )
 
 
-def _number(text: str) -> float:
-    if not re.fullmatch(_NUMBER, text.strip()) or math.isinf(float(text)):
-        raise ValueError(f"{text.strip()!r} is no finite number")
-    return float(text)
+def _told(parameter: Parameter, text: str, problem: str) -> ParamsError:
+    return _refusal(f"{parameter.dotted}={shortened(text)}: {problem}")
 
 
-def _range(start: float, stop: float, step: float = 1.0) -> list[float]:
-    if step == 0:
-        raise ValueError("step must not be 0")
-    # The end stays out even where the division is inexact: 0.3 is not in range(0,0.3,0.1).
-    count = math.ceil(round((stop - start) / step, 9))
-    if count < 1:
-        raise ValueError(f"the range from {start:g} to {stop:g} is empty")
-    return [_rounded(start + place * step) for place in range(min(count, _MOST_VALUES + 1))]
-
-
-def _linspace(start: float, stop: float, count: float) -> list[float]:
-    steps = _count(count) - 1
-    return [_rounded(start + (stop - start) * place / steps) for place in range(steps + 1)]
-
-
-def _log(start: float, stop: float, count: float) -> list[float]:
-    if start <= 0 or stop <= 0:
-        raise ValueError("a logarithmic scale has only numbers above 0")
-    low, high = math.log(start), math.log(stop)
-    steps = _count(count) - 1
-    return [_rounded(math.exp(low + (high - low) * place / steps)) for place in range(steps + 1)]
-
-
-def _count(count: float) -> int:
-    if count != int(count) or not 2 <= count <= _MOST_VALUES:
-        raise ValueError(f"the number of values must be an integer from 2 to {_MOST_VALUES:,}")
-    return int(count)
+def _too_many(parameter: Parameter) -> ParamsError:
+    return _refusal(
+        f"{parameter.dotted} must have at most {MOST_VALUES:,} values, but got more: give an"
+        " interval and choose a search strategy"
+    )
 
 
 def _refusal(problem: str) -> ParamsError:
     return ParamsError([problem])
 
 
-def _rounded(number: float) -> float:
-    """Drop the last digits, so that 0.1 steps give 0.3 and not 0.30000000000000004."""
-    return number if number.is_integer() else float(f"{number:.12g}")
-
-
-_SERIES: Final[Mapping[str, tuple[str, Callable[..., list[float]]]]] = {
-    "range": ("range(start,stop[,step])", _range),
-    "linspace": ("linspace(first,last,count)", _linspace),
-    "log": ("log(first,last,count)", _log),
-}
-
-
 def _split(parameter: Parameter, text: str) -> list[str]:
     """Split at the commas that stand in no brackets and no quotes."""
-    items, start, closing, quote = [], 0, [], ""
+    items, start, closing, quote, is_blank = [], 0, [], "", True
     for place, letter in enumerate(text):
         if quote:
             quote = "" if letter == quote else quote
-        elif letter in "\"'" and not text[start:place].strip():
+        elif letter in "\"'" and is_blank:
             quote = letter
         elif letter in _OPENING:
             closing.append(_OPENING[letter])
@@ -247,12 +268,14 @@ def _split(parameter: Parameter, text: str) -> list[str]:
             closing.pop()
         elif letter == "," and not closing:
             items.append(text[start:place].strip())
-            start = place + 1
+            start, is_blank = place + 1, True
+            continue
+        is_blank = is_blank and letter.isspace()
     items.append(text[start:].strip())
     if quote or closing:
-        raise _refusal(f"{parameter.dotted}={text}: {quote or closing[-1]} is missing at the end")
+        raise _told(parameter, text, f"{quote or closing[-1]} is missing at the end")
     if len(items) > 1 and not all(items):
-        raise _refusal(f"{parameter.dotted}={text}: a value is missing beside a comma")
+        raise _told(parameter, text, "a value is missing beside a comma")
     return items
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.sweeps.series import exact
 from ml_pipeline.sweeps.space import Interval, Values, dimension, single
 from ml_pipeline_tests.toys.sweeps import PARAMS
 
@@ -141,6 +142,52 @@ REFUSALS = {
         "fit.learning_rate=[0..1e999]: the ends and the step must be finite numbers"
     ),
     ("depth", "[1..1e999]"): "fit.depth=[1..1e999]: the ends and the step must be finite numbers",
+    ("learning_rate", "[-1e308..1e308]"): (
+        "fit.learning_rate=[-1e308..1e308]: the ends are farther apart than any number is large"
+    ),
+    ("learning_rate", "[0...5]"): (
+        "fit.learning_rate=[0...5]: `...` has two readings: type blanks around the two dots"
+    ),
+    ("learning_rate", "[0..1 step 1e-9]"): (
+        "fit.learning_rate=[0..1 step 1e-9]: an interval has at most 10,000,000 steps: leave the"
+        " step out"
+    ),
+    ("rows", "[2..9007199254740993]"): (
+        "data.rows=[2..9007199254740993]: the ends of an interval of integers must be within"
+        " 9,007,199,254,740,992"
+    ),
+    ("fancy", "[0..1]"): (
+        "fit.fancy=[0..1]: a series needs numbers, but the parameter must be true or false: list"
+        " the values, like fancy=a,b"
+    ),
+    ("depth", "linspace(1,4,3)"): (
+        "fit.depth=linspace(1,4,3): the values must be integers, as the parameter is, but one is"
+        " 2.5: list those that are meant, like depth=1,2,4"
+    ),
+    ("depth", "log(1,30,8)"): (
+        "fit.depth=log(1,30,8): the values must be integers, as the parameter is, but one is"
+        " 1.62561: list those that are meant, like depth=1,2,3,4,7,11,..."
+    ),
+    ("depth", "range(1,3,0.5)"): (
+        "fit.depth=range(1,3,0.5): the values must be integers, as the parameter is, but one is"
+        " 1.5: list those that are meant, like depth=1,2"
+    ),
+    ("learning_rate", "range(-1e308,1e308)"): (
+        "fit.learning_rate must have at most 100,000 values, but got more: give an interval and"
+        " choose a search strategy"
+    ),
+    ("learning_rate", "linspace(0,1,1_000_000_000)"): (
+        "fit.learning_rate=linspace(0,1,1_000_000_000): the number of values must be an integer"
+        " from 2 to 100,000; type linspace(first,last,count)"
+    ),
+    ("learning_rate", "linspace(0,1,10**9)"): (
+        "fit.learning_rate=linspace(0,1,10**9): '10**9' is no finite number; type"
+        " linspace(first,last,count)"
+    ),
+    ("learning_rate", "range(0,1,1e-400)"): (
+        "fit.learning_rate=range(0,1,1e-400): '1e-400' is too near to 0 to differ from it; type"
+        " range(start,stop[,step])"
+    ),
     ("depth", "[1..2.5]"): (
         "fit.depth=[1..2.5]: the ends and the step must be integers, as the parameter is"
     ),
@@ -248,13 +295,13 @@ def test_dimension_log_has_equal_ratios(first: float, last: float, count: int) -
         assert math.isclose(next_one / one, ratio, rel_tol=1e-9)
 
 
-@given(st.floats(-1e3, 1e3), st.floats(0.01, 1e3), st.floats(0.001, 10))
+@given(st.floats(0, 1e3), st.floats(0.01, 1e3), st.floats(0.001, 10))
 def test_interval_with_a_step_ends_a_whole_number_of_steps_on(
     low: float, reach: float, step: float
 ) -> None:
     high = low + reach
     text = f"[{low!r}..{high!r} step {step!r}]"
-    if step > high - low:
+    if exact(step) > exact(high) - exact(low):
         assert "step <= high - low" in refusal("bias", text)
         return
     space = read("bias", text)

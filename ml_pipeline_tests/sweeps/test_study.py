@@ -15,7 +15,8 @@ import pytest
 from ml_pipeline.errors import ParamsError, StoreUnreachable
 from ml_pipeline.store.owner import token
 from ml_pipeline.store.record import Objective
-from ml_pipeline.sweeps.study import Study, exists
+from ml_pipeline.sweeps.study import Study
+from ml_pipeline.sweeps.study_storage import exists
 from ml_pipeline_tests.toys.sweep_bench import Bench, asked, outcome
 
 LOSS = Objective(metric="loss", direction="minimize")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ml_pipeline.errors import PipelineError
-from ml_pipeline.sweeps.attempts import Progress
+from ml_pipeline.sweeps.attempts import SweepProgress
 from ml_pipeline_tests.sweeps.test_study import opened
 from ml_pipeline_tests.toys.sweep_bench import Bench, group_of, outcome, until
 
@@ -75,7 +75,7 @@ def test_worker_that_is_killed_from_outside_now_and_then_loses_nothing(bench: Be
 
     killed = []
 
-    def kill_one(progress: Progress) -> None:
+    def kill_one(progress: SweepProgress) -> None:
         # Far enough apart that nothing is hit twice, which would be its own fault.
         if progress.done % 5 == 0:
             server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
@@ -189,7 +189,7 @@ def test_sweep_runs_without_a_server_of_forks(bench: Bench) -> None:
         "import json, sys\n"
         "from ml_pipeline.sweeps import workers\n"
         "workers._HAS_SERVER = False\n"
-        "from ml_pipeline_tests.sweeps import child\n"
+        "from ml_pipeline_tests.toys import sweep_child as child\n"
         "if __name__ == '__main__':\n"
         "    workers.warm_up(child.PIPELINE)\n"
         "    child.main(json.loads(sys.argv[1]))\n"

@@ -19,7 +19,7 @@ from ml_pipeline.dagster.execution import Stopped, reason_of, was_interrupted
 from ml_pipeline.launch.run_request import RequestedRun
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.runs.range_report import listed
-from ml_pipeline.sweeps.attempts import Progress
+from ml_pipeline.sweeps.attempts import SweepProgress
 from ml_pipeline.sweeps.engine import Sweep, Swept
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.request import SweepRequest
@@ -31,13 +31,13 @@ class _Follower:
     def __init__(self, output: Path, bar: Bar) -> None:
         self.output = output
         self.came_to: tuple[Swept, Leaderboard] | None = None
-        self.progress: Progress | None = None
+        self.progress: SweepProgress | None = None
         self._bar = bar
 
     def planned(self, plan: Plan) -> None:
         self._bar.say(f"{plan.sentence}.")
 
-    def progressed(self, progress: Progress) -> None:
+    def progressed(self, progress: SweepProgress) -> None:
         self.progress = progress
         self._bar.show(progress.done, progress.total, progress.sentence)
 

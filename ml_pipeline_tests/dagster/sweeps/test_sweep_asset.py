@@ -15,7 +15,7 @@ from ml_pipeline.launch.request_document import requested_sweep
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Record
-from ml_pipeline.sweeps.attempts import Progress
+from ml_pipeline.sweeps.attempts import SweepProgress
 from ml_pipeline.sweeps.engine import Swept
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline_tests.toys import sweeps as toy
@@ -184,7 +184,7 @@ def test_sweep_is_followed_by_who_listens(site: Site) -> None:
         def planned(self, plan: Plan) -> None:
             heard.append(plan)
 
-        def progressed(self, progress: Progress) -> None:
+        def progressed(self, progress: SweepProgress) -> None:
             heard.append(progress)
 
         def finished(self, swept: Swept, board: Leaderboard) -> None:
@@ -192,7 +192,7 @@ def test_sweep_is_followed_by_who_listens(site: Site) -> None:
 
     with listening(Listener()):
         site.run(depth="1,2", act="print")
-    assert [type(one) for one in heard] == [Plan, Progress, Progress, Swept, Leaderboard]
+    assert [type(one) for one in heard] == [Plan, SweepProgress, SweepProgress, Swept, Leaderboard]
     assert "a stage printed this" in site.bench.log.read_text()
 
 

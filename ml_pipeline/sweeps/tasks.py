@@ -1,0 +1,96 @@
+"""What a sweep and its worker processes say to each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from ml_pipeline.store.record import Provenance, Record
+
+THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
+"""What libraries that compute read, when they are imported, to know how many threads to use."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a worker needs to know once.
+
+    Attributes:
+        module: name of the module that holds the pipeline.
+        attribute: its name there.
+        codes: fingerprint of every stage.
+        store: root of the artifacts.
+        provenance: what to record about the surroundings.
+        output: file for what stages print.
+        threads: threads that a computation may use.
+        memory_mb: most memory of the process, in MiB.
+    """
+
+    module: str
+    attribute: str
+    codes: Mapping[str, str]
+    store: str
+    provenance: Provenance
+    output: Path | None
+    threads: int
+    memory_mb: int | None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work.
+
+    Attributes:
+        values: values of all parameters, ``{group: {field: value}}``.
+        origins: where they came from, by dotted name.
+        as_of: the date.
+        selection: names of the stages to make.
+        known: records of what they read.
+    """
+
+    values: Mapping[str, Mapping[str, Any]]
+    origins: Mapping[str, str]
+    as_of: date | None
+    selection: Sequence[str]
+    known: Mapping[str, Record]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a task.
+
+    Attributes:
+        records: by stage name.
+        reused: names of the stages that were published already.
+    """
+
+    records: Mapping[str, Record]
+    reused: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A task failed.
+
+    Attributes:
+        reason: what was raised, in words.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A worker cannot work at all, and no other could.
+
+    Attributes:
+        reason: why.
+    """
+
+    reason: str
+
+
+def why_of_a_trial(*_: Any) -> str:
+    """Say why a trial is computed, without the cost of finding the nearest earlier run."""
+    return "a trial of a sweep"
