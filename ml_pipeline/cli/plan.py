@@ -11,7 +11,7 @@ from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Request
 from ml_pipeline.cli.show import print_json, print_table
 from ml_pipeline.runs.decisions import PAST, Action
-from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.store.estimates import usual_seconds
 
 

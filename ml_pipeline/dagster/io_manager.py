@@ -15,7 +15,7 @@ from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Outcome
-from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Content, Record, fingerprint

@@ -19,8 +19,8 @@ from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.launch.run_config import PARAMS, origins_in
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.params.parameter import Parameter
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.provenance import provenance
-from ml_pipeline.runs.reuse import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 

@@ -22,7 +22,7 @@ from ml_pipeline.launch.request_document import read_request
 from ml_pipeline.launch.run_request import RequestedRun, in_ranges, requested_run
 from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.params.model import ParamSet
-from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.settings import Settings, settings
 from ml_pipeline.store.artifacts import ArtifactStore
 

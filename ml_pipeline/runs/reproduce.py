@@ -8,8 +8,8 @@ from ml_pipeline.errors import ArtifactMissing, ParamsError
 from ml_pipeline.params.layers import completed
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.catalog import Entry, lineage_by_asset
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.provenance import PYTHON, version_of
-from ml_pipeline.runs.reuse import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Provenance, Record

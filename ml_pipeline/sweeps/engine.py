@@ -14,7 +14,7 @@ from ml_pipeline.cores import cores
 from ml_pipeline.errors import MlPipelineError, StoreUnreachable
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
-from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline, Stage
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.estimates import usual_seconds

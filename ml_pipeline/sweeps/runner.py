@@ -15,7 +15,7 @@ from datetime import date
 from typing import Final
 
 from ml_pipeline.errors import MlPipelineError, PipelineError
-from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Stage
 from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.processes import Ended

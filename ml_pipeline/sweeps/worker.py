@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ml_pipeline.errors import PipelineError, told
-from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.recent import RecentValues
 from ml_pipeline.sweeps.processes import READY

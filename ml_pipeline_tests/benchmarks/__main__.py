@@ -185,7 +185,7 @@ def deciding(scratch: Path, artifacts: int = 100_000) -> Iterator[object]:
     """Deciding about reuse in a store of many artifacts."""
     from ml_pipeline.params.group import ParamGroup
     from ml_pipeline.params.model import ParamModel
-    from ml_pipeline.runs.reuse import Materializer
+    from ml_pipeline.runs.materializer import Materializer
     from ml_pipeline.runs.stages import Pipeline
     from ml_pipeline.store.artifacts import ArtifactStore
 

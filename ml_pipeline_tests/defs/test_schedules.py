@@ -14,7 +14,7 @@ from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.schedules import DAILY, WEEKLY, schedules
 from ml_pipeline.errors import SettingsError
 from ml_pipeline.launch.run_config import ORIGINS_TAG
-from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
 

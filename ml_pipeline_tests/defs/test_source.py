@@ -18,7 +18,7 @@ from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.pipeline.sources import change_stamp
 from ml_pipeline.runs.decisions import Outcome
-from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore

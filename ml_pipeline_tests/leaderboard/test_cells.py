@@ -12,7 +12,7 @@ from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
-from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline, Result
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Objective

@@ -8,8 +8,9 @@ from pydantic import Field
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import PATH_LABEL
+from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.explain import command_for, differences, why_computed, why_missing
-from ml_pipeline.runs.reuse import Materializer, Outcome
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.slots import Slot

@@ -9,8 +9,8 @@ import pytest
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, StoreUnreachable
 from ml_pipeline.runs.catalog import find, revisions
 from ml_pipeline.runs.decisions import Outcome
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.promotion import Promoted, promote
-from ml_pipeline.runs.reuse import Materializer
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.housekeeping import removable, remove
 from ml_pipeline.store.ledger import add, current, history, promoted_to

@@ -9,9 +9,10 @@ from ml_pipeline.errors import ArtifactMissing, ParamsError
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import added_later
+from ml_pipeline.runs.decisions import Outcome
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.provenance import provenance
 from ml_pipeline.runs.reproduce import Comparison, recorded_params, reproduce
-from ml_pipeline.runs.reuse import Materializer, Outcome
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline_tests.toys.bench import DAY, Bench, entry_of

@@ -12,8 +12,8 @@ from ml_pipeline.errors import ArtifactDamaged, StoreUnreachable
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.catalog import Entry, find
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.promotion import promote
-from ml_pipeline.runs.reuse import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.housekeeping import verify

@@ -71,7 +71,7 @@ def test_verify_of_an_empty_store_is_empty(bench: Bench) -> None:
 
 
 def test_verify_in_memory(bench: Bench) -> None:
-    from ml_pipeline.runs.reuse import Materializer
+    from ml_pipeline.runs.materializer import Materializer
 
     store = ArtifactStore(f"memory://{bench.folder}")
     outcomes = list(Materializer(bench.pipeline, store).run(bench.pipeline.params.defaults, DAY))
@@ -270,7 +270,7 @@ def test_remove_of_what_is_gone_already_is_fine(bench: Bench) -> None:
 
 
 def test_remove_in_memory(bench: Bench) -> None:
-    from ml_pipeline.runs.reuse import Materializer
+    from ml_pipeline.runs.materializer import Materializer
 
     store = ArtifactStore(f"memory://{bench.folder}")
     params = bench.pipeline.params.defaults

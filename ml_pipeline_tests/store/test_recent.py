@@ -138,7 +138,7 @@ def test_materializer_with_recent_values_makes_the_same_bytes(tmp_path: Path) ->
     import os
     from datetime import date
 
-    from ml_pipeline.runs.reuse import Materializer
+    from ml_pipeline.runs.materializer import Materializer
     from ml_pipeline.store.artifacts import ArtifactStore
     from ml_pipeline_tests.toys.pipeline import PARAMS, STAGES, toy
 

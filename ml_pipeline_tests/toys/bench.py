@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.decisions import Decision, Outcome, Undecided
-from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline_tests.toys.pipeline import plain, toy

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ml_pipeline.runs.reuse import Materializer
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.sweeps.engine import Sweep, Swept

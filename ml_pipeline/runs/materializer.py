@@ -1,40 +1,36 @@
-"""Compute once: decide for a stage whether its result is already published, and if not, make it.
+"""Compute once: reuse what is published, make and publish what is not.
 
-A decision needs no data: the code's fingerprint, the content digests of the inputs and the digest
-of outside data give the revision, and one look into the store tells whether it is there. Inputs of
-what is reused are never loaded.
+Inputs of what is reused are never loaded.
 """
 
-import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, SourceError
-from ml_pipeline.params.group import RunOptions
+from ml_pipeline.errors import ArtifactDamaged, SourceError
 from ml_pipeline.params.model import ParamSet
-from ml_pipeline.runs.decisions import Decision, Outcome, Undecided
-from ml_pipeline.runs.explain import why_computed, why_missing
+from ml_pipeline.runs.decider import CONFIRMED, Decider
+from ml_pipeline.runs.decisions import Decision, Outcome
+from ml_pipeline.runs.explain import why_computed
 from ml_pipeline.runs.metrics import plain_metrics
-from ml_pipeline.runs.stages import Pipeline, Result, Stage
+from ml_pipeline.runs.stages import Pipeline, Result
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.claims import claimed
 from ml_pipeline.store.recent import RecentValues
-from ml_pipeline.store.record import Content, Input, Provenance, Record, fingerprint
+from ml_pipeline.store.record import Content, Input, Provenance, Record
 from ml_pipeline.store.slots import Slot
 
-_CONFIRMED: Final = "confirmed.json"
 _MOST_REREADS: Final = 3
 _MOST_REPAIRS: Final = 3
 
 log = logging.getLogger(__name__)
 
 
-class Materializer:
+class Materializer(Decider):
     """Makes the stages of a pipeline for one set of parameters and one date at a time."""
 
     def __init__(
@@ -54,10 +50,8 @@ class Materializer:
             explain: says why something has to be computed; takes what `why_computed` takes.
             recent: keeps values that are likely to be read again by this very process.
         """
-        self.pipeline = pipeline
-        self.store = store
+        super().__init__(pipeline, store, explain)
         self.provenance = provenance
-        self.explain = explain
         self.recent = recent
 
     def run(
@@ -94,158 +88,14 @@ class Materializer:
                 made.add(stage.name)
             yield outcome
 
-    def plan(
-        self, params: ParamSet, as_of: date | None, selection: Iterable[str] | None = None
-    ) -> Iterator[Decision | Undecided]:
-        """Tell what `run` would do with each selected stage, computing nothing."""
-        known: dict[str, Record] = {}
-        older: set[str] = set()
-        stages = self.pipeline.selected(selection)
-        chosen = {stage.name for stage in stages}
-        for stage in stages:
-            waiting = [name for name in stage.upstream if name not in known]
-            for name in list(waiting):
-                if name not in chosen:
-                    upstream = self.pipeline.stage(name)
-                    known[name], is_current = self.located(upstream, params, as_of)
-                    older |= set() if is_current else {name}
-                    waiting.remove(name)
-            if waiting:
-                slot = stage.slot(params, as_of)
-                inputs = {name: known.get(name) for name in stage.upstream}
-                external = stage.external(params, as_of)
-                reason = self.explain(self.store, slot, stage.code, inputs, external)
-                may_reuse = not params.options.force and any(
-                    (record.code, record.external) == (stage.code, external)
-                    for record in self.store.revisions(slot)
-                )
-                yield Undecided(stage, reason, may_reuse)
-                continue
-            decision = self.decide(stage, params, as_of, known, older=older)
-            if decision.reuse is not None:
-                known[stage.name] = decision.reuse
-            yield decision
-
-    def decide(
-        self,
-        stage: Stage,
-        params: ParamSet,
-        as_of: date | None,
-        known: dict[str, Record],
-        made: Collection[str] = (),
-        older: Collection[str] = (),
-    ) -> Decision:
-        """Tell whether a stage's result is published already.
-
-        Args:
-            stage: the stage.
-            params: values of all parameters.
-            as_of: the date.
-            known: records of at least the stage's inputs.
-            made: names of stages that this very run has computed.
-            older: names of stages of which an older revision is known.
-        """
-        slot = stage.slot(params, as_of)
-        inputs = {name: known[name] for name in stage.upstream}
-        digests = {name: record.content.digest for name, record in inputs.items()}
-        external = stage.external(params, as_of)
-        revision = fingerprint(stage.code, digests, external)
-        record, reason = None, ""
-        try:
-            record = self.store.find(slot, revision)
-        except ArtifactDamaged as error:
-            reason = str(error)
-        if record is not None:
-            reason = self.stale(params.options, slot, record)
-            if reason:
-                record = None
-            else:
-                made_by = record.provenance.dagster_run_id or "a run outside Dagster"
-                reason = (
-                    f"run {slot.run_id} was made {record.started_at:%Y-%m-%d %H:%M} by {made_by}"
-                )
-        elif not reason:
-            reason = self.explain(self.store, slot, stage.code, inputs, external)
-        return Decision(
-            stage,
-            slot,
-            revision,
-            inputs,
-            external,
-            record,
-            reason,
-            reused_inputs=tuple(name for name in inputs if name not in made),
-            older_inputs=tuple(name for name in inputs if name in older),
-        )
-
-    def locate(self, stage: Stage, params: ParamSet, as_of: date | None) -> Record:
-        """Find the published artifact of a stage, as `located` does, for whoever takes any."""
-        return self.located(stage, params, as_of)[0]
-
-    def located(self, stage: Stage, params: ParamSet, as_of: date | None) -> tuple[Record, bool]:
-        """Find the published artifact of a stage, made by whichever run.
-
-        Returns:
-            The revision that code and data as they are now give, and True; where it has not been
-            made, the newest revision of the same parameters, and False.
-
-        Raises:
-            ArtifactMissing: if there is none, saying what there is and how to make it.
-        """
-        slot = stage.slot(params, as_of)
-        try:
-            digests = {
-                name: self.locate(self.pipeline.stage(name), params, as_of).content.digest
-                for name in stage.upstream
-            }
-            revision = fingerprint(stage.code, digests, stage.external(params, as_of))
-            current = self.store.find(slot, revision)
-        except (ArtifactMissing, ArtifactDamaged):
-            current = None
-        if current is not None:
-            return current, True
-        record = self.newest(slot)
-        log.warning(
-            "%s: code or data have changed since %s was made; using its revision %s all the same",
-            stage.name,
-            slot.run_id,
-            record.revision,
-        )
-        return record, False
-
-    def newest(self, slot: Slot) -> Record:
-        """Return the newest published revision in a slot.
-
-        Raises:
-            ArtifactMissing: if there is none, saying what there is and how to make it.
-        """
-        for record in self.store.revisions(slot):
-            return record
-        raise ArtifactMissing(why_missing(self.store, slot))
-
     def confirm(self, slot: Slot, revision: str) -> None:
         """Note that a published revision was computed again just now with the same result."""
         note = {
             "at": datetime.now(UTC).isoformat(),
             "dagster_run_id": self.provenance().dagster_run_id,
         }
-        path = f"{slot.revision(revision)}/{_CONFIRMED}"
+        path = f"{slot.revision(revision)}/{CONFIRMED}"
         self.store.overwrite(path, json.dumps(note).encode())
-
-    def stale(self, options: RunOptions, slot: Slot, record: Record) -> str:
-        """Return why the run's options forbid to reuse a record, or the empty string."""
-        if options.force:
-            return "asked for with force"
-        if options.max_age_days is None:
-            return ""
-        made = record.started_at + timedelta(seconds=record.duration_s)
-        noted = self.store.read(f"{slot.revision(record.revision)}/{_CONFIRMED}")
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            made = max(made, datetime.fromisoformat(json.loads(noted or b"")["at"]))
-        age = datetime.now(UTC) - made
-        if age <= timedelta(days=options.max_age_days):
-            return ""
-        return f"the published result is {age / timedelta(days=1):.1f} days old"
 
 
 class _Point:
