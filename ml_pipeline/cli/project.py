@@ -46,7 +46,7 @@ class Project:
     @cached_property
     def store(self) -> ArtifactStore:
         """Where the artifacts are."""
-        return ArtifactStore(self.settings.store_root)
+        return ArtifactStore(self.settings.store_root).with_formats(self.pipeline.formats)
 
     @property
     def definitions(self) -> dg.Definitions:

@@ -44,7 +44,7 @@ class Decider:
             explain: says why something has to be computed; takes what `why_computed` takes.
         """
         self.pipeline = pipeline
-        self.store = store
+        self.store = store.with_formats(pipeline.formats)
         self.explain = explain
 
     def plan(

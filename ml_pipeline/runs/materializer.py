@@ -209,7 +209,9 @@ class _Point:
 
         published = self.store.publish(slot, revision, result.value, describe)
         if self.materializer.recent is not None and published.deterministic:
-            self.materializer.recent.keep(published.record.content, result.value, is_fresh=True)
+            content = published.record.content
+            kept_as = self.store.formats.named(content.format)
+            self.materializer.recent.keep(content, kept_as, result.value, is_fresh=True)
         reason = decision.sentence
         if self.mended:
             reason += f"; {', '.join(self.mended)} was damaged and has been computed again"
@@ -245,7 +247,8 @@ class _Point:
         value = recent.copy_of(record.content)
         if value is None:
             value = self.store.load(slot, record, lazy)
-            recent.keep(record.content, value, is_fresh=False)
+            kept_as = self.store.formats.named(record.content.format)
+            recent.keep(record.content, kept_as, value, is_fresh=False)
         return value
 
     def _slot(self, name: str) -> Slot:

@@ -23,6 +23,7 @@ from ml_pipeline.code.fingerprint import fingerprint_of
 from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.store.formats import Format, Formats
 from ml_pipeline.store.record import Objective
 from ml_pipeline.store.slots import Slot, slot_for
 
@@ -129,15 +130,29 @@ class Stage:
 class Pipeline:
     """Stages in order of dependence, and the parameters that they share."""
 
-    def __init__(self, name: str, params: ParamModel) -> None:
+    def __init__(
+        self,
+        name: str,
+        params: ParamModel,
+        *,
+        formats: Iterable[Format] = (),
+        trusted: Iterable[Callable[..., Any]] = (),
+    ) -> None:
         """Start a pipeline without stages.
 
         Args:
             name: letters, digits and underscores; names the Dagster step that runs the stages.
             params: all parameter groups.
+            formats: how values of one's own are kept; asked before the built-in formats.
+            trusted: classes and functions of one's own that a stored model may hold, such as an
+                own transformer in a scikit-learn pipeline. Loading a model makes them.
+
+        Raises:
+            PipelineError: if two formats have one name, or something cannot be trusted by name.
         """
         self.name = name
         self.params = params
+        self.formats = Formats(tuple(formats), tuple(trusted))
         self.stages: dict[str, Stage] = {}
 
     @overload

@@ -6,6 +6,7 @@ of one revision one wins and the other adopts what the first has published. Noth
 """
 
 import contextlib
+import copy
 import itertools
 import os
 import shutil
@@ -14,13 +15,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from blake3 import blake3
 from obstore.exceptions import AlreadyExistsError
 
-from ml_pipeline.errors import ArtifactDamaged, StoreUnreachable
-from ml_pipeline.store.formats import format_for, format_named
+from ml_pipeline.errors import ArtifactDamaged, PipelineError, StoreUnreachable
+from ml_pipeline.store.formats import Formats
 from ml_pipeline.store.objects import Objects
 from ml_pipeline.store.record import Content, Record
 from ml_pipeline.store.slots import Slot, asset_directory
@@ -51,10 +52,21 @@ class Published:
 
 
 class ArtifactStore(Objects):
-    """Artifacts and their records below one root."""
+    """Artifacts and their records below one root.
+
+    Attributes:
+        formats: how values are kept.
+    """
 
     called = "store"
     setting = "ML_PIPELINE_STORE"
+    formats: Formats = Formats()
+
+    def with_formats(self, formats: Formats) -> Self:
+        """Return the same store for a pipeline with formats of its own."""
+        store = copy.copy(self)
+        store.formats = formats
+        return store
 
     def publish(
         self, slot: Slot, revision: str, value: Any, describe: Callable[[Content], Record]
@@ -68,14 +80,16 @@ class ArtifactStore(Objects):
             describe: makes the record once size and digest of the bytes are known.
 
         Raises:
-            PipelineError: if no format keeps the value.
+            PipelineError: if no format keeps the value so that it can be read back.
             StoreUnreachable: if the store cannot be written.
         """
         directory = slot.revision(revision)
-        kept_as = format_for(value, slot.asset)
+        kept_as = self.formats.for_value(value, slot.asset)
         with self._staged(kept_as.filename) as staged:
             try:
-                kept_as.write(value, staged)
+                kept_as.keep(value, staged)
+            except (ArtifactDamaged, PipelineError) as error:
+                raise PipelineError(f"'{slot.asset}' is not published. {error}") from error
             except OSError as error:
                 # A lazy frame reads while it is written, and may miss a file of its own.
                 if isinstance(error, FileNotFoundError) and staged.parent.is_dir():
@@ -155,7 +169,7 @@ class ArtifactStore(Objects):
             ArtifactDamaged: if the bytes are not those that were published.
         """
         path = f"{slot.revision(record.revision)}/{record.content.file}"
-        kept_as = format_named(record.content.format)
+        kept_as = self.formats.named(record.content.format)
         if self.directory is None:
             data = self.read(path)
             self._check(path, record, None if data is None else digest_of_bytes(data))
@@ -168,13 +182,23 @@ class ArtifactStore(Objects):
             return self._check(path, record, None)
 
     def check(self, directory: str, record: Record) -> None:
-        """Check an artifact's bytes against its record.
+        """Check an artifact's bytes against its record, and that they can be read.
 
         Raises:
-            ArtifactDamaged: if they are missing or not those that were published.
+            ArtifactDamaged: if they are missing, not those that were published, or cannot be read.
         """
         path = f"{directory}/{record.content.file}"
-        self._check(path, record, self._digest(path))
+        if self.directory is None:
+            data = self.read(path)
+            self._check(path, record, None if data is None else digest_of_bytes(data))
+            source: Path | bytes = data or b""
+        else:
+            self._check(path, record, self._digest(path))
+            source = self.directory / path
+        try:
+            self.formats.named(record.content.format).prove(source)
+        except ArtifactDamaged as error:
+            raise ArtifactDamaged(f"{self.address(path)} cannot be read. {error}") from error
 
     def directories(self, asset: str) -> Iterator[str]:
         """Yield the directory of every published revision of an asset."""

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from ml_pipeline.store.formats import format_named
+from ml_pipeline.store.formats import Format
 from ml_pipeline.store.record import Content
 
 
@@ -26,18 +26,19 @@ class RecentValues:
         self.most_bytes = most_bytes
         self._held: OrderedDict[tuple[str, str], tuple[int, Callable[[], Any]]] = OrderedDict()
 
-    def keep(self, content: Content, value: Any, is_fresh: bool) -> None:
+    def keep(self, content: Content, kept_as: Format, value: Any, is_fresh: bool) -> None:
         """Keep a value, if its format can copy it.
 
         Args:
             content: the stored bytes that the value has.
+            kept_as: the format that wrote them.
             value: the value; later changes to it do not reach the copies.
             is_fresh: whether it was just computed, and not read.
         """
         key = content.format, content.digest
         if key in self._held or content.bytes > self.most_bytes:
             return
-        copies = format_named(content.format).copies(value, is_fresh)
+        copies = kept_as.copies(value, is_fresh)
         if copies is None:
             return
         self._held[key] = content.bytes, copies

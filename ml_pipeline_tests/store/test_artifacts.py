@@ -19,6 +19,7 @@ from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import PATH_LABEL
 from ml_pipeline.store.artifacts import ArtifactStore, Published, digest_of_bytes, digest_of_file
+from ml_pipeline.store.formats import BytesFormat, Formats
 from ml_pipeline.store.record import Content, Input, Provenance, Record, fingerprint
 from ml_pipeline.store.slots import Slot, slot_for
 from ml_pipeline_tests.toys import store_child
@@ -510,13 +511,15 @@ def test_unreachable_store_is_told_in_one_line() -> None:
 
 
 def test_root_that_is_gone_while_publishing_is_unreachable(local: ArtifactStore) -> None:
-    class Vanishing(dict):
-        def items(self) -> Any:
+    class Vanishing(BytesFormat):
+        name = "vanishing"
+
+        def write(self, value: bytes, path: Path) -> None:
             subprocess.run(["rm", "-rf", local.uri], check=True)
-            return super().items()
+            super().write(value, path)
 
     with pytest.raises(StoreUnreachable):
-        publish(local, "r1", Vanishing(a=1))
+        publish(local.with_formats(Formats((Vanishing(),))), "r1", b"x")
 
 
 def test_file_in_the_way_of_an_artifact_is_unreachable(local: ArtifactStore) -> None:

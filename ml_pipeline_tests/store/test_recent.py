@@ -43,7 +43,7 @@ def test_copy_of_what_was_never_kept_is_none(tmp_path: Path) -> None:
 def test_copy_of_a_frame_that_was_read_is_that_frame(tmp_path: Path, value: pl.DataFrame) -> None:
     content, kept_as, file = stored(tmp_path, value)
     recent = RecentValues(10**6)
-    recent.keep(content, kept_as.read(file, lazy=False), is_fresh=False)
+    recent.keep(content, kept_as, kept_as.read(file, lazy=False), is_fresh=False)
     copy = recent.copy_of(content)
     assert copy.equals(value)
     assert as_stored(tmp_path, copy) == file.read_bytes()
@@ -52,9 +52,9 @@ def test_copy_of_a_frame_that_was_read_is_that_frame(tmp_path: Path, value: pl.D
 def test_frame_that_was_just_computed_is_not_kept(tmp_path: Path) -> None:
     """What is read back may be chunked otherwise, and a sum may then differ in its last digit."""
     value = pl.concat([frame(), frame()], rechunk=False)
-    content, _, _ = stored(tmp_path, value)
+    content, kept_as, _ = stored(tmp_path, value)
     recent = RecentValues(10**6)
-    recent.keep(content, value, is_fresh=True)
+    recent.keep(content, kept_as, value, is_fresh=True)
     assert recent.copy_of(content) is None
 
 
@@ -63,7 +63,7 @@ def test_copy_of_a_model_is_as_good_as_what_is_read_back(tmp_path: Path, is_fres
     model = ridge()
     content, kept_as, file = stored(tmp_path, model)
     recent = RecentValues(10**6)
-    recent.keep(content, model, is_fresh)
+    recent.keep(content, kept_as, model, is_fresh)
     copy = recent.copy_of(content)
     read = kept_as.read(file, lazy=False)
     assert copy is not model
@@ -74,8 +74,8 @@ def test_copy_of_a_model_is_as_good_as_what_is_read_back(tmp_path: Path, is_fres
 def test_copies_do_not_see_what_others_do(tmp_path: Path) -> None:
     recent = RecentValues(10**6)
     model = ridge()
-    about_model, _, _ = stored(tmp_path, model)
-    recent.keep(about_model, model, is_fresh=True)
+    about_model, kept_as, _ = stored(tmp_path, model)
+    recent.keep(about_model, kept_as, model, is_fresh=True)
     before = model.coef_.copy()
     model.coef_[:] = 0
     first = recent.copy_of(about_model)
@@ -88,7 +88,7 @@ def test_copies_do_not_see_what_others_do(tmp_path: Path) -> None:
 
     content, kept_as, file = stored(tmp_path, frame())
     table = kept_as.read(file, lazy=False)
-    recent.keep(content, table, is_fresh=False)
+    recent.keep(content, kept_as, table, is_fresh=False)
     table.insert_column(0, pl.Series("new", range(5)))
     one = recent.copy_of(content)
     one[0, "x"] = 99
@@ -100,8 +100,8 @@ def test_copies_do_not_see_what_others_do(tmp_path: Path) -> None:
 def test_values_that_cannot_be_copied_are_not_kept(tmp_path: Path) -> None:
     recent = RecentValues(10**6)
     for value in (frame().lazy(), {"a": [1]}, [1, 2], b"bytes"):
-        content, _, _ = stored(tmp_path, value)
-        recent.keep(content, value, is_fresh=False)
+        content, kept_as, _ = stored(tmp_path, value)
+        recent.keep(content, kept_as, value, is_fresh=False)
         assert recent.copy_of(content) is None
 
 
@@ -110,9 +110,9 @@ def test_least_recently_used_value_is_dropped_first(tmp_path: Path) -> None:
     contents = [content for content, _, _ in made]
     recent = RecentValues(contents[0].bytes + contents[2].bytes)
     for content, kept_as, file in made[:2]:
-        recent.keep(content, kept_as.read(file, lazy=False), is_fresh=False)
+        recent.keep(content, kept_as, kept_as.read(file, lazy=False), is_fresh=False)
     assert recent.copy_of(contents[0]) is not None
-    recent.keep(contents[2], made[2][1].read(made[2][2], lazy=False), is_fresh=False)
+    recent.keep(contents[2], made[2][1], made[2][1].read(made[2][2], lazy=False), is_fresh=False)
     held = [recent.copy_of(content) is not None for content in contents]
     assert held == [True, False, True]
 
@@ -121,7 +121,7 @@ def test_value_that_is_too_large_is_not_kept_and_drops_nothing(tmp_path: Path) -
     small, large = stored(tmp_path, frame(2)), stored(tmp_path, frame(100_000))
     recent = RecentValues(large[0].bytes - 1)
     for content, kept_as, file in (small, large):
-        recent.keep(content, kept_as.read(file, lazy=False), is_fresh=False)
+        recent.keep(content, kept_as, kept_as.read(file, lazy=False), is_fresh=False)
     assert recent.copy_of(small[0]) is not None
     assert recent.copy_of(large[0]) is None
 
@@ -130,7 +130,7 @@ def test_same_bytes_are_held_once(tmp_path: Path) -> None:
     content, kept_as, file = stored(tmp_path, frame(50))
     recent = RecentValues(content.bytes)
     for _ in range(3):
-        recent.keep(content, kept_as.read(file, lazy=False), is_fresh=False)
+        recent.keep(content, kept_as, kept_as.read(file, lazy=False), is_fresh=False)
     assert recent.copy_of(content) is not None
 
 

@@ -11,42 +11,59 @@ import zipfile
 from collections.abc import Collection
 from typing import Any, Final
 
+from ml_pipeline.store.formats.audit import name_functions
+
 _ARRAY: Final = b"\x93NUMPY"
 _HEADER_BYTES: Final = 4096
 
 
-class _Parts(dict[str, bytes | memoryview]):
-    """Takes the place of the archive that skops would write to."""
+class Parts(dict[str, bytes | memoryview]):
+    """The arrays of an estimator by name; takes the place of the archive that skops writes to."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        super().__init__()
+        self.files: dict[str, str] = {}
 
     def writestr(self, name: str, data: bytes | memoryview) -> None:
+        """Take a part from skops."""
         self[name] = data
 
     def namelist(self) -> Collection[str]:
+        """Tell skops which parts there are."""
         return self.keys()
 
+    def packed(self, schema: Any) -> bytes:
+        """Return the archive of a schema and these parts, which `skops.io.loads` reads."""
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
+            for old, new in self.files.items():
+                packed.writestr(zipfile.ZipInfo(new), _without_gaps(self[old]))
+            packed.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema))
+        return archive.getvalue()
 
-def canonical_archive(estimator: Any) -> bytes:
-    """Return an archive that `skops.io.loads` reads.
+
+def parts_of(estimator: Any) -> tuple[Any, Parts]:
+    """Return the schema and the arrays of an estimator, numbered in order of appearance.
 
     Objects that share an address still share a number, except for plain values: whether two equal
     ones are one object is up to the interpreter.
+
+    Args:
+        estimator: what skops can keep.
     """
-    import skops.io
+    import skops
     from skops.io._utils import SaveContext, get_state
 
-    parts = _Parts()
+    parts = Parts()
     context = SaveContext(zip_file=parts)
     state = get_state(estimator, context)
     context.clear_memo()
     state["protocol"], state["_skops_version"] = context.protocol, skops.__version__
     schema = json.loads(json.dumps(state))
-    files = _renumber(schema, parts)
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
-        for old, new in files.items():
-            packed.writestr(zipfile.ZipInfo(new), _without_gaps(parts[old]))
-        packed.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema))
-    return archive.getvalue()
+    name_functions(schema)
+    parts.files = _renumber(schema, parts)
+    return schema, parts
 
 
 def _without_gaps(part: bytes | memoryview) -> bytes | memoryview:
@@ -65,7 +82,7 @@ def _without_gaps(part: bytes | memoryview) -> bytes | memoryview:
     return written.getvalue()
 
 
-def _renumber(schema: Any, parts: _Parts) -> dict[str, str]:
+def _renumber(schema: Any, parts: Parts) -> dict[str, str]:
     """Replace addresses in place; return the new name of every part by its old one."""
     numbers: dict[int, int] = {}
     files: dict[str, str] = {}

@@ -19,7 +19,13 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from ml_pipeline.store.estimators import canonical_archive
+from ml_pipeline.store.formats.skops_archive import parts_of
+
+
+def canonical_archive(estimator: Any) -> bytes:
+    schema, parts = parts_of(estimator)
+    return parts.packed(schema)
+
 
 X = np.arange(40.0).reshape(20, 2) % 7
 Y = np.arange(20.0) % 3

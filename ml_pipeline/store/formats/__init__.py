@@ -1,0 +1,20 @@
+"""How values become files: one small class for each kind of value, and which one is asked first."""
+
+from ml_pipeline.store.formats.bytes import BytesFormat
+from ml_pipeline.store.formats.format import Format
+from ml_pipeline.store.formats.json import JsonFormat
+from ml_pipeline.store.formats.parquet import ParquetFormat
+from ml_pipeline.store.formats.registry import FORMATS, Formats, format_for, format_named
+from ml_pipeline.store.formats.skops import SkopsFormat
+
+__all__ = [
+    "FORMATS",
+    "BytesFormat",
+    "Format",
+    "Formats",
+    "JsonFormat",
+    "ParquetFormat",
+    "SkopsFormat",
+    "format_for",
+    "format_named",
+]

@@ -1,0 +1,72 @@
+"""Polars frames as Parquet."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ml_pipeline.errors import PipelineError
+from ml_pipeline.store.formats.format import Format
+
+
+class ParquetFormat(Format):
+    """Polars frames, eager or lazy, as Parquet."""
+
+    name = "parquet"
+    filename = "data.parquet"
+    types = ("polars:DataFrame", "polars:LazyFrame")
+
+    def accepts(self, value: Any) -> bool:
+        """Whether `value` is a Polars frame; a class derived from one would come back as another.
+
+        Args:
+            value: anything.
+        """
+        return self.distance(value) == 0
+
+    def write(self, value: Any, path: Path) -> None:
+        """Write a frame; a lazy one is streamed and never held whole."""
+        import polars as pl
+
+        try:
+            if hasattr(value, "sink_parquet"):
+                value.sink_parquet(path)
+            else:
+                _refuse_objects(value)
+                value.write_parquet(path)
+        except pl.exceptions.ComputeError as error:
+            # Polars does not tell a full disk from a bad query by the class of its errors.
+            raise (OSError(str(error)) if "os error" in str(error) else error) from error
+
+    def read(self, source: Path | bytes, lazy: bool) -> Any:
+        """Read a `DataFrame`, or a `LazyFrame` where `lazy`."""
+        import polars as pl
+
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        if lazy:
+            return pl.scan_parquet(file, hive_partitioning=False, glob=False)
+        return pl.read_parquet(file, hive_partitioning=False, glob=False)
+
+    def prove(self, source: Path | bytes) -> None:
+        """Nothing to prove: of the columns that Parquet takes, all come back."""
+
+    def describe(self, value: Any) -> dict[str, int]:
+        """Return rows and columns; a lazy frame is not counted."""
+        return {"rows": value.height, "columns": value.width} if hasattr(value, "height") else {}
+
+    def copies(self, value: Any, is_fresh: bool) -> Callable[[], Any] | None:
+        """Share the columns of a frame that was read; a fresh one may be chunked otherwise."""
+        if is_fresh or not hasattr(value, "clone") or not hasattr(value, "height"):
+            return None
+        kept = value.clone()
+        return lambda: kept.clone()
+
+
+def _refuse_objects(frame: Any) -> None:
+    """Refuse columns of Python objects, of which Parquet has none."""
+    objects = [name for name, dtype in frame.schema.items() if dtype.is_object()]
+    if objects:
+        raise PipelineError(
+            f"A frame must have columns of Polars' own types, but {', '.join(objects)} hold Python"
+            " objects. Cast them to text, numbers, lists or structs."
+        )
