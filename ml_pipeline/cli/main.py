@@ -30,6 +30,8 @@ _COMMANDS: Final = {
 }
 
 _INTERRUPTS: Final = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
+_ENDINGS: Final = (signal.SIGTERM, signal.SIGHUP)
+"""What ends a command as Ctrl-C does."""
 
 
 class _Commands(click.Group):
@@ -88,6 +90,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     from ml_pipeline.errors import MlPipelineError, ParamsError, RemoteError, SettingsError
 
     sys.unraisablehook = _interrupt_again
+    for number in _ENDINGS:
+        # Whoever started this process may not want it to end with the terminal.
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     try:
         code = commands.main(arguments, standalone_mode=False)
     except click.ClickException as error:

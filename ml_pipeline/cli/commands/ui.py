@@ -1,14 +1,21 @@
 """`ml-pipeline ui`: the Dagster UI and daemon on the home folder's instance."""
 
+import contextlib
 import os
-import subprocess
-import sys
+import time
+from typing import Final
 
 import click
+from sqlalchemy.exc import DBAPIError
 
 from ml_pipeline.cli.project import project
-from ml_pipeline.dagster.instance import prepare
+from ml_pipeline.dagster.instance import open_instance
+from ml_pipeline.dagster.owners import end_abandoned
+from ml_pipeline.dagster.services import check_port, services, stoppable
 from ml_pipeline.settings import HOME_VARIABLE
+
+_LOOK_S: Final = 0.5
+_ABANDONED_S: Final = 10.0
 
 
 @click.command(name="ui")
@@ -17,26 +24,28 @@ from ml_pipeline.settings import HOME_VARIABLE
 def command(host: str, port: int) -> int:
     """Start the Dagster UI and its daemon on this home folder."""
     configured = project().settings
-    folder = prepare(configured)
-    click.echo(f"Dagster UI on http://{host}:{port}, home {configured.home}. Ctrl-C stops it.")
+    folder = configured.instance_directory
     environment = {**os.environ, "DAGSTER_HOME": str(folder), HOME_VARIABLE: str(configured.home)}
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "dagster",
-            "dev",
-            "-m",
-            project().module,
-            "--host",
-            host,
-            "--port",
-            str(port),
-        ],
-        env=environment,
-    )
+    check_port(host, port)
     try:
-        return process.wait()
+        with (
+            stoppable(),
+            open_instance(configured) as instance,
+            services(project().module, host, port, environment) as running,
+        ):
+            is_told, looked = False, time.monotonic()
+            while not running.has_ended:
+                if not is_told and running.answers:
+                    click.echo(
+                        f"Dagster UI on {running.url}, home {configured.home}. Ctrl-C stops it."
+                    )
+                    is_told = True
+                if time.monotonic() - looked > _ABANDONED_S:
+                    # Where the databases are busy, the next look does it.
+                    with contextlib.suppress(DBAPIError):
+                        end_abandoned(instance)
+                    looked = time.monotonic()
+                time.sleep(_LOOK_S)
+            return running.process.returncode or 1
     except KeyboardInterrupt:
-        process.wait()
         return 0
