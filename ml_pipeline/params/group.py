@@ -1,14 +1,17 @@
 """The base of every parameter group, and the options that every run has."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Final, Self
 
 import dagster as dg
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from ml_pipeline.addresses import refusal, texts_in
+from ml_pipeline.params.kind import Kind, NoKind, kind_of
 from ml_pipeline.params.parameter import NOT_IDENTITY
+from ml_pipeline.params.reading import Unreadable, read
+from ml_pipeline.text import quoted
 
 OPTIONS: Final = "run"
 """Name of the group that every model has beside its own: `RunOptions`."""
@@ -32,24 +35,15 @@ class ParamGroup(dg.Config):
 
     @pydantic.field_validator("*", mode="before")
     @classmethod
-    def _neither_truth_for_number_nor_broken_text(
-        cls, value: Any, info: pydantic.ValidationInfo
-    ) -> Any:
-        members = value if isinstance(value, list | tuple) else [value]
-        takes_bool = "bool" in str(cls.model_fields[str(info.field_name)].annotation)
-        if not takes_bool and any(isinstance(member, bool) for member in members):
-            raise PydanticCustomError("truth_value", "a truth value is not a number or text")
-        if any(isinstance(member, str) and not _is_unicode(member) for member in members):
-            raise PydanticCustomError("surrogate", "a lone surrogate is not text")
-        return value
-
-    @pydantic.field_validator("*", mode="before")
-    @classmethod
-    def _no_credentials(cls, value: Any) -> Any:
-        for text in texts_in(value):
-            if (problem := refusal(text)) is not None:
-                raise ValueError(problem)
-        return value
+    def _read(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        kind = _kind(cls, str(info.field_name))
+        try:
+            return value if kind is None else read(kind, value)
+        except Unreadable as error:
+            message = "{found}{at} is not what the field takes"
+            at = f" at {error.place}" if error.place else ""
+            details = {"found": quoted(error.found), "at": at}
+            raise PydanticCustomError("unreadable", message, details) from None
 
     def resolved(self, others: Mapping[str, "ParamGroup"]) -> Self:
         """Return this group with every default filled in that depends on other groups.
@@ -64,6 +58,15 @@ class ParamGroup(dg.Config):
             ValueError: if the values do not go together; the message says what must hold.
         """
         return self
+
+
+@cache
+def _kind(group: type[ParamGroup], name: str) -> Kind | None:
+    """Return the kind of a field; what has none is for a model to refuse."""
+    try:
+        return kind_of(group.model_fields[name].annotation)
+    except NoKind:
+        return None
 
 
 class RunOptions(ParamGroup):
@@ -81,11 +84,3 @@ class RunOptions(ParamGroup):
         description="do not reuse what was computed, or last confirmed, longer ago",
         json_schema_extra=NOT_IDENTITY,
     )
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

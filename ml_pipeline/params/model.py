@@ -6,18 +6,23 @@ same `ParamModel.validate`, so the same text is accepted, or refused with the sa
 wherever it was typed.
 """
 
+import json
 import types
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final, get_args
 
 import pydantic
+from pydantic_core.core_schema import ErrorType
 
 from ml_pipeline.errors import ParamsError, PipelineError, nearest
 from ml_pipeline.params.group import OPTIONS, ParamGroup, RunOptions
 from ml_pipeline.params.parameter import Parameter, plain
+from ml_pipeline.params.reading import Unreadable
 from ml_pipeline.text import quoted
+
+_PYDANTICS: Final = frozenset(get_args(ErrorType))
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,8 @@ class ParamModel:
 
         Raises:
             PipelineError: if two groups share a field name, a group follows one that is not before
-                it, or a plain text field looks like it would hold a secret.
+                it, or a field cannot be a parameter: it looks like it would hold a secret, or its
+                values have no canonical form.
         """
         self.groups: Mapping[str, type[ParamGroup]] = {**groups, OPTIONS: RunOptions}
         self.scope = tuple(groups)
@@ -118,15 +124,7 @@ class ParamModel:
                         f"'{name}' is in groups '{twin.group}' and '{group}': field names must be"
                         " unique over all groups, so rename one"
                     )
-                if parameter.looks_secret:
-                    problems.append(
-                        f"'{parameter.dotted}' looks like a secret, and parameters are recorded:"
-                        f" take the name of an environment variable instead, as '{name}_env'"
-                    )
-                if parameter.is_label and not parameter.is_identity:
-                    problems.append(
-                        f"'{parameter.dotted}' is a path label, so it has to be part of identity"
-                    )
+                problems.extend(parameter.problems())
                 self._parameters[name] = parameter
         if problems:
             raise PipelineError("Parameter groups do not fit together:\n  " + "\n  ".join(problems))
@@ -147,6 +145,12 @@ class ParamModel:
             return parameter
         if parameter is not None:
             raise ParamsError([f"'{name}' does not exist. Did you mean '{parameter.dotted}'?"])
+        whole = self._parameters.get(group.rpartition(".")[2])
+        if whole is not None and whole.kind.values is not None:
+            key = json.dumps(plain)
+            raise ParamsError(
+                [f"'{name}' is one key of a mapping: give it whole, {whole.name}={{{key}: ...}}"]
+            )
         raise ParamsError([f"'{name}' does not exist.{nearest(plain, self._parameters)}"])
 
     def parse(self, values: Mapping[str, Any], origin: str = "python") -> ParamSet:
@@ -240,22 +244,19 @@ class ParamModel:
                 self._no_such_field(group, name) for name in given if not self._has(group, name)
             )
             known = {name: value for name, value in given.items() if self._has(group, name)}
-            missing = [
-                p for p in self.parameters(group) if p.default is ... and p.name not in known
-            ]
-            found.extend(f"{p.dotted} is required: give {p.must_be}" for p in missing)
+            values, wrong = self._read(group, known, places)
+            found.extend(wrong)
             try:
-                checked[group] = cls(**known)
+                checked[group] = cls(**values)
             except pydantic.ValidationError as error:
-                lines = self._problems(group, error, {p.name for p in missing}, places)
-                found.extend(dict.fromkeys(lines))
+                found.extend(dict.fromkeys(self._problems(group, error, values, known, places)))
         if found:
             raise ParamsError(found)
         resolved: dict[str, ParamGroup] = {}
-        for group, values in checked.items():
-            followed = {name: resolved.get(name, checked[name]) for name in values.follows}
+        for group, own in checked.items():
+            followed = {name: resolved.get(name, checked[name]) for name in own.follows}
             try:
-                resolved[group] = values.resolved(followed)
+                resolved[group] = own.resolved(followed)
             except ValueError as error:
                 found.append(f"{group}: {error}")
         if found:
@@ -295,22 +296,47 @@ class ParamModel:
         hint = nearest(group, self.groups) or nearest(group, self._parameters)
         return f"'{group}' is no parameter group.{hint}"
 
+    def _read(
+        self, group: str, known: Mapping[str, Any], places: Mapping[str, str]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return what the values of a group mean, defaults included, and what means nothing."""
+        values: dict[str, Any] = {}
+        problems = []
+        for parameter in self.parameters(group):
+            if parameter.name not in known and parameter.default is ...:
+                problems.append(f"{parameter.dotted} is required: give {parameter.must_be}")
+                continue
+            try:
+                values[parameter.name] = parameter.read(
+                    known.get(parameter.name, parameter.default)
+                )
+            except Unreadable as error:
+                place = places.get(parameter.dotted)
+                problems.append(
+                    f"{parameter.dotted} must be {parameter.must_be}, but got"
+                    f" {quoted(error.found)}{f' at {error.place}' if error.place else ''}"
+                    f"{error.hint}{f' ({place})' if place else ''}"
+                )
+        return values, problems
+
     def _problems(
         self,
         group: str,
         error: pydantic.ValidationError,
-        told: Collection[str],
+        read: Collection[str],
+        known: Mapping[str, Any],
         places: Mapping[str, str],
     ) -> Iterator[str]:
         for detail in error.errors(include_url=False):
             name = str(detail["loc"][0]) if detail["loc"] else ""
+            own_words = _own_words(detail)
             if not name:
-                yield f"{group}: {detail['msg'].removeprefix('Value error, ')}"
-            elif name not in told:
+                yield f"{group}: {own_words or detail['msg']}"
+            elif name in read:
                 parameter = self._parameters[name]
-                own_words = detail["type"] == "value_error" and str(detail["ctx"]["error"])
                 rule = own_words or f"must be {parameter.must_be}, but got"
-                shown = quoted(detail["input"])
+                at, found = _member(detail, known.get(name, parameter.default))
+                shown = f"{quoted(found)}{f' at {at}' if at else ''}"
                 got = f"(got {shown})" if own_words else shown
                 place = places.get(parameter.dotted)
                 yield f"{parameter.dotted} {rule} {got}{f' ({place})' if place else ''}"
@@ -323,6 +349,24 @@ def nested(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         group, _, name = dotted.partition(".")
         groups.setdefault(group, {})[name] = value
     return groups
+
+
+def _member(detail: Any, given: Any) -> tuple[str, Any]:
+    """Return where in a value something is wrong, and what was given there."""
+    at, found = "", given
+    for part in detail["loc"][1:]:
+        if isinstance(found, list | tuple) and isinstance(part, int):
+            at, found = f"{at}[{part}]", found[part]
+        elif isinstance(found, Mapping) and part in found:
+            at, found = f"{at}.{part}", found[part]
+    return at, found
+
+
+def _own_words(detail: Any) -> str:
+    """Return what a validator of a group says itself, if it was one that refused."""
+    if detail["type"] in ("value_error", "assertion_error"):
+        return str(detail["ctx"]["error"])
+    return "" if detail["type"] in _PYDANTICS else str(detail["msg"])
 
 
 def _no_mapping(group: str, raw: Any) -> str:

@@ -1,11 +1,9 @@
 """One parameter: its type, bounds, default and marks, in words that people can act on."""
 
-import contextlib
 import enum
 import re
-import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
@@ -16,6 +14,9 @@ from pydantic.fields import FieldInfo
 
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.documents import read_document
+from ml_pipeline.params.kind import Kind, NoKind, kind_of, leaves, members_of
+from ml_pipeline.params.reading import Unreadable, read
+from ml_pipeline.text import shortened, written
 
 PATH_LABEL: Final[JsonDict] = {"path_label": True}
 """Marks a field whose value shows in paths: ``Field(..., json_schema_extra=PATH_LABEL)``."""
@@ -27,7 +28,8 @@ _SECRET: Final = re.compile(
     r"(\A|_)(passw(or)?d|pwd|passphrase|secrets?|tokens?|credentials?|(api|access|private)_?key)(_|\Z)",
     re.IGNORECASE,
 )
-_SCIENTIFIC: Final = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+")
+_QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"\\]*)\"")
+_MOST_CHOICES: Final = 20
 _REFERENCE: Final = re.compile(r"_(env|ref|name)\Z")
 
 
@@ -106,10 +108,33 @@ class Parameter:
             limits.insert(0, f"{reach} {unit}")
         return " and ".join(limits)
 
+    @cached_property
+    def kind(self) -> Kind:
+        """What values it takes.
+
+        Raises:
+            NoKind: if they have no form that is the same by every door.
+        """
+        return kind_of(self.info.annotation)
+
     @property
+    def choices(self) -> tuple[Any, ...]:
+        """The values of literals and enumerations that it takes; there may be other values."""
+        return self.kind.choices
+
+    @property
+    def nullable(self) -> bool:
+        """Whether it may have no value."""
+        return self.kind.none
+
+    @cached_property
     def default(self) -> Any:
         """Default in its JSON form, or `...` where a value is required."""
-        return ... if self.info.is_required() else plain(self.info.get_default())
+        return ... if self.info.is_required() else plain(self.read(self._given_default))
+
+    @property
+    def _given_default(self) -> Any:
+        return self.info.get_default(call_default_factory=True)
 
     @property
     def description(self) -> str:
@@ -117,27 +142,67 @@ class Parameter:
         return self.info.description or ""
 
     def from_text(self, text: str) -> Any:
-        """Read a value as typed on a command line; validation is left to the group.
+        """Return a value as typed on a command line in the form that a file would give it.
 
-        Text stays text; for the other types ``none`` and ``null`` stand for no value, ``1e3`` is an
-        integer, too, and lists and mappings are JSON.
+        Lists and mappings are JSON or YAML; quotes around a text are not part of it. What it
+        means for this parameter is left to `read`.
         """
-        if accepts(self.info, type(None)) and text.strip().lower() in ("none", "null"):
-            return None
-        if accepts(self.info, list, dict) and text.lstrip()[:1] in ("[", "{"):
-            with contextlib.suppress(ParamsError, UnicodeEncodeError):
-                return read_document(text.encode(), "value.json")
-            return text
-        takes_other = accepts(self.info, float, str, bool)
-        if accepts(self.info, int) and not takes_other and _SCIENTIFIC.fullmatch(text.strip()):
-            return float(text)
-        return text
+        body = text.strip()
+        if self.kind.holds_members and body[:1] in ("[", "{"):
+            for name in ("value.json", "value.yaml"):
+                try:
+                    return read_document(body.encode(), name)
+                except (ParamsError, UnicodeEncodeError):
+                    continue
+        quoted = _QUOTED.fullmatch(body)
+        return text if quoted is None else quoted[1] or quoted[2] or ""
+
+    def read(self, raw: Any) -> Any:
+        """Return the value that a raw value from any door means; bounds are left to the group.
+
+        Raises:
+            Unreadable: if it means none that the parameter takes.
+        """
+        return read(self.kind, raw)
+
+    def problems(self) -> Iterator[str]:
+        """Say why no model can have this parameter, if it cannot."""
+        if self.looks_secret:
+            yield (
+                f"'{self.dotted}' looks like a secret, and parameters are recorded: take the name"
+                f" of an environment variable instead, as '{self.name}_env'"
+            )
+        if self.is_label and not self.is_identity:
+            yield f"'{self.dotted}' is a path label, so it has to be part of identity"
+        if self.info.alias is not None or self.info.validation_alias is not None:
+            yield f"'{self.dotted}' has an alias: a parameter has one name, so leave the alias out"
+        try:
+            _ = self.kind
+        except NoKind as error:
+            yield f"'{self.dotted}' cannot be a parameter: {error}"
+            return
+        if self.info.is_required():
+            return
+        if self.info.default_factory_takes_validated_data:
+            yield f"'{self.dotted}' has a default made of other values: do that in `resolved`"
+            return
+        first, second = self._given_default, self._given_default
+        try:
+            if self.read(first) != self.read(second):
+                yield f"'{self.dotted}' must have one default, but each one made is another"
+        except Unreadable as error:
+            found = shortened(error.found)
+            yield f"'{self.dotted}' must be {self.must_be}, but its default holds {found}"
 
     @property
     def looks_secret(self) -> bool:
-        """Whether it is plain text under a name that secrets have."""
-        is_named_so = _SECRET.search(self.name) and not _REFERENCE.search(self.name)
-        return bool(is_named_so) and accepts(self.info, str)
+        """Whether it can hold free text under a name that secrets have."""
+        if not _SECRET.search(self.name) or _REFERENCE.search(self.name):
+            return False
+        try:
+            return self.kind.can_hold_text
+        except NoKind:
+            return True
 
     @property
     def _marks(self) -> Mapping[str, Any]:
@@ -145,22 +210,9 @@ class Parameter:
         return extra if isinstance(extra, Mapping) else {}
 
 
-def _members(annotation: Any) -> tuple[Any, ...]:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return typing.get_args(annotation)
-    return (annotation,)
-
-
 def accepts(info: FieldInfo, *kinds: type) -> bool:
     """Whether a field takes values of one of some kinds."""
-    for member in _members(info.annotation):
-        origin = typing.get_origin(member) or member
-        if origin is Literal:
-            if any(isinstance(choice, kinds) for choice in typing.get_args(member)):
-                return True
-        elif member is Any or (isinstance(origin, type) and issubclass(origin, kinds)):
-            return True
-    return False
+    return any(issubclass(leaf, kinds) for leaf in leaves(kind_of(info.annotation)))
 
 
 _WORDS: Final[Mapping[Any, str]] = {
@@ -169,23 +221,31 @@ _WORDS: Final[Mapping[Any, str]] = {
     str: "text",
     bool: "true or false",
     list: "list",
+    tuple: "list",
+    Sequence: "list",
     dict: "mapping",
+    Mapping: "mapping",
 }
 
 
 def _type_text(annotation: Any) -> str:
-    words = []
-    for member in _members(annotation):
-        if member is type(None):
-            continue
-        origin = typing.get_origin(member) or member
-        if origin is Literal:
-            words.append("one of " + ", ".join(str(choice) for choice in typing.get_args(member)))
-        elif isinstance(origin, type) and issubclass(origin, enum.Enum):
-            words.append("one of " + ", ".join(str(choice.value) for choice in origin))
-        else:
-            words.append(_WORDS.get(origin, getattr(origin, "__name__", str(origin))))
-    return " or ".join(words)
+    words = (_words(member) for member in members_of(annotation))
+    return " or ".join(word for word in words if word)
+
+
+def _words(member: Any) -> str:
+    if member is type(None):
+        return ""
+    origin = typing.get_origin(member) or member
+    if origin is Literal:
+        choices = [choice for choice in typing.get_args(member) if choice is not None]
+    elif isinstance(origin, type) and issubclass(origin, enum.Enum):
+        choices = [choice.value for choice in origin]
+    else:
+        return _WORDS.get(origin, getattr(origin, "__name__", str(origin)))
+    more = len(choices) - _MOST_CHOICES
+    shown = ", ".join(written(choice) for choice in choices[:_MOST_CHOICES])
+    return f"one of {shown}{f' and {more} more' if more > 0 else ''}"
 
 
 def plain(value: Any) -> Any:

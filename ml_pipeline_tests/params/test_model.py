@@ -121,14 +121,19 @@ SOURCE = "text of 1 to 12 characters"
         ("dataset", True, "one of orders, customers", "True"),
         ("color", "green", "one of red, blue", "'green'"),
         ("source", "", SOURCE, "''"),
-        ("source", 7, SOURCE, "7"),
+        ("source", 7, SOURCE, "7: put text in quotes"),
+        ("source", " ", SOURCE, "' '"),
         ("source", "\ud800", SOURCE, r"'\ud800'"),
         ("source", "x" * 99, SOURCE, f"'{'x' * 39}... (99 characters)"),
         ("model_version", "a b", "text matching ^[a-z0-9.]+$", "'a b'"),
-        ("model_version", "v1\n", "text matching ^[a-z0-9.]+$", r"'v1\n'"),
+        ("model_version", "v\n1", "text matching ^[a-z0-9.]+$", r"'v\n1'"),
         ("weights", "1,2", "list", "'1,2'"),
         ("weights", "[1,", "list", "'[1,'"),
-        ("limits", {"a": "x"}, "mapping", "'x'"),
+        ("limits", {"a": "x"}, "mapping", "'x' at .a"),
+        ("limits", {"a": True}, "mapping", "True at .a"),
+        ("weights", [1, True], "list", "True at [1]"),
+        ("first_day", 5, "date", "5"),
+        ("first_day", "5", "date", "'5'"),
         ("first_day", "soon", "date", "'soon'"),
         ("workers", 0, "integer >= 1", "0"),
     ],
@@ -375,7 +380,7 @@ def test_group_cannot_be_changed(model: ParamModel) -> None:
 def test_group_built_directly_checks_as_the_model_does() -> None:
     with pytest.raises(pydantic.ValidationError, match="less than or equal to 1"):
         Training(learning_rate=2)
-    with pytest.raises(pydantic.ValidationError, match="not a number"):
+    with pytest.raises(pydantic.ValidationError, match="True is not what the field takes"):
         Training(max_depth=True)
     with pytest.raises(pydantic.ValidationError, match="Extra inputs"):
         Training(depth=1)
