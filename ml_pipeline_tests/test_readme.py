@@ -13,6 +13,8 @@ import yaml
 
 from ml_pipeline_tests.e2e.server import serving, tool
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
 BLOCKS = [

@@ -7,6 +7,8 @@ import pytest
 
 from ml_pipeline_tests.cli.conftest import CommandLine
 
+pytestmark = pytest.mark.long
+
 DAY = ("--as-of", "1998-05-31")
 
 

@@ -10,6 +10,8 @@ import pytest
 from ml_pipeline_tests.cli.conftest import CommandLine
 from ml_pipeline_tests.e2e.server import Server, environment, free_port
 
+pytestmark = pytest.mark.long
+
 DAY = "1998-05-31"
 FAST = ("--param", "max_iter=5")
 

@@ -13,6 +13,8 @@ import pytest
 from ml_pipeline_tests.cli.conftest import CommandLine
 from ml_pipeline_tests.toys.sweep_bench import group_of, until
 
+pytestmark = pytest.mark.long
+
 DAY = ("--as-of", "1998-05-31")
 QUICK = ("-p", "estimator=linear")
 GRID = (*QUICK, "-p", "regularization=0.1,1,10")

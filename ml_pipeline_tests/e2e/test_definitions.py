@@ -8,6 +8,8 @@ import pytest
 
 from ml_pipeline_tests.e2e.server import ASSETS, BESIDE, REPOSITORY, environment, serving, tool
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def dagster_home(tmp_path: Path) -> Path:

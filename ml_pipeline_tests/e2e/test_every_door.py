@@ -14,6 +14,8 @@ from ml_pipeline_tests.e2e import by_hand
 from ml_pipeline_tests.e2e.dagster_ui import looking_at, run_config
 from ml_pipeline_tests.e2e.server import ASSETS, Server, serving, tool, wait_until
 
+pytestmark = pytest.mark.long
+
 DAY = "1998-06-30"
 """The last day of the calendar: what the schedule runs."""
 DAY_BEFORE = "1998-06-29"

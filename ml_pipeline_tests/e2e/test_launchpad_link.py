@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 from ml_pipeline_tests.e2e.dagster_ui import DagsterUi
 from ml_pipeline_tests.e2e.server import ASSETS, Server
 
+pytestmark = pytest.mark.long
+
 DATES = ("--from", "1998-03-30", "--to", "1998-03-31")
 PARAMS = (
     "--param",

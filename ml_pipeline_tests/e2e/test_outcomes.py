@@ -3,12 +3,15 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
 import yaml
 from playwright.sync_api import expect
 
 from ml_pipeline_tests.e2e.backfills import CLOSED_WEEK, Backfills
 from ml_pipeline_tests.e2e.dagster_ui import DagsterUi
 from ml_pipeline_tests.e2e.server import ASSETS, Server
+
+pytestmark = pytest.mark.long
 
 
 def test_backfill_with_bad_values_tells_all_problems_and_launches_nothing(

@@ -26,6 +26,8 @@ from ml_pipeline_tests.e2e.server import (
     wait_until,
 )
 
+pytestmark = pytest.mark.long
+
 REQUESTS = 100
 QUICK = {"ML_PIPELINE_INBOX_INTERVAL_S": "1", "ML_PIPELINE_INBOX_SETTLE_S": "0.5"}
 SENSOR_PAGE = "/locations/ml_pipeline.definitions/sensors/requests"

@@ -8,6 +8,8 @@ from playwright.sync_api import Browser, expect
 from ml_pipeline_tests.e2e.dagster_ui import DagsterUi, looking_at, run_config
 from ml_pipeline_tests.e2e.server import Server
 
+pytestmark = pytest.mark.long
+
 DAY = "1998-04-30"
 FIRST, LAST = "1998-04-27", "1998-04-29"
 SPACE = {"learning_rate": "0.1, 0.2", "max_depth": [2, 3], "max_iter": 10, "model_version": "swept"}

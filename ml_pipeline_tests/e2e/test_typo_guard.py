@@ -12,6 +12,8 @@ from ml_pipeline_tests.e2e.conftest import LAUNCHED
 from ml_pipeline_tests.e2e.dagster_ui import DagsterUi, run_config
 from ml_pipeline_tests.e2e.server import ASSETS, Server
 
+pytestmark = pytest.mark.long
+
 BAD = {"training": {"learning_rat": 0.2, "max_depth": 0}, "featurs": {"lookback_days": 7}}
 PROBLEMS = (
     "'featurs' is no parameter group. Did you mean 'features'?",

@@ -25,6 +25,8 @@ from ml_pipeline_tests.toys.bench import Bench
 from ml_pipeline_tests.toys.pipeline import STAGES
 from ml_pipeline_tests.toys.process import Job, Report, Running, run
 
+pytestmark = pytest.mark.long
+
 DAYS = ("2026-01-05", "2026-01-06")
 UPSTREAM = {
     "table": (),
@@ -358,7 +360,11 @@ class Histories(RuleBasedStateMachine):
         slot, revision = choice[pick % len(choice)]
         directory = self.store / str(revision.directory)
         record = directory / "record.json"
-        (data,) = (file for file in directory.glob("*.*") if file != record)
+        (data,) = (
+            file
+            for file in directory.glob("*.*")
+            if file.name not in (record.name, "confirmed.json")
+        )
         content = bytearray(data.read_bytes())
         place = int(where * (len(content) - 1))
         if how == "cut short":

@@ -14,6 +14,8 @@ from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
 from ml_pipeline_tests.toys import store_child
 
+pytestmark = pytest.mark.long
+
 CHILD = Path(store_child.__file__)
 SLOT = store_child.SLOT
 

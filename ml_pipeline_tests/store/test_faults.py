@@ -24,6 +24,8 @@ from ml_pipeline_tests.toys.bench import Bench, age, flip
 from ml_pipeline_tests.toys.pipeline import STAGES, fresh, plain
 from ml_pipeline_tests.toys.process import Running, run, survives
 
+pytestmark = pytest.mark.long
+
 ALL = list(STAGES)
 KILLS_BY_LINE = 40
 KILLS_BY_TIME = 12

@@ -16,6 +16,8 @@ from ml_pipeline.sweeps.attempts import SweepProgress
 from ml_pipeline_tests.sweeps.test_study import opened
 from ml_pipeline_tests.toys.sweep_bench import Bench, group_of, outcome, until
 
+pytestmark = pytest.mark.long
+
 SPACES = {"learning_rate": "log[1e-3..10]", "depth": "[1..9]"}
 
 
