@@ -5,54 +5,31 @@ digests that tell whether data changed, do not depend on how its files were writ
 """
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time
-from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
 
 from ml_pipeline.errors import SourceError
-from ml_pipeline.pipeline.order_columns import (
-    IN_ORDER,
-    NEEDED,
-    RULES,
-    coarse_window,
-    needed_columns,
-    parsed,
-    usable,
-)
-from ml_pipeline.pipeline.sources import Source, change_stamp, find_source
+from ml_pipeline.pipeline.order_columns import IN_ORDER, RULES, coarse_window, parsed, usable
+from ml_pipeline.pipeline.order_files import OrderFile, collected, order_files
+from ml_pipeline.pipeline.sources import change_stamp, find_source
+from ml_pipeline.text import quoted
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["change_stamp", "day_digests", "orders_between"]
 
-_SAMPLE_HEADER: Final = ["customer_id", "date", "number_of_cds", "dollar_value"]
-_SAMPLE_WIDTH: Final = len(_SAMPLE_HEADER)
-_HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
+_OWN_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 _ROWS_AT_ONCE: Final = 10_000_000
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One file of a source, or a whole URI, not yet read.
-
-    Attributes:
-        name: what an error calls it.
-        raw: the needed columns under their proper names, in the types that the file has.
-        instant: the type of `ordered_at` among them.
-    """
-
-    name: str
-    raw: "pl.LazyFrame"
-    instant: "pl.DataType"
-
-
-def orders_between(location: str, start: date, end: date) -> "pl.DataFrame":
+def orders_between(
+    location: str, start: date, end: date, columns: Mapping[str, str] = _OWN_NAMES
+) -> "pl.DataFrame":
     """Read the orders of some days.
 
     Files are scanned, not loaded: only the needed columns, and where the format allows only the
@@ -62,19 +39,22 @@ def orders_between(location: str, start: date, end: date) -> "pl.DataFrame":
         location: ``sample``, a path of a Parquet or CSV file or a folder of them, or a URI.
         start: first day, inclusive.
         end: last day, inclusive.
+        columns: what the source calls customer_id, ordered_at and amount where it is otherwise;
+            amount may be a product, ``Quantity * Price``.
 
     Returns:
-        One row per order: customer_id (String), ordered_at (Datetime in microseconds, UTC without
-        a zone), amount (Float64); sorted by ordered_at, customer_id, amount.
+        One row per order: customer_id (String, null for guests), ordered_at (Datetime in
+        microseconds, UTC without a zone), amount (Float64); sorted by ordered_at, customer_id,
+        amount.
 
     Raises:
         SourceError: if the source is missing or unreadable, lacks a column, or holds an order of
             these days that cannot be used.
     """
-    return _read(_parts(find_source(location)), start, end)
+    return _read(order_files(find_source(location), columns), start, end)
 
 
-def day_digests(location: str) -> dict[date, str]:
+def day_digests(location: str, columns: Mapping[str, str] = _OWN_NAMES) -> dict[date, str]:
     """Digest the orders of each day.
 
     A digest depends on the day's orders alone: not on the order of rows, the layout of the files,
@@ -82,6 +62,7 @@ def day_digests(location: str) -> dict[date, str]:
 
     Args:
         location: ``sample``, a path of a Parquet or CSV file or a folder of them, or a URI.
+        columns: what the source calls its columns, as for `orders_between`.
 
     Returns:
         Day to 32 hex digits, ascending, for every day that has orders.
@@ -92,31 +73,31 @@ def day_digests(location: str) -> dict[date, str]:
     """
     import polars as pl
 
-    parts = _parts(find_source(location))
-    days = _collect(
-        _orders(parts, date.min, date.max)
+    files = order_files(find_source(location), columns)
+    days = collected(
+        _orders(files, date.min, date.max)
         .group_by(day=pl.col("ordered_at").dt.date())
         .agg(rows=pl.len(), usable=pl.all_horizontal(*usable().values()).all()),
-        parts,
+        files,
     ).sort("day")
     if not days["usable"].all():
-        _refuse_unusable(parts, date.min, date.max)
+        _refuse_unusable(files, date.min, date.max)
     digests: dict[date, str] = {}
     for first, last in _spans(days["day"].to_list(), days["rows"].to_list()):
-        digests.update(_digest_each_day(_read(parts, first, last)))
+        digests.update(_digest_each_day(_read(files, first, last)))
     return digests
 
 
-def _read(parts: Sequence[_Part], start: date, end: date) -> "pl.DataFrame":
+def _read(files: Sequence[OrderFile], start: date, end: date) -> "pl.DataFrame":
     import polars as pl
 
-    orders = _collect(_orders(parts, start, end), parts)
+    orders = collected(_orders(files, start, end), files)
     if not orders.select(pl.all_horizontal(*usable().values()).all()).item():
-        _refuse_unusable(parts, start, end)
+        _refuse_unusable(files, start, end)
     return orders.sort(IN_ORDER)
 
 
-def _orders(parts: Sequence[_Part], start: date, end: date) -> "pl.LazyFrame":
+def _orders(files: Sequence[OrderFile], start: date, end: date) -> "pl.LazyFrame":
     """Parse the orders of some days, and those whose day cannot be told."""
     import polars as pl
 
@@ -124,134 +105,50 @@ def _orders(parts: Sequence[_Part], start: date, end: date) -> "pl.LazyFrame":
         datetime.combine(start, time.min), datetime.combine(end, time.max)
     )
     return pl.concat(
-        part.raw.filter(coarse_window(part.instant, start, end)).with_columns(parsed(part.instant))
-        for part in parts
+        file.raw.filter(coarse_window(file.types["ordered_at"], start, end)).with_columns(
+            parsed(file.types)
+        )
+        for file in files
     ).filter(within | ~usable()["ordered_at"])
 
 
-def _parts(source: Source) -> list[_Part]:
+def _refuse_unusable(files: Sequence[OrderFile], start: date, end: date) -> None:
     import polars as pl
 
-    if source.format == "sample":
-        (file,) = source.files
-        return [_Part(file, _sample(file), pl.String())]
-    # One scan for each file, not one for all: in one scan all would need the same columns, in the
-    # same order and of the same types.
-    return [_part(file, source) for file in source.files]
-
-
-def _part(file: str, source: Source) -> _Part:
-    import polars as pl
-
-    with _readable(file):
-        if source.format == "parquet":
-            scan = pl.scan_parquet(
-                file,
-                hive_partitioning=source.remote,
-                glob=source.remote,
-                extra_columns="ignore",
-            )
-        else:
-            scan = pl.scan_csv(file, infer_schema=False, glob=source.remote)
-        schema = scan.collect_schema()
-        said = {} if source.remote else _said_by_folders(os.path.relpath(file, source.root), schema)
-        if said:
-            scan = scan.with_columns(
-                pl.lit(value, dtype=pl.String).alias(name) for name, value in said.items()
-            )
-            schema = scan.collect_schema()
-    names = needed_columns(schema, file)
-    return _Part(file, scan.select(**names), schema[names["ordered_at"]])
-
-
-def _sample(file: str) -> "pl.LazyFrame":
-    import polars as pl
-
-    with _readable(file):
-        words = Path(file).read_text(encoding="ascii").split()
-    if words[:_SAMPLE_WIDTH] != _SAMPLE_HEADER or len(words) % _SAMPLE_WIDTH:
-        raise SourceError(
-            f"The sample must have the columns {' '.join(_SAMPLE_HEADER)}, but {file} has not."
-            " Reinstall it: `pip install --force-reinstall --no-deps lifetimes==0.11.3`."
-        )
-    customer, day, _, amount = (words[_SAMPLE_WIDTH + i :: _SAMPLE_WIDTH] for i in range(4))
-    return pl.LazyFrame({"customer_id": customer, "ordered_at": day, "amount": amount})
-
-
-def _said_by_folders(file: str, columns: Iterable[str]) -> dict[str, str | None]:
-    """Read what Hive-style folders (``name=value``) say that the file itself does not."""
-    present = {column.lower() for column in columns}
-    said = (folder.split("=", maxsplit=1) for folder in Path(file).parent.parts if "=" in folder)
-    return {
-        name: None if value == _HIVE_NULL else unquote(value)
-        for name, value in said
-        if name.lower() in NEEDED and name.lower() not in present
-    }
-
-
-def _collect(query: "pl.LazyFrame", parts: Sequence[_Part]) -> "pl.DataFrame":
-    import polars as pl
-
-    try:
-        return query.collect(engine="streaming")
-    except (pl.exceptions.PolarsError, OSError):
-        # The failure of a whole query does not tell the file: ask each.
-        for part in parts:
-            with _readable(part.name):
-                part.raw.select(pl.all().null_count()).collect(engine="streaming")
-        raise
-
-
-@contextmanager
-def _readable(file: str) -> Iterator[None]:
-    import polars as pl
-
-    try:
-        yield
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        reason = str(error).strip().split("\n", maxsplit=1)[0].rstrip(".")
-        raise SourceError(
-            f"A source must be readable, but {file} is not: {reason}. {_advice(file)}"
-        ) from error
-
-
-def _advice(file: str) -> str:
-    if "://" not in file:
-        return "Check that it is what its name says, complete, and that this user may read it."
-    return (
-        "Check the URI, and the credentials in the environment. The files of a folder must agree in"
-        " their columns and types, and are taken for Parquet unless the URI ends in '.csv', as in"
-        " 's3://bucket/orders/*.csv'."
-    )
-
-
-def _refuse_unusable(parts: Sequence[_Part], start: date, end: date) -> None:
-    import polars as pl
-
-    for part in parts:
-        numbered = part.raw.with_row_index("row", offset=1).with_columns(
+    for file in files:
+        numbered = file.raw.with_row_index("row", offset=1).with_columns(
             pl.col(column).cast(pl.String, strict=False).alias(f"raw {column}") for column in RULES
         )
-        bad = _collect(
-            _orders([replace(part, raw=numbered)], start, end).filter(
+        bad = collected(
+            _orders([replace(file, raw=numbered)], start, end).filter(
                 ~pl.all_horizontal(*usable().values())
             ),
-            [part],
+            [file],
         ).sort("row")
         problems = []
         for column, fine in usable().items():
             rows = bad.filter(~fine)
             if rows.height:
                 row, value = rows.select("row", f"raw {column}").row(0)
+                hint = _hint(column, value)
                 problems.append(
                     f"'{column}' is not {RULES[column]}, in {rows.height} rows:"
-                    f" first in data row {row}, which has {value!r}."
+                    f" first in data row {row}, which has {quoted(value)}.{hint}"
                 )
         if problems:
             raise SourceError(
                 f"Every order of a source must have a usable {', '.join(RULES)}, but in"
-                f" {part.name} {' '.join(problems)} Correct these rows, or leave them out."
+                f" {file.name} {' '.join(problems)} Correct these rows, or leave them out."
             )
+
+
+def _hint(column: str, value: str | None) -> str:
+    """Say what to do about a value that means something, but not here."""
+    if column == "amount" and value and re.search(r"\d,\d", value):
+        return " Write it with a decimal point, and nothing between thousands."
+    if column == "customer_id":
+        return " Leave it empty where a guest has no customer, or give guests a text of their own."
+    return ""
 
 
 def _spans(days: Sequence[date], rows: Sequence[int]) -> Iterator[tuple[date, date]]:
@@ -270,7 +167,8 @@ def _digest_each_day(orders: "pl.DataFrame") -> Iterator[tuple[date, str]]:
     """Hash the canonical bytes of each day.
 
     A day is its number of orders, the text of its customers one after another, and as arrays the
-    lengths of these texts, the instants in microseconds and the amounts, all little-endian.
+    lengths of these texts, the instants in microseconds and the amounts, all little-endian. A guest
+    is a customer without text.
 
     Args:
         orders: sorted orders of whole days.
@@ -280,6 +178,7 @@ def _digest_each_day(orders: "pl.DataFrame") -> Iterator[tuple[date, str]]:
     """
     import polars as pl
 
+    orders = orders.with_columns(pl.col("customer_id").fill_null(""))
     days = orders.group_by(pl.col("ordered_at").dt.date().alias("day"), maintain_order=True).agg(
         rows=pl.len(), text=pl.col("customer_id").str.join()
     )

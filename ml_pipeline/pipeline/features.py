@@ -29,9 +29,9 @@ def build_features(
 
     Args:
         orders: customer_id, ordered_at and amount, in any order of rows; days after `as_of` are
-            ignored.
+            ignored. An order without a customer is a guest's.
         dataset: ``orders`` for one example per calendar day, ``customers`` for one per customer
-            and snapshot day.
+            and snapshot day, guests left out.
         as_of: the last day that may be known.
         lookback_days: days of recent behaviour summarised in each example.
         horizon_days: days after an example's `day` that its target covers.
@@ -56,6 +56,14 @@ def build_features(
             f"There must be orders on or before as_of={as_of}, but of those read {found}."
             " Choose another as_of, a larger history_days, or another source."
         )
+    if dataset == "customers":
+        known = known.filter(pl.col("customer_id").is_not_null())
+        if known.is_empty():
+            raise NotEnoughDataError(
+                "dataset=customers needs orders with a customer, but all by"
+                f" as_of={as_of} are of guests, without one. Choose dataset=orders, or another"
+                " source."
+            )
     # Sums of floats depend on their order: sorted, the same orders give the same bits.
     known = known.sort(IN_ORDER).with_columns(day=pl.col("ordered_at").dt.date())
     first: date = known.item(0, "day")

@@ -6,11 +6,15 @@ Kept apart from reading so that validating parameters imports nothing heavy.
 import os
 import posixpath
 import re
-from urllib.parse import urlsplit, urlunsplit
+from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from ml_pipeline.addresses import refusal
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+\Z")
+_URI: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(.*)\Z", re.DOTALL)
+_FILE: Final = re.compile(r"file:(?=/)", re.IGNORECASE)
+_WEB: Final = ("http", "https")
 
 
 def is_name(source: str) -> bool:
@@ -22,7 +26,9 @@ def normalized(source: str) -> str:
     """Write a source the one way that counts for identity.
 
     A name stays as it is, so a run keeps its id wherever the name points. A path becomes absolute
-    and loses detours; a URI loses detours and gets a lower-case scheme and host.
+    and loses detours; a URI loses detours and gets a lower-case scheme and host. What follows the
+    host of an object store is a key, character by character: ``#``, ``?`` and ``%20`` are part of
+    it.
 
     Args:
         source: a configured name, a path, or a URI.
@@ -31,7 +37,8 @@ def normalized(source: str) -> str:
         The normal spelling.
 
     Raises:
-        ValueError: if the text holds a NUL or a line break, or is only white space.
+        ValueError: if the text holds credentials, a NUL or a line break, is only white space, or
+            could mean two places.
     """
     if (problem := refusal(source)) is not None:
         raise ValueError(problem)
@@ -42,9 +49,33 @@ def normalized(source: str) -> str:
     source = source.strip()
     if is_name(source):
         return source
-    scheme, netloc, path, query, _ = urlsplit(source)
-    if "://" in source and scheme != "file":
-        path = posixpath.normpath(path) if path else path
-        return urlunsplit((scheme.lower(), netloc.lower(), path, query, ""))
-    local = path if scheme == "file" else source
-    return os.path.abspath(os.path.expanduser(local))
+    if _FILE.match(source):
+        return os.path.abspath(_path_of(source))
+    uri = _URI.match(source)
+    if uri is None:
+        return os.path.abspath(os.path.expanduser(source))
+    scheme, host, path = uri[1].lower(), uri[2].lower(), uri[3]
+    if not host:
+        raise ValueError(f"must name a bucket or host after {scheme}://, but has none")
+    query = ""
+    if scheme in _WEB:
+        address = urlsplit(source)
+        if "#" in source:
+            raise ValueError("must have no part after #, which no server sees; write %23 in a name")
+        path, query = address.path, f"?{address.query}" if address.query else ""
+    if "//" in path:
+        raise ValueError("must have no // after the host, which not every store tells from /")
+    return f"{scheme}://{host}{posixpath.normpath(path) if path else path}{query}"
+
+
+def _path_of(uri: str) -> str:
+    """Return the path of a ``file:`` URI, in which everything special is escaped."""
+    address = urlsplit(uri)
+    if address.netloc.lower() not in ("", "localhost"):
+        raise ValueError("must be on this machine as a file:// URI: write file:/// and the path")
+    if "#" in uri or "?" in uri:
+        raise ValueError("must have # as %23 and ? as %3F in a file:// URI: escape it")
+    path = unquote(address.path, errors="strict")
+    if "\0" in path:
+        raise ValueError("must be one line of text without NUL")
+    return path

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from ml_pipeline.errors import SourceError, nearest
+from ml_pipeline.pipeline.instants import instants
 
 if TYPE_CHECKING:
     import polars as pl
@@ -15,60 +15,29 @@ if TYPE_CHECKING:
 NEEDED: Final = ("customer_id", "ordered_at", "amount")
 IN_ORDER: Final = ("ordered_at", "customer_id", "amount")
 RULES: Final[Mapping[str, str]] = {
-    "customer_id": "a text or number that is not empty",
+    "customer_id": "a text or whole number, or nothing for a guest (NaN is no customer)",
     "ordered_at": "a date, an ISO 8601 date and time, or a number yyyymmdd, in the years 1 to 9999",
     "amount": "a finite number",
 }
-
-_FORMATS: Final = ("%Y-%m-%d", "%Y%m%d", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M")
-_ZONED_FORMAT: Final = "%Y-%m-%dT%H:%M:%S%.f%#z"
+# How programs write that there is nothing, compared in upper case.
+_NOTHING: Final = ("", "NULL", "NONE", "<NA>", "NA", "N/A", "#N/A", "NIL", "NAT", "\\N")
+_NAN: Final = "nan"
+_WHOLE: Final = r"^(-?[1-9][0-9]*|0)\.0+$"
+_ROUNDED: Final = r"^-?[0-9]\.?[0-9]*[eE]\+[0-9]+$"
+_EXACT: Final = 2.0**53
 # Nanoseconds in 64 bits reach no further than this.
 _FIRST_NANOSECOND: Final = date(1678, 1, 1)
 _LAST_NANOSECOND: Final = date(2262, 1, 1)
 
 
-def needed_columns(schema: "pl.Schema", name: str) -> dict[str, str]:
-    """Find the columns that every source must have.
-
-    A name counts whatever its case, but the exact one wins.
-
-    Args:
-        schema: the columns of a file and their types.
-        name: what to call the file in an error.
-
-    Returns:
-        Each of `NEEDED`, and what the file calls it.
-
-    Raises:
-        SourceError: if columns are missing, ambiguous, or of a type that cannot be read.
-    """
-    picked: dict[str, str] = {}
-    problems: list[str] = []
-    for column in NEEDED:
-        alike = [found for found in schema if found.lower() == column]
-        if column in alike or len(alike) == 1:
-            picked[column] = column if column in alike else alike[0]
-        elif alike:
-            problems.append(f"'{column}' could be any of {', '.join(alike)}.")
-        else:
-            problems.append(f"There is no '{column}'.{nearest(column, schema)}")
-    if problems:
-        raise SourceError(
-            f"A source must have the columns {', '.join(NEEDED)}, but {name} has"
-            f" {', '.join(schema) or 'none at all'}. {' '.join(problems)}"
-            " Rename the columns of the file."
-        )
-    _refuse_types({column: schema[found] for column, found in picked.items()}, name)
-    return picked
-
-
-def parsed(ordered_at: "pl.DataType") -> list["pl.Expr"]:
+def parsed(types: "Mapping[str, pl.DataType]") -> list["pl.Expr"]:
     """Read the needed columns as the types that all sources share.
 
-    A value that cannot be read becomes null.
+    A value that cannot be read becomes null, but for customers: these are null for guests, and
+    ``nan`` where they cannot be read.
 
     Args:
-        ordered_at: the type that this column has in the file.
+        types: the type that each column has in the file.
 
     Returns:
         Expressions for customer_id (String), ordered_at (Datetime in microseconds, UTC without a
@@ -77,9 +46,9 @@ def parsed(ordered_at: "pl.DataType") -> list["pl.Expr"]:
     import polars as pl
 
     return [
-        pl.col("customer_id").cast(pl.String, strict=False),
-        _instant(pl.col("ordered_at"), ordered_at).alias("ordered_at"),
-        pl.col("amount").cast(pl.Float64, strict=False),
+        _customer(pl.col("customer_id"), types["customer_id"]),
+        _instant(pl.col("ordered_at"), types["ordered_at"]).alias("ordered_at"),
+        number(pl.col("amount"), types["amount"]),
     ]
 
 
@@ -90,7 +59,7 @@ def usable() -> dict[str, "pl.Expr"]:
     # Polars counts further years than Python can name.
     nameable = pl.col("ordered_at").is_between(datetime.min, datetime.max)
     return {
-        "customer_id": (pl.col("customer_id") != "").fill_null(value=False),
+        "customer_id": (pl.col("customer_id") != _NAN).fill_null(value=True),
         "ordered_at": nameable.fill_null(value=False),
         "amount": pl.col("amount").is_finite().fill_null(value=False),
     }
@@ -136,44 +105,61 @@ def _literal(day: date, dtype: "pl.Date | pl.Datetime") -> "pl.Expr":
     return midnight.dt.convert_time_zone(dtype.time_zone) if dtype.time_zone else midnight
 
 
-def _instant(column: "pl.Expr", dtype: "pl.DataType") -> "pl.Expr":
+def _customer(column: "pl.Expr", dtype: "pl.DataType") -> "pl.Expr":
+    """Read customers such that 17, 17.0 and "17" are one, and nothing is no customer."""
+    import polars as pl
+
+    if dtype.is_float():
+        exact = column.is_finite() & (column.abs() < _EXACT)
+        whole = exact & (column == column.round())
+        return (
+            pl.when(column.is_null())
+            .then(None)
+            .when(~exact)
+            .then(pl.lit(_NAN))
+            .when(whole)
+            .then(pl.when(whole).then(column).cast(pl.Int64).cast(pl.String))
+            .otherwise(column.cast(pl.String))
+            .alias("customer_id")
+        )
+    text = column.cast(pl.String)
+    if dtype.is_integer():
+        return text
+    text = text.str.strip_chars()
+    word = text.str.to_uppercase()
+    return (
+        pl.when(word.is_in(_NOTHING))
+        .then(None)
+        .when((word == _NAN.upper()) | text.str.contains(_ROUNDED))
+        .then(pl.lit(_NAN))
+        .otherwise(text.str.replace(_WHOLE, "${1}"))
+        .alias("customer_id")
+    )
+
+
+def number(column: "pl.Expr", dtype: "pl.DataType") -> "pl.Expr":
+    """Read a column as numbers; what is none becomes null."""
     import polars as pl
 
     if isinstance(dtype, pl.String):
-        return _instant_of_text(column)
+        column = column.str.strip_chars()
+    return column.cast(pl.Float64, strict=False)
+
+
+def _instant(column: "pl.Expr", dtype: "pl.DataType") -> "pl.Expr":
+    import polars as pl
+
     if dtype.is_integer():
-        return _instant_of_text(column.cast(pl.String))
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
-        column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    return column.cast(pl.Datetime("us"))
+        column = column.cast(pl.String)
+    elif not isinstance(dtype, pl.String):
+        if isinstance(dtype, pl.Datetime) and dtype.time_zone:
+            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return column.cast(pl.Datetime("us"))
+    return column.map_batches(instants, return_dtype=pl.Datetime("us"), is_elementwise=True)
 
 
-def _instant_of_text(column: "pl.Expr") -> "pl.Expr":
+def may_be_number(dtype: "pl.DataType") -> bool:
+    """Whether `number` can read a column of some type."""
     import polars as pl
 
-    iso = column.str.replace(" ", "T", literal=True)
-    naive = [iso.str.to_datetime(form, strict=False, time_unit="us") for form in _FORMATS]
-    zoned = iso.str.to_datetime(_ZONED_FORMAT, strict=False, time_unit="us", time_zone="UTC")
-    return pl.coalesce(*naive, zoned.dt.replace_time_zone(None))
-
-
-def _refuse_types(types: Mapping[str, "pl.DataType"], name: str) -> None:
-    import polars as pl
-
-    customer, ordered, amount = (types[column] for column in NEEDED)
-    readable = {
-        "customer_id": not customer.is_nested() and not isinstance(customer, pl.Object),
-        "ordered_at": ordered.is_integer()
-        or isinstance(ordered, (pl.Date, pl.Datetime, pl.String, pl.Null)),
-        "amount": amount.is_numeric() or isinstance(amount, (pl.String, pl.Null)),
-    }
-    problems = [
-        f"'{column}' is of type {types[column]}, but each must be {RULES[column]}."
-        for column, fine in readable.items()
-        if not fine
-    ]
-    if problems:
-        raise SourceError(
-            f"The columns of a source must have types that can be read, but in {name}"
-            f" {' '.join(problems)} Convert it."
-        )
+    return dtype.is_numeric() or isinstance(dtype, (pl.String, pl.Null))

@@ -6,8 +6,8 @@ without paying for the import of a data frame library.
 
 import hashlib
 import importlib.metadata
-import itertools
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from ml_pipeline.errors import SourceError, nearest
+from ml_pipeline.pipeline import remote_objects, table_formats
 from ml_pipeline.pipeline.locations import normalized
 
 SAMPLE: Final = "sample"
@@ -28,6 +29,11 @@ _FORMATS: Final[dict[str, Literal["parquet", "csv"]]] = {
     ".csv": "csv",
 }
 _MOST_OBJECTS: Final = 10_000
+_DATA: Final = re.compile(
+    r"\.(csv|parquet|pq)\.(gz|gzip|bz2|xz|zst|zip|lz4|br|snappy|z)\Z"
+    r"|\.(tsv|tab|psv|xlsx?|ods|jsonl?|ndjson|avro|orc|feather|arrow|ipc)(\.\w+)?\Z",
+    re.IGNORECASE,
+)
 _WANTED: Final = "a Parquet (.parquet, .pq) or CSV (.csv) file, or a folder of them"
 
 
@@ -38,8 +44,8 @@ class Source:
     Attributes:
         root: the file, folder or URI, written the normal way.
         format: how its files are to be read.
-        files: the files to read, sorted; the URI itself where it is not on this machine.
-        remote: whether `root` is a URI that only a scan can look into.
+        files: the paths or URIs of the files to read, sorted.
+        remote: whether they are not on this machine.
     """
 
     root: str
@@ -55,17 +61,14 @@ def find_source(location: str) -> Source:
         location: ``sample``, a path of a file or folder, or a URI.
 
     Returns:
-        The files behind it. A URI is taken at its word: nothing is looked up.
+        The files behind it. A web server is not asked what it has.
 
     Raises:
         SourceError: if nothing is there, or it is neither Parquet nor CSV, or a mixture.
     """
     if location == SAMPLE:
         return Source(root=SAMPLE, format="sample", files=(_sample_file(),))
-    try:
-        root = normalized(location)
-    except ValueError as error:
-        raise SourceError(f"A source {error}. Set `source` to {_WANTED}.") from error
+    root = _normalized(location)
     if "://" in root:
         return _remote(root)
     path = Path(root).absolute()
@@ -77,11 +80,8 @@ def find_source(location: str) -> Source:
         raise SourceError(_unreadable(str(path), error)) from error
     if stat.S_ISDIR(mode):
         return _folder(path)
-    kind = _format_of(path.name)
-    if kind is None:
-        raise SourceError(
-            f"A source must be {_WANTED}, but {path} is neither by its name. Rename or convert it."
-        )
+    kind = _known_format(path.name, str(path))
+    table_formats.refuse_tables(str(path), table_formats.marks_around(path.parent))
     return Source(root=str(path), format=kind, files=(str(path),))
 
 
@@ -101,8 +101,11 @@ def change_stamp(location: str) -> str | None:
     Raises:
         SourceError: if nothing is there, or it is neither Parquet nor CSV, or a mixture.
     """
-    source = find_source(location)
-    entries = _remote_entries(source.root) if source.remote else _local_entries(source.files)
+    root = "" if location == SAMPLE else _normalized(location)
+    if "://" in root:
+        entries = _remote_entries(root)
+    else:
+        entries = _local_entries(find_source(location).files)
     if entries is None:
         return None
     return hashlib.sha256("\n".join(map(repr, entries)).encode()).hexdigest()[:32]
@@ -127,29 +130,16 @@ def _remote_entries(uri: str) -> list[tuple[Any, ...]] | None:
 
     What goes wrong here is no error: whoever reads the source then says it better.
     """
-    from obstore.exceptions import BaseError
-    from obstore.store import from_url
-
-    fixed = uri.partition("*")[0]
-    folder, _, name = fixed.rpartition("/")
-    if "?" in uri or folder.endswith(":/"):
+    if not remote_objects.is_listed(uri):
         return None
     try:
-        store: Any = from_url(folder, retry_config={"max_retries": 1})
-        if fixed == uri and name:
-            found = [store.head(name)]
-        else:
-            # More than a pattern means, perhaps: then the stamp only changes more often.
-            listed = itertools.chain.from_iterable(store.list())
-            found = list(itertools.islice(listed, _MOST_OBJECTS + 1))
-    except (BaseError, OSError, ValueError):
+        found = remote_objects.objects_at(uri)
+    except SourceError:
         return None
-    tags = [str(entry["e_tag"] or "W/") for entry in found]
-    if not 0 < len(found) <= _MOST_OBJECTS or any(tag.startswith("W/") for tag in tags):
+    tags = {path: str(entry["e_tag"] or "W/") for path, entry in found.items()}
+    if not 0 < len(found) <= _MOST_OBJECTS or any(tag.startswith("W/") for tag in tags.values()):
         return None
-    return sorted(
-        (entry["path"], entry["size"], tag) for entry, tag in zip(found, tags, strict=True)
-    )
+    return sorted((path, entry["size"], tags[path]) for path, entry in found.items())
 
 
 def _sample_file() -> str:
@@ -168,19 +158,50 @@ def _sample_file() -> str:
     return str(found)
 
 
+def _normalized(location: str) -> str:
+    try:
+        return normalized(location)
+    except ValueError as error:
+        raise SourceError(f"A source {error}. Set `source` to {_WANTED}.") from error
+
+
 def _remote(uri: str) -> Source:
-    address = urlsplit(uri)
-    kind = _format_of(address.path)
-    if kind is None and "*" not in uri and not address.scheme.startswith("http"):
-        # Polars lists a folder only if told that it is one, and the normal spelling does not tell.
-        uri = f"{uri}/"
-    return Source(root=uri, format=kind or "parquet", files=(uri,), remote=True)
+    if not remote_objects.is_listed(uri):
+        path = urlsplit(uri).path
+        if "*" in path:
+            raise SourceError(
+                f"A source must name one file of a web server, which tells no list of them, but"
+                f" {uri} is a pattern. Write one URI, or use an object store."
+            )
+        kind = _format_of(path) or "parquet"
+        return Source(root=uri, format=kind, files=(uri,), remote=True)
+    table_formats.refuse_tables(uri, remote_objects.marks_around(uri))
+    found = remote_objects.objects_at(uri)
+    table_formats.refuse_tables(uri, found)
+    if uri in found:
+        return Source(root=uri, format=_known_format(uri, uri), files=(uri,), remote=True)
+    root = uri.partition("*")[0].rpartition("/")[0] if "*" in uri else uri
+    files = [file for file in found if not _is_hidden(file.removeprefix(f"{root}/"))]
+    return _of_one_format(root, files, remote=True)
 
 
 def _folder(root: Path) -> Source:
+    table_formats.refuse_tables(str(root), table_formats.marks_around(root))
+    files = list(_files_below(root))
+    table_formats.refuse_tables(str(root), (os.path.relpath(file, root) for file in files))
+    visible = [file for file in files if not _is_hidden(os.path.relpath(file, root))]
+    return _of_one_format(str(root), visible)
+
+
+def _of_one_format(root: str, files: Iterable[str], *, remote: bool = False) -> Source:
+    """Return a source of many files.
+
+    Raises:
+        SourceError: if they are of more than one format, or of none that can be read.
+    """
     kinds: dict[Literal["parquet", "csv"], list[str]] = {}
     others: list[str] = []
-    for file in _files_below(root):
+    for file in files:
         kind = _format_of(file)
         if kind is None:
             others.append(file)
@@ -198,8 +219,13 @@ def _folder(root: Path) -> Source:
             f" ({min(kinds['parquet'])}) and CSV ({min(kinds['csv'])})."
             " Move one of them elsewhere: an order in both would count twice."
         )
-    ((kind, files),) = kinds.items()
-    return Source(root=str(root), format=kind, files=tuple(sorted(files)))
+    if data := [file for file in others if _DATA.search(file)]:
+        raise SourceError(
+            f"A source folder must hold one format, but {root} holds {min(data)} as well, whose"
+            " orders would not be read. Convert it, or move it elsewhere."
+        )
+    ((kind, found_files),) = kinds.items()
+    return Source(root=root, format=kind, files=tuple(sorted(found_files)), remote=remote)
 
 
 def _files_below(root: Path) -> Iterator[str]:
@@ -207,11 +233,29 @@ def _files_below(root: Path) -> Iterator[str]:
         raise SourceError(_unreadable(str(error.filename), error)) from error
 
     for folder, folders, files in os.walk(root, onerror=refuse):
-        # Spark, Delta and editors keep what is not data under such names.
-        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        for name in folders:
+            # It would not be followed, and its orders would be missing without a word.
+            if Path(folder, name).is_symlink() and not name.startswith((".", "_")):
+                raise SourceError(
+                    f"A source folder must hold its files itself, but {Path(folder, name)} is a"
+                    " link to another folder. Move the files into it, or name them as a source."
+                )
         for name in files:
-            if not name.startswith((".", "_")):
-                yield str(Path(folder, name))
+            yield str(Path(folder, name))
+
+
+def _is_hidden(path: str) -> bool:
+    """Whether a path below a root is under a name that Spark and editors give what is no data."""
+    return any(part.startswith((".", "_")) for part in path.split("/"))
+
+
+def _known_format(name: str, place: str) -> Literal["parquet", "csv"]:
+    kind = _format_of(name)
+    if kind is None:
+        raise SourceError(
+            f"A source must be {_WANTED}, but {place} is neither by its name. Rename or convert it."
+        )
+    return kind
 
 
 def _format_of(name: str) -> Literal["parquet", "csv"] | None:

@@ -311,7 +311,8 @@ def test_source_without_columns_is_refused_with_all_that_are_missing(tmp_path: P
         "A source must have the columns customer_id, ordered_at, amount, but"
         f" {path} has customer, ordered, AMOUNT. There is no 'customer_id'. Did you mean"
         " 'customer'? There is no 'ordered_at'. Did you mean 'ordered'? Rename the columns of the"
-        " file."
+        " file, or say what they are called in settings.toml: [sources.NAME] with location = ... and"
+        " columns = {customer_id = ...}."
     )
 
 
@@ -323,12 +324,13 @@ def test_source_with_two_columns_alike_is_refused(tmp_path: Path) -> None:
 def test_source_with_unusable_rows_is_refused_with_count_and_first(tmp_path: Path) -> None:
     path = write(
         tmp_path / "o.csv",
-        "customer_id,ordered_at,amount\na,20090105,1\n,2009-13-05,nan\na,soon,2\nb,20090105,\n",
+        "customer_id,ordered_at,amount\na,20090105,1\nNaN,2009-13-05,nan\na,soon,2\nb,20090105,\n",
     )
     assert refusal(path) == (
         "Every order of a source must have a usable customer_id, ordered_at, amount, but in"
-        f" {path} 'customer_id' is not a text or number that is not empty, in 1 rows: first in data"
-        " row 2, which has None. 'ordered_at' is not a date, an ISO 8601 date and time, or a number"
+        f" {path} 'customer_id' is not a text or whole number, or nothing for a guest (NaN is no"
+        " customer), in 1 rows: first in data row 2, which has 'NaN'. Leave it empty where a guest has"
+        " no customer, or give guests a text of their own. 'ordered_at' is not a date, an ISO 8601 date and time, or a number"
         " yyyymmdd, in the years 1 to 9999, in 2 rows: first in data row 2, which has '2009-13-05'."
         " 'amount' is not a finite number, in 2 rows: first in data row 2, which has 'nan'. Correct"
         " these rows, or leave them out."
