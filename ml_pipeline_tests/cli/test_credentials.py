@@ -19,7 +19,7 @@ from ml_pipeline.launch.request_document import read_request
 from ml_pipeline.pipeline.datasets import orders_between
 from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.sweeps.study import exists
+from ml_pipeline.sweeps.study_storage import exists
 from ml_pipeline_tests.cli.conftest import CommandLine
 
 SECRET = "Pa55Word"
