@@ -311,8 +311,8 @@ def test_source_without_columns_is_refused_with_all_that_are_missing(tmp_path: P
         "A source must have the columns customer_id, ordered_at, amount, but"
         f" {path} has customer, ordered, AMOUNT. There is no 'customer_id'. Did you mean"
         " 'customer'? There is no 'ordered_at'. Did you mean 'ordered'? Rename the columns of the"
-        " file, or say what they are called in settings.toml: [sources.NAME] with location = ... and"
-        " columns = {customer_id = ...}."
+        " file, or say what they are called in settings.toml: [sources.NAME] with location = ..."
+        " and columns = {customer_id = ...}."
     )
 
 
@@ -329,9 +329,9 @@ def test_source_with_unusable_rows_is_refused_with_count_and_first(tmp_path: Pat
     assert refusal(path) == (
         "Every order of a source must have a usable customer_id, ordered_at, amount, but in"
         f" {path} 'customer_id' is not a text or whole number, or nothing for a guest (NaN is no"
-        " customer), in 1 rows: first in data row 2, which has 'NaN'. Leave it empty where a guest has"
-        " no customer, or give guests a text of their own. 'ordered_at' is not a date, an ISO 8601 date and time, or a number"
-        " yyyymmdd, in the years 1 to 9999, in 2 rows: first in data row 2, which has '2009-13-05'."
+        " customer), in 1 rows: first in data row 2, which has 'NaN'. Leave it empty where a guest"
+        " has no customer, or give guests a text of their own. 'ordered_at' is not a date, an ISO"
+        " 8601 date and time, or a number yyyymmdd, in the years 1 to 9999, in 2 rows: first in data row 2, which has '2009-13-05'."
         " 'amount' is not a finite number, in 2 rows: first in data row 2, which has 'nan'. Correct"
         " these rows, or leave them out."
     )
