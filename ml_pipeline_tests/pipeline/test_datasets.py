@@ -331,7 +331,8 @@ def test_source_with_unusable_rows_is_refused_with_count_and_first(tmp_path: Pat
         f" {path} 'customer_id' is not a text or whole number, or nothing for a guest (NaN is no"
         " customer), in 1 rows: first in data row 2, which has 'NaN'. Leave it empty where a guest"
         " has no customer, or give guests a text of their own. 'ordered_at' is not a date, an ISO"
-        " 8601 date and time, or a number yyyymmdd, in the years 1 to 9999, in 2 rows: first in data row 2, which has '2009-13-05'."
+        " 8601 date and time, or a number yyyymmdd, in the years 1 to 9999, in 2 rows: first in"
+        " data row 2, which has '2009-13-05'."
         " 'amount' is not a finite number, in 2 rows: first in data row 2, which has 'nan'. Correct"
         " these rows, or leave them out."
     )
