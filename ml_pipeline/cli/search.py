@@ -17,6 +17,7 @@ from ml_pipeline.launch.request_document import requested_sweep
 from ml_pipeline.launch.run_request import RequestedRun
 from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.sweeps.options import Strategy
+from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline.sweeps.rows import read_rows
 
 
@@ -58,7 +59,7 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def asked_sweep(
     asked: Asked, searched: Searched, through: str = ""
-) -> tuple[RequestedRun, Mapping[str, Any]]:
+) -> tuple[RequestedRun, SweepRequest]:
     """Return the run that sweeps, and what it sweeps.
 
     Args:
@@ -78,8 +79,9 @@ def asked_sweep(
             draft.given.problems += error.problems
     values = {**draft.given.values, SEARCH: {**draft.given.sections.get(SEARCH, {}), **options}}
     origins = {name: f"{through}{origin}" for name, origin in draft.given.origins.items()}
-    run = requested_sweep(project().pipeline, values, draft.dates, origins, draft.given.problems)
-    return run, values
+    pipeline = project().pipeline
+    request = SweepRequest.parse(pipeline.params, values, origins, draft.given.problems)
+    return requested_sweep(pipeline, request, draft.dates), request
 
 
 def _option(name: str, kind: Any, text: str, metavar: str | None = None) -> Callable[..., Any]:

@@ -83,7 +83,7 @@ def sweep_resource(
     """
 
     def parsed(config: Any, origins: Mapping[str, str] | None = None) -> SweepRequest:
-        request = SweepRequest.parse(pipeline.params, config, origins)
+        request = SweepRequest.of_config(pipeline.params, config, origins)
         objective_of(pipeline, request)
         return request
 

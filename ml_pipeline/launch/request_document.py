@@ -24,6 +24,7 @@ from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.params.layers import SEARCH, STANDING, Given, Layer, gathered
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.sweeps.contradictions import without_effect_on
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline.text import quoted
@@ -82,13 +83,10 @@ def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
     if SEARCH in document:
         if selection is not None:
             problems.append("select does not go with search: a sweep makes all assets")
+        values = {**given.values, SEARCH: document[SEARCH] or {}}
+        request = SweepRequest.parse(model, values, given.origins, problems)
         return requested_sweep(
-            rules.pipeline,
-            {**given.values, SEARCH: document[SEARCH] or {}},
-            dates,
-            given.origins,
-            problems,
-            lambda params: rules.refuses(_dotted(params)),
+            rules.pipeline, request, dates, lambda params: rules.refuses(_dotted(params))
         )
     given.problems[:] = problems
     params = given.validated(model)
@@ -97,32 +95,28 @@ def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
 
 def requested_sweep(
     pipeline: Pipeline,
-    values: Mapping[str, Any],
+    request: SweepRequest,
     dates: Sequence[date],
-    origins: Mapping[str, str],
-    problems: Iterable[str] = (),
     refuses: Callable[[ParamSet], Iterable[str]] = lambda _params: (),
 ) -> RequestedRun:
     """Return the run that sweeps over parameters and dates.
 
     Args:
         pipeline: the stages.
-        values: ``{group: {field: value or space}}`` and the section ``search``.
+        request: what is swept.
         dates: consecutive days in order.
-        origins: where the values came from, by dotted name.
-        problems: problems found earlier, to be reported together with those found here.
         refuses: says why parameters that are valid cannot be asked for here.
 
     Raises:
         ParamsError: naming every problem.
     """
-    request = SweepRequest.parse(pipeline.params, values, origins, problems)
     objective_of(pipeline, request)
     refused = [problem for params in request.representatives for problem in refuses(params)]
+    refused += without_effect_on(request.options, dates)
     if refused:
         raise ParamsError(list(dict.fromkeys(refused)))
-    tags = origin_tags(origins) | (date_tags(dates) if len(dates) > 1 else {})
-    return RequestedRun(dates, sweep_config(values), [SWEEP], tags, {})
+    tags = origin_tags(request.base.origins) | (date_tags(dates) if len(dates) > 1 else {})
+    return RequestedRun(dates, sweep_config(request.values), [SWEEP], tags, {})
 
 
 def example(pipeline: Pipeline, day: date) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.store.record import Objective
 from ml_pipeline.sweeps.plan import duration
-from ml_pipeline.sweeps.request import Trial
 from ml_pipeline.sweeps.runner import TrialCell
+from ml_pipeline.sweeps.trial import Trial
 
 
 @dataclass

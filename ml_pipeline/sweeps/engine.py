@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ml_pipeline.cores import cores
-from ml_pipeline.errors import MlPipelineError, StoreUnreachable
+from ml_pipeline.errors import MlPipelineError, ParamsError, StoreUnreachable
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.materializer import Materializer
@@ -20,6 +20,7 @@ from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.estimates import usual_seconds
 from ml_pipeline.store.record import Objective, Provenance
 from ml_pipeline.sweeps.attempts import Attempt, Attempts, SweepProgress
+from ml_pipeline.sweeps.contradictions import without_effect_on
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.request import SweepRequest
@@ -111,7 +112,8 @@ class Sweep:
             output: file for what stages print.
 
         Raises:
-            ParamsError: if the trials of a search are not judged by one objective.
+            ParamsError: if the trials of a search are not judged by one objective, or an option has
+                no effect on so many dates.
         """
         self.request = request
         self.dates = tuple(dict.fromkeys(dates))
@@ -122,6 +124,8 @@ class Sweep:
         self.output = output
         self.stages = pipeline.upstream_of(pipeline.judge.name)
         self.objective = objective_of(pipeline, request)
+        if problems := without_effect_on(request.options, self.dates):
+            raise ParamsError(problems)
         self.workers = request.options.workers or cores()
         self.materializer = Materializer(pipeline, store, self.provenance, explain=why_of_a_trial)
 
@@ -215,14 +219,10 @@ class Sweep:
         return exists(self.study_name, self.studies)
 
     def _earlier(self, make: bool) -> "Sequence[Earlier]":
-        """Return what the study knows from before; one of another sweep is refused here."""
-        is_chosen = self.request.options.study is not None and self.objective is not None
-        if not self.request.is_search and not is_chosen:
+        """Return what a search's study knows from before; one of another sweep is refused here."""
+        if not self.request.is_search or not (make or self._has_study()):
             return []
-        if not make and not self._has_study():
-            return []
-        earlier = list(self._study.earlier())
-        return earlier if self.request.is_search else []
+        return list(self._study.earlier())
 
     def _runner(self) -> Runner:
         return Runner(

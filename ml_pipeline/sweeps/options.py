@@ -10,6 +10,7 @@ from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.params.model import ParamModel
+from ml_pipeline.text import quoted
 
 Strategy = Literal["grid", "random", "tpe", "qmc", "gp", "cmaes", "nsga2"]
 
@@ -74,7 +75,7 @@ class SearchOptions(ParamGroup):
 MODEL: Final = ParamModel(search=SearchOptions)
 
 
-def search_options(raw: Any) -> SearchOptions:
+def read_options(raw: Any) -> SearchOptions:
     """Read the section.
 
     Raises:
@@ -83,7 +84,7 @@ def search_options(raw: Any) -> SearchOptions:
     problems = []
     if isinstance(raw, Mapping) and isinstance(raw.get("trials"), list):
         problems = [
-            f"search.trials[{place}] must be a mapping of parameters, but got {row!r}"
+            f"search.trials[{place}] must be a mapping of parameters, but got {quoted(row)}"
             for place, row in enumerate(raw["trials"])
             if not isinstance(row, Mapping)
         ]

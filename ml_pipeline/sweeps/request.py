@@ -1,9 +1,16 @@
-"""A sweep as asked for: fixed values, what to vary, and the parameter sets that come of it."""
+"""A sweep as asked for: fixed values, what to vary, and the parameter sets that come of it.
 
-import itertools
+Whoever reads a sweep first reads it once and for all: a `SweepRequest` is valid, and holds its
+parameter sets. Where it has to go through Dagster's run config, which is plain values, the same
+process knows it again by them.
+"""
+
+import json
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -11,51 +18,15 @@ from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.params.model import ParamModel, ParamSet
-from ml_pipeline.store.slots import slot_for
-from ml_pipeline.sweeps.options import SearchOptions, Strategy, missing_package, search_options
+from ml_pipeline.params.parameter import Parameter
+from ml_pipeline.sweeps.combinations import Combinations, Rows, combine
+from ml_pipeline.sweeps.contradictions import contradictions, placed_rows, strategy_of
+from ml_pipeline.sweeps.options import MODEL, SearchOptions, Strategy, read_options
+from ml_pipeline.sweeps.probes import Probes, probe
 from ml_pipeline.sweeps.space import Dimension, Interval, Values, dimension, single
+from ml_pipeline.sweeps.trial import Base, Nested, Trial
 
-ORIGIN: Final = "sweep"
-
-_MOST_CORNERS: Final = 256
-
-Nested = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One parameter set of a sweep.
-
-    Attributes:
-        number: place in the sweep, from 0.
-        params: values of all parameters.
-        varied: the values that make it differ from its neighbours, by dotted name.
-        key: its identity apart from any date: 16 hexadecimal digits.
-    """
-
-    number: int
-    params: ParamSet
-    varied: Mapping[str, Any]
-    key: str
-
-
-@dataclass(frozen=True)
-class Combinations:
-    """What the listed values come to.
-
-    Attributes:
-        asked: number of combinations.
-        trials: the valid ones, no two alike.
-        duplicates: how many were the same as an earlier one.
-        invalid: how many are not valid.
-        problems: why they are not, with how many each concerns.
-    """
-
-    asked: int
-    trials: Sequence[Trial]
-    duplicates: int
-    invalid: int
-    problems: Mapping[str, int]
+_MOST_KNOWN: Final = 4
 
 
 @dataclass(frozen=True)
@@ -63,18 +34,22 @@ class SweepRequest:
     """What to sweep.
 
     Attributes:
-        model: the parameters of the pipeline.
-        fixed: raw values that all trials share, ``{group: {field: value}}``.
-        dimensions: what to try, by dotted name.
+        values: what it was read from: ``{group: {field: value or space}}`` and ``search``.
+        base: what all trials share.
+        dimensions: what to try, by dotted name, in the model's order.
+        rows: listed combinations, raw values by dotted name.
         options: how to go about it.
-        origins: where the fixed values came from, by dotted name.
+        combinations: what the listed values come to; none of a search.
+        probes: what a search may propose at its ends; empty for a grid.
     """
 
-    model: ParamModel = field(repr=False)
-    fixed: Nested
+    values: Mapping[str, Any] = field(repr=False)
+    base: Base
     dimensions: Mapping[str, Dimension]
+    rows: Rows
     options: SearchOptions
-    origins: Mapping[str, str] = field(default_factory=dict)
+    combinations: Combinations = field(default_factory=Combinations)
+    probes: Probes = field(default_factory=dict)
 
     @classmethod
     def parse(
@@ -96,57 +71,71 @@ class SweepRequest:
             ParamsError: naming every problem.
         """
         found = list(problems)
-        given = {group: fields for group, fields in values.items() if group != SEARCH}
+        section = values.get(SEARCH)
         options = SearchOptions()
         try:
-            options = search_options(values.get(SEARCH) or {})
+            options = read_options(section or {})
         except ParamsError as error:
             found += error.problems
-        fixed: dict[str, dict[str, Any]] = {}
-        dimensions: dict[str, Dimension] = {}
-        for group, fields in given.items():
-            if not isinstance(fields, Mapping | None):
-                found += _problems_with(model, {group: fields})
-                continue
-            fixed[group] = {}
-            for name, raw in (fields or {}).items():
-                try:
-                    parameter = model.find(f"{group}.{name}")
-                    space = dimension(parameter, raw)
-                except ParamsError as error:
-                    # Names are the model's to complain of, together with all others.
-                    if group in model.groups and name in {
-                        known.name for known in model.parameters(group)
-                    }:
-                        found += error.problems
-                    else:
-                        fixed[group][name] = raw
-                    continue
-                if space is None:
-                    fixed[group][name] = single(parameter, raw)
-                else:
-                    dimensions[parameter.dotted] = space
+        groups = {group: fields for group, fields in values.items() if group != SEARCH}
+        fixed, dimensions, unread = _sorted_out(model, groups, found)
         if origins is None:
-            origins = {
-                f"{group}.{name}": "python" for group, fields in fixed.items() for name in fields
-            }
-        request = cls(model, fixed, dimensions, options, origins)
-        found += request._contradictions()
+            origins = dict.fromkeys(
+                (f"{group}.{name}" for group, fields in fixed.items() for name in fields), "python"
+            )
+        base = Base(model, fixed, origins)
+        rows, wrong = placed_rows(model, options.trials)
+        typed = section if isinstance(section, Mapping) else {}
+        given = [name for name, raw in typed.items() if raw is not None]
+        names = {f"{group}.{name}" for group, fields in fixed.items() for name in fields}
+        found += [*wrong, *contradictions(model, names, dimensions, rows, options, given)]
+        request = cls(values, base, dimensions, rows, options)
+        try:
+            request = request._expanded()
+        except ParamsError as error:
+            # What could not be read is told already; that it is missing is no news.
+            lacking = tuple(f"{name} is required" for name in unread)
+            found += [one for one in error.problems if not lacking or not one.startswith(lacking)]
         if found:
-            raise ParamsError([*found, *request._problems_with_fixed()])
-        if request.is_search:
-            if (lacking := missing_package(request.strategy)) is not None:
-                raise ParamsError([lacking])
-            request._check_ends()
-        else:
-            _ = request.combinations
+            raise ParamsError(list(dict.fromkeys(found)))
+        _remember(model, values, request)
         return request
+
+    @classmethod
+    def of_config(
+        cls, model: ParamModel, config: Mapping[str, Any], origins: Mapping[str, str] | None = None
+    ) -> "SweepRequest":
+        """Return the request that a Dagster run's config asks for.
+
+        Dagster fills defaults in, so only what differs from them was asked for, and it validates
+        a run several times: what this process has read before is not read again.
+
+        Args:
+            model: the parameters of the pipeline.
+            config: ``{group: {field: value or space}}`` and the section ``search``.
+            origins: where the values came from, by dotted name; those known before if omitted.
+
+        Raises:
+            ParamsError: naming every problem.
+        """
+        asked = _without_defaults(model, config)
+        known = _recall(model, asked)
+        if known is None:
+            return cls.parse(model, asked, origins)
+        return known if origins is None else known.with_origins(origins)
+
+    def with_origins(self, origins: Mapping[str, str]) -> "SweepRequest":
+        """Return the same request, its fixed values from elsewhere."""
+        return replace(
+            self,
+            base=replace(self.base, origins=origins),
+            combinations=self.combinations.with_origins(origins),
+        )
 
     @property
     def strategy(self) -> Strategy:
         """The strategy, resolved."""
-        has_interval = any(isinstance(space, Interval) for space in self.dimensions.values())
-        return self.options.strategy or ("tpe" if has_interval else "grid")
+        return strategy_of(self.options, self.dimensions)
 
     @property
     def is_search(self) -> bool:
@@ -156,7 +145,7 @@ class SweepRequest:
     @cached_property
     def varied(self) -> Sequence[str]:
         """Dotted names of the parameters in which trials differ."""
-        listed = (name for row in self._rows for name in row)
+        listed = (name for row in self.rows for name in row)
         return list(dict.fromkeys([*self.dimensions, *listed]))
 
     @property
@@ -172,49 +161,6 @@ class SweepRequest:
             for name, space in self.dimensions.items()
         )
 
-    @cached_property
-    def combinations(self) -> Combinations:
-        """All combinations of the listed values.
-
-        Raises:
-            ParamsError: if there are too many, or some are not valid and may not be left out.
-        """
-        asked = math.prod(len(values) for values in self._listed().values())
-        asked *= max(1, len(self._rows))
-        if asked > self.options.max_trials:
-            sizes = [f"{name} {len(values)}" for name, values in self._listed().items()]
-            if self._rows:
-                sizes.append(f"trials {len(self._rows)}")
-            problem = (
-                f"a sweep may have at most {self.options.max_trials} combinations, but this one"
-                f" has {asked} ({' x '.join(sizes)}): list fewer values, choose a search"
-                f" strategy, or set max_trials={asked}"
-            )
-            raise ParamsError([problem])
-        trials: dict[str, Trial] = {}
-        invalid, duplicates = 0, 0
-        problems: dict[str, int] = {}
-        for varied in self._assignments():
-            try:
-                trial = self.trial(varied, len(trials))
-            except ParamsError as error:
-                invalid += 1
-                for problem in error.problems:
-                    problems[problem] = problems.get(problem, 0) + 1
-                continue
-            if trial.key in trials:
-                duplicates += 1
-            else:
-                trials[trial.key] = trial
-        if problems and not (self.options.skip_invalid and trials):
-            raise ParamsError(
-                [
-                    problem if count == asked else f"{problem} ({count} of {asked} combinations)"
-                    for problem, count in problems.items()
-                ]
-            )
-        return Combinations(asked, list(trials.values()), duplicates, invalid, problems)
-
     def trial(self, varied: Mapping[str, Any], number: int) -> Trial:
         """Validate one parameter set.
 
@@ -225,27 +171,18 @@ class SweepRequest:
         Raises:
             ParamsError: naming every problem.
         """
-        nested = {group: dict(fields) for group, fields in self.fixed.items()}
-        for dotted, value in varied.items():
-            group, _, name = dotted.partition(".")
-            nested.setdefault(group, {})[name] = value
-        origins = {**self.origins, **dict.fromkeys(varied, ORIGIN)}
-        params = self.model.validate(nested, origins=origins)
-        values = params.values()
-        varied = {dotted: _at(values, dotted) for dotted in varied}
-        return Trial(number, params, varied, key_of(params))
+        return self.base.trial(varied, number)
 
     @property
     def representatives(self) -> Iterator[ParamSet]:
         """Parameter sets that take every listed value at least once, and the ends of intervals."""
-        if not self.is_search:
-            yield from (trial.params for trial in self.combinations.trials)
-        for name in self.dimensions if self.is_search else ():
-            yield from (trial.params for trial in self._valid[name])
+        yield from (trial.params for trial in self.combinations.trials)
+        for trials in self.probes.values():
+            yield from (trial.params for trial in trials)
 
     def plain_values(self, name: str) -> list[Any]:
         """Return the values of a searched parameter that are listed, validated, each once."""
-        values = [trial.varied[name] for trial in self._valid[name]]
+        values = [trial.varied[name] for trial in self.probes[name]]
         return list({digest_of(value): value for value in values}.values())
 
     def document(self) -> dict[str, Any]:
@@ -255,14 +192,11 @@ class SweepRequest:
         return self.frame()
 
     def frame(self) -> dict[str, Any]:
-        """Return what all trials share and where they differ, in JSON form.
-
-        Listed combinations may become more without changing it; what is searched may not.
-        """
+        """Return what all trials share and where they differ, in JSON form."""
         params = next(iter(self.representatives))
         fixed = {
             f"{group}.{name}": value
-            for group, values in params.identity_values(self.model.scope).items()
+            for group, values in params.identity_values(self.base.model.scope).items()
             for name, value in values.items()
             if f"{group}.{name}" not in self.varied
         }
@@ -276,134 +210,107 @@ class SweepRequest:
         }
         return {"fixed": fixed, "space": spaces}
 
-    @cached_property
-    def _rows(self) -> list[dict[str, Any]]:
-        """The listed combinations as raw values by dotted name."""
-        placed = (self.model.placed(row)[0] for row in self.options.trials)
-        return [
-            {name: single(self.model.find(name), raw) for name, raw in row.items()}
-            for row in placed
-        ]
+    def _expanded(self) -> "SweepRequest":
+        """Return the request with its parameter sets, or as far as it can be searched, its probes.
 
-    def _listed(self) -> dict[str, tuple[Any, ...]]:
-        return {
+        Raises:
+            ParamsError: naming every problem with values.
+        """
+        listed = {
             name: space.values
             for name, space in self.dimensions.items()
             if isinstance(space, Values)
         }
+        if not self.is_search or self.rows or not self.dimensions:
+            return replace(self, combinations=combine(self.base, listed, self.rows, self.options))
+        return replace(self, probes=probe(self.base, self.dimensions, self.options.skip_invalid))
 
-    def _assignments(self) -> Iterator[dict[str, Any]]:
-        listed = self._listed()
-        for row in self._rows or [{}]:
-            for values in itertools.product(*listed.values()):
-                yield {**row, **dict(zip(listed, values, strict=True))}
 
-    def _contradictions(self) -> list[str]:
-        problems = []
-        for name, space in self.dimensions.items():
-            if isinstance(space, Interval) and self.options.strategy == "grid":
-                short = self.model.find(name).name
-                problems.append(
-                    f"{name} is an interval, which a grid cannot try: list values, like"
-                    f" {short}=linspace({space.low:g},{space.high:g},5), or choose strategy tpe or"
-                    " random"
-                )
-        for place, row in enumerate(self.options.trials):
-            found = self.model.placed({str(name): raw for name, raw in row.items()})[1]
-            problems += [f"search.trials[{place}]: {problem}" for problem in found]
-        if problems:
-            return problems
-        problems = [
-            f"{name} cannot be swept: it does not change what is computed"
-            for name in self.varied
-            if not self.model.find(name).is_identity
-        ]
-        rows = {name for row in self._rows for name in row}
-        # The launchpad fills defaults in: only what differs was meant.
-        given = {
-            f"{group}.{name}"
-            for group, fields in self.fixed.items()
-            for name, raw in fields.items()
-            if f"{group}.{name}" in rows and raw != self.model.find(name).default
-        }
-        problems += [
-            f"{name} is set in search.trials and beside it: leave it out in one place"
-            for name in sorted(given | (rows & set(self.dimensions)))
-        ]
-        if self.options.trials and self.is_search:
-            problems.append(
-                "search.trials are listed combinations: leave the strategy out, and intervals, too"
-            )
-        if self.is_search and not self.dimensions:
-            problems.append(
-                f"strategy {self.strategy} needs something to vary: give a parameter several values"
-                " or an interval, like learning_rate=log[1e-3..1]"
-            )
-        return problems
+def _sorted_out(
+    model: ParamModel, values: Mapping[str, Any], problems: list[str]
+) -> tuple[Nested, dict[str, Dimension], list[str]]:
+    """Tell plain values from spaces.
 
-    def _problems_with_fixed(self) -> list[str]:
-        """Return what is wrong with the plain values, to report it with what was found before."""
-        varied = tuple(f"{name} is required" for name in self.varied)
-        found = _problems_with(self.model, self.fixed)
-        return [problem for problem in found if not problem.startswith(varied)]
-
-    def _check_ends(self) -> None:
-        """Check both ends of every interval and every listed value, before anything is sampled."""
-        problems = [problem for found in self._tried.values() for problem in found[1]]
-        is_nothing_left = not all(self._valid.values())
-        if problems and (is_nothing_left or not self.options.skip_invalid):
-            raise ParamsError(list(dict.fromkeys(problems)))
-
-    @cached_property
-    def _valid(self) -> Mapping[str, Sequence[Trial]]:
-        """A valid trial for each listed value and each end of an interval, by dotted name."""
-        return {name: found[0] for name, found in self._tried.items()}
-
-    @cached_property
-    def _tried(self) -> Mapping[str, tuple[list[Trial], list[str]]]:
-        """For every dimension, valid trials that take each of its values, and what is wrong."""
-        tried: dict[str, tuple[list[Trial], list[str]]] = {}
-        for name, space in self.dimensions.items():
-            trials, problems = tried[name] = [], []
-            for value in _ends(space):
-                found = self._with(name, value)
-                if isinstance(found, Trial):
-                    trials.append(found)
-                else:
-                    problems += found.problems
-        return tried
-
-    def _with(self, name: str, value: Any) -> Trial | ParamsError:
-        """Return a valid trial that has a value, whatever the others are, or what is wrong."""
-        others = {other: _ends(space) for other, space in self.dimensions.items() if other != name}
-        wrong: list[ParamsError] = []
-        for values in itertools.islice(itertools.product(*others.values()), _MOST_CORNERS):
+    Returns:
+        The plain values with whatever has a wrong name, for the model to refuse, ``{group: {field:
+        value}}``; the spaces by dotted name; and the names of what is meant as a space and is none.
+    """
+    fixed: dict[str, dict[str, Any]] = {}
+    dimensions: dict[str, Dimension] = {}
+    unread = []
+    for group, fields in values.items():
+        if not isinstance(fields, Mapping | None):
+            problems += model.placed({group: fields})[1]
+            continue
+        known = {p.name: p for p in model.parameters(group)} if group in model.groups else {}
+        fixed[group] = {}
+        for name, raw in (fields or {}).items():
+            parameter = known.get(name)
+            if parameter is None:
+                fixed[group][name] = raw
+                continue
             try:
-                return self.trial({name: value, **dict(zip(others, values, strict=True))}, 0)
+                space = dimension(parameter, raw)
+                if space is None:
+                    fixed[group][name] = single(parameter, raw)
+                else:
+                    dimensions[parameter.dotted] = space
             except ParamsError as error:
-                wrong.append(error)
-        return wrong[0]
+                problems += error.problems
+                unread.append(parameter.dotted)
+    ordered = {p.dotted: dimensions[p.dotted] for p in model.parameters() if p.dotted in dimensions}
+    return fixed, ordered, unread
 
 
-def _problems_with(model: ParamModel, values: Mapping[str, Any]) -> Sequence[str]:
+def _without_defaults(model: ParamModel, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is not a default in run config."""
+    defaults = {
+        p.dotted: p for known in (model, MODEL) for p in known.parameters() if p.default is not ...
+    }
+    asked: dict[str, Any] = {}
+    for group, fields in config.items():
+        if not isinstance(fields, Mapping):
+            asked[group] = fields
+            continue
+        asked[group] = {
+            name: raw
+            for name, raw in fields.items()
+            if not _is_default(defaults.get(f"{group}.{name}"), raw)
+        }
+    return asked
+
+
+def _is_default(parameter: Parameter | None, raw: Any) -> bool:
+    # True, 1 and 1.0 are equal, and different all the same.
+    return parameter is not None and (
+        json.dumps(raw, default=repr) == json.dumps(parameter.default, default=repr)
+    )
+
+
+_known: OrderedDict[tuple[ParamModel, str], SweepRequest] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _remember(model: ParamModel, values: Mapping[str, Any], request: SweepRequest) -> None:
+    key = _key(model, values)
+    if key is not None:
+        with _lock:
+            _known[key] = request
+            _known.move_to_end(key)
+            while len(_known) > _MOST_KNOWN:
+                _known.popitem(last=False)
+
+
+def _recall(model: ParamModel, values: Mapping[str, Any]) -> SweepRequest | None:
+    key = _key(model, values)
+    with _lock:
+        return None if key is None else _known.get(key)
+
+
+def _key(model: ParamModel, values: Mapping[str, Any]) -> tuple[ParamModel, str] | None:
+    """Return what tells one request from another; None for one that is more than JSON."""
+    asked = {group: fields for group, fields in _without_defaults(model, values).items() if fields}
     try:
-        model.validate(values)
-    except ParamsError as error:
-        return error.problems
-    return ()
-
-
-def key_of(params: ParamSet) -> str:
-    """Return the identity of a parameter set apart from any date."""
-    return slot_for("", params, params.model.scope, None).run_id
-
-
-def _at(values: Nested, dotted: str) -> Any:
-    group, _, name = dotted.partition(".")
-    return values[group][name]
-
-
-def _ends(space: Dimension) -> tuple[Any, ...]:
-    if isinstance(space, Values):
-        return space.values
-    return tuple(int(end) if space.whole else end for end in (space.low, space.high))
+        return model, json.dumps(asked, sort_keys=True)
+    except (TypeError, ValueError):
+        return None

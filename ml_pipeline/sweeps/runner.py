@@ -19,8 +19,8 @@ from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Stage
 from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.processes import Ended
-from ml_pipeline.sweeps.request import Trial
 from ml_pipeline.sweeps.tasks import Done, Failed, Task, Unusable
+from ml_pipeline.sweeps.trial import Trial
 from ml_pipeline.sweeps.workers import Workers
 
 _LIVES: Final = 2

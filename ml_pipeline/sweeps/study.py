@@ -19,9 +19,10 @@ from ml_pipeline.params.identity import digest_of
 from ml_pipeline.store.owner import is_gone, token
 from ml_pipeline.store.record import Objective
 from ml_pipeline.sweeps.distributions import Distributions
-from ml_pipeline.sweeps.request import SweepRequest, Trial
+from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline.sweeps.samplers import pruner_for, sampler_for
 from ml_pipeline.sweeps.study_storage import file_of, journal, reaching
+from ml_pipeline.sweeps.trial import Trial
 
 if TYPE_CHECKING:
     import optuna

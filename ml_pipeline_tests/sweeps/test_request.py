@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.sweeps.objective import objective_of
+from ml_pipeline.sweeps.options import MODEL
 from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline_tests.toys.sweep_bench import asked, nested
 from ml_pipeline_tests.toys.sweeps import NO_OBJECTIVE, PARAMS, PIPELINE
@@ -89,8 +90,7 @@ def test_combinations_keep_the_origin_of_every_value() -> None:
 def test_combinations_that_are_invalid_are_refused_all_together() -> None:
     assert problems(depth="0,1,99", learning_rate="0,0.1") == [
         ("fit.learning_rate must be number > 0 and <= 10, but got '0' (3 of 6 combinations)"),
-        "fit.depth must be integer >= 1 and <= 64, but got '0' (2 of 6 combinations)",
-        "fit.depth must be integer >= 1 and <= 64, but got '99' (2 of 6 combinations)",
+        "fit.depth must be integer >= 1 and <= 64, but got '0' and '99' (4 of 6 combinations)",
     ]
 
 
@@ -105,8 +105,7 @@ def test_combinations_that_are_invalid_are_left_out_on_request() -> None:
 
 def test_combinations_that_are_all_invalid_are_refused_even_so() -> None:
     assert problems(depth="0,99", search={"skip_invalid": True}) == [
-        "fit.depth must be integer >= 1 and <= 64, but got '0' (1 of 2 combinations)",
-        "fit.depth must be integer >= 1 and <= 64, but got '99' (1 of 2 combinations)",
+        "fit.depth must be integer >= 1 and <= 64, but got '0' and '99'",
     ]
 
 
@@ -114,7 +113,7 @@ def test_combinations_beyond_the_cap_are_refused_with_their_sizes() -> None:
     assert problems(depth="range(1,41)", learning_rate="linspace(0.1,1,30)") == [
         (
             "a sweep may have at most 1000 combinations, but this one has 1200"
-            " (fit.depth 40 x fit.learning_rate 30): list fewer values, choose a search"
+            " (fit.learning_rate 30 x fit.depth 40): list fewer values, choose a search"
             " strategy, or set max_trials=1200"
         )
     ]
@@ -147,8 +146,7 @@ def test_size_is_the_number_of_parameter_sets(values: dict[str, Any], size: floa
 
 def test_search_checks_both_ends_and_every_listed_value() -> None:
     assert problems(learning_rate="[0..11]", depth="1,99", search={"strategy": "tpe"}) == [
-        "fit.learning_rate must be number > 0 and <= 10, but got 0.0",
-        "fit.learning_rate must be number > 0 and <= 10, but got 11.0",
+        "fit.learning_rate must be number > 0 and <= 10, but got 0.0 and 11.0",
         "fit.depth must be integer >= 1 and <= 64, but got '99'",
     ]
 
@@ -229,7 +227,10 @@ def test_search_document_does_not_depend_on_how_it_was_written() -> None:
             {"search": {"workers": 0}},
             "search.workers must be integer >= 1 and <= 1024 or none, but got 0",
         ),
-        ({"search": {"study": "../x"}}, "search.study must be text of 1 to 100 characters"),
+        (
+            {"depth": "[1..4]", "search": {"study": "../x"}},
+            "search.study must be text of 1 to 100 characters",
+        ),
         ({"search": 3}, "search must be a mapping of parameters, but got 3"),
         ({"search": {"trials": 3}}, "search.trials must be list, but got 3"),
         (
@@ -247,6 +248,101 @@ def test_request_that_contradicts_itself_is_refused_in_these_words(
         pytest.skip("cmaes is installed")
     (problem,) = problems(**values)
     assert problem.startswith(told)
+
+
+WITHOUT_EFFECT = [
+    ({"n_trials": 4}, "search.n_trials has no effect where every listed combination is tried"),
+    ({"n_trials": 20}, "search.n_trials has no effect where every listed combination is tried"),
+    ({"sampler_seed": 0}, "search.sampler_seed has no effect where every listed"),
+    ({"pruner": "median"}, "search.pruner has no effect where every listed"),
+    ({"study": "mine"}, "search.study has no effect where every listed"),
+    ({"direction": "minimize"}, "search.direction has no effect without search.metric"),
+]
+
+
+@pytest.mark.parametrize(("options", "told"), WITHOUT_EFFECT)
+@pytest.mark.parametrize("values", [{"depth": "1,2"}, {}, {"search": {"trials": [{"depth": 1}]}}])
+def test_option_without_effect_on_a_grid_is_refused(
+    values: dict[str, Any], options: dict[str, Any], told: str
+) -> None:
+    search = {**values.get("search", {}), **options}
+    (problem,) = problems(**{**values, "search": search})
+    assert problem.startswith(told)
+
+
+def test_option_without_effect_on_a_search_is_refused() -> None:
+    assert problems(depth="[1..4]", search={"max_trials": 1000, "direction": "maximize"}) == [
+        (
+            "search.max_trials has no effect on a search, which tries n_trials parameter sets:"
+            " leave it out, or list values"
+        ),
+        (
+            "search.direction has no effect without search.metric, since the pipeline's own"
+            " objective has its direction: name the metric, or leave the direction out"
+        ),
+    ]
+
+
+def test_option_that_asks_for_nothing_is_no_mistake() -> None:
+    options = {"pruner": "none", "skip_invalid": False, "timeout_s": 60}
+    assert len(asked(depth="1,2", search=options).combinations.trials) == 2
+
+
+@pytest.mark.parametrize("options", [one for one, _ in WITHOUT_EFFECT])
+def test_option_without_effect_is_refused_from_run_config_unless_it_is_filled_in(
+    options: dict[str, Any],
+) -> None:
+    """The launchpad fills defaults in: only what differs from them was meant."""
+    filled = {**MODEL.defaults.values(["search"])["search"], **options}
+    config = {**nested({"depth": "1,2"}), "search": filled}
+    if filled == MODEL.defaults.values(["search"])["search"]:
+        assert len(SweepRequest.of_config(PARAMS, config).combinations.trials) == 2
+        return
+    with pytest.raises(ParamsError, match="has no effect"):
+        SweepRequest.of_config(PARAMS, config)
+
+
+def test_request_of_run_config_is_the_one_that_was_read_before() -> None:
+    values = nested({"learning_rate": 0.1, "depth": [1, 2], "bias": "none,0.25"})
+    read = SweepRequest.parse(PARAMS, values, {"fit.learning_rate": "a file"})
+    filled = PARAMS.defaults.values(PARAMS.groups)
+    config = {group: {**fields, **values.get(group, {})} for group, fields in filled.items()}
+    assert SweepRequest.of_config(PARAMS, config) is read
+    again = SweepRequest.of_config(PARAMS, config, {"fit.rows": "launchpad"})
+    assert [trial.key for trial in again.combinations.trials] == [
+        trial.key for trial in read.combinations.trials
+    ]
+    assert again.combinations.trials[0].params.origins == {
+        "fit.rows": "launchpad",
+        "fit.depth": "sweep",
+        "fit.bias": "sweep",
+    }
+    other = {**config, "fit": {**config["fit"], "depth": [1, 2.0]}}
+    assert SweepRequest.of_config(PARAMS, other) is not read
+
+
+def test_request_tells_the_problems_of_a_column_once_and_all_of_them() -> None:
+    rows = [{"dept": place, "rows": "many", "depth": 100 + place} for place in range(40)]
+    assert problems(search={"trials": [*rows, {"dept": 1, "colour": "red"}]}) == [
+        (
+            "search.trials[0], search.trials[1], search.trials[2] and 38 more: 'dept' does not"
+            " exist. Did you mean 'depth'?"
+        ),
+        "data.rows must be integer >= 2, but got 'many' (40 of 41 combinations)",
+        (
+            "fit.depth must be integer >= 1 and <= 64, but got 100, 101, 102 and 37 others"
+            " (40 of 41 combinations)"
+        ),
+    ]
+
+
+def test_request_of_a_search_that_lists_very_many_values_is_refused_at_once() -> None:
+    assert problems(learning_rate="linspace(11,12,100000)", depth="[1..4]") == [
+        (
+            "fit.learning_rate lists 100,000 values, but a search takes at most 1,000 of them:"
+            " give an interval, or list fewer"
+        )
+    ]
 
 
 def test_request_reports_all_its_problems_at_once() -> None:
@@ -279,8 +375,11 @@ def test_request_reports_all_its_problems_at_once() -> None:
 def test_request_with_all_defaults_filled_in_takes_trials() -> None:
     """The launchpad fills defaults in, and they do not stand beside what the trials say."""
     defaults = PARAMS.defaults.values(PARAMS.groups)
-    request = SweepRequest.parse(PARAMS, {**defaults, "search": {"trials": [{"depth": 1}]}})
+    filled = {**MODEL.defaults.values(["search"])["search"], "trials": [{"depth": 1}]}
+    request = SweepRequest.of_config(PARAMS, {**defaults, "search": filled})
     assert len(request.combinations.trials) == 1
+    with pytest.raises(ParamsError, match=r"fit.depth is set in search.trials and beside it"):
+        SweepRequest.parse(PARAMS, {**defaults, "search": {"trials": [{"depth": 1}]}})
 
 
 def test_objective_of_a_grid_over_what_decides_it_is_none() -> None:

@@ -229,7 +229,7 @@ REFUSALS = {
     ("label", "a,,b"): "fit.label=a,,b: a value is missing beside a comma",
     ("label", "a,'b"): "fit.label=a,'b: ' is missing at the end",
     ("weights", "[1,2],[3"): "fit.weights=[1,2],[3: ] is missing at the end",
-    ("learning_rate", ()): "fit.learning_rate must have at least one value, but got ()",
+    ("learning_rate", ()): "fit.learning_rate must have at least one value, but got []",
 }
 
 

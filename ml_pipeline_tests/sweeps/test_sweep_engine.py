@@ -333,7 +333,7 @@ def test_two_sweeps_at_once_compute_every_cell_once(bench: Bench) -> None:
 
     def run(workers: int) -> None:
         values = {"depth": "range(1,7)", "learning_rate": "0.1,0.2", "pause_s": 0.05}
-        swept.append(bench.run(**values, search={"workers": workers, "study": "both"}))
+        swept.append(bench.run(**values, search={"workers": workers}))
 
     threads = [threading.Thread(target=run, args=(1,)) for _ in range(2)]
     for thread in threads:
@@ -347,14 +347,15 @@ def test_two_sweeps_at_once_compute_every_cell_once(bench: Bench) -> None:
 
 
 def test_sweep_of_another_study_is_refused(bench: Bench) -> None:
-    bench.run(depth="1,2", search={"study": "mine"})
+    mine = {"study": "mine", "n_trials": 2}
+    bench.run(depth="[1..3]", search=mine)
     with pytest.raises(ParamsError, match="a study of the same dates, since its trials are"):
-        bench.run(2, depth="1,2", search={"study": "mine"})
-    assert bench.run(depth="1,2,3", search={"study": "mine"}).failures == []
+        bench.run(2, depth="[1..3]", search=mine)
+    assert bench.run(depth="[1..3]", search={**mine, "n_trials": 3}).failures == []
     with pytest.raises(ParamsError, match="a study of the same parameters, since"):
-        bench.run(depth="1,2,3", learning_rate="0.3", search={"study": "mine"})
+        bench.run(depth="[1..3]", learning_rate="0.3", search=mine)
     with pytest.raises(ParamsError, match="a study of the same parameters, since"):
-        bench.sweep(depth="[1..3]", search={"study": "mine"}).plan()
+        bench.sweep(depth="[1..4]", search=mine).plan()
 
 
 def test_sweep_ends_although_its_study_cannot_be_written(bench: Bench, caplog: Any) -> None:

@@ -2,9 +2,7 @@
 
 import contextlib
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -58,18 +56,18 @@ def command(asked: Asked, searched: Searched, only_plan: bool, output: Output) -
     choice(a,b)) or, to be searched, an interval ([2..8] log[1e-3..1]). What is published already is
     reused, and the same command goes on where it was stopped.
     """
-    run, values = asked_sweep(asked, searched)
+    run, request = asked_sweep(asked, searched)
     if only_plan:
-        return _plan(run, values, output.as_json)
+        return _plan(run, request, output.as_json)
     return _run(run, output)
 
 
-def _plan(run: RequestedRun, values: Mapping[str, Any], as_json: bool) -> int:
+def _plan(run: RequestedRun, request: SweepRequest, as_json: bool) -> int:
     from ml_pipeline.store.artifacts import ArtifactStore
 
     configured = project().settings
     plan = Sweep(
-        SweepRequest.parse(project().pipeline.params, values),
+        request,
         run.dates,
         project().pipeline,
         ArtifactStore(configured.store_root),

@@ -1,5 +1,6 @@
 """Sweeps as Dagster runs them: refused before they start, over many dates, their metadata."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,11 @@ from ml_pipeline.dagster.sweep_asset import listening
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.request_document import requested_sweep
 from ml_pipeline.leaderboard.board import Leaderboard
+from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.attempts import SweepProgress
+from ml_pipeline.sweeps.combinations import combine
 from ml_pipeline.sweeps.engine import Swept
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline_tests.toys import sweeps as toy
@@ -251,8 +254,7 @@ def test_sweep_with_unknown_run_config_starts_nobody(site: Site) -> None:
 
 
 def test_requested_sweep_is_what_the_launchpad_would_ask_for(site: Site) -> None:
-    values = site.bench.values(depth="1,2")
-    asked = requested_sweep(toy.PIPELINE, values, days(2), {"fit.depth": "a file"})
+    asked = requested_sweep(toy.PIPELINE, site.bench.request(depth="1,2"), days(2))
     assert asked.assets == ["sweep"]
     assert asked.partition_key is None
     result = site.defs.resolve_implicit_global_asset_job_def().execute_in_process(
@@ -262,6 +264,34 @@ def test_requested_sweep_is_what_the_launchpad_would_ask_for(site: Site) -> None
         tags=dict(asked.tags),
     )
     assert [day for _, day in events(result)] == [str(day) for day in days(2)]
+
+
+def test_requested_sweep_expands_once_and_validates_every_combination_once(site: Site) -> None:
+    """Dagster builds the resource several times: the request that was read is found again."""
+    counted = {combine.__code__: 0, ParamModel.validate.__code__: 0}
+
+    def count(frame: Any, event: str, _argument: Any) -> None:
+        if event == "call" and frame.f_code in counted:
+            counted[frame.f_code] += 1
+
+    sys.setprofile(count)
+    try:
+        asked = requested_sweep(
+            toy.PIPELINE, site.bench.request(depth="1,2,3", rows="50,60"), days(1)
+        )
+        result = site.defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            run_config={**asked.config, "loggers": QUIET},
+            instance=site.instance,
+            asset_selection=[dg.AssetKey(path) for path in asked.asset_paths],
+            partition_key=asked.partition_key,
+            tags=dict(asked.tags),
+        )
+    finally:
+        sys.setprofile(None)
+    assert result.success
+    # Six combinations, and the section `search`.
+    assert list(counted.values()) == [1, 6 + 1]
+    assert {record.origins["fit.depth"] for record in site.records()} == {"sweep"}
 
 
 def test_code_location_of_a_pipeline_without_an_objective_has_no_sweep() -> None:

@@ -1,0 +1,77 @@
+"""Trials: the parameter sets of a sweep, each made of what all share and what makes it differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.store.slots import slot_for
+
+ORIGIN: Final = "sweep"
+
+Nested = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One parameter set of a sweep.
+
+    Attributes:
+        number: place in the sweep, from 0.
+        params: values of all parameters.
+        varied: the values that make it differ from its neighbours, by dotted name.
+        key: its identity apart from any date: 16 hexadecimal digits.
+    """
+
+    number: int
+    params: ParamSet
+    varied: Mapping[str, Any]
+    key: str
+
+    def with_origins(self, origins: Mapping[str, str]) -> "Trial":
+        """Return the same trial, its fixed values from elsewhere."""
+        known = {**origins, **dict.fromkeys(self.varied, ORIGIN)}
+        return replace(self, params=replace(self.params, origins=known))
+
+
+@dataclass(frozen=True)
+class Base:
+    """What all trials of a sweep share.
+
+    Attributes:
+        model: the parameters of the pipeline.
+        fixed: raw values, ``{group: {field: value}}``.
+        origins: where they came from, by dotted name.
+    """
+
+    model: ParamModel = field(repr=False)
+    fixed: Nested
+    origins: Mapping[str, str]
+
+    def trial(self, varied: Mapping[str, Any], number: int) -> Trial:
+        """Validate one parameter set.
+
+        Args:
+            varied: raw values by dotted name, over the fixed ones.
+            number: place in the sweep.
+
+        Raises:
+            ParamsError: naming every problem.
+        """
+        nested = {group: dict(fields) for group, fields in self.fixed.items()}
+        for dotted, value in varied.items():
+            group, _, name = dotted.partition(".")
+            nested.setdefault(group, {})[name] = value
+        origins = {**self.origins, **dict.fromkeys(varied, ORIGIN)}
+        params = self.model.validate(nested, origins=origins)
+        values = params.values(self.model.groups)
+        known = {}
+        for dotted in varied:
+            group, _, name = dotted.partition(".")
+            known[dotted] = values[group][name]
+        return Trial(number, params, known, key_of(params))
+
+
+def key_of(params: ParamSet) -> str:
+    """Return the identity of a parameter set apart from any date."""
+    return slot_for("", params, params.model.scope, None).run_id
