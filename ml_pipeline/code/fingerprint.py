@@ -1,56 +1,68 @@
-"""Fingerprints of code: a function and every first-party definition that it can reach.
+"""Fingerprints of code: a function and the first-party code that it can reach.
 
-What counts is the syntax tree without comments, docstrings and layout, so only a change that could
-change a result gives a new fingerprint. Reach is by name: a definition reaches what its names stand
-for, through imports, re-exports and attributes of modules; a module that is used as a value is
-reached whole, with all that it imports. With any of its definitions a module's loose statements
-count as well (calls, loops, registrations), because they may have changed what the definition sees.
-Calls of what is built in, of the standard library and of this toolkit are no registrations. A class
-that is derived from a first-party one is, where any module that counts asks for subclasses.
+What counts is the syntax tree in normal form: layout, comments, docstrings and the order of
+definitions don't. In the modules that define stages or parameter groups, what a function reaches by
+its names counts; any other first-party module that it uses counts as a whole, with all that it
+imports. So do modules that do more than define when they are imported, such as registering
+something, and the statements of a stage's module that do: they may have changed what a definition
+sees.
 
 A function that was made by another counts with what it closes over, its defaults and the arguments
-bound by `functools.partial`. Numbers, texts, dates, enumerations, paths, buffers and collections of
-these count by value, in sets without order; functions, modules and classes by what they reach; any
-other object by its class and its attributes, or where it shows none, as many of the standard
-library's, by its class and the function that closed over it. What is never the same in two
-processes (a time, a temporary path) makes a fingerprint that is never found again: declare a
-code_version then.
-
-Fields and validators of parameter groups don't count: their values are part of identity. Neither do
-annotations of arguments and variables, since nothing is computed with them, unless a decorator may
-read them.
+bound by `functools.partial`. What of these cannot be told is refused when the stage is defined,
+with the advice to declare a code_version.
 
 What is not seen, so that a code_version must tell it: modules imported and code run by computed
 text (`importlib.import_module`, `exec`, entry points); values that a running program gives to the
 globals of another module or to attributes of classes and modules; calls in class bodies and in
-defaults of arguments that register something elsewhere; what libraries do with subclasses of their
-classes; the content of an object without attributes that a factory was given; two imports that
-swap their names (``a as b, b as a``), or definitions that move in or out of a module's ``if`` or
-``try``, where all that is reached stays the same; files; and what is installed, in whichever
-version.
+defaults of arguments that register something elsewhere; what libraries do with the classes and
+functions that they are given; and what is installed or read from files, unless the stage declares
+it.
 """
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from types import FunctionType
-from typing import Any
+from typing import Any, Final
 
 from ml_pipeline.code.closures import Held
-from ml_pipeline.code.reach import trees_reached
+from ml_pipeline.code.modules import TOOLKIT, FirstParty, source_of, sources_below
+from ml_pipeline.code.reach import reached_from
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.params.identity import ID_DIGITS
 
+SCHEME: Final = 2
+"""Counts the ways of fingerprinting that there have been."""
 
-def fingerprint_of(function: Callable[..., Any]) -> str:
-    """Return the fingerprint of a function and what it reaches: 16 hexadecimal digits.
+_PART_DIGITS: Final = 6
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What the code of a function is.
+
+    Attributes:
+        digest: 16 hexadecimal digits.
+        parts: a short digest of everything that counts, by name, by module; for explaining alone.
+    """
+
+    digest: str
+    parts: dict[str, dict[str, str]]
+
+
+def fingerprint_of(function: Callable[..., Any], first_party: FirstParty = ()) -> Fingerprint:
+    """Return the fingerprint of a function and what it reaches.
 
     Args:
         function: a stage, or any other function.
+        first_party: modules and packages that are first-party wherever they are installed; the
+            function's own top-level package or module if omitted.
 
     Raises:
-        PipelineError: if the function's source cannot be found, as in an interactive session.
+        PipelineError: if the source of a function cannot be found, as in an interactive session, or
+            a function holds what nobody can tell from another of its kind.
     """
     innermost = _innermost(function)
     if not isinstance(innermost, FunctionType):
@@ -58,14 +70,65 @@ def fingerprint_of(function: Callable[..., Any]) -> str:
             f"A stage must be a plain function, but {function!r} is a {type(function).__name__}."
             " Write a function, or declare a code_version."
         )
-    held = Held(innermost.__module__.partition(".")[0])
-    texts = [held.text_of(function), held.text_of(inspect.unwrap(function))]
-    trees = trees_reached(held.reached, held.root)
-    names = {f"{module}.{name}" for module, name in trees}
-    parts = [f"{module}.{name}:{tree}" for (module, name), tree in sorted(trees.items()) if tree]
-    # Of a function that a module defines, there is no more to tell than its tree.
-    parts += [text for text in texts if text not in names]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:ID_DIGITS]
+    home = innermost.__module__
+    first_party = first_party or own_package(home)
+    held = Held(innermost.__qualname__, first_party)
+    told = [held.text_of(one, f"'{innermost.__qualname__}'") for one in (function, innermost)]
+    reached = reached_from(held.reached, home, first_party)
+    parts = {module: dict(named) for module, named in reached.items()}
+    text = "\n".join(dict.fromkeys(told))
+    if text != f"{home}.{innermost.__qualname__}":
+        # Of a function that a module defines, there is no more to tell than its code.
+        parts.setdefault(home, {})[f"what {innermost.__qualname__} holds"] = text
+    return Fingerprint(
+        digest=_digest("\n".join(_lines(parts)))[:ID_DIGITS],
+        parts={
+            module: {name: _digest(text)[:_PART_DIGITS] for name, text in sorted(named.items())}
+            for module, named in sorted(parts.items())
+        },
+    )
+
+
+def libraries_of(
+    function: Callable[..., Any], fingerprint: Fingerprint | None, first_party: FirstParty = ()
+) -> frozenset[str]:
+    """Return the top-level names of what a function's code imports that is not first-party.
+
+    Args:
+        function: the function.
+        fingerprint: its fingerprint; without one, all modules below the function's own count.
+        first_party: as for `fingerprint_of`.
+    """
+    home = inspect.unwrap(function).__module__
+    first_party = first_party or own_package(home)
+    if fingerprint is not None:
+        sources = [source_of(module, first_party) for module in fingerprint.parts]
+    else:
+        sources = list(sources_below([home], first_party))
+    found = [one.libraries(first_party) for one in sources if one is not None]
+    return frozenset().union(*found)
+
+
+def own_package(module: str) -> FirstParty:
+    """Return what is first-party where a pipeline does not say: the module's top-level package.
+
+    The toolkit's is no pipeline's: of a module in there, it is the module alone.
+    """
+    top = module.partition(".")[0]
+    return (module if top == TOOLKIT else top,)
+
+
+def _lines(parts: Mapping[str, Mapping[str, str]]) -> list[str]:
+    return [
+        f"{module}.{name}:{text}"
+        for module, named in sorted(parts.items())
+        for name, text in sorted(named.items())
+        if text
+    ]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,50 +1,32 @@
-"""First-party source files: what each module defines, imports and does, found without importing."""
+"""First-party source files: what each module defines and imports, found without importing.
+
+First-party is what the pipeline says (by default the top-level package or module of the stage,
+wherever it is installed), and any other module that lies in no folder of installed packages. The
+toolkit is nobody's, however it is installed, but for the modules of its own that a pipeline names.
+"""
 
 import ast
-import builtins
+import contextlib
 import importlib.util
 import os
+import symtable
 import sys
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator
+from functools import cache, cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, TypeAlias
-
-LOOSE: Final = ""
-"""Stands for the statements of a module that define no name by themselves."""
 
 Steps: TypeAlias = tuple[str, ...]
 """A module, and the attributes to take from it one after the other."""
 
-Registration: TypeAlias = tuple[ast.stmt, tuple[Steps, ...]]
-"""A statement, and the names whose calls or bases may make it change what others defined."""
+FirstParty: TypeAlias = tuple[str, ...]
+"""Modules and packages that a pipeline says are its own."""
 
-_TOOLKIT: Final = __name__.partition(".")[0]
-_REFERENCE_PIPELINE: Final = (f"{_TOOLKIT}.pipeline", f"{_TOOLKIT}.defs")
+TOOLKIT: Final = __name__.partition(".")[0]
 
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
-BLOCKS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
+_BLOCKS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
 """What statements are made of, besides expressions."""
-_COMPOUND: Final = (
-    ast.With,
-    ast.AsyncWith,
-    ast.For,
-    ast.AsyncFor,
-    ast.While,
-    ast.Match,
-    ast.TryStar,
-)
-
-_CALLING_BACK: Final = frozenset({"map", "filter"})
-_BUILTINS: Final = frozenset(dir(builtins)) - {"setattr", "delattr", "exec", "eval", "__import__"}
-_OF_IMMUTABLES: Final = frozenset(
-    name
-    for kind in (str, bytes, tuple, frozenset, MappingProxyType)
-    for name in dir(kind)
-    if not name.startswith("__")
-)
-_SUBCLASS_HOOKS: Final = frozenset({"__subclasses__", "__init_subclass__", "metaclass"})
 
 
 class Source:
@@ -52,14 +34,13 @@ class Source:
 
     Attributes:
         module: its dotted name.
+        is_package: whether it is the `__init__` of a package.
+        text: its bytes.
+        statements: what is executed when it is imported, in order; a docstring is left out.
         definitions: the statements that bind each name.
         imports: what each imported name may stand for; more than one where imports compete.
         stars: modules whose names are all imported.
-        loose: statements that may change what others defined.
-        calling: statements that define names, but call what may change what others defined.
-        derived: classes with bases, which may register themselves with these.
-        watches_subclasses: whether the module asks classes for those derived from them.
-        imported_modules: modules that are executed when this one is imported.
+        executed: modules that may be executed when this one is.
     """
 
     def __init__(self, module: str, path: Path) -> None:
@@ -71,176 +52,138 @@ class Source:
         """
         self.module = module
         self.is_package = path.name == "__init__.py"
+        self.text = path.read_bytes()
         self.definitions: dict[str, list[ast.stmt]] = {}
         self.imports: dict[str, list[Steps]] = {}
         self.stars: list[str] = []
-        self.loose: list[ast.stmt] = []
-        self.calling: list[Registration] = []
-        self.derived: list[Registration] = []
-        self.imported_modules: list[str] = []
-        text = path.read_bytes()
-        tree = ast.parse(text, filename=str(path))
-        # Walking whole trees takes its time, and few modules have anything to be found.
-        self._sets_globals = b"global" in text
-        self.watches_subclasses = any(
-            name.encode() in text for name in _SUBCLASS_HOOKS
-        ) and _watches_subclasses(tree)
-        for statement in self._flattened(tree.body):
+        # Whoever imports a module executes the packages above it.
+        self.executed: list[str] = [module.rpartition(".")[0]]
+        self._path = path
+        self.statements = list(self._executed(ast.parse(self.text, filename=str(path)).body))
+        for statement in self.statements:
             self._take(statement)
 
     def bound_by(self, statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Steps]]:
         """Yield each name that an import binds, and what it stands for."""
         if isinstance(statement, ast.Import):
             for alias in statement.names:
-                if alias.asname is not None:
-                    yield alias.asname, (alias.name,)
-                else:
-                    top = alias.name.partition(".")[0]
-                    yield top, (top,)
+                top = alias.name.partition(".")[0]
+                yield (alias.asname, (alias.name,)) if alias.asname else (top, (top,))
             return
         for alias in statement.names:
             if alias.name != "*":
-                yield alias.asname or alias.name, (self._base(statement), alias.name)
+                yield alias.asname or alias.name, (self.base(statement), alias.name)
 
-    def _base(self, statement: ast.ImportFrom) -> str:
+    def base(self, statement: ast.ImportFrom) -> str:
+        """Return the module that names are imported from."""
         if not statement.level:
             return statement.module or ""
         parents = self.module.split(".")
         kept = parents[: len(parents) - statement.level + self.is_package]
         return ".".join([*kept, *([statement.module] if statement.module else [])])
 
-    def _take(self, statement: ast.stmt) -> None:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            self._import(statement)
-            return
-        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-            return
-        for name in _names_bound(statement):
-            self.definitions.setdefault(name, []).append(statement)
-        if isinstance(statement, _COMPOUND):
-            for imported in _imports_within(statement):
-                self._import(imported)
-        elif isinstance(statement, ast.ClassDef):
-            for imported in _imports_within(statement):
-                self.imported_modules.extend(self._executed_by(imported))
-            makers = [one.value for one in statement.keywords if one.arg == "metaclass"]
-            self.derived.append((statement, tuple(map(steps_of, [*statement.bases, *makers]))))
-        if self._sets_globals:
-            self._take_globals(statement)
-        if self._has_effects(statement):
-            self.loose.append(statement)
-        elif isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
-            calls = tuple(steps_of(one) for one in _called_in(statement.value) if self.acts(one))
-            if calls:
-                self.calling.append((statement, calls))
-
-    def _import(self, statement: ast.Import | ast.ImportFrom) -> None:
-        for name, steps in self.bound_by(statement):
-            self.imports.setdefault(name, []).append(steps)
-        self.imported_modules.extend(self._executed_by(statement))
-        if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
-            self.stars.append(self._base(statement))
-
-    @property
-    def submodules(self) -> list[str]:
-        """Modules below this one that it imports, and so has as attributes."""
-        return [one for one in self.imported_modules if one.startswith(f"{self.module}.")]
-
-    def _executed_by(self, statement: ast.Import | ast.ImportFrom) -> Iterator[str]:
-        for _, steps in self.bound_by(statement):
-            yield ".".join(steps)
+    def modules_of(self, statement: ast.Import | ast.ImportFrom) -> Iterator[str]:
+        """Yield what an import may execute; attributes may look like modules."""
         if isinstance(statement, ast.Import):
             yield from (alias.name for alias in statement.names)
-        else:
-            yield self._base(statement)
+            return
+        yield self.base(statement)
+        yield from (".".join(steps) for _, steps in self.bound_by(statement))
 
-    def _take_globals(self, statement: ast.stmt) -> None:
-        """Let a statement define the names that functions in it declare as global."""
-        nodes = list(ast.walk(statement))
-        names = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
-        for name in sorted(names):
-            self.definitions.setdefault(name, []).append(statement)
-        for node in nodes:
-            if names and isinstance(node, ast.Import | ast.ImportFrom):
-                for name, steps in self.bound_by(node):
-                    if name in names:
-                        self.imports.setdefault(name, []).append(steps)
+    def all_imports(self) -> Iterator[str]:
+        """Yield what the module imports anywhere, within functions as well."""
+        for statement in self.statements:
+            for found in imports_in(statement, within_functions=True):
+                yield from self.modules_of(found)
 
-    def _has_effects(self, statement: ast.stmt) -> bool:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            return any(self.registers(one) for one in statement.decorator_list)
-        if isinstance(statement, ast.Assign):
-            return any(_sets_parts(target) for target in statement.targets)
-        if isinstance(statement, ast.AnnAssign):
-            return not isinstance(statement.target, ast.Name)
-        return not (
-            isinstance(statement, ast.Pass)
-            or (isinstance(statement, ast.Expr) and _is_call_for_stage(statement.value))
-        )
-
-    def registers(self, decorator: ast.expr) -> bool:
-        """Whether a decorator may do more than wrap: those of the standard library do not."""
-        if makes_a_stage(decorator):
-            return False
-        if not isinstance(decorator, ast.Call):
-            return self.acts(decorator)
-        steps = steps_of(decorator.func)
-        if steps and steps[-1] == "partial" and decorator.args:
-            return self.acts(decorator.args[0])
-        return self.acts(decorator.func)
-
-    def acts(self, called: ast.expr) -> bool:
-        """Whether a call may change what others defined.
-
-        What is built in, the standard library and the toolkit don't; nor do the methods that
-        texts, tuples and mappings have.
-        """
-        name = _root_of(called)
-        known = self.imports.get(name, ())
-        if known:
-            return not all(is_known(".".join(steps)) for steps in known)
-        if isinstance(called, ast.Attribute) and called.attr in _OF_IMMUTABLES:
-            return False
-        return name in self.definitions or name not in _BUILTINS
-
-    def holds_values(self, name: str) -> bool:
-        """Whether a name stands for a class of which objects are made without any own code."""
-        return all(
-            isinstance(statement, ast.ClassDef)
-            and not statement.keywords
-            and not any(self.acts(base) for base in statement.bases)
-            and not any(self.registers(one) for one in statement.decorator_list)
-            and not any(
-                isinstance(part, FUNCTIONS)
-                and part.name in ("__init__", "__new__", "__post_init__")
-                for part in statement.body
+    def libraries(self, first_party: FirstParty) -> frozenset[str]:
+        """Return the top-level names of what the module imports that is not first-party."""
+        return (
+            frozenset(
+                name.partition(".")[0]
+                for name in self.all_imports()
+                if name and not is_first_party(name.partition(".")[0], first_party)
             )
-            for statement in self.definitions.get(name, [])
+            - sys.stdlib_module_names
         )
 
-    def _flattened(self, statements: list[ast.stmt]) -> Iterator[ast.stmt]:
-        """Yield module-level statements, those in branches included, conditions as loose ones."""
-        for statement in statements:
-            if isinstance(statement, ast.If):
-                if not _is_for_type_checkers(statement.test):
-                    yield ast.Expr(statement.test)
-                    yield from self._flattened(statement.body)
-                yield from self._flattened(statement.orelse)
-            elif isinstance(statement, ast.Try):
-                for block in (statement.body, statement.orelse, statement.finalbody):
-                    yield from self._flattened(block)
-                for handler in statement.handlers:
-                    yield from self._flattened(handler.body)
+    def names_read(self, first: int, last: int) -> frozenset[str]:
+        """Return the names of the module that functions and classes within some lines read."""
+        return frozenset(
+            name for line, names in self._tables if first <= line <= last for name in names
+        )
+
+    @cached_property
+    def _tables(self) -> list[tuple[int, frozenset[str]]]:
+        """The names of the module that each function and class reads, by its line.
+
+        The compiler's own tables tell a local name from a name of the module.
+        """
+        top = symtable.symtable(self.text.decode(), str(self._path), "exec")
+        found = []
+        waiting = top.get_children()
+        while waiting:
+            table = waiting.pop()
+            waiting += table.get_children()
+            # A class may read a name of the module before it binds its own.
+            in_class = table.get_type() == "class"
+            names = (one.get_name() for one in table.get_symbols() if in_class or one.is_global())
+            found.append((table.get_lineno(), frozenset(names)))
+        return found
+
+    def _executed(self, body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+        """Leave out docstrings, and what is executed for type checkers or scripts only."""
+        for statement in body:
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                continue
+            if isinstance(statement, ast.If) and self._is_never_true(statement.test):
+                yield from self._executed(statement.orelse)
             else:
                 yield statement
 
+    def _is_never_true(self, test: ast.expr) -> bool:
+        if isinstance(test, ast.Compare) and isinstance(test.left, ast.Name):
+            return test.left.id == "__name__" and self.module != "__main__"
+        return steps_of(test)[-1:] == ("TYPE_CHECKING",)
 
-def _is_own_metaclass(keyword: ast.keyword) -> bool:
-    known = (("ABCMeta",), ("EnumMeta",), ("EnumType",))
-    return keyword.arg == "metaclass" and steps_of(keyword.value)[-1:] not in known
+    def _take(self, statement: ast.stmt) -> None:
+        for found in imports_in(statement):
+            for name, steps in self.bound_by(found):
+                self.imports.setdefault(name, []).append(steps)
+            self.executed.extend(self.modules_of(found))
+            if isinstance(found, ast.ImportFrom) and found.names[0].name == "*":
+                self.stars.append(self.base(found))
+            if found is not statement:
+                # Which of its imports is executed depends on the statement around them.
+                self._define(statement, (name for name, _ in self.bound_by(found)))
+        if not isinstance(statement, ast.Import | ast.ImportFrom):
+            self._define(statement, _names_bound(statement))
+            if b"global" in self.text:
+                nodes = [node for node in ast.walk(statement) if isinstance(node, ast.Global)]
+                self._define(statement, (name for node in nodes for name in node.names))
+
+    def _define(self, statement: ast.stmt, names: Iterable[str]) -> None:
+        for name in names:
+            statements = self.definitions.setdefault(name, [])
+            if statement not in statements:
+                statements.append(statement)
 
 
-def steps_of(node: ast.expr) -> Steps:
+def imports_in(
+    tree: ast.AST, within_functions: bool = False
+) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the imports in a tree: those executed with it, or those within functions as well."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif within_functions or not isinstance(node, FUNCTIONS):
+            # There are no imports within expressions.
+            waiting += [part for part in ast.iter_child_nodes(node) if isinstance(part, _BLOCKS)]
+
+
+def steps_of(node: ast.AST) -> Steps:
     """Return a name and the attributes after it, or nothing for any other expression.
 
     Of a generic class with its parameters, it is the class that counts.
@@ -254,89 +197,14 @@ def steps_of(node: ast.expr) -> Steps:
     return (node.id, *reversed(attributes)) if isinstance(node, ast.Name) else ()
 
 
-def makes_a_stage(decorator: ast.expr) -> bool:
-    """Whether a decorator is a pipeline's own."""
-    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+def makes_a_stage(node: ast.AST) -> bool:
+    """Whether a decorator, or a call of it, is a pipeline's own."""
+    called = node.func if isinstance(node, ast.Call) else node
     return isinstance(called, ast.Attribute) and called.attr == "asset"
 
 
-def _is_call_for_stage(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and makes_a_stage(node.func)
-
-
-def _root_of(called: ast.expr) -> str:
-    """Return the name at which an expression like ``Path("a").parent.joinpath`` starts."""
-    node = called
-    while isinstance(node, ast.Attribute):
-        node = node.value
-        if isinstance(node, ast.Call):
-            node = node.func
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def is_known(name: str) -> bool:
-    """Whether a dotted name is one of the standard library's or the toolkit's."""
-    top = name.partition(".")[0]
-    if top == _TOOLKIT:
-        return not name.startswith(_REFERENCE_PIPELINE)
-    return top in sys.stdlib_module_names
-
-
-def _called_in(value: ast.expr) -> Iterator[ast.expr]:
-    """Yield what is called when an expression is evaluated, which lambdas' bodies are not."""
-    waiting: list[ast.AST] = [value]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Lambda) or _is_call_for_stage(node):
-            continue
-        if isinstance(node, ast.Call):
-            yield node.func
-            if isinstance(node.func, ast.Name) and node.func.id in _CALLING_BACK and node.args:
-                back = node.args[0]
-                if isinstance(back, ast.Lambda):
-                    waiting.append(back.body)
-                else:
-                    yield back
-        waiting.extend(ast.iter_child_nodes(node))
-
-
-def _sets_parts(target: ast.expr) -> bool:
-    """Whether a target has an attribute or an item of something."""
-    if isinstance(target, ast.Tuple | ast.List):
-        return any(_sets_parts(one) for one in target.elts)
-    if isinstance(target, ast.Starred):
-        return _sets_parts(target.value)
-    return not isinstance(target, ast.Name)
-
-
-def _imports_within(statement: ast.stmt) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Yield the imports in a statement that are executed with it."""
-    waiting: list[ast.AST] = [statement]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        elif not isinstance(node, FUNCTIONS):
-            waiting.extend(part for part in ast.iter_child_nodes(node) if isinstance(part, BLOCKS))
-
-
-def _watches_subclasses(tree: ast.Module) -> bool:
-    return any(
-        (isinstance(node, ast.Attribute) and node.attr in _SUBCLASS_HOOKS)
-        or (isinstance(node, ast.FunctionDef) and node.name in _SUBCLASS_HOOKS)
-        or (isinstance(node, ast.keyword) and _is_own_metaclass(node))
-        for node in ast.walk(tree)
-    )
-
-
-def _is_for_type_checkers(test: ast.expr) -> bool:
-    return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
-        isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
-    )
-
-
 def _names_bound(statement: ast.stmt) -> Iterator[str]:
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
         yield statement.name
         return
     for node in ast.walk(statement):
@@ -345,35 +213,52 @@ def _names_bound(statement: ast.stmt) -> Iterator[str]:
         elif isinstance(node, ast.MatchAs | ast.MatchStar):
             if node.name is not None:
                 yield node.name
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        elif isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             yield node.name
 
 
 @cache
-def source_of(module: str, root: str) -> Source | None:
+def source_of(module: str, first_party: FirstParty) -> Source | None:
     """Return a module's source if it is first-party.
 
     Args:
         module: its dotted name.
-        root: top-level package of the stage; it is first-party wherever it is installed.
+        first_party: what the pipeline says is its own.
     """
-    file = None if is_foreign(module, root) else _file_of(module)
+    file = _file_of(module) if is_first_party(module, first_party) else None
     return Source(module, file) if file is not None else None
 
 
+def sources_below(modules: Iterable[str], first_party: FirstParty) -> Iterator[Source]:
+    """Yield first-party modules and all that they import, anywhere in them, as far as readable."""
+    waiting = list(modules)
+    seen = set(waiting)
+    while waiting:
+        source = None
+        with contextlib.suppress(OSError, SyntaxError, ValueError):
+            source = source_of(waiting.pop(), first_party)
+        if source is not None:
+            yield source
+            found = set(source.all_imports()) - seen
+            seen |= found
+            waiting += found
+
+
 @cache
-def is_foreign(module: str, root: str) -> bool:
-    """Whether a module is somebody else's: of the standard library, installed, or the toolkit's.
+def is_first_party(module: str, first_party: FirstParty) -> bool:
+    """Whether a module is of the pipeline's own code.
 
     Args:
         module: its dotted name.
-        root: top-level package of the stage.
+        first_party: what the pipeline says is its own.
     """
+    if any(f"{module}.".startswith(f"{own}.") for own in first_party):
+        return True
     top = module.partition(".")[0]
-    if top in (_TOOLKIT, root):
-        return top == _TOOLKIT and is_known(module)
+    if top == TOOLKIT or top in sys.stdlib_module_names:
+        return False
     file = _file_of(module)
-    return is_known(module) if file is None else _is_installed(file)
+    return file is None or not _is_installed(file)
 
 
 def _file_of(module: str) -> Path | None:

@@ -130,7 +130,7 @@ def io_manager_resource(
     @unwrapped()
     def manager(context: dg.InitResourceContext) -> ParamIOManager:
         dagster_run_id = context.run.run_id if context.run is not None else None
-        around = partial(provenance, dagster_run_id, code)
+        around = partial(provenance, dagster_run_id, code, pipeline.first_party)
         materializer = Materializer(pipeline, ArtifactStore(store_root()), around)
         return ParamIOManager(materializer, context.resources.params)
 

@@ -106,7 +106,7 @@ def sweep_resource(
             pipeline,
             ArtifactStore(store_root()),
             studies(),
-            partial(provenance, run_id, code),
+            partial(provenance, run_id, code, pipeline.first_party),
         )
 
     return checked(carry, schema, parsed)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 PIPELINE: Final = Pipeline(
-    "ml_pipeline", ParamModel(data=DataParams, features=FeatureParams, training=TrainingParams)
+    "ml_pipeline",
+    ParamModel(data=DataParams, features=FeatureParams, training=TrainingParams),
+    first_party=("ml_pipeline.pipeline", "ml_pipeline.defs"),
 )
 
 

@@ -134,4 +134,4 @@ def _to_disk(location: str, stamp: str, days: Mapping[date, str]) -> None:
 @cache
 def _code() -> str:
     """Fingerprint of the digesting itself: cached digests of other code are worth nothing."""
-    return fingerprint_of(datasets.day_digests)
+    return fingerprint_of(datasets.day_digests, ("ml_pipeline.pipeline",)).digest

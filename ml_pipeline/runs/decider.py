@@ -17,6 +17,7 @@ from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Decision, Undecided
 from ml_pipeline.runs.explain import why_computed, why_missing
 from ml_pipeline.runs.stages import Pipeline, Stage
+from ml_pipeline.runs.surroundings import upgraded
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record, fingerprint
 from ml_pipeline.store.slots import Slot
@@ -67,7 +68,7 @@ class Decider:
                 slot = stage.slot(params, as_of)
                 inputs = {name: known.get(name) for name in stage.upstream}
                 external = stage.external(params, as_of)
-                reason = self.explain(self.store, slot, stage.code, inputs, external)
+                reason = self.explain(self.store, slot, stage, inputs, external)
                 may_reuse = not params.options.force and any(
                     (record.code, record.external) == (stage.code, external)
                     for record in self.store.revisions(slot)
@@ -117,8 +118,10 @@ class Decider:
                 reason = (
                     f"run {slot.run_id} was made {record.started_at:%Y-%m-%d %H:%M} by {made_by}"
                 )
+                others = upgraded(record.provenance.packages, stage.libraries, stage.packages)
+                reason = ", but ".join([reason, *others])
         elif not reason:
-            reason = self.explain(self.store, slot, stage.code, inputs, external)
+            reason = self.explain(self.store, slot, stage, inputs, external)
         return Decision(
             stage,
             slot,

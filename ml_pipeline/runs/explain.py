@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
+from ml_pipeline.runs.changes import changes_of_code, changes_outside
+from ml_pipeline.runs.stages import Stage
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
 from ml_pipeline.store.slots import Slot, asset_directory
@@ -34,7 +36,7 @@ _SHOWN: Final = 5
 def why_computed(
     store: ArtifactStore,
     slot: Slot,
-    code: str,
+    stage: Stage,
     inputs: Mapping[str, Record | None],
     external: str | None,
 ) -> str:
@@ -43,14 +45,12 @@ def why_computed(
     Args:
         store: where nothing was found.
         slot: the artifact's place.
-        code: fingerprint or version of its code.
+        stage: what would make it.
         inputs: records of what it would read; None for what has to be computed first.
         external: digest of the outside data that it would read.
     """
     for earlier in store.revisions(slot):
-        changed = []
-        if earlier.code != code:
-            changed.append(f"code changed since revision {earlier.revision}")
+        changed = changes_of_code(earlier, stage)
         changed += [
             f"input {name} changed"
             for name, record in inputs.items()
@@ -61,7 +61,7 @@ def why_computed(
             f"input {name} has to be computed" for name, record in inputs.items() if record is None
         ]
         if earlier.external != external:
-            changed.append("source data changed")
+            changed += changes_outside(earlier, stage)
         return ", ".join(changed) or f"revision {earlier.revision} is of another kind"
     record, compared = _nearest(store, slot)
     if record is None:

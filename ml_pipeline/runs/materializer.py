@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from ml_pipeline.code.fingerprint import SCHEME
 from ml_pipeline.errors import ArtifactDamaged, SourceError
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decider import CONFIRMED, Decider
@@ -188,6 +189,10 @@ class _Point:
                     if name.partition(".")[0] in stage.scope
                 },
                 code=stage.code,
+                code_scheme=SCHEME if stage.fingerprint else 0,
+                code_parts=stage.fingerprint.parts if stage.fingerprint else {},
+                packages=dict(stage.packages),
+                files=stage.file_digests(),
                 external=decision.external,
                 inputs={
                     name: Input(

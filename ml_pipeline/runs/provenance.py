@@ -6,17 +6,15 @@ loaded: a function may import something heavy only once it runs, and a process l
 packages that no result depends on.
 """
 
-import ast
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from ml_pipeline.code.modules import BLOCKS, Source, source_of
+from ml_pipeline.code.modules import TOOLKIT, FirstParty, sources_below
 from ml_pipeline.store.record import Provenance
 
 PYTHON: Final = sys.version.partition(" ")[0]
@@ -34,12 +32,13 @@ _ALWAYS: Final = {
 _INSTALLED: Final = ("site-packages", "dist-packages")
 
 
-def provenance(dagster_run_id: str | None, code: Path) -> Provenance:
+def provenance(dagster_run_id: str | None, code: Path, first_party: FirstParty = ()) -> Provenance:
     """Describe this process, naming no host, user or directory.
 
     Args:
         dagster_run_id: Dagster's id of the run, if there is one.
         code: a directory in the checkout whose commit counts, and whose modules' imports do.
+        first_party: what the pipeline says is its own.
     """
     commit, dirty = _commit(code)
     return Provenance(
@@ -47,10 +46,11 @@ def provenance(dagster_run_id: str | None, code: Path) -> Provenance:
         git_commit=commit,
         git_dirty=dirty,
         python=PYTHON,
-        packages=_packages(code),
+        packages=_packages(code, first_party),
     )
 
 
+@cache
 def version_of(package: str) -> str | None:
     """Return the version of an installed package, or None where there is none."""
     with contextlib.suppress(metadata.PackageNotFoundError):
@@ -59,35 +59,37 @@ def version_of(package: str) -> str | None:
 
 
 @cache
-def _packages(code: Path) -> dict[str, str]:
+def versions_of(modules: frozenset[str]) -> dict[str, str | None]:
+    """Return the versions of the packages that hold some top-level modules, by package.
+
+    A module of which no package is found is named as if it were one, without a version.
+    """
+    named = {
+        _ALWAYS.get(module, module): version_of(_ALWAYS.get(module, module)) for module in modules
+    }
+    nowhere = {name for name, version in named.items() if version is None}
+    return named | _distributed_as_another(nowhere)
+
+
+@cache
+def _packages(code: Path, first_party: FirstParty) -> dict[str, str]:
     """Return the versions of the installed packages that results depend on."""
-    imported = _imported(code) - _ALWAYS.keys()
-    versions = {name: version_of(name) for name in sorted([*_ALWAYS.values(), *imported])}
-    found = {name: version for name, version in versions.items() if version is not None}
-    return found | _distributed_as_another(imported - found.keys())
+    versions = versions_of(frozenset(_ALWAYS) | _imported(code, first_party))
+    return {name: version for name, version in sorted(versions.items()) if version is not None}
 
 
-def _imported(code: Path) -> set[str]:
+def _imported(code: Path, first_party: FirstParty) -> set[str]:
     """Return the top-level names of what first-party modules import and do not hold themselves.
 
     Args:
         code: the modules that are loaded from below it are where to begin.
+        first_party: what the pipeline says is its own.
     """
-    waiting = [(module, module.partition(".")[0]) for module in _loaded_from(code)]
-    seen = set(waiting)
     names: set[str] = set()
-    own: set[str] = set()
-    while waiting:
-        module, root = waiting.pop()
-        source = _readable_source(module, root)
-        if source is None:
-            names.add(module.partition(".")[0])
-            continue
-        own.add(module.partition(".")[0])
-        found = {(name, root) for name in _modules_imported(source)} - seen
-        seen |= found
-        waiting += found
-    return names - own - sys.stdlib_module_names - {""}
+    for module in _loaded_from(code):
+        for source in sources_below([module], first_party or _own(module)):
+            names |= source.libraries(first_party or _own(module))
+    return names
 
 
 def _loaded_from(code: Path) -> list[str]:
@@ -106,27 +108,10 @@ def _loaded_from(code: Path) -> list[str]:
     return loaded
 
 
-def _readable_source(module: str, root: str) -> Source | None:
-    with contextlib.suppress(OSError, SyntaxError, ValueError):
-        return source_of(module, root)
-    return None
-
-
-def _modules_imported(source: Source) -> Iterator[str]:
-    """Yield what a module imports, also within functions; attributes may look like modules."""
-    yield from source.imported_modules
-    waiting: list[ast.AST] = [part for parts in source.definitions.values() for part in parts]
-    waiting += source.loose
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            for _, steps in source.bound_by(node):
-                yield steps[0]
-                yield ".".join(steps)
-        # There are no imports within expressions.
-        waiting += [part for part in ast.iter_child_nodes(node) if isinstance(part, BLOCKS)]
+def _own(module: str) -> FirstParty:
+    """Return the top-level package of a module; the toolkit's own modules are nobody's."""
+    top = module.partition(".")[0]
+    return () if top == TOOLKIT else (top,)
 
 
 def _distributed_as_another(names: set[str]) -> dict[str, str]:

@@ -17,19 +17,19 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Final, TypeVar, overload
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar, overload
 
-from ml_pipeline.code.fingerprint import fingerprint_of
+from ml_pipeline.code.fingerprint import Fingerprint, fingerprint_of, libraries_of
 from ml_pipeline.errors import PipelineError, nearest
-from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.runs.signature import AS_OF, Signature, signature_of
+from ml_pipeline.runs.surroundings import declared_files, declared_versions, digests_of, several
 from ml_pipeline.store.formats import Format, Formats
 from ml_pipeline.store.record import Objective
 from ml_pipeline.store.slots import Slot, slot_for
-
-_BY_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
-_ONLY_BY_NAME: Final = inspect.Parameter.KEYWORD_ONLY
-AS_OF: Final = "as_of"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,30 +52,6 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Signature:
-    """What the arguments of a function ask for.
-
-    Attributes:
-        groups: parameter group by argument.
-        inputs: stage by argument.
-        lazy: arguments that want a deferred frame.
-        takes_date: whether there is an argument ``as_of``.
-    """
-
-    groups: Mapping[str, str]
-    inputs: Mapping[str, str]
-    lazy: frozenset[str]
-    takes_date: bool
-
-    def arguments(self, params: ParamSet, as_of: date | None) -> dict[str, Any]:
-        """Return the arguments that do not come from upstream."""
-        given: dict[str, Any] = {arg: params.groups[group] for arg, group in self.groups.items()}
-        if self.takes_date:
-            given[AS_OF] = as_of
-        return given
-
-
-@dataclass(frozen=True)
 class Stage:
     """One asset of a pipeline: how it is computed and what it depends on.
 
@@ -83,7 +59,12 @@ class Stage:
         name: name of the asset.
         function: computes it for one date.
         code: declared version, or fingerprint of the function and what it reaches, taken when the
-            stage was defined: what a later edit says is not what this process runs.
+            stage was defined: what a later edit says is not what this process runs; with the
+            versions of declared packages.
+        fingerprint: that fingerprint; None where a version is declared.
+        first_party: what counts as the pipeline's own code.
+        packages: versions of the packages that count in the revision, by name.
+        files: files that count in the revision, by declared name.
         signature: what the function asks for.
         scope: groups that the asset depends on, in the model's order.
         reads: returns the digest of outside data that the function reads, if it reads any.
@@ -97,6 +78,10 @@ class Stage:
     code: str
     signature: Signature
     scope: tuple[str, ...]
+    fingerprint: Fingerprint | None = None
+    first_party: tuple[str, ...] = ()
+    packages: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
     reads: Callable[..., str] | None = None
     reads_signature: Signature | None = None
     judged_by: Objective | Callable[..., Objective] | None = None
@@ -109,15 +94,31 @@ class Stage:
         """Names of the stages that this one reads."""
         return tuple(self.signature.inputs.values())
 
+    @cached_property
+    def libraries(self) -> frozenset[str]:
+        """Top-level names of what the code imports that is not first-party."""
+        return libraries_of(self.function, self.fingerprint, self.first_party)
+
     def slot(self, params: ParamSet, as_of: date | None) -> Slot:
         """Return where the asset lives for given parameters."""
         return slot_for(self.name, params, self.scope, as_of)
 
     def external(self, params: ParamSet, as_of: date | None) -> str | None:
-        """Return the digest of the outside data that the stage would read now."""
-        if self.reads is None or self.reads_signature is None:
-            return None
-        return self.reads(**self.reads_signature.arguments(params, as_of))
+        """Return the digest of what the stage would read from outside now: data and files."""
+        data = None
+        if self.reads is not None and self.reads_signature is not None:
+            data = self.reads(**self.reads_signature.arguments(params, as_of))
+        if not self.files:
+            return data
+        return digest_of({"data": data, "files": self.file_digests()})
+
+    def file_digests(self) -> dict[str, str]:
+        """Return the content digests of the declared files as they are now.
+
+        Raises:
+            PipelineError: if some are missing.
+        """
+        return digests_of(self.name, self.files)
 
     def objective(self, params: ParamSet) -> Objective | None:
         """Return what results of the asset are compared by, if it is judged at all."""
@@ -137,6 +138,7 @@ class Pipeline:
         *,
         formats: Iterable[Format] = (),
         trusted: Iterable[Callable[..., Any]] = (),
+        first_party: Iterable[str] = (),
     ) -> None:
         """Start a pipeline without stages.
 
@@ -146,6 +148,9 @@ class Pipeline:
             formats: how values of one's own are kept; asked before the built-in formats.
             trusted: classes and functions of one's own that a stored model may hold, such as an
                 own transformer in a scikit-learn pipeline. Loading a model makes them.
+            first_party: modules and packages whose code counts wherever they are installed; by
+                default the top-level package or module of each stage. What is not installed but
+                imported from a folder counts in any case.
 
         Raises:
             PipelineError: if two formats have one name, or something cannot be trusted by name.
@@ -153,6 +158,7 @@ class Pipeline:
         self.name = name
         self.params = params
         self.formats = Formats(tuple(formats), tuple(trusted))
+        self.first_party = tuple(several(f"first_party of pipeline '{name}'", first_party))
         self.stages: dict[str, Stage] = {}
 
     @overload
@@ -166,6 +172,8 @@ class Pipeline:
         reads: Callable[..., str] | None = None,
         objective: Objective | Callable[..., Objective] | None = None,
         code_version: str | None = None,
+        packages: Iterable[str] = (),
+        files: Iterable[str] = (),
         description: str | None = None,
         kinds: Iterable[str] = (),
     ) -> Callable[[F], F]: ...
@@ -178,6 +186,8 @@ class Pipeline:
         reads: Callable[..., str] | None = None,
         objective: Objective | Callable[..., Objective] | None = None,
         code_version: str | None = None,
+        packages: Iterable[str] = (),
+        files: Iterable[str] = (),
         description: str | None = None,
         kinds: Iterable[str] = (),
     ) -> Any:
@@ -190,11 +200,15 @@ class Pipeline:
             objective: for a stage whose metrics judge the run: the metric that runs are compared
                 by, or a function of groups that returns it.
             code_version: stands for the code instead of its fingerprint.
+            packages: names of installed packages whose versions are part of the revision.
+            files: paths of files whose content is part of the revision, relative to the folder of
+                the function's module.
             description: what the asset is; the first line of the docstring if omitted.
             kinds: Dagster's kind tags.
 
         Raises:
-            PipelineError: if an argument names no earlier stage and has no group's type.
+            PipelineError: if an argument names no earlier stage and has no group's type, a declared
+                package or file is missing, or nobody could tell when the function changes.
         """
 
         def add(function: F) -> F:
@@ -203,7 +217,7 @@ class Pipeline:
                 raise PipelineError(f"'{name}' is already an asset of pipeline '{self.name}'.")
             if name == AS_OF:
                 raise PipelineError(f"'{AS_OF}' is the date and cannot be an asset.")
-            signature = self._signature(function)
+            signature = signature_of(function, self.name, self.params, self.stages)
             own = set(signature.groups.values())
             reads_signature = self._of_groups(reads, "it tells what outside data holds")
             if reads_signature is not None:
@@ -213,10 +227,17 @@ class Pipeline:
             for upstream in signature.inputs.values():
                 own |= set(self.stages[upstream].scope)
             doc = inspect.getdoc(function) or ""
+            fingerprint = None if code_version else fingerprint_of(function, self.first_party)
+            versions = declared_versions(name, packages)
+            code = fingerprint.digest if fingerprint else str(code_version)
             self.stages[name] = Stage(
                 name=name,
                 function=function,
-                code=code_version or fingerprint_of(function),
+                code="+".join([code, *(f"{one}={versions[one]}" for one in sorted(versions))]),
+                fingerprint=fingerprint,
+                first_party=self.first_party,
+                packages=versions,
+                files=declared_files(name, function, files),
                 signature=signature,
                 scope=tuple(group for group in self.params.groups if group in own),
                 reads=reads,
@@ -275,7 +296,7 @@ class Pipeline:
         """Return the signature of a function that is called before any asset is loaded."""
         if function is None:
             return None
-        signature = self._signature(function)
+        signature = signature_of(function, self.name, self.params, self.stages)
         if signature.inputs:
             raise PipelineError(
                 f"'{getattr(function, '__name__', function)}' may take as_of and parameter groups,"
@@ -283,50 +304,3 @@ class Pipeline:
                 " is loaded."
             )
         return signature
-
-    def _signature(self, function: Callable[..., Any]) -> Signature:
-        by_class = {cls: group for group, cls in self.params.groups.items()}
-        groups, inputs, lazy = {}, {}, set()
-        takes_date = False
-        for argument, parameter in inspect.signature(function).parameters.items():
-            annotation = _evaluated(parameter.annotation, function)
-            if parameter.kind is not _BY_NAME and parameter.kind is not _ONLY_BY_NAME:
-                raise PipelineError(
-                    f"'{function.__name__}' has the argument '{argument}', which must be one that"
-                    " can be given by name."
-                )
-            if argument == AS_OF:
-                takes_date = True
-            elif isinstance(annotation, type) and issubclass(annotation, ParamGroup):
-                if annotation not in by_class:
-                    raise PipelineError(
-                        f"'{function.__name__}' asks for {annotation.__name__}, which is no group"
-                        f" of pipeline '{self.name}'. Add it to the ParamModel."
-                    )
-                groups[argument] = by_class[annotation]
-            elif argument in self.stages:
-                inputs[argument] = argument
-                if _last_name(annotation) == "LazyFrame":
-                    lazy.add(argument)
-            else:
-                raise PipelineError(
-                    f"'{function.__name__}' has the argument '{argument}', which must be as_of, an"
-                    " asset defined before it, or be annotated with a parameter group."
-                    + nearest(argument, self.stages)
-                )
-        return Signature(groups, inputs, frozenset(lazy), takes_date)
-
-
-def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
-    """Return what a text annotation stands for, or the text where that is not imported."""
-    if not isinstance(annotation, str):
-        return annotation
-    try:
-        evaluated = eval(annotation, function.__globals__)  # noqa: S307 - the module's own text
-    except (NameError, AttributeError, SyntaxError, TypeError):
-        return annotation
-    return evaluated if evaluated == annotation else _evaluated(evaluated, function)
-
-
-def _last_name(annotation: Any) -> str:
-    return str(getattr(annotation, "__name__", annotation)).rpartition(".")[2]

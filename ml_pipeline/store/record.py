@@ -88,7 +88,12 @@ class Record(_Frozen):
         identity: the document whose hash is `run_id`.
         params: all values of the scope, those that are not identity included.
         origins: where each value that is not a default came from, by dotted name.
-        code: fingerprint of the code, or the declared version.
+        code: fingerprint of the code, or the declared version; with the versions of packages that
+            the stage declares.
+        code_scheme: the way of fingerprinting that gave `code`; 0 where a version is declared.
+        code_parts: a short digest of each piece of code that counts, by name, by module.
+        packages: versions of the packages that the stage declares as part of its revision.
+        files: content digests of the files that it declares; they count in `external`.
         external: digest of outside data that was read, if any.
         inputs: upstream artifacts by stage name.
         started_at: when the computation began, UTC.
@@ -106,6 +111,10 @@ class Record(_Frozen):
     params: dict[str, dict[str, Any]]
     origins: dict[str, str] = {}
     code: str
+    code_scheme: int = 1
+    code_parts: dict[str, dict[str, str]] = {}
+    packages: dict[str, str] = {}
+    files: dict[str, str] = {}
     external: str | None = None
     inputs: dict[str, Input] = {}
     content: Content

@@ -239,7 +239,9 @@ def test_why_computed_for_a_stage_that_reads_something_new_names_it(bench: Bench
     bench.record(made["score"]).write_bytes(without.to_json())
     inputs = {"model": made["model"].record, "table": made["table"].record}
     slot = slot_of("score")
-    assert why_computed(bench.store, slot, record.code, inputs, None) == "input model changed"
+    assert (
+        why_computed(bench.store, slot, toy().stage("score"), inputs, None) == "input model changed"
+    )
 
 
 def test_why_computed_with_unreadable_neighbours_passes_over_them(bench: Bench) -> None:
@@ -256,8 +258,9 @@ def test_why_computed_with_a_field_added_since_says_unset(bench: Bench) -> None:
 
     bench.run()
     wider = ParamModel(data=Wider, shape=Shape, fit=Fit)
-    slot = toy().stage("table").slot(wider.defaults, DAY)
-    told = why_computed(bench.store, slot, "any", {}, None)
+    stage = toy().stage("table")
+    slot = stage.slot(wider.defaults, DAY)
+    told = why_computed(bench.store, slot, stage, {}, None)
     assert told == f"depth unset -> 1 since run {slot_of('table').run_id}"
 
 

@@ -1,4 +1,5 @@
 import importlib.util
+import sys
 import textwrap
 from collections.abc import Callable
 from datetime import date
@@ -335,7 +336,7 @@ def test_code_of_a_stage_is_its_fingerprint_or_the_declared_version(pipeline: Pi
     def declared() -> Any:
         return 1
 
-    assert pipeline.stage("computed").code == fingerprint_of(computed)
+    assert pipeline.stage("computed").code == fingerprint_of(computed).digest
     assert pipeline.stage("declared").code == "2026-01"
 
 
@@ -348,16 +349,19 @@ def test_result_carries_metrics_beside_the_value() -> None:
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Callable[[str], ModuleType]:
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     """Import a module from text."""
 
     def load(text: str) -> ModuleType:
-        file = tmp_path / "users_module.py"
+        # What is read of a module is kept by its name.
+        name = f"users_module_{tmp_path.name}"
+        file = tmp_path / f"{name}.py"
         file.write_text(textwrap.dedent(text))
-        spec = importlib.util.spec_from_file_location("users_module", file)
+        spec = importlib.util.spec_from_file_location(name, file)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
         spec.loader.exec_module(module)
         return module
 

@@ -24,7 +24,7 @@ def answer(request: dict[str, Any]) -> dict[str, str]:
     module = importlib.import_module(request["module"])
     function: Any = functools.reduce(getattr, request["name"].split("."), module)
     try:
-        fingerprint = fingerprint_of(function)
+        fingerprint = fingerprint_of(function).digest
     except Exception as error:  # noqa: BLE001 - handed to the test, whichever it is
         return {"error": f"{type(error).__name__}: {error}"}
     return {"fingerprint": fingerprint, "name": function.__qualname__}

@@ -1,0 +1,67 @@
+"""What has changed since a revision: pieces of code, declared packages and files, by name."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from ml_pipeline.code.fingerprint import SCHEME
+from ml_pipeline.runs.stages import Stage
+from ml_pipeline.store.record import Record
+
+_NAMED: Final = 5
+
+Parts = Mapping[str, Mapping[str, str]]
+
+
+def changes_of_code(earlier: Record, stage: Stage) -> list[str]:
+    """Say what is another in the code and packages of a stage, as phrases.
+
+    Args:
+        earlier: the record of a revision.
+        stage: what would make it now.
+    """
+    if earlier.code == stage.code:
+        return []
+    told = [
+        f"package {name} {there} -> {here}"
+        for name, there, here in _differing(earlier.packages, stage.packages)
+    ]
+    then, _, _ = earlier.code.partition("+")
+    now, _, _ = stage.code.partition("+")
+    if then == now and told:
+        return told
+    since = f"since revision {earlier.revision}"
+    if stage.fingerprint is None or earlier.code_scheme == 0:
+        return [f"code changed {since}", *told]
+    if earlier.code_scheme != SCHEME:
+        return [f"the way of fingerprinting code changed {since}", *told]
+    pieces = list(_pieces(earlier.code_parts, stage.fingerprint.parts))
+    named = ", ".join(pieces[:_NAMED])
+    if len(pieces) > _NAMED:
+        named += f" and {len(pieces) - _NAMED} more"
+    return [f"code changed {since}{f' ({named})' if named else ''}", *told]
+
+
+def changes_outside(earlier: Record, stage: Stage) -> list[str]:
+    """Say what is another in the data and files that a stage reads, as phrases."""
+    files = [name for name, _, _ in _differing(earlier.files, stage.file_digests())]
+    told = [f"file {name} changed" for name in files]
+    # One digest stands for both, so that data may have changed as well.
+    return told if stage.reads is None and told else ["source data changed", *told]
+
+
+def _pieces(then: Parts, now: Parts) -> Iterator[str]:
+    for module in sorted({*then, *now}):
+        if module not in then or module not in now:
+            yield f"module {module} {'is new' if module in now else 'is gone'}"
+            continue
+        for name, there, here in _differing(then[module], now[module]):
+            what = f"'{name}' in module {module}" if name else f"statements of module {module}"
+            yield what if there and here else f"{what} {'is new' if here else 'is gone'}"
+
+
+def _differing(
+    then: Mapping[str, str], now: Mapping[str, str]
+) -> Iterator[tuple[str, str | None, str | None]]:
+    for name in sorted({*then, *now}):
+        if then.get(name) != now.get(name):
+            yield name, then.get(name), now.get(name)

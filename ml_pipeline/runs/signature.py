@@ -1,0 +1,100 @@
+"""Signatures: what the arguments of a stage's function ask for."""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from ml_pipeline.errors import PipelineError, nearest
+from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.model import ParamModel, ParamSet
+
+_BY_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
+_ONLY_BY_NAME: Final = inspect.Parameter.KEYWORD_ONLY
+AS_OF: Final = "as_of"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What the arguments of a function ask for.
+
+    Attributes:
+        groups: parameter group by argument.
+        inputs: stage by argument.
+        lazy: arguments that want a deferred frame.
+        takes_date: whether there is an argument ``as_of``.
+    """
+
+    groups: Mapping[str, str]
+    inputs: Mapping[str, str]
+    lazy: frozenset[str]
+    takes_date: bool
+
+    def arguments(self, params: ParamSet, as_of: date | None) -> dict[str, Any]:
+        """Return the arguments that do not come from upstream."""
+        given: dict[str, Any] = {arg: params.groups[group] for arg, group in self.groups.items()}
+        if self.takes_date:
+            given[AS_OF] = as_of
+        return given
+
+
+def signature_of(
+    function: Callable[..., Any], pipeline: str, params: ParamModel, stages: Collection[str]
+) -> Signature:
+    """Read what the arguments of a function ask for.
+
+    Args:
+        function: computes an asset.
+        pipeline: the pipeline's name.
+        params: its parameter groups.
+        stages: names of the stages that are defined already.
+
+    Raises:
+        PipelineError: if an argument is none of these.
+    """
+    by_class = {cls: group for group, cls in params.groups.items()}
+    groups, inputs, lazy = {}, {}, set()
+    takes_date = False
+    for argument, parameter in inspect.signature(function).parameters.items():
+        annotation = _evaluated(parameter.annotation, function)
+        if parameter.kind is not _BY_NAME and parameter.kind is not _ONLY_BY_NAME:
+            raise PipelineError(
+                f"'{function.__name__}' has the argument '{argument}', which must be one that"
+                " can be given by name."
+            )
+        if argument == AS_OF:
+            takes_date = True
+        elif isinstance(annotation, type) and issubclass(annotation, ParamGroup):
+            if annotation not in by_class:
+                raise PipelineError(
+                    f"'{function.__name__}' asks for {annotation.__name__}, which is no group"
+                    f" of pipeline '{pipeline}'. Add it to the ParamModel."
+                )
+            groups[argument] = by_class[annotation]
+        elif argument in stages:
+            inputs[argument] = argument
+            if _last_name(annotation) == "LazyFrame":
+                lazy.add(argument)
+        else:
+            raise PipelineError(
+                f"'{function.__name__}' has the argument '{argument}', which must be as_of, an"
+                " asset defined before it, or be annotated with a parameter group."
+                + nearest(argument, stages)
+            )
+    return Signature(groups, inputs, frozenset(lazy), takes_date)
+
+
+def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
+    """Return what a text annotation stands for, or the text where that is not imported."""
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        evaluated = eval(annotation, function.__globals__)  # noqa: S307 - the module's own text
+    except (NameError, AttributeError, SyntaxError, TypeError):
+        return annotation
+    return evaluated if evaluated == annotation else _evaluated(evaluated, function)
+
+
+def _last_name(annotation: Any) -> str:
+    return str(getattr(annotation, "__name__", annotation)).rpartition(".")[2]
