@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ml_pipeline import svg
-from ml_pipeline.leaderboard.board import Group, Row
+from ml_pipeline.leaderboard.groups import Group
 from ml_pipeline.leaderboard.importance import parameter_importance
+from ml_pipeline.leaderboard.rows import Row
 
 _LINES: Final = (svg.BLUE, "#12805c", "#a23b9e", "#c2410c", "#475569")
 _MOST_LINES: Final = 200

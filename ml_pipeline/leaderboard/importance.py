@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from statistics import fmean, quantiles
 from typing import Any, Final
 
-from ml_pipeline.leaderboard.board import Group
+from ml_pipeline.leaderboard.groups import Group
 
 LEAST_ROWS: Final = 8
 """Fewer rows say more in the table than in an estimate."""

@@ -9,8 +9,10 @@ from datetime import date
 from html import escape
 from typing import Any, Final
 
-from ml_pipeline.leaderboard.board import Group, Leaderboard, Row
+from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.charts import charts
+from ml_pipeline.leaderboard.groups import Group
+from ml_pipeline.leaderboard.rows import Row, span
 from ml_pipeline.runs.explain import command_line
 
 CAUTION: Final = (
@@ -44,6 +46,9 @@ class Repeat:
 def table(group: Group, most: int | None = None) -> tuple[list[str], list[list[Any]]]:
     """Return the columns and rows of a table for people.
 
+    The run id is that of a row's newest result. Where rows were judged at other dates as well, the
+    mean over all of their own stands beside, which is not what they are ranked by.
+
     Args:
         group: what to show.
         most: rows to show; all of them if omitted.
@@ -55,11 +60,13 @@ def table(group: Group, most: int | None = None) -> tuple[list[str], list[list[A
     has_notes = any(row.lacks for row in group.rows)
     columns = [
         "#",
+        "run id",
         group.objective.metric,
         "sd",
         "worst",
         "worst date",
         "dates",
+        *(["own mean", "own dates"] if group.has_more else []),
         *([f"vs {group.objective.baseline}", "p"] if has_baseline else []),
         "seconds",
         *group.varying,
@@ -70,11 +77,13 @@ def table(group: Group, most: int | None = None) -> tuple[list[str], list[list[A
         day, worst = row.worst or (None, None)
         known: list[Any] = [
             row.place,
+            row.run_id,
             row.mean,
             row.sd,
             worst,
             day,
             f"{len(row.known)} of {len(group.dates)}",
+            *([row.own_mean, span(list(row.own))] if group.has_more else []),
             *([row.difference, row.p_value] if has_baseline else []),
             row.seconds,
             *(row.flat.get(name) for name in group.varying),
@@ -144,12 +153,15 @@ def _figures(row: Row) -> dict[str, Any]:
         "place": row.place,
         "rank": row.rank,
         "key": row.key,
+        "run_id": row.run_id,
         "mean": row.mean,
         "sd": row.sd,
         "worst": worst,
         "worst_date": _iso(day),
         "dates": len(row.known),
         "of_dates": len(row.values),
+        "own_mean": row.own_mean,
+        "own_dates": len(row.own),
         "difference": row.difference,
         "p_value": row.p_value,
         "seconds": row.seconds,

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_pipeline.errors import ParamsError
-from ml_pipeline.leaderboard.board import Group, Leaderboard, Row, leaderboard, span
+from ml_pipeline.leaderboard.board import Leaderboard, leaderboard
+from ml_pipeline.leaderboard.groups import Group
 from ml_pipeline.leaderboard.paired_test import signed_rank_p
+from ml_pipeline.leaderboard.rows import Row, span
 from ml_pipeline.store.record import Objective
 from ml_pipeline_tests.toys.cells import ERROR, FIRST, cell, days, row
 
@@ -157,13 +159,16 @@ def test_one_run_at_other_dates_disqualifies_nobody() -> None:
     cells = [c for rate in (1, 2, 3) for c in row([0.1 * rate] * 14, rate=rate)]
     cells += [cell(FIRST + timedelta(days=n), 0.05, 0.5, rate=4) for n in range(31)]
     cells += [cell(FIRST, 0.01, 0.5, rate=5)]
-    group = only(leaderboard(cells))
+    group, other = leaderboard(cells).groups
     assert list(group.dates) == days(14)
     assert len(group.left_out) == 17
-    assert places(group)[0] == ("1", 4)
-    assert places(group)[-1] == ("-", 5)
+    assert places(group) == [("1", 4), ("2", 1), ("3", 2), ("4", 3)]
     assert group.span == (
         "14 dates from 2026-01-05 to 2026-01-18; 17 others left out, which not all rows have"
+    )
+    assert places(other) == [("1", 5), ("2", 4), ("3", 1), ("4", 2), ("5", 3)]
+    assert other.apart == (
+        "compared over 2026-01-05 instead of 14 dates from 2026-01-05 to 2026-01-18"
     )
 
 
@@ -214,7 +219,7 @@ def test_rows_judged_on_other_data_stand_apart_though_no_parameter_says_so() -> 
     cells += row([0.3] * 2, naive=0.6, rate=1, seed=1)
     assert [group.apart for group in leaderboard(cells).groups] == [
         "",
-        f"{OTHER_DAYS} (seed 1 instead of None)",
+        f"{OTHER_DAYS} (seed 1 instead of none)",
     ]
     cells += row([0.4] * 3, rate=3, seed=1)
     assert [group.apart for group in leaderboard(cells).groups] == ["", OTHER_DAYS]

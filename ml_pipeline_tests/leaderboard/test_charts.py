@@ -4,9 +4,10 @@ from xml.etree import ElementTree
 import pytest
 from scipy.stats import f_oneway
 
-from ml_pipeline.leaderboard.board import Group, leaderboard
+from ml_pipeline.leaderboard.board import leaderboard
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.charts import by_parameter, charts, heat_map, importance, over_dates
+from ml_pipeline.leaderboard.groups import Group
 from ml_pipeline.leaderboard.importance import LEAST_ROWS, parameter_importance
 from ml_pipeline_tests.toys.cells import ERROR, row
 

@@ -65,6 +65,7 @@ def test_table_has_what_compares_rows_and_what_varies(board: Leaderboard) -> Non
     columns, rows = table(board.groups[0])
     assert columns == [
         "#",
+        "run id",
         "error",
         "sd",
         "worst",
@@ -85,6 +86,16 @@ def test_table_has_what_compares_rows_and_what_varies(board: Leaderboard) -> Non
     assert (last["#"], last["dates"]) == ("-", "5 of 8")
     assert last["lacks"] == "missing 1 of 8 dates; failed at 2 of 8 dates: too few rows"
     assert len(table(board.groups[0], 2)[1]) == 2
+
+
+def test_table_of_rows_with_more_dates_has_their_own_mean_and_dates() -> None:
+    (group,) = leaderboard(row([0.1, 0.2, 0.3, 0.4], rate=1) + row([0.1] * 2, rate=2)).groups
+    columns, (first, second) = table(group)
+    own = dict(zip(columns, second, strict=True))
+    assert (own["run id"], own["dates"], own["error"]) == ("run-2026-01-06", "2 of 2", 0.15)
+    assert own["own mean"] == pytest.approx(0.25)
+    assert own["own dates"] == "4 dates from 2026-01-05 to 2026-01-08"
+    assert dict(zip(columns, first, strict=True))["own mean"] == pytest.approx(0.1)
 
 
 def test_about_tells_dates_counts_and_why_apart(board: Leaderboard) -> None:
