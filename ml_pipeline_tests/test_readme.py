@@ -1,4 +1,4 @@
-"""Every block of the README, executed as it stands."""
+"""Every block of the README and of the pages that it leads to, executed as it stands."""
 
 import json
 import os
@@ -17,9 +17,11 @@ pytestmark = pytest.mark.long
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
+DOCS = sorted((REPOSITORY / "ml_pipeline" / "docs").glob("*.md"))
 BLOCKS = [
     (match["language"], match["body"])
-    for match in re.finditer(r"^```(?P<language>\w+)\n(?P<body>.*?)^```$", README, re.M | re.S)
+    for page in (README, *(page.read_text() for page in DOCS))
+    for match in re.finditer(r"^```(?P<language>\w+)\n(?P<body>.*?)^```$", page, re.M | re.S)
 ]
 
 
@@ -211,8 +213,16 @@ assert "learning_rate=0.2" in weekly.description
 def test_readme_environment_variables_are_the_settings() -> None:
     from ml_pipeline.settings import Settings
 
-    named = set(re.findall(r"^\| `ML_PIPELINE_(\w+)` \|", README, re.M))
-    assert named == {name.upper() for name in Settings.model_fields}
+    page = (REPOSITORY / "ml_pipeline" / "docs" / "settings.md").read_text()
+    known = {name.upper() for name in Settings.model_fields}
+    assert set(re.findall(r"^\| `ML_PIPELINE_(\w+)` \|", page, re.M)) == known
+    assert set(re.findall(r"^\| `ML_PIPELINE_(\w+)` \|", README, re.M)) < known
+
+
+def test_readme_links_lead_to_files_that_exist() -> None:
+    for page in (REPOSITORY / "README.md", *DOCS):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} leads to {target}"
 
 
 def test_readme_console_blocks_name_real_commands() -> None:
