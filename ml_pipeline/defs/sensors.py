@@ -16,7 +16,9 @@ from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, last_day
 from ml_pipeline.defs.requests import rules, standing, told
 from ml_pipeline.errors import SourceError, StoreUnreachable
-from ml_pipeline.launch.inbox import Asked, Inbox, Look, Memory
+from ml_pipeline.launch.cursors import Cursors
+from ml_pipeline.launch.drops import Drop, Look, Memory, StuckDrop
+from ml_pipeline.launch.inbox import Inbox
 from ml_pipeline.launch.request_document import example, read_request
 from ml_pipeline.launch.run_config import SWEEP
 from ml_pipeline.launch.run_request import RequestedRun, in_ranges, requested_run
@@ -24,6 +26,7 @@ from ml_pipeline.launch.seen_days import SeenDays
 from ml_pipeline.params.documents import read_document
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.settings import Settings, settings
+from ml_pipeline.text import shortened
 
 REQUESTS: Final = "requests"
 NEW_DATA: Final = "new_data"
@@ -34,6 +37,7 @@ _MOST_NEWS: Final = 20
 _MOST_NAMED: Final = 10
 _MOST_RANGES: Final = 10
 _LONGEST: Final = 2000
+_LONGEST_LINE: Final = 400
 
 
 @unwrapped()
@@ -70,7 +74,8 @@ def sensors(configured: Settings) -> list[dg.SensorDefinition]:
 def launch_requests(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Launch what is asked for, move away what has its run, refuse what cannot be run."""
     configured = settings()
-    memory = Memory.from_json(context.cursor)
+    cursors = Cursors(configured.home / "sensors" / REQUESTS)
+    memory = Memory.from_json(cursors.recall(context.cursor))
     allowed = rules()
 
     def read(data: bytes, name: str) -> RequestedRun:
@@ -80,27 +85,32 @@ def launch_requests(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     try:
         inbox = Inbox(configured.inbox_root)
         look = inbox.look(read, memory, configured.inbox_settle_s, 2 * most)
-        runs = _runs(context.instance, [asked.key for asked in look.asked])
-        accepted = [(asked, runs[asked.key]) for asked in look.asked if asked.key in runs]
-        inbox.accept(accepted)
-        instead = example(PIPELINE, last_day(daily(configured)))
-        for refused in look.refused:
-            beside = inbox.reject(refused, instead)
-            line = f"{refused.drop.name} was rejected: {'; '.join(refused.problems)} ({beside})"
-            context.log.warning(line)
-            memory.news.append(line)
     except StoreUnreachable as error:
-        return dg.SensorResult(skip_reason=str(error), cursor=memory.to_json())
-    wanted = [asked for asked in look.asked if asked.key not in runs][:most]
+        return dg.SensorResult(skip_reason=str(error), cursor=cursors.keep(memory.to_json()))
+    runs = _runs(context.instance, [asked.key for asked in look.good])
+    accepted = [(asked, runs[asked.key]) for asked in look.good if asked.key in runs]
+    stuck = [*look.stuck, *inbox.accept(accepted)]
+    instead = example(PIPELINE, last_day(daily(configured)))
+    for refused in look.bad:
+        try:
+            beside = inbox.reject(refused, instead)
+        except StoreUnreachable as error:
+            stuck.append(StuckDrop(refused.drop, str(error)))
+            continue
+        problems = shortened(" ".join("; ".join(refused.problems).split()), _LONGEST_LINE)
+        line = f"{refused.drop.name} was rejected: {problems} ({beside})"
+        context.log.warning(line)
+        memory.news.append(line)
+    memory.news = memory.news[-_MOST_NEWS:]
+    wanted = [asked for asked in look.good if asked.key not in runs][:most]
     if wanted:
-        memory.news = memory.news[-_MOST_NEWS:]
         return dg.SensorResult(
             [run_request(asked.run, asked.key, {REQUEST_TAG: asked.key}) for asked in wanted],
-            cursor=memory.to_json(),
+            cursor=cursors.keep(memory.to_json()),
         )
-    reason = _reason(inbox.uri, [asked for asked, _ in accepted], look, memory.news)
+    reason = _reason(inbox.uri, [asked.drop for asked, _ in accepted], look, stuck, memory.news)
     memory.news = []
-    return dg.SensorResult(skip_reason=reason, cursor=memory.to_json())
+    return dg.SensorResult(skip_reason=reason, cursor=cursors.keep(memory.to_json()))
 
 
 def _runs(instance: dg.DagsterInstance, keys: Sequence[str]) -> dict[str, str]:
@@ -116,13 +126,22 @@ def _runs(instance: dg.DagsterInstance, keys: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _reason(uri: str, accepted: Sequence[Asked], look: Look, news: Sequence[str]) -> str:
+def _reason(
+    uri: str,
+    accepted: Sequence[Drop],
+    look: Look,
+    stuck: Sequence[StuckDrop],
+    news: Sequence[str],
+) -> str:
     parts = [*news]
-    if accepted:
-        parts.append(f"{_named([asked.drop.name for asked in accepted])} accepted")
+    stuck_names = {one.drop.name for one in stuck}
+    moved = [drop.name for drop in accepted if drop.name not in stuck_names]
+    if moved:
+        parts.append(f"{_named(moved)} accepted")
+    parts += [f"{one.drop.name} is stuck: {one.reason}" for one in stuck[:_MOST_NAMED]]
     if look.unfinished:
         parts.append(f"{_named([drop.name for drop in look.unfinished])} may still be written")
-    return "; ".join(parts)[:_LONGEST] or f"no requests in {uri}"
+    return shortened(" ".join("; ".join(parts).split()), _LONGEST) or f"no requests in {uri}"
 
 
 def _named(names: Sequence[str]) -> str:
@@ -139,7 +158,8 @@ def launch_new_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """
     configured = settings()
     params = standing()
-    held = SeenDays.from_text(context.cursor)
+    cursors = Cursors(configured.home / "sensors" / NEW_DATA)
+    held = SeenDays.from_text(cursors.recall(context.cursor))
     calendar = daily(configured)
     try:
         place = source.locate(params.values()["data"]["source"])
@@ -152,13 +172,14 @@ def launch_new_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     if held is None or held.source != place:
         return dg.SensorResult(
             skip_reason=f"first look at {place}: {len(within)} days are there, none is run",
-            cursor=found.to_text(),
+            cursor=cursors.keep(found.to_text()),
         )
     changed = [day for day in held.differing(found) if first <= day <= last]
     ranges = in_ranges(changed, configured.dates_per_run)[:_MOST_RANGES]
     if not ranges:
         return dg.SensorResult(
-            skip_reason=f"no day of {place} is new or has changed", cursor=context.cursor
+            skip_reason=f"no day of {place} is new or has changed",
+            cursor=cursors.keep(held.to_text()),
         )
     launched = {day for dates in ranges for day in dates}
     days = {day: digest for day, digest in held.days.items() if day not in launched}
@@ -171,4 +192,4 @@ def launch_new_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         for dates in ranges
     ]
     seen = SeenDays(place, days, held.launches + 1)
-    return dg.SensorResult(requests, cursor=seen.to_text())
+    return dg.SensorResult(requests, cursor=cursors.keep(seen.to_text()))

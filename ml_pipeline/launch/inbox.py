@@ -24,19 +24,19 @@ What holds whatever instant the daemon dies at:
 
 import contextlib
 import json
+import logging
 import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final
 
-from ml_pipeline.errors import ParamsError, StoreUnreachable
+from ml_pipeline.errors import MlPipelineError, ParamsError, StoreUnreachable, told
+from ml_pipeline.launch.drops import BadDrop, Drop, GoodDrop, Look, Memory, StuckDrop
 from ml_pipeline.launch.run_request import RequestedRun
-from ml_pipeline.params.identity import digest_of
 from ml_pipeline.store.artifacts import digest_of_bytes
 from ml_pipeline.store.objects import Objects
 
@@ -52,126 +52,7 @@ _WORKERS: Final = 8
 _USABLE: Final = re.compile(r"\w[\w .,+@=()-]{0,199}")
 _UNFINISHED: Final = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".swp", "~")
 
-
-@dataclass(frozen=True)
-class Drop:
-    """A file that waits.
-
-    Attributes:
-        name: its name.
-        size: bytes.
-        modified_ns: when it was written, in ns since 1970.
-        still_s: for how long it has surely not changed, in seconds.
-        is_file: whether it is a plain file, and not a link or device.
-    """
-
-    name: str
-    size: int
-    modified_ns: int
-    still_s: float
-    is_file: bool = True
-
-    @property
-    def stamp(self) -> str:
-        """Another one means that the file was written again."""
-        return f"{self.size}-{self.modified_ns}"
-
-    def identity(self, content: str = "") -> str:
-        """Return what tells this drop from every other: 16 hexadecimal digits."""
-        return digest_of([self.name, self.stamp, content])
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A drop that is a good request.
-
-    Attributes:
-        drop: the file.
-        data: its bytes.
-        id: identity of the drop.
-        attempt: how many times it has been asked for, this time included.
-        run: what it asks for.
-    """
-
-    drop: Drop
-    data: bytes
-    id: str
-    attempt: int
-    run: RequestedRun
-
-    @property
-    def key(self) -> str:
-        """Names the run: equal for the same drop, whenever it is looked at."""
-        return self.id if self.attempt == 1 else f"{self.id}-{self.attempt}"
-
-    @property
-    def is_unsure(self) -> bool:
-        """Whether it may go on: only JSON tells by itself that it is whole."""
-        return not (self.data.endswith(b"\n") or self.drop.name.lower().endswith(".json"))
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A drop that is not a good request.
-
-    Attributes:
-        drop: the file.
-        data: its bytes, where they were read.
-        problems: everything that is wrong with it.
-    """
-
-    drop: Drop
-    data: bytes | None
-    problems: Sequence[str]
-
-    @property
-    def is_unsure(self) -> bool:
-        """Whether writing on might put it right."""
-        return self.data is not None
-
-
-@dataclass(frozen=True)
-class Look:
-    """What one look into the inbox found.
-
-    Attributes:
-        asked: good requests, the oldest first.
-        refused: bad ones.
-        unfinished: files that may still be written.
-        waiting: how many files were not looked at for want of time.
-    """
-
-    asked: Sequence[Asked]
-    refused: Sequence[Refused]
-    unfinished: Sequence[Drop]
-    waiting: int
-
-
-@dataclass
-class Memory:
-    """What one look hands to the next.
-
-    Attributes:
-        watched: stamp of each unfinished file, and when it was first seen with it.
-        news: what happened and has not been told yet.
-    """
-
-    watched: dict[str, tuple[str, float]] = field(default_factory=dict)
-    news: list[str] = field(default_factory=list)
-
-    def to_json(self) -> str:
-        """Return the text that `from_json` reads."""
-        return json.dumps({"watched": self.watched, "news": self.news})
-
-    @classmethod
-    def from_json(cls, text: str | None) -> "Memory":
-        """Read a text; one that cannot be read is worth no more than none."""
-        try:
-            held = json.loads(text or "{}")
-            watched = {name: (str(s), float(since)) for name, (s, since) in held["watched"].items()}
-            return cls(watched, [str(line) for line in held["news"]])
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return cls()
+log = logging.getLogger(__name__)
 
 
 class Inbox(Objects):
@@ -208,37 +89,47 @@ class Inbox(Objects):
         unfinished = [drop for drop in drops if drop.still_s < settle_s]
         with ThreadPoolExecutor(_WORKERS) as workers:
             found = list(workers.map(lambda drop: self._read(drop, read), still[:most]))
-        asked, refused = [], []
+        good, bad, stuck = [], [], []
         for one in found:
             if isinstance(one, Drop):
                 unfinished.append(one)
+            elif isinstance(one, StuckDrop):
+                stuck.append(one)
             elif one is not None and one.is_unsure and one.drop.still_s < _PATIENCE * settle_s:
                 unfinished.append(one.drop)
-            elif isinstance(one, Asked):
-                asked.append(one)
+            elif isinstance(one, GoodDrop):
+                good.append(one)
             elif one is not None:
-                refused.append(one)
+                bad.append(one)
         memory.watched = {
             drop.name: memory.watched[drop.name]
             if memory.watched.get(drop.name, ("",))[0] == drop.stamp
             else (drop.stamp, time.time() if now is None else now)
             for drop in unfinished[:_MOST_WATCHED]
         }
-        return Look(asked, refused, unfinished, max(0, len(still) - most))
+        return Look(good, bad, unfinished, stuck, max(0, len(still) - most))
 
-    def accept(self, settled: Iterable[tuple[Asked, str]]) -> None:
+    def accept(self, settled: Iterable[tuple[GoodDrop, str]]) -> list[StuckDrop]:
         """Move requests away whose runs exist.
 
         Args:
             settled: requests, each with Dagster's id of its run.
 
-        Raises:
-            StoreUnreachable: if the inbox cannot be written.
+        Returns:
+            Those that could not be moved; the next look tries again.
         """
-        with ThreadPoolExecutor(_WORKERS) as workers:
-            list(workers.map(lambda one: self._accept(*one), settled))
 
-    def reject(self, refused: Refused, instead: str) -> str:
+        def move(one: tuple[GoodDrop, str]) -> StuckDrop | None:
+            try:
+                self._accept(*one)
+            except StoreUnreachable as error:
+                return StuckDrop(one[0].drop, str(error))
+            return None
+
+        with ThreadPoolExecutor(_WORKERS) as workers:
+            return [one for one in workers.map(move, settled) if one is not None]
+
+    def reject(self, refused: BadDrop, instead: str) -> str:
         """Move a bad request away and write down why.
 
         Args:
@@ -266,7 +157,7 @@ class Inbox(Objects):
             f" {drop.name}. Remove it."
         )
 
-    def _accept(self, asked: Asked, dagster_run_id: str) -> None:
+    def _accept(self, asked: GoodDrop, dagster_run_id: str) -> None:
         place, note = self._noted(asked.drop.name, asked.id)
         earlier = list(note.get("earlier", []))
         if note.get("moved"):
@@ -366,33 +257,48 @@ class Inbox(Objects):
 
     def _read(
         self, drop: Drop, read: Callable[[bytes, str], RequestedRun]
-    ) -> Asked | Refused | Drop | None:
+    ) -> GoodDrop | BadDrop | StuckDrop | Drop | None:
         """Read one drop: it comes back bare if it is being written, as None if it is gone."""
         if not drop.is_file:
             problem = "a request must be a plain file, but this is a link or device: copy the file"
-            return Refused(drop, None, [problem])
+            return BadDrop(drop, None, [problem])
         if not _USABLE.fullmatch(drop.name):
             problem = (
                 "the name of a request must be of at most 200 letters, digits, spaces and"
                 " . , _ + @ = ( ) -, but this one is not: rename it"
             )
-            return Refused(drop, None, [problem])
+            return BadDrop(drop, None, [problem])
         if drop.size > MOST_BYTES:
             problem = f"a request must have at most {MOST_BYTES:,} bytes, but has {drop.size:,}"
-            return Refused(drop, None, [problem])
-        data = self._bytes(drop.name)
-        if data is None:
-            return None
-        if len(data) != drop.size:
-            return drop
+            return BadDrop(drop, None, [problem])
+        try:
+            data = self._bytes(drop.name)
+            if data is None:
+                return None
+            if len(data) != drop.size:
+                return drop
+            return self._asked(drop, data, read)
+        except StoreUnreachable as error:
+            return StuckDrop(drop, str(error))
+
+    def _asked(
+        self, drop: Drop, data: bytes, read: Callable[[bytes, str], RequestedRun]
+    ) -> GoodDrop | BadDrop:
         try:
             run = read(data, drop.name)
         except ParamsError as error:
-            return Refused(drop, data, error.problems)
+            return BadDrop(drop, data, error.problems)
+        except MlPipelineError:
+            # The installation is at fault, and not the file.
+            raise
+        except Exception as error:
+            log.exception("a request made its reader fail: %s", drop.name)
+            problem = f"a request must be one that can be read, but this one fails: {told(error)}"
+            return BadDrop(drop, data, [problem])
         drop_id = drop.identity(digest_of_bytes(data))
         _, note = self._noted(drop.name, drop_id)
         attempt = int(note.get("attempt", 1)) + bool(note.get("moved"))
-        return Asked(drop, data, drop_id, attempt, run)
+        return GoodDrop(drop, data, drop_id, attempt, run)
 
 
 def _places(name: str, drop_id: str) -> tuple[str, str]:
@@ -401,7 +307,7 @@ def _places(name: str, drop_id: str) -> tuple[str, str]:
     return name, f"{path.stem}~{drop_id}{path.suffix}"
 
 
-def _problems_text(refused: Refused, drop_id: str, instead: str) -> str:
+def _problems_text(refused: BadDrop, drop_id: str, instead: str) -> str:
     problems = "".join(f"- {problem}\n" for problem in refused.problems)
     return (
         f"{refused.drop.name!r} was not run (drop {drop_id}):\n\n{problems}\n"

@@ -25,6 +25,7 @@ class Ui:
     port: int
     said: str
     session: int
+    inbox: Path
 
     def processes(self) -> list[int]:
         """Return what runs beside the command itself."""
@@ -58,7 +59,7 @@ def ui(cli: CommandLine) -> Iterator[Ui]:
         assert process.stdout is not None
         said = next((line for line in process.stdout if line.startswith("Dagster UI")), "")
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        found = Ui(process, port, said, int(children[0]))
+        found = Ui(process, port, said, int(children[0]), cli.folder / ".ml_pipeline" / "inbox")
         try:
             yield found
         finally:
@@ -73,6 +74,7 @@ def test_ui_that_is_ended_takes_everything_with_it(ui: Ui, sent: signal.Signals)
     with urllib.request.urlopen(f"http://127.0.0.1:{ui.port}/server_info", timeout=30) as reply:
         assert "dagster_version" in json.load(reply)
     assert len(ui.processes()) >= 4
+    assert ui.inbox.is_dir()
     ui.process.send_signal(sent)
     code = ui.process.wait(60)
     assert code == (-signal.SIGKILL if sent is signal.SIGKILL else 0)

@@ -203,6 +203,33 @@ def test_rejection_in_a_tick_that_launches_is_told_by_the_next(
     assert told.endswith("; good.yaml accepted")
 
 
+def test_tick_with_files_that_cannot_be_moved_says_so_and_launches_the_others(
+    requests: Sensor, inbox: Path
+) -> None:
+    (inbox / "bad.yaml").write_text("as_of: soon\n")
+    (inbox / "rejected" / "bad.yaml" / "in the way").mkdir(parents=True)
+    (inbox / "good.yaml").write_text(GOOD)
+    (request,) = requests.tick().run_requests or []
+    assert request.partition_key == "1998-05-31"
+    requests.launch(request)
+    said = requests.tick().skip_message or ""
+    assert "good.yaml accepted" in said
+    assert "bad.yaml is stuck" in said
+
+
+def test_cursor_stays_short_however_much_there_is_to_remember(
+    requests: Sensor, inbox: Path, setting: Callable[..., None]
+) -> None:
+    setting(inbox_settle_s="3600")
+    for number in range(200):
+        (inbox / f"a request with a long name, number {number}.yaml").write_text(GOOD)
+    requests.tick()
+    assert requests.cursor is not None
+    assert len(requests.cursor) <= 64
+    setting(inbox_settle_s="0")
+    assert len(requests.tick().run_requests or []) == settings().requests_per_tick
+
+
 def test_many_requests_are_launched_in_bounded_ticks(
     requests: Sensor, inbox: Path, setting: Callable[..., None]
 ) -> None:

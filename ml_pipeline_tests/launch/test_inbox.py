@@ -82,10 +82,10 @@ class Daemon:
         """Look, launch, and move away; all as the sensor does."""
         inbox = inbox or self.inbox
         look = self.look(most, inbox)
-        inbox.accept([(one, self.runs[one.key]) for one in look.asked if one.key in self.runs])
-        for refused in look.refused:
+        inbox.accept([(one, self.runs[one.key]) for one in look.good if one.key in self.runs])
+        for refused in look.bad:
             inbox.reject(refused, INSTEAD)
-        for asked in look.asked:
+        for asked in look.good:
             self.runs.setdefault(asked.key, f"dagster-{len(self.runs)}")
         return look
 
@@ -129,7 +129,7 @@ def write(file: Path, text: str = GOOD, at: float = 1000.0) -> Path:
 
 def test_request_is_launched_then_moved_with_the_ids_of_its_run(daemon: Daemon) -> None:
     daemon.drop("nightly.yaml")
-    (asked,) = daemon.tick().asked
+    (asked,) = daemon.tick().good
     assert daemon.files() == {"nightly.yaml": GOOD}
     daemon.tick()
     assert daemon.files() == {"accepted/nightly.yaml": GOOD}
@@ -137,7 +137,7 @@ def test_request_is_launched_then_moved_with_the_ids_of_its_run(daemon: Daemon) 
     assert note["request"] == asked.key
     assert note["dagster_run_id"] == daemon.runs[asked.key] == "dagster-0"
     assert note["run_ids"] == {"2026-01-05": next(iter(asked.run.run_ids.values()))}
-    assert daemon.tick().asked == []
+    assert daemon.tick().good == []
     assert len(daemon.runs) == 1
 
 
@@ -253,13 +253,13 @@ def test_thousand_requests_are_worked_off_in_bounded_ticks_oldest_first(folder: 
         write(folder / f"{number:04}.yaml", at=2000.0 - number)
     looks = []
     longest = 0.0
-    while not looks or looks[-1].asked:
+    while not looks or looks[-1].good:
         started = time.perf_counter()
         looks.append(daemon.tick(100))
         longest = max(longest, time.perf_counter() - started)
-    assert max(len(look.asked) for look in looks) == 100
+    assert max(len(look.good) for look in looks) == 100
     assert looks[0].waiting == 900
-    assert looks[0].asked[0].drop.name == "0999.yaml"
+    assert looks[0].good[0].drop.name == "0999.yaml"
     assert longest < 5
     assert len(daemon.runs) == 1000 == len(list((folder / "accepted").glob("*.yaml")))
     assert list(folder.glob("*.yaml")) == []
@@ -270,20 +270,20 @@ def test_file_is_left_until_it_has_been_still(folder: Path) -> None:
     write(folder / "r.yaml")
     assert [drop.name for drop in daemon.look().unfinished] == ["r.yaml"]
     daemon.now = 1006.0
-    assert [asked.drop.name for asked in daemon.look().asked] == ["r.yaml"]
+    assert [asked.drop.name for asked in daemon.look().good] == ["r.yaml"]
 
 
 def test_file_with_a_time_in_the_future_is_timed_by_our_clock(folder: Path) -> None:
     daemon = Daemon(str(folder), settle_s=5, now=1000.0)
     write(folder / "r.yaml", at=9_999_999.0)
-    assert daemon.look().asked == []
+    assert daemon.look().good == []
     daemon.now = 1004.0
     daemon.memory = Memory.from_json(daemon.memory.to_json())
-    assert daemon.look().asked == []
+    assert daemon.look().good == []
     daemon.now = 1006.0
-    assert len(daemon.look().asked) == 1
+    assert len(daemon.look().good) == 1
     write(folder / "r.yaml", GOOD + "#\n", at=9_999_999.0)
-    assert daemon.look().asked == []
+    assert daemon.look().good == []
 
 
 @pytest.mark.parametrize(
@@ -303,10 +303,10 @@ def test_half_written_file_is_neither_run_nor_refused(
     daemon = Daemon(str(folder), settle_s=5, now=1010.0)
     write(folder / name, half)
     look = daemon.tick()
-    assert (look.asked, look.refused) == ([], [])
+    assert (look.good, look.bad) == ([], [])
     assert [drop.name for drop in look.unfinished] == [name]
     write(folder / name, whole)
-    assert len(daemon.tick().asked) == 1
+    assert len(daemon.tick().good) == 1
 
 
 def test_file_that_stays_half_written_is_judged_in_the_end(folder: Path) -> None:
@@ -314,15 +314,15 @@ def test_file_that_stays_half_written_is_judged_in_the_end(folder: Path) -> None
     write(folder / "bad.yaml", "as_of: 2026-01-05\nparams: {rows: 9")
     write(folder / "no-end-of-line.yaml", GOOD.strip())
     look = daemon.tick()
-    assert [one.drop.name for one in look.refused] == ["bad.yaml"]
-    assert [one.drop.name for one in look.asked] == ["no-end-of-line.yaml"]
+    assert [one.drop.name for one in look.bad] == ["bad.yaml"]
+    assert [one.drop.name for one in look.good] == ["no-end-of-line.yaml"]
 
 
 @pytest.mark.parametrize("name", [".r.yaml", "r.yaml.tmp", "r.yaml.part", "r.yaml~", ".r.yaml.swp"])
 def test_file_that_is_being_written_by_its_name_is_left(folder: Path, name: str) -> None:
     write(folder / name)
     look = Daemon(str(folder)).tick()
-    assert (look.asked, look.refused, look.unfinished) == ([], [], [])
+    assert (look.good, look.bad, look.unfinished) == ([], [], [])
     assert (folder / name).exists()
 
 
@@ -343,7 +343,7 @@ def _folder_link(folder: Path) -> None:
 @pytest.mark.parametrize("make", [_link, _pipe, _folder_link])
 def test_link_or_device_is_refused_unread(folder: Path, make: Callable[[Path], None]) -> None:
     make(folder)
-    (refused,) = Daemon(str(folder)).tick().refused
+    (refused,) = Daemon(str(folder)).tick().bad
     assert refused.problems == [
         "a request must be a plain file, but this is a link or device: copy the file"
     ]
@@ -359,8 +359,8 @@ def test_names_that_no_store_can_spell_are_refused_and_stop_nothing(folder: Path
     write(folder / "good.yaml")
     daemon = Daemon(str(folder))
     look = daemon.tick()
-    assert [asked.drop.name for asked in look.asked] == ["good.yaml"]
-    assert len(look.refused) == 3
+    assert [asked.drop.name for asked in look.good] == ["good.yaml"]
+    assert len(look.bad) == 3
     kept = list((folder / "rejected").glob("unnamed-*"))
     assert len(kept) == 6
     assert sorted(path.name for path in folder.iterdir()) == ["good.yaml", "rejected"]
@@ -368,7 +368,7 @@ def test_names_that_no_store_can_spell_are_refused_and_stop_nothing(folder: Path
 
 def test_large_file_is_refused_unread(daemon: Daemon) -> None:
     daemon.drop("large.yaml", "#" * (MOST_BYTES + 1))
-    (refused,) = daemon.tick().refused
+    (refused,) = daemon.tick().bad
     assert refused.data is None
     assert refused.problems == ["a request must have at most 65,536 bytes, but has 65,537"]
     assert list(daemon.files()) == ["rejected/large.yaml"]
@@ -376,7 +376,7 @@ def test_large_file_is_refused_unread(daemon: Daemon) -> None:
 
 def test_file_of_another_kind_is_refused(daemon: Daemon) -> None:
     daemon.drop("r.txt")
-    (refused,) = daemon.tick().refused
+    (refused,) = daemon.tick().bad
     assert refused.problems == ("r.txt must end in .yaml, .yml, .toml, .json to be read",)
 
 
@@ -384,7 +384,7 @@ def test_folders_are_no_requests(folder: Path) -> None:
     (folder / "sub.yaml").mkdir()
     write(folder / "sub.yaml" / "r.yaml")
     look = Daemon(str(folder)).tick()
-    assert (look.asked, look.refused) == ([], [])
+    assert (look.good, look.bad) == ([], [])
 
 
 def test_folder_of_the_accepted_that_is_a_link_is_not_written_to(folder: Path) -> None:

@@ -12,6 +12,7 @@ from ml_pipeline.cli.project import project
 from ml_pipeline.dagster.instance import open_instance
 from ml_pipeline.dagster.owners import end_abandoned
 from ml_pipeline.dagster.services import check_port, services, stoppable
+from ml_pipeline.launch.inbox import Inbox
 from ml_pipeline.settings import HOME_VARIABLE
 
 _LOOK_S: Final = 0.5
@@ -27,6 +28,8 @@ def command(host: str, port: int) -> int:
     folder = configured.instance_directory
     environment = {**os.environ, "DAGSTER_HOME": str(folder), HOME_VARIABLE: str(configured.home)}
     check_port(host, port)
+    # Somebody may want to drop a request before the sensor has had its first look.
+    Inbox(configured.inbox_root)
     try:
         with (
             stoppable(),
