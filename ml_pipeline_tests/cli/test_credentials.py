@@ -14,7 +14,8 @@ from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.config import DataParams
 from ml_pipeline.defs.requests import rules
 from ml_pipeline.errors import MlPipelineError, ParamsError
-from ml_pipeline.launch.inbox import Drop, Inbox, Refused
+from ml_pipeline.launch.drops import BadDrop, Drop
+from ml_pipeline.launch.inbox import Inbox
 from ml_pipeline.launch.request_document import read_request
 from ml_pipeline.pipeline.datasets import orders_between
 from ml_pipeline.settings import settings
@@ -141,7 +142,7 @@ def test_credentials_in_a_request_file_are_refused_and_not_in_the_report(
     data = json.dumps(request).encode()
     inbox = Inbox(str(tmp_path / "inbox"))
     (tmp_path / "inbox" / "a.json").write_bytes(data)
-    report = inbox.reject(Refused(Drop("a.json", len(data), 0, 9), data, raised.value.problems), "")
+    report = inbox.reject(BadDrop(Drop("a.json", len(data), 0, 9), data, raised.value.problems), "")
     (tmp_path / "inbox" / "rejected" / "a.json").unlink()
     assert "must not carry credentials" in (tmp_path / "inbox" / report).read_text()
     nowhere(tmp_path)

@@ -41,7 +41,14 @@ def statuses(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> list[dg.Dagst
         return [run.status for run in instance.get_runs()]
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+    ],
+)
 def test_run_that_is_stopped_shows_as_canceled(
     cli: CommandLine,
     running: subprocess.Popen[str],

@@ -59,7 +59,9 @@ def test_home_new_serves_many_processes_that_come_at_once(configured: Settings) 
     assert not list(configured.instance_directory.glob(".making-*"))
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.2, 0.5, 0.9])
+@pytest.mark.parametrize(
+    "after_s", [0.2, *(pytest.param(s, marks=pytest.mark.long) for s in (0.0, 0.5, 0.9, 1.4))]
+)
 def test_home_new_whose_maker_was_killed_works(configured: Settings, after_s: float) -> None:
     process = opening()
     deadline = time.monotonic() + 120
