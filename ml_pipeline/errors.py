@@ -32,11 +32,12 @@ class ParamsError(MlPipelineError):
         problems: one line for each thing that is wrong, never empty.
     """
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    def __init__(self, problems: Sequence[str], effect: str = "Nothing was launched.") -> None:
         """Compose the message from all problems.
 
         Args:
             problems: at least one line, each naming the parameter and what must hold.
+            effect: what has happened all the same, as a sentence.
         """
         self.problems = tuple(problems)
         count = len(self.problems)
@@ -46,7 +47,7 @@ class ParamsError(MlPipelineError):
             listed = "".join(f"\n  - {problem}" for problem in self.problems)
             headline = f"{count} problems with the parameters:{listed}"
         super().__init__(
-            f"{headline.rstrip('.')}\nNothing was launched."
+            f"{headline.rstrip('.')}\n{effect}"
             " `ml-pipeline params` lists every parameter with its type and bounds."
         )
 

@@ -7,14 +7,15 @@ import dagster as dg
 
 from ml_pipeline.dagster.assets import pipeline_assets
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.launchpad import JOB
-from ml_pipeline.dagster.leaderboard_asset import leaderboard_asset
-from ml_pipeline.dagster.resources import (
+from ml_pipeline.dagster.io_manager import (
     IO_MANAGER,
     NO_IO,
     io_manager_resource,
-    params_resource,
+    no_io_resource,
 )
+from ml_pipeline.dagster.launchpad import JOB
+from ml_pipeline.dagster.leaderboard_asset import leaderboard_asset
+from ml_pipeline.dagster.resources import params_resource
 from ml_pipeline.dagster.sweep_asset import sweep_asset
 from ml_pipeline.dagster.sweep_resource import sweep_resource
 from ml_pipeline.launch.run_config import PARAMS, SWEEP
@@ -46,28 +47,54 @@ def code_location(
         dates_per_run: most dates that a backfill puts into one run.
         studies: returns the directory or database URL of Optuna's studies; called once in each run.
     """
-    assets = pipeline_assets(pipeline, partitions, dates_per_run, group_name=pipeline.name)
-    beside: list[dg.AssetsDefinition] = []
-    if any(stage.judged_by is not None for stage in pipeline.stages.values()):
-        # A group of their own: "Materialize all" of the pipeline should not start a sweep.
-        aside = f"{pipeline.name}_sweeps"
-        beside = [
+    single = dg.Definitions(
+        assets=[pipeline_assets(pipeline, partitions, dates_per_run, group_name=pipeline.name)],
+        resources={
+            PARAMS: params_resource(pipeline.params),
+            IO_MANAGER: io_manager_resource(pipeline, store_root, code),
+        },
+        jobs=[dg.define_asset_job(JOB, dg.AssetSelection.assets(*pipeline.stages))],
+        executor=dg.in_process_executor,
+    )
+    if all(stage.judged_by is None for stage in pipeline.stages.values()):
+        return single
+    # A group of their own: "Materialize all" of the pipeline should not start a sweep.
+    aside = f"{pipeline.name}_sweeps"
+    many = dg.Definitions(
+        assets=[
             sweep_asset(pipeline, partitions, group_name=aside),
             leaderboard_asset(pipeline, store_root, group_name=aside, after=SWEEP),
-        ]
-    keys = (PARAMS, IO_MANAGER, SWEEP)
-
-    def ops() -> list[str]:
-        return [made.op.name for made in (assets, *beside)]
-
-    return dg.Definitions(
-        assets=[assets, *beside],
-        jobs=[dg.define_asset_job(JOB, dg.AssetSelection.assets(*pipeline.stages))],
+        ],
         resources={
-            PARAMS: params_resource(pipeline.params, keys, ops),
-            IO_MANAGER: io_manager_resource(pipeline, store_root, code),
-            SWEEP: sweep_resource(pipeline, store_root, studies, code, keys, ops),
-            NO_IO: dg.mem_io_manager,
+            SWEEP: sweep_resource(pipeline, store_root, studies, code),
+            NO_IO: no_io_resource(pipeline.params),
         },
         executor=dg.in_process_executor,
     )
+    return dg.Definitions.merge(single, many)
+
+
+@unwrapped()
+def pipeline_job(
+    pipeline: Pipeline,
+    partitions: dg.PartitionsDefinition[str] | None,
+    store_root: Callable[[], str],
+    code: Path,
+) -> dg.JobDefinition:
+    """Return the job that makes the assets of a pipeline and nothing else, for this process.
+
+    Args:
+        pipeline: the stages.
+        partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
+        store_root: returns the directory or URI of the artifacts; called once in each run.
+        code: a directory in the checkout whose commit is recorded.
+    """
+    definitions = dg.Definitions(
+        assets=[pipeline_assets(pipeline, partitions, group_name=pipeline.name)],
+        resources={
+            PARAMS: params_resource(pipeline.params),
+            IO_MANAGER: io_manager_resource(pipeline, store_root, code),
+        },
+        executor=dg.in_process_executor,
+    )
+    return definitions.resolve_implicit_global_asset_job_def()

@@ -16,6 +16,7 @@ from typing import Any, Final
 import dagster as dg
 import filelock
 
+from ml_pipeline.dagster.private import known_revisions
 from ml_pipeline.errors import SettingsError
 
 DATABASES: Final = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
@@ -109,7 +110,7 @@ def _fault(file: Path) -> str | None:
         return _told(file, error)
     except OSError as error:
         return f"{file} must be readable, but is not: {error.strerror}. Change who may read it."
-    if unknown := sorted({*revisions} - _known_revisions()):
+    if unknown := sorted({*revisions} - known_revisions()):
         return (
             f"{file} must be of this Dagster, {dg.__version__}, or of an older one, but has the"
             f" revision {', '.join(unknown)}, which only a newer one knows. Install that, or:"
@@ -153,13 +154,3 @@ def _told(file: Path, error: sqlite3.DatabaseError) -> str:
             " to it and to its folder, or make room on the disk."
         )
     return f"{file} must be a database of Dagster's, but is damaged: {error}. {_REMEDY}"
-
-
-def _known_revisions() -> set[str]:
-    from alembic.script import ScriptDirectory
-    from dagster._core.storage.runs.sqlite import sqlite_run_storage
-    from dagster._core.storage.sql import get_alembic_config
-
-    configuration = get_alembic_config(sqlite_run_storage.__file__)
-    scripts = ScriptDirectory.from_config(configuration)
-    return {script.revision for script in scripts.walk_revisions()}

@@ -10,6 +10,7 @@ from typing import Final
 
 import dagster as dg
 
+from ml_pipeline.dagster import private
 from ml_pipeline.dagster.assets import FAILURES
 from ml_pipeline.dagster.owners import owned
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
@@ -95,7 +96,7 @@ class InProcess:
             Stopped: at Ctrl-C before its first step; later, the result tells.
         """
         with _output_to(self.log_of(dagster_run_id)), owned(self.instance, dagster_run_id) as owner:
-            self.instance.add_event_listener(dagster_run_id, self._note_interrupt)
+            private.listen(self.instance, dagster_run_id, self._note_interrupt)
             try:
                 result = self.job.execute_in_process(
                     run_config=asked.config,
@@ -145,12 +146,12 @@ class InProcess:
         asked = requested_run(self.pipeline, params, dates, selection)
         artifacts: dict[date, list[ArtifactResult]] = {day: [] for day in asked.run_ids}
 
-        def listen(event: dg.EventLogEntry) -> None:
+        def hear(event: dg.EventLogEntry) -> None:
             if event.asset_materialization is not None:
                 materialized = event.asset_materialization
                 progress(str(materialized.partition), materialized.asset_key.to_user_string())
 
-        self.instance.add_event_listener(dagster_run_id, listen)
+        private.listen(self.instance, dagster_run_id, hear)
         result = self.execute(asked, dagster_run_id)
         for made in result.get_asset_materialization_events():
             day = date.fromisoformat(str(made.partition))
@@ -193,7 +194,7 @@ def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
 def _is_interrupt(event: dg.DagsterEvent) -> bool:
     error = getattr(event.event_specific_data, "error", None)
     while error is not None:
-        if error.cls_name == "DagsterExecutionInterruptedError":
+        if error.cls_name == private.INTERRUPTED:
             return True
         error = error.cause
     return False

@@ -8,12 +8,11 @@ from typing import Any, Final
 
 import dagster as dg
 import yaml
-from dagster_shared.check import CheckError
 
 from ml_pipeline.cores import cores
+from ml_pipeline.dagster import private
 from ml_pipeline.dagster.databases import check_databases, make_databases
 from ml_pipeline.dagster.owners import end_abandoned
-from ml_pipeline.dagster.sql_reuse import reused
 from ml_pipeline.errors import MlPipelineError, SettingsError
 from ml_pipeline.settings import Settings
 from ml_pipeline.text import quoted, shortened
@@ -51,8 +50,7 @@ run_monitoring:
 """
 
 _REFUSALS: Final = (
-    dg.DagsterError,
-    CheckError,
+    *private.REFUSALS,
     yaml.YAMLError,
     ImportError,
     AttributeError,
@@ -97,30 +95,13 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         SettingsError: if the folder or what is in it cannot be used.
         MlPipelineError: if a database fails while the context lasts.
     """
-    from dagster._core.instance.ref import InstanceRef
     from sqlalchemy.exc import DBAPIError
 
-    class OfRuns(InstanceRef):
-        """Lacks the state of components, which runs have no use for and which is slow to import."""
-
-        @property
-        def defs_state_storage(self) -> None:
-            return None
-
-    # Capturing the output of a step starts two processes for each; in this process, output is
-    # redirected to a log file already.
-    without_capture = {
-        "compute_logs": {
-            "module": "dagster._core.storage.noop_compute_log_manager",
-            "class": "NoOpComputeLogManager",
-        }
-    }
-    with reused():
+    with private.engines_kept():
         folder = prepare(settings)
         try:
             with _configured(folder):
-                ref = OfRuns._make(InstanceRef.from_dir(str(folder), overrides=without_capture))
-                opened = dg.DagsterInstance.from_ref(ref)
+                opened = private.open_instance(folder)
             with opened as instance:
                 end_abandoned(instance)
                 yield instance
@@ -157,7 +138,7 @@ def _configured(folder: Path) -> Iterator[None]:
         yield
     except (
         dg.DagsterError,
-        CheckError,
+        private.CheckError,
         ImportError,
         AttributeError,
         TypeError,

@@ -1,25 +1,43 @@
-"""The IO manager: parameter-keyed paths for Dagster assets, params as metadata.
+"""The IO manager: how a value gets to the path that the run's parameters give it, and back.
 
-Stages of a `Pipeline` publish each date as it is done, so Dagster has no value of theirs to hand
-over; the IO manager loads them for whoever reads them, and describes them. Any other asset that
-uses it is kept and keyed by all parameters, because nothing says which of them it reads.
+    asset, parameters, date       the slot: {asset}/{labels}/as_of=.../run=<run id>
+    code, inputs                  the revision in it: rev=<fingerprint>
+    value                         bytes at that path, then record.json beside them
+    record                        the event in Dagster, with the parameters as metadata
+
+A stage of the pipeline goes through `materialize`: what is published already is not computed again,
+and each date is published, and told to Dagster, as soon as it is done. Any other asset that uses
+this IO manager goes through `handle_output`: it is kept and keyed by all parameters, because
+nothing says which of them it reads. `load_input` finds either, whichever run made it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
 
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.metadata import picture
-from ml_pipeline.params.model import ParamSet
+from ml_pipeline.dagster.materialization import describe, materialization
+from ml_pipeline.dagster.private import add_metadata_of_date, newest_event
+from ml_pipeline.dagster.run_config import refuse_without_effect
+from ml_pipeline.launch.run_config import PARAMS
+from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
+from ml_pipeline.runs.provenance import provenance
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Content, Record, fingerprint
 from ml_pipeline.store.slots import Slot, slot_for
+
+IO_MANAGER: Final = "io_manager"
+"""Name of the resource: the one that assets use unless they say otherwise."""
+
+NO_IO: Final = "no_io"
+"""An IO manager for assets that keep nothing of their own, and so need no parameters."""
 
 UNVERSIONED: Final = "unversioned"
 
@@ -47,20 +65,37 @@ class ParamIOManager(dg.IOManager):
         """The stages."""
         return self.materializer.pipeline
 
+    def materialize(
+        self,
+        keys: Mapping[str, dg.AssetKey],
+        as_of: date | None,
+        instance: dg.DagsterInstance,
+    ) -> Iterator[tuple[Outcome, dg.AssetMaterialization]]:
+        """Publish stages at one date, in order, each as it is done, unless they are there already.
+
+        Args:
+            keys: Dagster's key by stage.
+            as_of: the date, or None for a pipeline without dates.
+            instance: where the run is kept.
+        """
+        for outcome in self.materializer.run(self.params, as_of, keys):
+            key, newest = keys[outcome.slot.asset], newest_event(instance)
+            yield outcome, materialization(key, outcome, self.store, self.params.origins, newest)
+
     @unwrapped()
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Publish the value of an asset that is not a stage and record its parameters."""
+        """Publish the value of an asset that is not a stage, and record its parameters."""
         if obj is None:
             return
         asset = context.asset_key.to_user_string()
         for as_of, value in _by_date(context, obj):
             slot = slot_for(asset, self.params, self.params.model.scope, as_of)
             outcome = self._publish(slot, value, context.run_id)
-            context.step_context.add_asset_metadata(
-                describe(outcome, self.store, self.params.origins),
-                context.asset_key,
-                as_of.isoformat() if as_of is not None else None,
-            )
+            described = describe(outcome, self.store, self.params.origins)
+            if as_of is None:
+                context.add_output_metadata(described)
+            else:
+                add_metadata_of_date(context, described, as_of.isoformat())
 
     @unwrapped()
     def load_input(self, context: dg.InputContext) -> Any:
@@ -105,51 +140,42 @@ class ParamIOManager(dg.IOManager):
         return Outcome(slot, published.record, reused=published.adopted)
 
 
-def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str]) -> dict[str, Any]:
-    """Return the metadata of a materialization: which parameters made what, and where it is.
+def io_manager_resource(
+    pipeline: Pipeline, store_root: Callable[[], str], code: Path
+) -> dg.IOManagerDefinition:
+    """Return the IO manager of a pipeline.
 
     Args:
-        outcome: the artifact.
-        store: where it is.
-        origins: where the values came from that this run asks for, by dotted name; whoever
-            computed a reused artifact may have had them from elsewhere.
+        pipeline: the stages.
+        store_root: returns the store's directory or URI; called once in each run.
+        code: a directory in the checkout whose commit is recorded.
     """
-    record = outcome.record
-    asked = {
-        name: origin for name, origin in origins.items() if name.partition(".")[0] in record.params
-    }
-    directory = outcome.slot.revision(record.revision)
-    path = store.address(f"{directory}/{record.content.file}")
-    local = store.directory is not None
-    metadata: dict[str, Any] = {
-        "run_id": record.run_id,
-        "revision": record.revision,
-        "path": dg.MetadataValue.path(path) if local else dg.MetadataValue.url(path),
-        "reused": outcome.reused,
-        "reason": outcome.reason,
-        **{
-            f"{group}.{name}": _shown(value)
-            for group, values in record.params.items()
-            for name, value in values.items()
-        },
-        **({"origins": dg.MetadataValue.json(asked)} if asked else {}),
-        **record.metrics,
-        "bytes": record.content.bytes,
-        "digest": record.content.digest,
-        "duration_s": record.duration_s,
-        "made_at": dg.MetadataValue.timestamp(record.started_at),
-    }
-    if record.picture is not None:
-        metadata["picture"] = picture(record.picture)
-    if record.provenance.dagster_run_id is not None:
-        metadata["made_by"] = dg.MetadataValue.dagster_run(record.provenance.dagster_run_id)
-    if "rows" in record.content.shape:
-        metadata["dagster/row_count"] = record.content.shape["rows"]
-    return metadata
+
+    @dg.io_manager(required_resource_keys={PARAMS})
+    @unwrapped()
+    def manager(context: dg.InitResourceContext) -> ParamIOManager:
+        dagster_run_id = context.run.run_id if context.run is not None else None
+        around = partial(provenance, dagster_run_id, code, pipeline.first_party)
+        materializer = Materializer(pipeline, ArtifactStore(store_root()), around)
+        return ParamIOManager(materializer, context.resources.params)
+
+    return manager
 
 
-def _shown(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | str) else dg.MetadataValue.json(value)
+def no_io_resource(model: ParamModel) -> dg.IOManagerDefinition:
+    """Return the IO manager of assets that keep nothing; it refuses config that they do not read.
+
+    Args:
+        model: all parameter groups.
+    """
+
+    @dg.io_manager
+    @unwrapped()
+    def manager(context: dg.InitResourceContext) -> dg.IOManager:
+        refuse_without_effect(context, model)
+        return dg.InMemoryIOManager()  # type: ignore[no-untyped-call]
+
+    return manager
 
 
 def _by_date(context: dg.OutputContext, obj: Any) -> Iterator[tuple[date | None, Any]]:

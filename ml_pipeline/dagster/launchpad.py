@@ -8,10 +8,11 @@ implicit job of all assets forgets what it was given. Hence `JOB`, which makes t
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import yaml
 
+from ml_pipeline.dagster.private import setup_page
 from ml_pipeline.launch.run_config import PARAMS, date_tags
 
 WEBSERVER: Final = "http://127.0.0.1:3000"
@@ -43,5 +44,4 @@ def launchpad_link(
     fields = {"config": yaml.dump(asked, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)}
     for place, (key, value) in enumerate(date_tags(dates).items()):
         fields |= {f"tags[{place}][key]": key, f"tags[{place}][value]": value}
-    page = f"{url.rstrip('/')}/locations/{quote(location)}/jobs/{JOB}/playground/setup"
-    return f"{page}?{urlencode(fields)}"
+    return f"{setup_page(url, location, JOB)}?{urlencode(fields)}"

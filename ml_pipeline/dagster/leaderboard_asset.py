@@ -12,17 +12,19 @@ import dagster as dg
 from pydantic import Field
 
 from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.dagster.io_manager import NO_IO
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.dagster.metadata import picture
-from ml_pipeline.dagster.resources import NO_IO
+from ml_pipeline.dagster.private import location_of
+from ml_pipeline.dagster.run_config import STOPPED
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.launch.run_config import LEADERBOARD
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
     from ml_pipeline.leaderboard.board import Leaderboard
 
-LEADERBOARD: Final = "leaderboard"
 _REPORTS: Final = ".reports"
 _MOST_ROWS: Final = 50
 
@@ -97,12 +99,13 @@ def leaderboard_asset(
 
 def _location(context: dg.AssetExecutionContext) -> str:
     """Return the name of the code location that a run came from, if it came from one."""
-    origin = context.run.remote_job_origin
-    return origin.location_name if origin is not None else ""
+    return location_of(context.run) or ""
 
 
 def _day(name: str, text: str | None) -> date | None:
     try:
         return date.fromisoformat(text) if text is not None else None
     except ValueError:
-        raise ParamsError([f"{name} must be a date such as 1998-05-31, but got {text!r}"]) from None
+        raise ParamsError(
+            [f"{name} must be a date such as 1998-05-31, but got {text!r}"], STOPPED
+        ) from None

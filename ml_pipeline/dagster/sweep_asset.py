@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import dagster as dg
 
 from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.dagster.io_manager import NO_IO
 from ml_pipeline.dagster.leaderboard_asset import shown
 from ml_pipeline.dagster.metadata import table
-from ml_pipeline.dagster.resources import NO_IO
 from ml_pipeline.dagster.sweep_resource import SweepSetup
 from ml_pipeline.launch.run_config import SWEEP
 from ml_pipeline.runs.stages import Pipeline

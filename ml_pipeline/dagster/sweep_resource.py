@@ -1,6 +1,6 @@
 """The resource that carries a sweep to its asset, checked like the parameters of a single run."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.resources import checked, config_schema, origins_of
+from ml_pipeline.dagster.origins import origins_of
+from ml_pipeline.dagster.resources import checked, config_schema
+from ml_pipeline.dagster.run_config import refuse_without_effect
 from ml_pipeline.launch.run_config import SWEEP
 from ml_pipeline.runs.provenance import provenance
 from ml_pipeline.runs.stages import Pipeline
@@ -68,8 +70,6 @@ def sweep_resource(
     store_root: Callable[[], str],
     studies: Callable[[], str],
     code: Path,
-    resources: Collection[str],
-    ops: Callable[[], Collection[str]],
 ) -> dg.ResourceDefinition:
     """Return the resource whose config is a sweep.
 
@@ -78,8 +78,6 @@ def sweep_resource(
         store_root: returns the store's directory or URI; called once in each run.
         studies: returns where studies are kept; called once in each run.
         code: a directory in the checkout whose commit is recorded.
-        resources: names that run config may have under ``resources``.
-        ops: returns the names that run config may have under ``ops``.
     """
 
     def parsed(config: Any, origins: Mapping[str, str] | None = None) -> SweepRequest:
@@ -100,7 +98,8 @@ def sweep_resource(
     @unwrapped()
     def carry(context: dg.InitResourceContext) -> SweepSetup:
         run_id = context.run.run_id if context.run is not None else None
-        origins = origins_of(context, pipeline.params, SWEEP, resources, ops())
+        refuse_without_effect(context, pipeline.params)
+        origins = origins_of(context, pipeline.params, SWEEP)
         return SweepSetup(
             parsed(context.resource_config, origins),
             pipeline,

@@ -15,6 +15,7 @@ from http.client import HTTPException
 from typing import Any, Final
 
 from ml_pipeline.addresses import refusal
+from ml_pipeline.dagster.private import IMPLICIT_JOB
 from ml_pipeline.errors import LaunchRefused, RemoteError, ServerUnreachable
 from ml_pipeline.launch.run_config import date_tags
 from ml_pipeline.launch.run_request import RequestedRun
@@ -22,7 +23,6 @@ from ml_pipeline.launch.run_request import RequestedRun
 FAILED: Final = frozenset({"FAILURE", "CANCELED"})
 _OVER: Final = FAILED | {"SUCCESS"}
 
-_ASSET_JOB: Final = "__ASSET_JOB"
 _TIMEOUT_S: Final = 60
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 2.0
@@ -171,7 +171,7 @@ class Webserver:
             params={
                 "selector": {
                     **self._repository(run.assets, location),
-                    "jobName": _ASSET_JOB,
+                    "jobName": IMPLICIT_JOB,
                     "assetSelection": [{"path": path} for path in run.asset_paths],
                 },
                 "runConfigData": run.config,

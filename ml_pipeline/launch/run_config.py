@@ -13,6 +13,9 @@ PARAMS: Final = "params"
 SWEEP: Final = "sweep"
 """Name of the asset whose runs are sweeps, and of its resource."""
 
+LEADERBOARD: Final = "leaderboard"
+"""Name of the asset that compares results."""
+
 RUN_ID_TAG: Final = "ml_pipeline/run_id"
 """Tag of a run of one date: identity of its parameters and the date."""
 

@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 
 from ml_pipeline.dagster.assets import pipeline_assets
-from ml_pipeline.dagster.resources import io_manager_resource, params_resource
+from ml_pipeline.dagster.io_manager import io_manager_resource
+from ml_pipeline.dagster.resources import params_resource
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Record

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from sklearn.linear_model import Ridge
 
-from ml_pipeline.dagster.io_manager import describe
+from ml_pipeline.dagster.materialization import describe
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.store.record import TAKEN
 from ml_pipeline_tests.toys.bench import Bench, flip

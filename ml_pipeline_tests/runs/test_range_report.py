@@ -10,7 +10,9 @@ import pytest
 from pydantic import Field
 
 from ml_pipeline.dagster.assets import pipeline_assets
-from ml_pipeline.dagster.resources import IO_MANAGER, PARAMS, io_manager_resource, params_resource
+from ml_pipeline.dagster.io_manager import IO_MANAGER, io_manager_resource
+from ml_pipeline.dagster.resources import params_resource
+from ml_pipeline.launch.run_config import PARAMS
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult

@@ -11,7 +11,7 @@ from ml_pipeline.cli.request import Asked, request_options, validated
 from ml_pipeline.cli.results import document, print_results
 from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.show import print_json, print_table, progress_bar
-from ml_pipeline.dagster.assets import pipeline_job
+from ml_pipeline.dagster.code_location import pipeline_job
 from ml_pipeline.dagster.execution import Stopped
 from ml_pipeline.runs.range_report import RangeReport
 

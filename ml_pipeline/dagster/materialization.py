@@ -1,0 +1,84 @@
+"""What Dagster is told of an artifact: its parameters, where it is, and its versions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from ml_pipeline.dagster.metadata import picture
+from ml_pipeline.dagster.private import version_tags
+from ml_pipeline.runs.decisions import Outcome
+from ml_pipeline.store.artifacts import ArtifactStore
+
+
+def materialization(
+    key: dg.AssetKey,
+    outcome: Outcome,
+    store: ArtifactStore,
+    origins: Mapping[str, str],
+    newest_event: int | None,
+) -> dg.AssetMaterialization:
+    """Return the event that tells Dagster of an artifact.
+
+    Args:
+        key: the asset's.
+        outcome: the artifact.
+        store: where it is.
+        origins: where the run's values came from, by dotted name.
+        newest_event: storage id of the newest event: inputs are from before it.
+    """
+    record = outcome.record
+    inputs = {name: read.digest for name, read in record.inputs.items()}
+    return dg.AssetMaterialization(
+        key,
+        partition=record.as_of.isoformat() if record.as_of is not None else None,
+        metadata=describe(outcome, store, origins),
+        tags=version_tags(record.content.digest, record.code, inputs, newest_event),
+    )
+
+
+def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str]) -> dict[str, Any]:
+    """Return the metadata of a materialization: which parameters made what, and where it is.
+
+    Args:
+        outcome: the artifact.
+        store: where it is.
+        origins: where the values came from that this run asks for, by dotted name; whoever
+            computed a reused artifact may have had them from elsewhere.
+    """
+    record = outcome.record
+    asked = {
+        name: origin for name, origin in origins.items() if name.partition(".")[0] in record.params
+    }
+    directory = outcome.slot.revision(record.revision)
+    path = store.address(f"{directory}/{record.content.file}")
+    local = store.directory is not None
+    metadata: dict[str, Any] = {
+        "run_id": record.run_id,
+        "revision": record.revision,
+        "path": dg.MetadataValue.path(path) if local else dg.MetadataValue.url(path),
+        "reused": outcome.reused,
+        "reason": outcome.reason,
+        **{
+            f"{group}.{name}": _shown(value)
+            for group, values in record.params.items()
+            for name, value in values.items()
+        },
+        **({"origins": dg.MetadataValue.json(asked)} if asked else {}),
+        **record.metrics,
+        "bytes": record.content.bytes,
+        "digest": record.content.digest,
+        "duration_s": record.duration_s,
+        "made_at": dg.MetadataValue.timestamp(record.started_at),
+    }
+    if record.picture is not None:
+        metadata["picture"] = picture(record.picture)
+    if record.provenance.dagster_run_id is not None:
+        metadata["made_by"] = dg.MetadataValue.dagster_run(record.provenance.dagster_run_id)
+    if "rows" in record.content.shape:
+        metadata["dagster/row_count"] = record.content.shape["rows"]
+    return metadata
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float | str) else dg.MetadataValue.json(value)

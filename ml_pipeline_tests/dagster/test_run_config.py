@@ -1,0 +1,113 @@
+"""Config that has no effect on a run is refused, whatever assets the run makes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from ml_pipeline.dagster.code_location import code_location
+from ml_pipeline_tests.toys import sweeps as toy
+from ml_pipeline_tests.toys.dagster_site import DAILY, DAY, temporary_instance
+
+SINGLE = {"params": {"config": {"fit": {"learning_rate": 0.2}}}}
+MANY = {"sweep": {"config": {"fit": {"learning_rate": "0.1,0.2"}, "search": {"n_trials": 3}}}}
+
+
+@dataclass(frozen=True)
+class Site:
+    """The toy pipeline that can be swept, in a folder."""
+
+    folder: Path
+    instance: dg.DagsterInstance
+    others: dg.Definitions
+
+    def run(self, select: str, **config: Any) -> dg.ExecuteInProcessResult:
+        folder = self.folder
+        own = code_location(toy.PIPELINE, DAILY, lambda: str(folder / "store"), folder)
+        defs = dg.Definitions.merge(own, self.others)
+        return defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            run_config=config,
+            instance=self.instance,
+            partition_key=None if select == "leaderboard" else DAY,
+            raise_on_error=False,
+            asset_selection=[dg.AssetKey(select)],
+        )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    (tmp_path / "home").mkdir()
+    with temporary_instance(tmp_path / "instance") as instance:
+        yield Site(tmp_path, instance, dg.Definitions())
+
+
+def refusal(result: dg.ExecuteInProcessResult) -> str:
+    assert not result.success
+    (event,) = result.filter_events(lambda event: event.event_type_value == "PIPELINE_FAILURE")
+    return str(event.job_failure_data.error.message)  # type: ignore[union-attr]
+
+
+def test_sweep_block_of_a_single_run_is_refused(site: Site) -> None:
+    told = refusal(site.run("table", resources=MANY))
+    assert told.startswith(
+        "ml_pipeline.errors.ParamsError: 'resources: sweep' must be read by a selected asset, but"
+        " none does, and it sets fit.learning_rate, search.n_trials: leave them out or put them"
+        " under 'resources: params'\nThe run has done nothing."
+    )
+    assert not (site.folder / "store").exists()
+
+
+@pytest.mark.parametrize("asset", ["sweep", "leaderboard"])
+def test_params_block_that_nobody_reads_is_refused(site: Site, asset: str) -> None:
+    told = refusal(site.run(asset, resources=SINGLE))
+    assert "'resources: params' must be read by a selected asset, but none does" in told
+    assert "it sets fit.learning_rate" in told
+
+
+def test_sweep_block_beside_the_leaderboard_is_refused(site: Site) -> None:
+    assert "'resources: sweep' must be read" in refusal(site.run("leaderboard", resources=MANY))
+
+
+def test_block_of_defaults_that_the_launchpad_fills_in_is_let_pass(site: Site) -> None:
+    filled: dict[str, Any] = {
+        "sweep": {"config": {"fit": {"learning_rate": 0.1}, "search": {"n_trials": 20}}}
+    }
+    filled["params"] = {"config": {"around": {"home": str(site.folder / "home")}}}
+    assert site.run("table", resources=filled).success
+
+
+def test_misspelt_name_is_refused_where_no_parameters_are_read(site: Site) -> None:
+    told = refusal(site.run("leaderboard", resources={"parms": SINGLE["params"]}))
+    assert "'resources: parms' does not exist. Did you mean 'params'?" in told
+    assert "Nothing was launched" not in told
+
+
+def test_config_of_other_peoples_assets_and_resources_is_let_pass(site: Site) -> None:
+    seen: list[object] = []
+
+    class Database(dg.ConfigurableResource[Any]):
+        name: str = "none"
+
+    class Wish(dg.Config):
+        times: int = 1
+
+    @dg.asset(partitions_def=DAILY)
+    def own(config: Wish, database: Database) -> None:
+        seen.append((config.times, database.name))
+
+    others = dg.Definitions(assets=[own], resources={"database": Database()})
+    result = replace(site, others=others).run(
+        "own",
+        ops={"own": {"config": {"times": 3}}},
+        resources={"database": {"config": {"name": "orders"}}},
+    )
+    assert result.success
+    assert seen == [(3, "orders")]
+
+
+def test_config_of_an_op_that_is_not_selected_is_refused(site: Site) -> None:
+    told = refusal(site.run("table", ops={"leaderboard": {"config": {"where": "rows=3"}}}))
+    assert "'ops: leaderboard' does not exist" in told
