@@ -136,14 +136,7 @@ def _configured(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (
-        dg.DagsterError,
-        private.CheckError,
-        ImportError,
-        AttributeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _REFUSALS as error:
         raise _unusable(folder / "dagster.yaml", error) from error
 
 

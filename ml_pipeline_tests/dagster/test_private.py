@@ -23,7 +23,7 @@ from dagster._core.storage import tags
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 
 from ml_pipeline.dagster import private
-from ml_pipeline.dagster.instance import open_instance
+from ml_pipeline.dagster.instance import open_instance, prepare
 from ml_pipeline.dagster.private import engines_kept
 from ml_pipeline.launch.run_config import date_tags
 from ml_pipeline.settings import Settings
@@ -195,6 +195,7 @@ def test_instance_makes_one_engine_for_each_database_and_reads_migrations_once(
         read.append(config.get_main_option("script_location"))
         return scripts(config)
 
+    prepare(configured)
     monkeypatch.setattr(sqlite_event_log, "create_engine", counted)
     monkeypatch.setattr(ScriptDirectory, "from_config", counted_scripts)
     with open_instance(configured) as instance:
