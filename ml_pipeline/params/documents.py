@@ -12,28 +12,31 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import yaml
 
 from ml_pipeline.errors import ParamsError, nearest
-from ml_pipeline.text import quoted
+from ml_pipeline.params.scalar import NOT_FINITE, scalar
+from ml_pipeline.text import quoted, shortened
 
 MOST_BYTES: Final = 1_000_000
 MOST_VALUES: Final = 100_000
 MOST_LEVELS: Final = 32
 MOST_BITS: Final = 1024
+_MOST_NODES: Final = 30_000
+_MOST_SLOW: Final = 250_000
+"""Bytes of a language that takes a second for more."""
 
 _TOO_DEEP: Final = f"it is nested more than {MOST_LEVELS} levels deep"
 
-_NULL: Final = re.compile(r"~|null|Null|NULL|")
-_TRUTH: Final = re.compile(r"(?P<true>true|True|TRUE)|false|False|FALSE")
-_INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_BASED: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+# Each name of a TOML key that has very many costs as much as all before it: found before parsing.
+_NAME: Final = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY: Final = re.compile(
+    rf"""(?<![\w."'-]){_NAME}(?:[ \t]*+\.[ \t]*+{_NAME}){{{MOST_LEVELS}}}"""
+)
 
 
 class _Refused(ValueError):
@@ -57,9 +60,10 @@ def read_document(data: bytes, name: str) -> Any:
     suffix = Path(name).suffix.lower()
     if suffix not in _LANGUAGES:
         raise ParamsError([f"{name} must end in {', '.join(_LANGUAGES)} to be read"])
-    language, parse = _LANGUAGES[suffix]
-    if len(data) > MOST_BYTES:
-        raise ParamsError([f"{name} must be of at most {MOST_BYTES:,} bytes, but is larger"])
+    language, parse, most = _LANGUAGES[suffix]
+    if len(data) > most:
+        instead = "" if most == MOST_BYTES else f"; as JSON it may be of {MOST_BYTES:,}"
+        raise ParamsError([f"{name} must be of at most {most:,} bytes, but is larger{instead}"])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -173,12 +177,21 @@ def _json(text: str) -> Any:
 
 
 def _toml(text: str) -> Any:
+    if (found := _LONG_KEY.search(text)) is not None:
+        line = text.count("\n", 0, found.start()) + 1
+        raise _Refused(f"line {line} has more than {MOST_LEVELS} names in a row")
     return tomllib.loads(text)
 
 
 def _yaml(text: str) -> Any:
     try:
-        return _Composer(text).document()
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None or (node.tag == _PLAIN and not node.value):
+            return {}
+        if _Sizes().of(node) > MOST_VALUES:
+            raise _Refused(f"it has more than {MOST_VALUES:,} values")
+        return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -188,90 +201,104 @@ def _yaml(text: str) -> Any:
         raise _Refused(f"line {line} has the character U+{error.character:04X}") from error
 
 
-class _Composer:
-    """Builds values from YAML's events, where every rule of this module can name its line."""
+_PLAIN: Final = "plain"
+_TEXT: Final = "text"
+_LIST: Final = "list"
+_NAMES: Final = "names"
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """Reads plain words by the rules of YAML 1.2, and refuses tags and what has two readings."""
+
+    DEFAULT_SCALAR_TAG = _TEXT
+    DEFAULT_SEQUENCE_TAG = _LIST
+    DEFAULT_MAPPING_TAG = _NAMES
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {None: [(_PLAIN, re.compile(""))]}
+    yaml_constructors: ClassVar[dict[Any, Any]] = {}
 
     def __init__(self, text: str) -> None:
-        self.events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)
-        self.anchored: dict[str, Any] = {}
+        super().__init__(text)
+        self.nodes = 0
+        self.level = -1
 
-    def document(self) -> Any:
-        next(self.events)  # the stream begins
-        event = next(self.events)
-        if isinstance(event, yaml.StreamEndEvent):
-            return {}
-        event = next(self.events)
-        is_empty = isinstance(event, yaml.ScalarEvent) and not event.value and not event.style
-        value = self.value(event, 0)
-        next(self.events)  # the document ends
-        event = next(self.events)
-        if not isinstance(event, yaml.StreamEndEvent):
-            raise _at(event, "begins a second document")
-        return {} if is_empty else value
-
-    def value(self, event: Any, level: int) -> Any:
-        if level > MOST_LEVELS:
-            raise _Refused(_TOO_DEEP)
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Bound what is composed while it is, since that is what takes its time."""
+        event = self.peek_event()
+        self.nodes += 1
+        if self.nodes > _MOST_NODES:
+            raise _Refused(f"it has more than {_MOST_NODES:,} values")
         if isinstance(event, yaml.AliasEvent):
-            if event.anchor not in self.anchored:
+            if event.anchor not in self.anchors:
                 raise _at(event, f"has *{event.anchor}, but no value before it is marked so")
-            return self.anchored[event.anchor]
-        if event.tag is not None:
-            raise _at(event, f"has the tag {event.tag}: leave it out; quotes make a value text")
-        if isinstance(event, yaml.ScalarEvent):
-            value = event.value if event.style else _scalar(event)
-        elif isinstance(event, yaml.SequenceStartEvent):
-            value = self.members(level)
-        else:
-            value = self.pairs(level)
-        if event.anchor is not None:
-            self.anchored[event.anchor] = value
-        return value
+        elif event.tag is not None:
+            what = f"has the tag {shortened(event.tag)}: leave it out; quotes make a value text"
+            raise _at(event, what)
+        self.level += 1
+        if self.level > MOST_LEVELS:
+            raise _Refused(_TOO_DEEP)
+        node = super().compose_node(parent, index)
+        self.level -= 1
+        return node
 
-    def members(self, level: int) -> list[Any]:
-        members = []
-        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            members.append(self.value(event, level + 1))
-        return members
+    def word(self, node: Any) -> Any:
+        """Read a word without quotes."""
+        if NOT_FINITE.fullmatch(node.value):
+            raise _at(node, f"has {node.value}, which is not a finite number")
+        return scalar(node.value)
 
-    def pairs(self, level: int) -> dict[str, Any]:
+    def members(self, node: Any) -> list[Any]:
+        """Read a list."""
+        return [self.construct_object(member, deep=True) for member in node.value]
+
+    def names(self, node: Any) -> dict[str, Any]:
+        """Read a mapping."""
         mapping: dict[str, Any] = {}
-        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            key = self.value(event, level + 1)
+        for name, value in node.value:
+            if name.tag == _PLAIN and name.value == "<<":
+                raise _at(name, "merges with <<, which is not supported: write the values out")
+            key = self.construct_object(name, deep=True)
             if not isinstance(key, str):
-                raise _at(event, f"has a name that is no text: {quoted(key)}; put it in quotes")
-            if key == "<<" and isinstance(event, yaml.ScalarEvent) and not event.style:
-                raise _at(event, "merges with <<, which is not supported: write the values out")
+                raise _at(name, f"has a name that is no text: {quoted(key)}; put it in quotes")
             if key in mapping:
-                raise _at(event, f"has {key!r} a second time")
-            mapping[key] = self.value(next(self.events), level + 1)
+                raise _at(name, f"has {quoted(key)} a second time")
+            mapping[key] = self.construct_object(value, deep=True)
         return mapping
 
 
-def _scalar(event: Any) -> Any:
-    text: str = event.value
-    if _NULL.fullmatch(text):
-        return None
-    if match := _TRUTH.fullmatch(text):
-        return match["true"] is not None
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _BASED.fullmatch(text):
-        return int(text, 0)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    if _NOT_FINITE.fullmatch(text):
-        raise _at(event, f"has {text}, which is not a finite number")
-    return text
+_Loader.add_constructor(_PLAIN, _Loader.word)
+_Loader.add_constructor(_TEXT, _Loader.construct_scalar)
+_Loader.add_constructor(_LIST, _Loader.members)
+_Loader.add_constructor(_NAMES, _Loader.names)
 
 
-def _at(event: Any, what: str) -> _Refused:
-    return _Refused(f"line {event.start_mark.line + 1} {what}")
+class _Sizes:
+    """Tells how many values a node comes to, its aliases written out, without doing so."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, int] = {}
+
+    def of(self, node: Any, level: int = 0) -> int:
+        if level > MOST_LEVELS:
+            raise _Refused(_TOO_DEEP)
+        if isinstance(node, yaml.ScalarNode):
+            return 1
+        if id(node) not in self.known:
+            parts = (
+                node.value
+                if isinstance(node, yaml.SequenceNode)
+                else itertools.chain.from_iterable(node.value)
+            )
+            self.known[id(node)] = 1 + sum(self.of(part, level + 1) for part in parts)
+        return self.known[id(node)]
 
 
-_LANGUAGES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
-    ".yaml": ("YAML", _yaml),
-    ".yml": ("YAML", _yaml),
-    ".toml": ("TOML", _toml),
-    ".json": ("JSON", _json),
+def _at(node: Any, what: str) -> _Refused:
+    return _Refused(f"line {node.start_mark.line + 1} {what}")
+
+
+_LANGUAGES: Final[Mapping[str, tuple[str, Callable[[str], Any], int]]] = {
+    ".yaml": ("YAML", _yaml, _MOST_SLOW),
+    ".yml": ("YAML", _yaml, _MOST_SLOW),
+    ".toml": ("TOML", _toml, _MOST_SLOW),
+    ".json": ("JSON", _json, MOST_BYTES),
 }

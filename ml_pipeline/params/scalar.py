@@ -9,7 +9,7 @@ import math
 import re
 from typing import Any, Final
 
-MOST_DIGITS: Final = 1000
+MOST_DIGITS: Final = 310
 
 NULL: Final = re.compile(r"~|null|Null|NULL|")
 TRUTH: Final = re.compile(r"(?P<true>true|True|TRUE)|false|False|FALSE")

@@ -2,6 +2,7 @@ import contextlib
 import json
 import math
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ def problem(text: str | bytes, name: str = "a.yaml") -> str:
         ("~", None),
         ("", None),
         ("none", "none"),
+        ("12e4567", "12e4567"),
+        ("1_1_1", "1_1_1"),
+        ("9" * 9999, "9" * 9999),
         ("1998-05-31", "1998-05-31"),
         ("1998-05-31 10:00:00", "1998-05-31 10:00:00"),
         ("'1'", "1"),
@@ -130,7 +134,6 @@ BEYOND = "it has a number or an escaped character beyond what can be read"
         ("a: {b: 1, b: 2}", "YAML, but line 1 has 'b' a second time"),
         ("a: .nan", "YAML, but line 1 has .nan, which is not a finite number"),
         ("a: -.inf", "YAML, but line 1 has -.inf, which is not a finite number"),
-        ("a: {b: [0, 1e400]}", "YAML, but a.b.1 is not a finite number"),
         ("1: a", "YAML, but line 1 has a name that is no text: 1; put it in quotes"),
         ("a:\n  ~: 1", "YAML, but line 2 has a name that is no text: None; put it in quotes"),
         ("? [a]\n: 1", "YAML, but line 1 has a name that is no text: ['a']; put it in quotes"),
@@ -144,8 +147,9 @@ BEYOND = "it has a number or an escaped character beyond what can be read"
         ),
         ("a: !x 1", f"YAML, but line 1 has the tag !x{TAGGED}"),
         ("a: *x", "YAML, but line 1 has *x, but no value before it is marked so"),
-        ("a: &x [*x]", "YAML, but line 1 has *x, but no value before it is marked so"),
-        ("a: 1\n---\nb: 2", "YAML, but line 2 begins a second document"),
+        ("a: &x [*x]", "YAML, but it is nested more than 32 levels deep"),
+        ("a: &x {b: *x}", "YAML, but it is nested more than 32 levels deep"),
+        ("a: 1\n---\nb: 2", "YAML, but line 2, column 1: but found another document"),
         ("a: b: c", "YAML, but line 1, column 5: mapping values are not allowed here"),
         (
             "a: [1",
@@ -162,8 +166,11 @@ BEYOND = "it has a number or an escaped character beyond what can be read"
         ),
         ("a: " + "[" * 99, "YAML, but it is nested more than 32 levels deep"),
         ("- " * 9999, "YAML, but it is nested more than 32 levels deep"),
-        ("a: 0x" + "f" * 999, "YAML, but a is an integer of more than 1024 bits"),
-        ("a: " + "9" * 9999, f"YAML, but {BEYOND}"),
+        (
+            "a: {b: [0, 0x" + "f" * 300 + "]}",
+            "YAML, but a.b.1 is an integer of more than 1024 bits",
+        ),
+        ("a: " + "9" * 309, "YAML, but a is an integer of more than 1024 bits"),
         ('a: "\\UFFFFFFFF"', f"YAML, but {BEYOND}"),
         ('a: "\\uD800"', "YAML, but it has a lone surrogate in a, which is not text"),
     ],
@@ -206,10 +213,57 @@ def test_document_in_another_encoding_is_refused_with_the_byte() -> None:
     assert "byte 1 is 0xff" in problem("a: 1".encode("utf-16"))
 
 
-def test_document_that_is_too_large_is_refused() -> None:
-    assert problem(b" " * (MOST_BYTES + 1)) == (
-        "a.yaml must be of at most 1,000,000 bytes, but is larger"
-    )
+@pytest.mark.parametrize(
+    ("name", "most"), [("a.yaml", 250_000), ("a.toml", 250_000), ("a.json", MOST_BYTES)]
+)
+def test_document_that_is_too_large_is_refused(name: str, most: int) -> None:
+    assert read_document(b" " * most, name) == {}
+    found = problem(b" " * (most + 1), name)
+    assert found.startswith(f"{name} must be of at most {most:,} bytes, but is larger")
+    assert ("as JSON it may be of 1,000,000" in found) == (name != "a.json")
+
+
+HOSTILE = {
+    "a.yaml": {
+        "aliases": "a0: &a0 [x]\n" + "".join(
+            f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
+        ),
+        "aliases as names": "? &a0 [x]\n: 1\n" + "".join(
+            f"? &a{n} [*a{n - 1}, *a{n - 1}]\n: 1\n" for n in range(1, 28)
+        ),
+        "one alias often": "a: &a [" + "x," * 8000 + "]\nb: [" + "*a," * 5000 + "]",
+        "values": "[" + "1," * 120_000 + "1]",
+        "pairs": "".join(f"a{n}: 1\n" for n in range(25_000)),
+        "brackets": "[" * 240_000,
+        "question marks": "? " * 120_000,
+        "half a mapping": "{" + "a," * 120_000,
+        "megabytes": "a: 1\n" * 400_000,
+    },
+    "a.toml": {
+        "names in a row": ".".join("a" * 120_000) + " = 1",
+        "quoted names in a row": ' . '.join(["'a'"] * 40_000) + " = 1",
+        "header": "[" + ".".join("a" * 120_000) + "]",
+        "brackets": "a=" + "[" * 240_000,
+        "tables": "a=" + "{a=" * 80_000,
+        "half a list": "a=[" + "1," * 120_000,
+        "megabytes": "a=1\n" * 500_000,
+    },
+    "a.json": {
+        "values": "[" + "1," * 499_000 + "1]",
+        "brackets": "[" * 999_000,
+        "objects": '{"a":' * 199_000,
+        "megabytes": "1," * 1_000_000,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [(name, what) for name, found in HOSTILE.items() for what in found]
+)
+def test_document_made_to_take_long_is_refused_at_once(name: str, what: str) -> None:
+    started = time.process_time()
+    assert len(problem(HOSTILE[name][what], name)) < 300
+    assert time.process_time() - started < 2
 
 
 def test_document_whose_aliases_come_to_too_much_is_refused() -> None:
@@ -255,7 +309,7 @@ def test_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -> 
 
 def test_file_that_never_ends_is_refused_as_too_large(tmp_path: Path) -> None:
     (tmp_path / "endless.yaml").symlink_to(os.devnull.replace("null", "zero"))
-    with pytest.raises(ParamsError, match="at most 1,000,000 bytes"):
+    with pytest.raises(ParamsError, match="at most 250,000 bytes"):
         read_file(tmp_path / "endless.yaml")
 
 
