@@ -33,6 +33,22 @@ def home() -> Path:
     return Path(os.environ.get(HOME_VARIABLE) or _DEFAULT_HOME).expanduser().absolute()
 
 
+class Place(pydantic.BaseModel):
+    """Where outside data is, and what it calls its columns."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    location: Annotated[str, Field(min_length=1)]
+    columns: Mapping[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Name the place in full: the same text means the same data."""
+        if not self.columns:
+            return self.location
+        called = ", ".join(f"{name} = {self.columns[name]}" for name in sorted(self.columns))
+        return f"{self.location} ({called})"
+
+
 class Settings(BaseSettings):
     """What an installation can set."""
 
@@ -53,8 +69,10 @@ class Settings(BaseSettings):
     dates_per_run: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=32, description="most dates that a backfill puts into one Dagster run"
     )
-    sources: Mapping[str, str] = Field(
-        default_factory=dict, description="places of orders by the name that `source` may use"
+    sources: Mapping[str, str | Place] = Field(
+        default_factory=dict,
+        description="places of orders by the name that `source` may use, with their columns where"
+        " these have other names",
     )
 
     inbox: str = Field(

@@ -50,7 +50,7 @@ def code_location(
     single = dg.Definitions(
         assets=[pipeline_assets(pipeline, partitions, dates_per_run, group_name=pipeline.name)],
         resources={
-            PARAMS: params_resource(pipeline.params),
+            PARAMS: params_resource(pipeline.params, pipeline.refuse_unready),
             IO_MANAGER: io_manager_resource(pipeline, store_root, code),
         },
         jobs=[dg.define_asset_job(JOB, dg.AssetSelection.assets(*pipeline.stages))],
@@ -92,7 +92,7 @@ def pipeline_job(
     definitions = dg.Definitions(
         assets=[pipeline_assets(pipeline, partitions, group_name=pipeline.name)],
         resources={
-            PARAMS: params_resource(pipeline.params),
+            PARAMS: params_resource(pipeline.params, pipeline.refuse_unready),
             IO_MANAGER: io_manager_resource(pipeline, store_root, code),
         },
         executor=dg.in_process_executor,

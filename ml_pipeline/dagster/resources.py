@@ -19,8 +19,15 @@ from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.params.parameter import Parameter
 
 
-def params_resource(model: ParamModel) -> dg.ResourceDefinition:
-    """Return the resource whose config is the parameters and whose value is a `ParamSet`."""
+def params_resource(
+    model: ParamModel, refuse_unready: Callable[[ParamSet], None] = lambda _params: None
+) -> dg.ResourceDefinition:
+    """Return the resource whose config is the parameters and whose value is a `ParamSet`.
+
+    Args:
+        model: all parameter groups.
+        refuse_unready: raises for parameters whose run could not even begin.
+    """
     schema = config_schema(model)
 
     @dg.resource(config_schema=schema, description="The parameters of the run.")
@@ -30,7 +37,7 @@ def params_resource(model: ParamModel) -> dg.ResourceDefinition:
         origins = origins_of(context, model, PARAMS)
         return model.validate(context.resource_config, origins=origins)
 
-    return checked(carry, schema, model.validate)
+    return checked(carry, schema, lambda config: refuse_unready(model.validate(config)))
 
 
 def config_schema(*models: ParamModel) -> Any:

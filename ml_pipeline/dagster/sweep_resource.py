@@ -108,4 +108,7 @@ def sweep_resource(
             partial(provenance, run_id, code, pipeline.first_party),
         )
 
-    return checked(carry, schema, parsed)
+    def ready(config: Any) -> None:
+        pipeline.refuse_unready(*parsed(config).representatives)
+
+    return checked(carry, schema, ready)

@@ -21,6 +21,7 @@ PIPELINE: Final = Pipeline(
     "ml_pipeline",
     ParamModel(data=DataParams, features=FeatureParams, training=TrainingParams),
     first_party=("ml_pipeline.pipeline", "ml_pipeline.defs"),
+    unready=source.problems,
 )
 
 
@@ -28,7 +29,8 @@ PIPELINE: Final = Pipeline(
 def orders(as_of: date, data: DataParams) -> "pl.DataFrame":
     """Orders of the last `history_days` up to the end of `as_of`, one row each."""
     first, last = source.window(as_of, data)
-    return datasets.orders_between(source.opened(data.source), first, last)
+    place = source.opened(data.source)
+    return datasets.orders_between(place.location, first, last, place.columns)
 
 
 @PIPELINE.asset(kinds=["polars", "parquet"])

@@ -10,12 +10,13 @@ from urllib.parse import unquote
 from ml_pipeline.addresses import masked
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily, problem_with
-from ml_pipeline.errors import ParamsError, SettingsError, nearest
+from ml_pipeline.defs.source import locate
+from ml_pipeline.errors import ParamsError, SettingsError, SourceError, nearest
 from ml_pipeline.launch.request_document import Rules
 from ml_pipeline.params.layers import STANDING, Layer, gathered
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.pipeline.locations import is_name, normalized
-from ml_pipeline.pipeline.sources import SAMPLE
+from ml_pipeline.pipeline.sources import SAMPLE, find_source, refuse_missing
 from ml_pipeline.settings import settings
 
 SOURCE: Final = "data.source"
@@ -72,12 +73,23 @@ def problems_with_source(source: Any) -> Iterator[str]:
     if is_name(source.strip()):
         if source.strip() not in names:
             yield f"{may_be}, but got {source!r}.{nearest(source, names)}"
-    elif not any(_is_in(source, place) for place in configured.request_sources):
+        else:
+            yield from _missing(locate(source.strip()).location)
+    elif any(_is_in(source, place) for place in configured.request_sources):
+        yield from _missing(source)
+    else:
         allowed = ", ".join(configured.request_sources) or "none so far"
         yield (
             f"{may_be}, or lie in a place that ML_PIPELINE_REQUEST_SOURCES allows ({allowed}),"
             f" but got {masked(source)!r}"
         )
+
+
+def _missing(location: str) -> Iterator[str]:
+    try:
+        refuse_missing(location)
+    except SourceError as error:
+        yield f"{SOURCE}: {error}"
 
 
 def _is_in(source: str, place: str) -> bool:
@@ -91,7 +103,14 @@ def _is_in(source: str, place: str) -> bool:
         return inside and ".." not in unquote(wanted).split("/")
     if "://" in wanted:
         return False
-    return Path(wanted).resolve().is_relative_to(Path(allowed).resolve())
+    folder = Path(allowed).resolve()
+    if not Path(wanted).resolve().is_relative_to(folder):
+        return False
+    try:
+        files = find_source(wanted).files
+    except SourceError:
+        return True  # There is nothing to read, which is told elsewhere.
+    return all(Path(file).resolve().is_relative_to(folder) for file in files)
 
 
 def told(params: ParamSet) -> str:

@@ -162,10 +162,11 @@ def launch_new_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     held = SeenDays.from_text(cursors.recall(context.cursor))
     calendar = daily(configured)
     try:
-        place = source.locate(params.values()["data"]["source"])
-        digests = source.day_digests(place)
+        found_at = source.locate(params.values()["data"]["source"])
+        digests = source.day_digests(found_at)
     except SourceError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
+    place = str(found_at)
     first, last = configured.start_date, last_day(calendar)
     within = {day: digest for day, digest in digests.items() if first <= day <= last}
     found = SeenDays.of(place, within)

@@ -7,7 +7,7 @@ run whose source has not changed need not read it to know that.
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -17,9 +17,11 @@ from ml_pipeline.code.fingerprint import fingerprint_of
 from ml_pipeline.defs.config import DataParams
 from ml_pipeline.errors import SourceError, nearest
 from ml_pipeline.params.identity import digest_of
+from ml_pipeline.params.model import ParamSet
 from ml_pipeline.pipeline import datasets, sources
+from ml_pipeline.pipeline.column_names import refuse_unknown
 from ml_pipeline.pipeline.locations import is_name
-from ml_pipeline.settings import settings
+from ml_pipeline.settings import Place, settings
 
 _TRUSTED_FOR_S: Final = 30.0
 _remembered: Final[dict[str, tuple[str | None, float, Mapping[date, str]]]] = {}
@@ -30,14 +32,14 @@ def window(as_of: date, data: DataParams) -> tuple[date, date]:
     return as_of - timedelta(days=data.history_days - 1), as_of
 
 
-def locate(source: str) -> str:
-    """Return the path or URI that a source stands for.
+def locate(source: str) -> Place:
+    """Return the place that a source stands for.
 
     Raises:
         SourceError: if it is a name that this installation does not know.
     """
     if not is_name(source) or source == sources.SAMPLE:
-        return source
+        return Place(location=source)
     known = settings().sources
     if source not in known:
         raise SourceError(
@@ -45,21 +47,38 @@ def locate(source: str) -> str:
             f" is not configured.{nearest(source, [*known, sources.SAMPLE])} Configured names:"
             f" {', '.join(known) or 'none'}. Add it to settings.toml under [sources]."
         )
-    return known[source]
+    found = known[source]
+    return Place(location=found) if isinstance(found, str) else found
 
 
-def opened(source: str) -> str:
-    """Return the path or URI that a source stands for, to read it now.
+def problems(params: ParamSet) -> Iterator[str]:
+    """Tell why a run cannot read its source at all, which is seen before there is a run.
+
+    Args:
+        params: the parameters of the run.
+    """
+    data = params.groups["data"]
+    if isinstance(data, DataParams):
+        try:
+            place = locate(data.source)
+            refuse_unknown(place.columns, f"source '{data.source}'")
+            sources.refuse_missing(place.location)
+        except SourceError as error:
+            yield f"data.source: {error}"
+
+
+def opened(source: str) -> Place:
+    """Return the place that a source stands for, to read it now.
 
     Raises:
         SourceError: if it is a name that this installation does not know.
     """
-    location = locate(source)
-    held = _remembered.get(location)
+    place = locate(source)
+    held = _remembered.get(str(place))
     if held is not None and held[0] is None:
         # Whoever asks after reading whether it has changed must not hear what was known before.
-        del _remembered[location]
-    return location
+        del _remembered[str(place)]
+    return place
 
 
 def digest(as_of: date, data: DataParams) -> str:
@@ -73,14 +92,14 @@ def digest(as_of: date, data: DataParams) -> str:
     return digest_of({day.isoformat(): held for day, held in days.items() if first <= day <= last})
 
 
-def day_digests(location: str) -> Mapping[date, str]:
+def day_digests(place: Place) -> Mapping[date, str]:
     """Return the content digest of every day of a source, reading it only if it may have changed.
 
     Raises:
         SourceError: if the source cannot be read.
     """
-    stamp = sources.change_stamp(location)
-    held = _remembered.get(location)
+    stamp = sources.change_stamp(place.location)
+    held = _remembered.get(str(place))
     # A source that cannot be stamped may change at any time: what was read of it counts for about
     # one run, not for the life of a daemon.
     if (
@@ -89,24 +108,24 @@ def day_digests(location: str) -> Mapping[date, str]:
         and (stamp is not None or time.monotonic() - held[1] < _TRUSTED_FOR_S)
     ):
         return held[2]
-    days = _from_disk(location, stamp)
+    days = _from_disk(place, stamp)
     if days is None:
-        days = datasets.day_digests(location)
+        days = datasets.day_digests(place.location, place.columns)
         if stamp is not None:
-            _to_disk(location, stamp, days)
-    _remembered[location] = (stamp, time.monotonic(), days)
+            _to_disk(place, stamp, days)
+    _remembered[str(place)] = (stamp, time.monotonic(), days)
     return days
 
 
-def _cache_file(location: str) -> Path:
-    return settings().home / "cache" / f"days-{digest_of(location)}.json"
+def _cache_file(place: Place) -> Path:
+    return settings().home / "cache" / f"days-{digest_of(str(place))}.json"
 
 
-def _from_disk(location: str, stamp: str | None) -> Mapping[date, str] | None:
+def _from_disk(place: Place, stamp: str | None) -> Mapping[date, str] | None:
     if stamp is None:
         return None
     try:
-        content = json.loads(_cache_file(location).read_bytes())
+        content = json.loads(_cache_file(place).read_bytes())
         if content["stamp"] != stamp or content["code"] != _code():
             return None
         return {date.fromisoformat(day): held for day, held in content["days"].items()}
@@ -114,9 +133,9 @@ def _from_disk(location: str, stamp: str | None) -> Mapping[date, str] | None:
         return None
 
 
-def _to_disk(location: str, stamp: str, days: Mapping[date, str]) -> None:
+def _to_disk(place: Place, stamp: str, days: Mapping[date, str]) -> None:
     """Keep digests for the next process; a folder that cannot be written only costs time."""
-    file = _cache_file(location)
+    file = _cache_file(place)
     scratch = file.with_suffix(f".{os.getpid()}")
     content = {
         "stamp": stamp,

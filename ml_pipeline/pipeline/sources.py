@@ -72,17 +72,24 @@ def find_source(location: str) -> Source:
     if "://" in root:
         return _remote(root)
     path = Path(root).absolute()
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise SourceError(_missing(path)) from error
-    except OSError as error:
-        raise SourceError(_unreadable(str(path), error)) from error
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(_mode_of(path)):
         return _folder(path)
     kind = _known_format(path.name, str(path))
     table_formats.refuse_tables(str(path), table_formats.marks_around(path.parent))
     return Source(root=str(path), format=kind, files=(str(path),))
+
+
+def refuse_missing(location: str) -> None:
+    """Refuse a place of this machine where there is nothing; elsewhere nobody is asked.
+
+    Raises:
+        SourceError: naming what is nearest.
+    """
+    root = SAMPLE if location == SAMPLE else _normalized(location)
+    if root == SAMPLE:
+        _sample_file()
+    elif "://" not in root:
+        _mode_of(Path(root))
 
 
 def change_stamp(location: str) -> str | None:
@@ -260,6 +267,15 @@ def _known_format(name: str, place: str) -> Literal["parquet", "csv"]:
 
 def _format_of(name: str) -> Literal["parquet", "csv"] | None:
     return _FORMATS.get(PurePath(name).suffix.lower())
+
+
+def _mode_of(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceError(_missing(path)) from error
+    except OSError as error:
+        raise SourceError(_unreadable(str(path), error)) from error
 
 
 def _missing(path: Path) -> str:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from ml_pipeline.code.fingerprint import Fingerprint, fingerprint_of, libraries_of
-from ml_pipeline.errors import PipelineError, nearest
+from ml_pipeline.errors import ParamsError, PipelineError, nearest
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.signature import AS_OF, Signature, signature_of
@@ -139,6 +139,7 @@ class Pipeline:
         formats: Iterable[Format] = (),
         trusted: Iterable[Callable[..., Any]] = (),
         first_party: Iterable[str] = (),
+        unready: Callable[[ParamSet], Iterable[str]] = lambda _params: (),
     ) -> None:
         """Start a pipeline without stages.
 
@@ -151,6 +152,8 @@ class Pipeline:
             first_party: modules and packages whose code counts wherever they are installed; by
                 default the top-level package or module of each stage. What is not installed but
                 imported from a folder counts in any case.
+            unready: says why a run of given parameters could not even begin, such as outside data
+                that is not there; it is asked before there is a run, so it has to be quick.
 
         Raises:
             PipelineError: if two formats have one name, or something cannot be trusted by name.
@@ -160,6 +163,17 @@ class Pipeline:
         self.formats = Formats(tuple(formats), tuple(trusted))
         self.first_party = tuple(several(f"first_party of pipeline '{name}'", first_party))
         self.stages: dict[str, Stage] = {}
+        self._unready = unready
+
+    def refuse_unready(self, *sets: ParamSet) -> None:
+        """Refuse parameters whose run could not even begin.
+
+        Raises:
+            ParamsError: naming every reason.
+        """
+        problems = [problem for params in sets for problem in self._unready(params)]
+        if problems:
+            raise ParamsError(list(dict.fromkeys(problems)))
 
     @overload
     def asset(self, function: F, /) -> F: ...

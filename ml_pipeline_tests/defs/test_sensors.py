@@ -252,15 +252,21 @@ def test_request_sources_allow_names_and_what_lies_in_places(
 ) -> None:
     data = home / "data"
     data.mkdir()
+    (data / "a.csv").write_text("customer_id,ordered_at,amount\n")
     (data / "out").symlink_to(home)
+    linked = home / "linked"
+    linked.mkdir()
+    (home / "secret.csv").write_text("customer_id,ordered_at,amount\n")
+    (linked / "a.csv").symlink_to(home / "secret.csv")
     setting(
-        sources='{"shop": "/anywhere"}',
-        request_sources=json.dumps([str(data), "s3://bucket/orders"]),
+        sources=json.dumps({"shop": str(data / "a.csv"), "gone": "/anywhere"}),
+        request_sources=json.dumps([str(data), str(linked), "s3://bucket/orders"]),
     )
     allowed = ["sample", "shop", str(data), f"{data}/a.csv", f"file://{data}/a.csv"]
     allowed += ["s3://bucket/orders", "s3://bucket/orders/1998", "S3://bucket/x/../orders/1998"]
     allowed += [None, 3]
-    refused = ["store", "/etc/passwd", f"{data}/../x.csv", f"{data}2/a.csv", f"{data}/out/x.csv"]
+    refused = ["gone", f"{data}/b.csv", str(linked), f"{linked}/a.csv", f"{data}a/a.csv"]
+    refused += ["store", "/etc/passwd", f"{data}/../x.csv", f"{data}2/a.csv", f"{data}/out/x.csv"]
     refused += ["s3://bucket/orders2", "s3://bucket/orders/../secret", "s3://other/orders/x"]
     refused += ["s3://bucket/orders/%2e%2e/secret", "http://bucket/orders", "~/x", "a\0b"]
     assert [source for source in allowed if list(problems_with_source(source))] == []

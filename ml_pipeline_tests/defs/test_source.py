@@ -20,7 +20,7 @@ from ml_pipeline.pipeline.sources import change_stamp
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.settings import settings
+from ml_pipeline.settings import Place, settings
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline_tests.toys.s3_server import serving_s3
 
@@ -88,9 +88,9 @@ def made(materializer: Materializer, location: str) -> tuple[Outcome, list[float
 def test_source_without_a_stamp_that_changed_since_its_digest_is_published_under_the_new_one(
     shop: Shop, materializer: Materializer
 ) -> None:
-    before = source.day_digests(shop.url)
+    before = source.day_digests(Place(location=shop.url))
     shop.held = orders(40)
-    assert source.day_digests(shop.url) == before
+    assert source.day_digests(Place(location=shop.url)) == before
     first, amounts = made(materializer, shop.url)
     assert amounts == [40]
     shop.held = orders(30)
@@ -127,13 +127,13 @@ def bucket(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_source_of_objects_is_stamped_by_their_tags(bucket: Any, place: str) -> None:
     uri = f"s3://bucket/shop/{place}"
     bucket.put("shop/one.csv", orders(30))
-    before, digests = change_stamp(uri), source.day_digests(uri)
+    before, digests = change_stamp(uri), source.day_digests(Place(location=uri))
     assert before is not None
     bucket.put("shop/one.csv", orders(30))
     assert change_stamp(uri) == before
     bucket.put("shop/one.csv", orders(40))
     assert change_stamp(uri) != before
-    assert source.day_digests(uri) != digests
+    assert source.day_digests(Place(location=uri)) != digests
 
 
 def test_source_of_objects_with_more_or_fewer_of_them_has_another_stamp(bucket: Any) -> None:

@@ -27,6 +27,7 @@ def command(asked: Asked, selection: Sequence[str], dry_run: bool, as_json: bool
     """Run the pipeline for one date or a range of dates."""
     served = project()
     request = validated(served, asked, selection)
+    served.pipeline.refuse_unready(request.params)
     stages = served.pipeline.selected(selection or None)
     if dry_run:
         from ml_pipeline.cli.plan import planned, print_plan
