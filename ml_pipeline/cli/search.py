@@ -74,7 +74,7 @@ def asked_sweep(
     options = dict(searched.options)
     if searched.trials is not None:
         try:
-            options["trials"] = read_rows(searched.trials)
+            options["trials"] = read_rows(searched.trials, project().pipeline.params)
         except ParamsError as error:
             draft.given.problems += error.problems
     values = {**draft.given.values, SEARCH: {**draft.given.sections.get(SEARCH, {}), **options}}

@@ -21,6 +21,15 @@ CAUTION: Final = (
     " that they are judged on may overlap: a hint, not a proof."
 )
 
+OWN_COLUMNS: Final = frozenset(
+    (
+        *("group", "asset", "metric", "direction", "place", "rank", "key", "run_id"),
+        *("mean", "sd", "worst", "worst_date", "dates", "of_dates", "own_mean", "own_dates"),
+        *("difference", "p_value", "seconds", "lacks", "launchpad", "command"),
+    )
+)
+"""The columns of `as_csv` that are no parameters."""
+
 
 @dataclass(frozen=True)
 class Repeat:

@@ -111,7 +111,7 @@ def _some(values: Sequence[str]) -> str:
     if len(values) <= _MOST_TOLD:
         *first, last = values
         return f"{', '.join(first)} and {last}" if first else last
-    return f"{', '.join(values[:_MOST_TOLD])} and {len(values) - _MOST_TOLD} others"
+    return f"{', '.join(values[:_MOST_TOLD])} and {len(values) - _MOST_TOLD} more"
 
 
 def _assignments(listed: Mapping[str, Sequence[Any]], rows: Rows) -> Iterator[dict[str, Any]]:

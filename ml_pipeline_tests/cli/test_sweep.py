@@ -69,6 +69,27 @@ def test_sweep_of_trials_in_a_file(used: CommandLine) -> None:
     ]
 
 
+def test_sweep_takes_the_file_that_a_leaderboard_wrote(used: CommandLine) -> None:
+    done = used("sweep", *DAY, *QUICK, "-p", "regularization=3,4,5")
+    assert done.code == 0, done.err
+    board = used("leaderboard", "--dataset", "orders", "--csv", "board.csv")
+    assert board.code == 0, board.err
+    again = used("sweep", "--plan", *DAY, "--trials", "board.csv", "--json")
+    assert again.code == 0, again.err
+    plan = again.document
+    assert plan["combinations"] >= 3
+    assert (plan["reused"], plan["to_run"]) == (plan["combinations"] - plan["duplicates"], 0)
+
+
+def test_sweep_by_interval_with_steps_finds_the_runs_of_typed_values(used: CommandLine) -> None:
+    steps = ("-p", "regularization=[0.1..0.4 step 0.1]", "--strategy", "random", "--n-trials", "4")
+    done = used("sweep", *DAY, *QUICK, *steps, "--json")
+    assert done.code == 0, done.err
+    assert sorted(values(done.document, "training.regularization")) == [0.1, 0.2, 0.3, 0.4]
+    typed = used("sweep", "--plan", *DAY, *QUICK, "-p", "regularization=range(0.1,0.5,0.1)")
+    assert "4 combinations x 1 date: 4 reused, 0 to run" in typed.out
+
+
 def test_sweep_by_search_goes_on_where_it_was(used: CommandLine) -> None:
     space = (*DAY, *QUICK, "-p", "regularization=log[1e-2..1e3]", "--json", "--n-trials")
     first = used("sweep", *space, "3")
@@ -152,6 +173,16 @@ def test_sweep_that_is_refused_says_all_that_is_wrong_and_exits_2(cli: CommandLi
         ),
         (("-p", "dataset=orders,customers", "--strategy", "tpe"), "a search needs one objective"),
         (("--trials", "none.csv"), "none.csv cannot be read"),
+        (("-p", "learning_rate=range(-1e308,1e308)"), "must have at most 100,000 values"),
+        (("-p", "learning_rate=range(0,1e12)"), "must have at most 100,000 values"),
+        (("-p", "learning_rate=linspace(0,1,1e9)"), "the number of values must be an integer"),
+        (("-p", f"learning_rate=[{'1' * 65_000}"), "] is missing at the end"),
+        (("-p", "max_depth=linspace(2,5,3)"), "the values must be integers, as the parameter is"),
+        (("-p", "max_depth=2,3", "--n-trials", "20"), "search.n_trials has no effect where"),
+        (("-p", "max_depth=2,3", "--study", "mine"), "search.study has no effect where every"),
+        (("-p", "max_depth=2,3", "--direction", "minimize"), "direction has no effect without"),
+        (("-p", "max_depth=[2..9]", "--max-trials", "9"), "max_trials has no effect on a search"),
+        (("-p", "max_depth=[2..9]", "--pruner", "median"), "has no effect on one date"),
         (("--timeout", "soon"), "an age is a number and one of s, m, h, d, w"),
     ],
 )

@@ -330,7 +330,7 @@ def test_request_tells_the_problems_of_a_column_once_and_all_of_them() -> None:
         ),
         "data.rows must be integer >= 2, but got 'many' (40 of 41 combinations)",
         (
-            "fit.depth must be integer >= 1 and <= 64, but got 100, 101, 102 and 37 others"
+            "fit.depth must be integer >= 1 and <= 64, but got 100, 101, 102 and 37 more"
             " (40 of 41 combinations)"
         ),
     ]

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -5,8 +7,11 @@ from typing import Any
 import pytest
 
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.leaderboard.report import OWN_COLUMNS, Repeat, as_csv
+from ml_pipeline.sweeps.board import board_of
 from ml_pipeline.sweeps.rows import read_rows
-from ml_pipeline_tests.toys.sweep_bench import asked
+from ml_pipeline_tests.toys.sweep_bench import Bench, asked
+from ml_pipeline_tests.toys.sweeps import PARAMS, PIPELINE
 
 ROWS = [{"learning_rate": 0.1, "depth": 2}, {"learning_rate": 0.2, "depth": 3}]
 
@@ -31,7 +36,7 @@ def written(folder: Path, name: str, text: str) -> Path:
 
 @pytest.mark.parametrize("name", list(FILES))
 def test_read_rows_of_every_format_gives_the_same_trials(tmp_path: Path, name: str) -> None:
-    rows = read_rows(written(tmp_path, name, FILES[name]))
+    rows = read_rows(written(tmp_path, name, FILES[name]), PARAMS)
     trials = asked(search={"trials": rows}).combinations.trials
     assert [dict(trial.varied) for trial in trials] == [
         {"fit.learning_rate": 0.1, "fit.depth": 2},
@@ -42,7 +47,9 @@ def test_read_rows_of_every_format_gives_the_same_trials(tmp_path: Path, name: s
 
 def test_read_rows_of_a_csv_file_leaves_empty_cells_at_their_default(tmp_path: Path) -> None:
     text = 'depth,bias,weights,label\n1e1,none,"[1, 2]",\n,0.5,,"a,b"\n'
-    trials = asked(search={"trials": read_rows(written(tmp_path, "t.csv", text))}).combinations
+    trials = asked(
+        search={"trials": read_rows(written(tmp_path, "t.csv", text), PARAMS)}
+    ).combinations
     assert [trial.params.values(["fit"])["fit"] for trial in trials.trials] == [
         {
             "learning_rate": 0.1,
@@ -65,6 +72,20 @@ def test_read_rows_of_a_csv_file_leaves_empty_cells_at_their_default(tmp_path: P
         ("t.csv", "depth,depth\n1,2\n", "must name every column, and no two alike"),
         ("t.csv", "depth,\n1,2\n", "must name every column, and no two alike"),
         ("t.csv", "depth,rows\n1\n", "must have 2 values in each row, but row 2 has 1"),
+        (
+            "t.csv",
+            "depth,rows\n1\n1,2\n1,2,3\n",
+            "must have 2 values in each row, but row 2 has 1 (and 1 more are wrong)",
+        ),
+        (
+            "t.csv",
+            "dept,depth,rank,mean,x1,x2,x3,rows\n1,2,3,4,5,6,7,8\n",
+            "has 'dept', 'rank', 'mean', 'x1', 'x2' and 1 more: keep depth, rows. Did you mean 'd",
+        ),
+        ("t.csv", "a,b\n1,2\n", "keep those that are parameters"),
+        ("t.csv", 'depth,label\n1,"a\n', "must be CSV with commas, but: unexpected end of data"),
+        ("t.csv", f"label\n{'x' * 200_000}\n", "must be CSV with commas, but: field larger than"),
+        ("t.csv", "rank,mean,metric,label\n1,2,loss,\n", "'label' is empty in row 2, which is no"),
         ("t.json", "{}", "must be a list of mappings, one for each trial"),
         ("t.json", "[1]", "must be a list of mappings, one for each trial"),
         ("t.json", "[]", "must list at least one trial, but is empty"),
@@ -76,22 +97,40 @@ def test_read_rows_of_a_file_that_is_none_says_why(
     tmp_path: Path, name: str, text: str, told: str
 ) -> None:
     with pytest.raises(ParamsError) as caught:
-        read_rows(written(tmp_path, name, text))
+        read_rows(written(tmp_path, name, text), PARAMS)
     assert told in str(caught.value)
     assert name in str(caught.value)
+
+
+def test_read_rows_of_a_leaderboard_gives_the_trials_that_it_ranked(
+    bench: Bench, tmp_path: Path
+) -> None:
+    labels = ["a,b", " a ", '"a"', "none", "=1+1", "it's", "[1..2]", "range(1,3)"]
+    swept = bench.run(
+        label=labels, bias="none,0.25", weights="[1],[1,2.5]", fancy="true,false", depth="2,3"
+    )
+    board = board_of(swept, PIPELINE)
+    text = as_csv(board, Repeat(lambda _params, _dates: "http://localhost"))
+    columns = set(next(csv.reader(io.StringIO(text))))
+    assert columns - {p.name for p in PARAMS.parameters()} == OWN_COLUMNS
+    again = asked(search={"trials": read_rows(written(tmp_path, "board.csv", text), PARAMS)})
+    assert again.combinations.duplicates == 0
+    assert {trial.key for trial in again.combinations.trials} == {
+        attempt.trial.key for attempt in swept.attempts
+    }
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.json"])
 def test_read_rows_of_a_file_that_is_not_there_says_so(tmp_path: Path, name: str) -> None:
     with pytest.raises(ParamsError, match=name):
-        read_rows(tmp_path / name)
+        read_rows(tmp_path / name, PARAMS)
 
 
 def test_read_rows_of_a_csv_file_that_is_no_text_says_so(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_bytes(b"depth\n\xff\n")
     with pytest.raises(ParamsError, match="must be UTF-8 text"):
-        read_rows(file)
+        read_rows(file, PARAMS)
 
 
 @pytest.mark.parametrize(
