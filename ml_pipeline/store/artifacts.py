@@ -101,7 +101,12 @@ class ArtifactStore(Objects):
             file=file, format=kept_as.name, bytes=size, digest=digest, shape=kept_as.describe(value)
         )
         record = describe(content)
-        if self.put_if_absent(f"{directory}/{RECORD}", record.to_json()):
+        text = record.to_json()
+        try:
+            Record.from_json(text, self.address(f"{directory}/{RECORD}"))
+        except ArtifactDamaged as error:
+            raise PipelineError(f"'{slot.asset}' is not published. {error}") from error
+        if self.put_if_absent(f"{directory}/{RECORD}", text):
             return Published(record)
         try:
             standing = self.read_record(directory)
@@ -145,11 +150,22 @@ class ArtifactStore(Objects):
         """Return the record in a directory, or None where there is none.
 
         Raises:
-            ArtifactDamaged: if it cannot be read as a record.
+            ArtifactDamaged: if it cannot be read as a record, or is one from elsewhere.
         """
         path = f"{directory}/{RECORD}"
         data = self.read(path)
-        return None if data is None else Record.from_json(data, self.address(path))
+        if data is None:
+            return None
+        record = Record.from_json(data, self.address(path))
+        own = f"/run={record.run_id}/rev={record.revision}"
+        if not (
+            directory.startswith(f"{asset_directory(record.asset)}/") and directory.endswith(own)
+        ):
+            raise ArtifactDamaged(
+                f"{self.address(path)} must be the record of its own directory, but is that of"
+                f" {record.asset} {own.lstrip('/')}. {Record.remedy}"
+            )
+        return record
 
     def readable_record(self, directory: str) -> Record | None:
         """Return the record in a directory, or None where there is none that can be read."""

@@ -5,18 +5,19 @@ Going back to an earlier run is one more entry.
 """
 
 from collections.abc import Iterable
-from datetime import date, datetime
-from typing import Any, Final, Self
+from datetime import date
+from typing import Any, Final
 
 import pydantic
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing
+from ml_pipeline.store.document import BelowRoot, Document, Moment
 from ml_pipeline.store.objects import Objects
 
 _FOLDER: Final = ".promotions"
 
 
-class Promotion(pydantic.BaseModel):
+class Promotion(Document):
     """One entry of the ledger.
 
     Attributes:
@@ -33,35 +34,20 @@ class Promotion(pydantic.BaseModel):
         note: what was said about it.
     """
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    called = "an entry of the ledger of promotions"
+    remedy = "Nothing is promoted or removed until it is put right or taken away."
 
     environment: str
     number: int
     asset: str
     run_id: str
     revision: str
-    path: str
-    artifacts: dict[str, str]
+    path: BelowRoot
+    artifacts: dict[BelowRoot, str]
     as_of: date | None
-    metrics: dict[str, float] = {}
-    at: datetime
+    metrics: dict[str, pydantic.FiniteFloat] = pydantic.Field(default_factory=dict)
+    at: Moment
     note: str = ""
-
-    @classmethod
-    def from_json(cls, data: bytes, where: str) -> Self:
-        """Read an entry.
-
-        Raises:
-            ArtifactDamaged: if the bytes are none.
-        """
-        try:
-            return cls.model_validate_json(data)
-        except pydantic.ValidationError as error:
-            raise ArtifactDamaged(
-                f"{where} must be an entry of the ledger of promotions, but cannot be read as one:"
-                f" {error.errors(include_url=False)[0]['msg']}. Nothing is promoted or removed"
-                " until it is put right or taken away."
-            ) from error
 
 
 def history(store: Objects) -> list[Promotion]:
@@ -72,8 +58,15 @@ def history(store: Objects) -> list[Promotion]:
     """
     found = []
     for path in names(store):
-        if (data := store.read(path)) is not None:
-            found.append(Promotion.from_json(data, store.address(path)))
+        if (data := store.read(path)) is None:
+            continue
+        entry = Promotion.from_json(data, store.address(path))
+        if path != _path(entry.environment, entry.number):
+            raise ArtifactDamaged(
+                f"{store.address(path)} must be the entry of its own place, but is entry"
+                f" {entry.number} of '{entry.environment}'. {Promotion.remedy}"
+            )
+        found.append(entry)
     return sorted(found, key=lambda one: (one.environment, one.number))
 
 
@@ -147,6 +140,9 @@ def add(store: Objects, environment: str, **about: Any) -> Promotion:
         before = current(store).get(environment)
         number = before.number + 1 if before is not None else 1
         entry = Promotion(environment=environment, number=number, **about)
-        path = f"{_FOLDER}/{environment}/{number:06}.json"
-        if store.put_if_absent(path, entry.model_dump_json(indent=2).encode() + b"\n"):
+        if store.put_if_absent(_path(environment, number), entry.to_json()):
             return entry
+
+
+def _path(environment: str, number: int) -> str:
+    return f"{_FOLDER}/{environment}/{number:06}.json"

@@ -5,13 +5,13 @@ Nothing in it names a host, a user or a directory.
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime
-from typing import Any, Final, Literal, Self
+from datetime import date
+from typing import Any, Final, Literal
 
 import pydantic
 
-from ml_pipeline.errors import ArtifactDamaged
 from ml_pipeline.params.identity import digest_of
+from ml_pipeline.store.document import BelowRoot, Document, Moment, Part, PlainName, Seconds
 
 TAKEN: Final = frozenset(
     {
@@ -22,11 +22,7 @@ TAKEN: Final = frozenset(
 """Names that no metric can have: materializations and lists of runs show other things by them."""
 
 
-class _Frozen(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
-
-
-class Input(_Frozen):
+class Input(Part):
     """An upstream artifact that a computation read.
 
     Attributes:
@@ -36,10 +32,10 @@ class Input(_Frozen):
     run_id: str
     revision: str
     digest: str
-    path: str
+    path: BelowRoot
 
 
-class Content(_Frozen):
+class Content(Part):
     """The bytes of an artifact.
 
     Attributes:
@@ -50,24 +46,24 @@ class Content(_Frozen):
         shape: rows and columns where the value has them.
     """
 
-    file: str
+    file: PlainName
     format: str
-    bytes: int
+    bytes: int = pydantic.Field(ge=0)
     digest: str
-    shape: dict[str, int] = {}
+    shape: dict[str, int] = pydantic.Field(default_factory=dict)
 
 
-class Provenance(_Frozen):
+class Provenance(Part):
     """What surrounded a computation; never part of any identity."""
 
     dagster_run_id: str | None = None
     git_commit: str | None = None
     git_dirty: bool | None = None
     python: str = ""
-    packages: dict[str, str] = {}
+    packages: dict[str, str] = pydantic.Field(default_factory=dict)
 
 
-class Objective(_Frozen):
+class Objective(Part):
     """What results of one kind are compared by.
 
     Attributes:
@@ -81,7 +77,7 @@ class Objective(_Frozen):
     baseline: str | None = None
 
 
-class Record(_Frozen):
+class Record(Document):
     """One published revision of one artifact.
 
     Attributes:
@@ -103,50 +99,33 @@ class Record(_Frozen):
         picture: an SVG that shows the result, if the stage drew one.
     """
 
+    called = "a record"
+    remedy = (
+        "The artifact beside it is not used: the next run that needs it makes it again, or remove"
+        " its directory."
+    )
+
     asset: str
     run_id: str
     revision: str
     as_of: date | None
     identity: dict[str, Any]
     params: dict[str, dict[str, Any]]
-    origins: dict[str, str] = {}
+    origins: dict[str, str] = pydantic.Field(default_factory=dict)
     code: str
     code_scheme: int = 1
     code_parts: dict[str, dict[str, str]] = {}
     packages: dict[str, str] = {}
     files: dict[str, str] = {}
     external: str | None = None
-    inputs: dict[str, Input] = {}
+    inputs: dict[str, Input] = pydantic.Field(default_factory=dict)
     content: Content
-    started_at: datetime
-    duration_s: float
-    metrics: dict[str, float] = {}
+    started_at: Moment
+    duration_s: Seconds
+    metrics: dict[str, pydantic.FiniteFloat] = pydantic.Field(default_factory=dict)
     objective: Objective | None = None
     picture: str | None = None
     provenance: Provenance = Provenance()
-
-    def to_json(self) -> bytes:
-        """Return the record as indented JSON."""
-        return self.model_dump_json(indent=2).encode() + b"\n"
-
-    @classmethod
-    def from_json(cls, data: bytes, where: str) -> Self:
-        """Read a record.
-
-        Args:
-            data: the bytes of the record.
-            where: its path, for the error.
-
-        Raises:
-            ArtifactDamaged: if the bytes are no record.
-        """
-        try:
-            return cls.model_validate_json(data)
-        except pydantic.ValidationError as error:
-            raise ArtifactDamaged(
-                f"{where} must be a record, but cannot be read as one:"
-                f" {error.errors(include_url=False)[0]['msg']}. The artifact beside it is not used."
-            ) from error
 
 
 def fingerprint(code: str, inputs: Mapping[str, str], external: str | None) -> str:

@@ -14,7 +14,7 @@ from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.slots import Slot
-from ml_pipeline_tests.toys.bench import DAY, Bench
+from ml_pipeline_tests.toys.bench import DAY, Bench, rewrite
 from ml_pipeline_tests.toys.pipeline import PARAMS, Data, Fit, Shape, toy
 
 
@@ -266,15 +266,16 @@ def test_why_computed_with_a_field_added_since_says_unset(bench: Bench) -> None:
 
 def crowd(bench: Bench, made: Outcome, count: int) -> None:
     """Publish runs beside one, later than it, each with other rows and in an old form."""
-    template = json.loads(bench.record(made).read_text())
-    template["identity"]["params"]["data"]["depth"] = 3
+    identity = json.loads(bench.record(made).read_text())["identity"]
+    identity["params"]["data"]["depth"] = 3
     beside = bench.directory(made).parent.parent
     for number in range(count):
-        template["identity"]["params"]["data"]["rows"] = 1_000 + number
+        identity["params"]["data"]["rows"] = 1_000 + number
         folder = beside / f"run={number:016x}" / "rev=0"
         folder.mkdir(parents=True)
         (folder / "data.parquet").touch()
-        (folder / "record.json").write_text(json.dumps(template))
+        about = {"identity": identity, "run_id": f"{number:016x}", "revision": "0"}
+        rewrite(bench.record(made), folder / "record.json", **about)
 
 
 def test_why_computed_finds_the_nearest_run_behind_many_others(bench: Bench) -> None:
@@ -295,8 +296,8 @@ def test_why_computed_from_more_runs_than_it_reads_says_so(bench: Bench) -> None
     made = bench.run(["table"])["table"]
     crowd(bench, made, 220)
     told = reasons(bench, rows=7)["table"]
-    run_id = made.record.run_id
-    assert told.endswith(f"depth 3 -> unset since run {run_id}, the nearest of 200 compared")
+    assert "depth 3 -> unset since run " in told
+    assert told.endswith(", the nearest of 200 compared")
 
 
 # What there is where something is missing
@@ -316,12 +317,11 @@ def test_why_missing_lists_five_and_counts_the_rest(bench: Bench) -> None:
 
 def test_why_missing_of_more_than_it_reads_counts_no_further(bench: Bench) -> None:
     made = bench.run(["table"])["table"]
-    template = json.loads(bench.record(made).read_text())
     for number in range(220):
         folder = bench.directory(made).parent.parent / f"run={number:016x}" / "rev=0"
         folder.mkdir(parents=True)
-        document = {**template, "run_id": f"{number:016x}"}
-        (folder / "record.json").write_text(json.dumps(document))
+        about = {"run_id": f"{number:016x}", "revision": "0"}
+        rewrite(bench.record(made), folder / "record.json", **about)
     assert "  and at least 195 more" in why_missing(bench.store, slot_of("table", rows=9))
 
 
@@ -379,7 +379,6 @@ def test_differences_of_the_same_identity_are_none(bench: Bench) -> None:
 
 def test_records_without_an_identity_that_can_be_read_do_not_stop_a_run(bench: Bench) -> None:
     made = bench.run(["table"])
-    document = json.loads(bench.record(made["table"]).read_text())
-    bench.record(made["table"]).write_text(json.dumps({**document, "identity": {}}))
+    rewrite(bench.record(made["table"]), bench.record(made["table"]), identity={})
     bench.run(["table"], rows=9)
     bench.run(["table"])
