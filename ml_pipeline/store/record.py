@@ -114,9 +114,9 @@ class Record(Document):
     origins: dict[str, str] = pydantic.Field(default_factory=dict)
     code: str
     code_scheme: int = 1
-    code_parts: dict[str, dict[str, str]] = {}
-    packages: dict[str, str] = {}
-    files: dict[str, str] = {}
+    code_parts: dict[str, dict[str, str]] = pydantic.Field(default_factory=dict)
+    packages: dict[str, str] = pydantic.Field(default_factory=dict)
+    files: dict[str, str] = pydantic.Field(default_factory=dict)
     external: str | None = None
     inputs: dict[str, Input] = pydantic.Field(default_factory=dict)
     content: Content
