@@ -10,6 +10,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import pydantic
 from pydantic import Field
@@ -22,10 +23,15 @@ from pydantic_settings import (
 
 from ml_pipeline.addresses import refusal, texts_in, without_credentials
 from ml_pipeline.errors import SettingsError, nearest
+from ml_pipeline.text import quoted
 
 _PREFIX: Final = "ML_PIPELINE_"
 HOME_VARIABLE: Final = f"{_PREFIX}HOME"
 _DEFAULT_HOME: Final = ".ml_pipeline"
+
+# Days are counted back and forth from those of the calendar, so some years have to be left.
+_FIRST_DAY: Final = date(1900, 1, 1)
+_LAST_DAY: Final = date(2999, 12, 31)
 
 
 def home() -> Path:
@@ -61,8 +67,10 @@ class Settings(BaseSettings):
         default="",
         description="directory or URI of the artifacts; <home>/artifacts if empty",
     )
-    start_date: date = Field(default=date(1997, 1, 1), description="first day of the calendar")
-    end_date: date | Literal["today"] = Field(
+    start_date: Annotated[date, Field(ge=_FIRST_DAY, le=_LAST_DAY)] = Field(
+        default=date(1997, 1, 1), description="first day of the calendar"
+    )
+    end_date: Annotated[date, Field(ge=_FIRST_DAY, le=_LAST_DAY)] | Literal["today"] = Field(
         default=date(1998, 6, 30),
         description="last day of the calendar, or today",
     )
@@ -128,14 +136,26 @@ class Settings(BaseSettings):
                 raise ValueError(problem)
         return value
 
-    @pydantic.model_validator(mode="after")
-    def _calendar_has_a_day(self) -> "Settings":
-        if isinstance(self.end_date, date) and self.end_date < self.start_date:
-            raise ValueError(
-                f"start_date must not be after end_date, but got {self.start_date} and"
-                f" {self.end_date}"
-            )
-        return self
+    @pydantic.field_validator("end_date")
+    @classmethod
+    def _calendar_has_a_day(
+        cls, end: date | Literal["today"], info: pydantic.ValidationInfo
+    ) -> date | Literal["today"]:
+        start = info.data.get("start_date")
+        if isinstance(end, date) and start is not None and end < start:
+            raise ValueError(f"it must not be before start_date, which is {start}")
+        return end
+
+    @pydantic.field_validator("timezone")
+    @classmethod
+    def _time_zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            hint = nearest(name, available_timezones())
+            rule = f"it must be a time zone such as Europe/Berlin.{hint}".rstrip(". ")
+            raise ValueError(rule) from None
+        return name
 
     @property
     def store_root(self) -> str:
@@ -188,32 +208,39 @@ def settings() -> Settings:
     Raises:
         SettingsError: naming every setting that cannot be used.
     """
+    problems = _unknown_variables()
     try:
-        _refuse_unknown_variables()
         loaded = Settings()
-    except (pydantic.ValidationError, ValueError) as error:
-        if isinstance(error, pydantic.ValidationError):
-            first: dict[str, str] = {}
-            for detail in error.errors(include_url=False):
-                name = str(detail["loc"][0]) if detail["loc"] else "settings"
-                said = detail["msg"]
-                shown = without_credentials(detail["input"])
-                first.setdefault(name, f"{name}: {said}, got {shown!r}")
-            problems = list(first.values())
-        else:
-            problems = [str(error)]
-        raise SettingsError(
-            "Settings cannot be used:\n  "
-            + "\n  ".join(problems)
-            + f"\nCorrect the variable ML_PIPELINE_<NAME> or {home() / 'settings.toml'}."
-        ) from error
+    except pydantic.ValidationError as error:
+        first: dict[str, str] = {}
+        for detail in error.errors(include_url=False):
+            name = str(detail["loc"][0]) if detail["loc"] else "settings"
+            said = detail["msg"].removeprefix("Value error, ")
+            found = without_credentials(detail["input"])
+            shown = str(found) if isinstance(found, date) else quoted(found)
+            first.setdefault(name, f"{name}: {said}, got {shown}")
+        raise unusable([*problems, *first.values()]) from error
+    except ValueError as error:
+        raise unusable([*problems, str(error)]) from error
+    if problems:
+        raise unusable(problems)
     return loaded
 
 
-def _refuse_unknown_variables() -> None:
+def unusable(problems: Sequence[str]) -> SettingsError:
+    """Return the error for settings that cannot be used.
+
+    Args:
+        problems: a line for each, which names the setting.
+    """
+    return SettingsError(
+        "Settings cannot be used:\n  "
+        + "\n  ".join(problems)
+        + f"\nCorrect the variable ML_PIPELINE_<NAME> or {home() / 'settings.toml'}."
+    )
+
+
+def _unknown_variables() -> list[str]:
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
     unknown = [name for name in os.environ if name.startswith(_PREFIX) and name not in known]
-    if unknown:
-        raise ValueError(
-            "; ".join(f"'{name}' is no setting.{nearest(name, known)}" for name in sorted(unknown))
-        )
+    return [f"'{name}' is no setting.{nearest(name, known)}" for name in sorted(unknown)]

@@ -193,12 +193,52 @@ def test_end_before_start_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     message = refusal()
     assert message.startswith(
         "Settings cannot be used:\n"
-        "  settings: Value error, start_date must not be after end_date, but got 1998-07-01 and"
-        " 1998-06-30"
+        "  end_date: it must not be before start_date, which is 1998-07-01, got 1998-06-30"
     )
     assert message.endswith(
         f"Correct the variable ML_PIPELINE_<NAME> or {tmp_path}/.ml_pipeline/settings.toml."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("TIMEZONE", "Europe/Berln", "timezone: it must be a time zone such as Europe/Berlin. Did"),
+        ("TIMEZONE", "", "timezone: it must be a time zone such as Europe/Berlin, got ''"),
+        (
+            "TIMEZONE",
+            "../etc/passwd",
+            "timezone: it must be a time zone such as Europe/Berlin, got",
+        ),
+        ("TIMEZONE", "Europe", "timezone: it must be a time zone such as Europe/Berlin. Did"),
+        ("START_DATE", "0001-01-01", "start_date: Input should be greater than or equal to 1900"),
+        ("END_DATE", "9999-12-31", "end_date: Input should be less than or equal to 2999"),
+    ],
+)
+def test_setting_that_nothing_could_work_with_is_refused(
+    name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"ML_PIPELINE_{name}", value)
+    assert refusal().startswith(f"Settings cannot be used:\n  {told}")
+
+
+def test_wrong_settings_and_unknown_variables_are_reported_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (
+        ("START_DATE", "1999-01-01"),
+        ("TIMEZONE", "Europe/Nowhere"),
+        ("DATES_PER_RUN", "0"),
+        ("TIMEZON", "UTC"),
+    ):
+        monkeypatch.setenv(f"ML_PIPELINE_{name}", value)
+    lines = refusal().splitlines()
+    assert [line.split()[0] for line in lines[1:-1]] == [
+        "'ML_PIPELINE_TIMEZON'",
+        "end_date:",
+        "dates_per_run:",
+        "timezone:",
+    ]
 
 
 def test_calendar_of_one_day_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:

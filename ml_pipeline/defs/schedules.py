@@ -24,7 +24,9 @@ from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.settings import Settings, settings
+from ml_pipeline.settings import unusable as settings_unusable
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.text import quoted
 
 DAILY: Final = "daily_window"
 WEEKLY: Final = "weekly_sweep"
@@ -37,8 +39,9 @@ def schedules(configured: Settings) -> list[dg.ScheduleDefinition]:
     """Return the schedules; the weekly one only where something is set to be swept.
 
     Raises:
-        SettingsError: if parameters of one cannot be used, naming every problem.
+        SettingsError: if parameters or the times of one cannot be used, naming every problem.
     """
+    _refuse_other_than_crons(configured)
     days = configured.daily_days
     found = [
         _schedule(
@@ -117,6 +120,20 @@ def _schedule(
         execution_timezone=settings().timezone,
         description=description,
     )(evaluate)
+
+
+def _refuse_other_than_crons(configured: Settings) -> None:
+    problems = []
+    for name in ("daily_cron", "weekly_cron"):
+        cron = getattr(configured, name)
+        try:
+            dg.ScheduleDefinition(name, cron_schedule=cron, job_name=name)
+        except dg.DagsterInvalidDefinitionError:
+            problems.append(
+                f"{name}: it must be a cron expression such as 0 6 * * *, got {quoted(cron)}"
+            )
+    if problems:
+        raise settings_unusable(problems)
 
 
 def _window(configured: Settings, days: int) -> list[date]:

@@ -191,7 +191,14 @@ def test_schedule_with_bad_parameters_stops_the_definitions(
     assert f"ML_PIPELINE_{next(iter(variables)).upper()}" in str(caught.value)
 
 
-def test_schedule_with_a_bad_time_stops_the_definitions(setting: Callable[..., None]) -> None:
-    setting(daily_cron="every day")
-    with pytest.raises(dg.DagsterInvalidDefinitionError, match="every day"):
+def test_times_of_schedules_that_are_none_are_reported_together(
+    setting: Callable[..., None],
+) -> None:
+    setting(daily_cron="every day", weekly_cron="0 0 31 2 *")
+    with pytest.raises(SettingsError) as caught:
         schedules(settings())
+    assert str(caught.value).splitlines()[:3] == [
+        "Settings cannot be used:",
+        "  daily_cron: it must be a cron expression such as 0 6 * * *, got 'every day'",
+        "  weekly_cron: it must be a cron expression such as 0 6 * * *, got '0 0 31 2 *'",
+    ]
