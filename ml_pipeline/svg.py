@@ -6,9 +6,11 @@ An SVG string needs no display and no import, and shows wherever HTML does.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from html import escape
 from typing import Final
+
+from ml_pipeline.text import for_terminal
 
 INK: Final = "#1f2933"
 FAINT: Final = "#616e7c"
@@ -112,12 +114,33 @@ def below(frame: Frame, place: float, label: str) -> str:
     return text(frame.x(place), frame.floor + 14, label)
 
 
+def calendar(frame: Frame, first: date, last: date) -> list[str]:
+    """Write some days at even distances below their places, where every day has one."""
+    count = (last - first).days + 1
+    along = [first + timedelta(days=place) for place in range(count)]
+    return days(frame, along)
+
+
 def polyline(
-    frame: Frame, values: Sequence[float | None], color: str, width: float, dash: str = ""
+    frame: Frame,
+    values: Sequence[float | None],
+    color: str,
+    width: float,
+    dash: str = "",
+    places: Sequence[float] | None = None,
 ) -> str:
-    """Draw a line through the values of all places, broken where there is none."""
+    """Draw a line through values, broken where there is none.
+
+    Args:
+        frame: the plotting area.
+        values: one for each place.
+        color: of the line.
+        width: of the line, in pixels.
+        dash: lengths of dashes and gaps, for a dashed line.
+        places: where the values are; one after the other if omitted.
+    """
     pieces: list[list[tuple[float, float]]] = [[]]
-    for place, value in enumerate(values):
+    for place, value in zip(places or range(len(values)), values, strict=True):
         if value is None:
             pieces.append([])
         else:
@@ -147,7 +170,7 @@ def box(x: float, y: float, width: float, height: float, color: str, title: str 
     shape = (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{color}"'
     )
-    return f"{shape}><title>{escape(title)}</title></rect>" if title else f"{shape}/>"
+    return f"{shape}><title>{_legible(title)}</title></rect>" if title else f"{shape}/>"
 
 
 def text(
@@ -164,8 +187,21 @@ def text(
     behind = ' stroke="#fff" stroke-width="3" paint-order="stroke"' if halo else ""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}"'
-        f' font-size="{size}"{behind}>{escape(text)}</text>'
+        f' font-size="{size}"{behind}>{_legible(text)}</text>'
     )
+
+
+def ink_on(color: str) -> str:
+    """Return black or white, whichever is easier to read on a color such as ``#0b69c7``."""
+    red, green, blue = (int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    # Relative luminance as the guidelines for accessible pages have it, but for a rounded power.
+    light = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return "#000000" if (light + 0.05) / 0.05 > 1.05 / (light + 0.05) else "#ffffff"
+
+
+def _legible(text: str) -> str:
+    """Return text that is XML and does nothing."""
+    return escape(for_terminal(" ".join(text.split())))
 
 
 def legend_rows(
@@ -214,7 +250,7 @@ def page(
     """
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {frame.width} {frame.height}"'
-        f' width="{frame.width}" height="{frame.height}" role="img" aria-label="{escape(title)}"'
+        f' width="{frame.width}" height="{frame.height}" role="img" aria-label="{_legible(title)}"'
         ' font-family="system-ui, sans-serif">'
     )
     parts = [
@@ -239,15 +275,35 @@ def page(
 
 
 def over_days(title: str, along: Sequence[date], lines: Sequence[Line]) -> str | None:
-    """Draw lines over days, on a scale that fits them; None where they have no value at all."""
+    """Draw lines over days, as far apart as they are, on a scale that fits the values.
+
+    Args:
+        title: what it shows.
+        along: the days in order; those between that are not among them have a place as well.
+        lines: their values at these days.
+
+    Returns:
+        None where there is no value at all.
+    """
     known = [value for line in lines for value in line.values if value is not None]
     if not known:
         return None
     marks = ticks(min(known), max(known))
     legend = [(line.name, line.color) for line in lines if any(v is not None for v in line.values)]
     rows = len(legend_rows(legend))
-    frame = Frame(marks[0], marks[-1], len(along), height=226 + 16 * rows, top=46 + 16 * rows)
+    first, last = along[0], along[-1]
+    places = [float((day - first).days) for day in along]
+    count = (last - first).days + 1
+    frame = Frame(marks[0], marks[-1], count, height=226 + 16 * rows, top=46 + 16 * rows)
     body = [rule(frame, mark, short(mark)) for mark in marks]
-    body += days(frame, along)
-    body += [polyline(frame, ln.values, ln.color, ln.width, ln.dash) for ln in reversed(lines)]
+    body += calendar(frame, first, last)
+    for line in reversed(lines):
+        body.append(polyline(frame, line.values, line.color, line.width, line.dash, places))
+        if count > len(along):
+            # A line says nothing of the days that it only crosses.
+            body += [
+                dot(frame.x(place), frame.y(value), line.color, 3)
+                for place, value in zip(places, line.values, strict=True)
+                if value is not None
+            ]
     return page(frame, title, body, legend=legend)

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from ml_pipeline.cli.show import print_json, print_table
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.leaderboard.board import Leaderboard
-from ml_pipeline.leaderboard.report import Repeat, about, as_csv, document, html, notes, table
+from ml_pipeline.leaderboard.html import Origin, html
+from ml_pipeline.leaderboard.report import Repeat, about, as_csv, document, notes, table
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,11 @@ def show_board(
         beside: more for the JSON document.
     """
     repeat = Repeat(functools.partial(launchpad_link, output.url, project().module))
-    for text, file in ((as_csv, output.csv), (html, output.html)):
-        if file == "-":
-            click.echo(text(board, repeat, output.top), nl=False)
-        elif file is not None:
-            _write(Path(file), text(board, repeat, output.top))
+    if output.csv is not None:
+        _write(output.csv, as_csv(board, repeat, output.top))
+    if output.html is not None:
+        origin = Origin(project().store.uri, datetime.now(UTC))
+        _write(output.html, html(board, repeat, origin, output.top))
     if output.as_json:
         print_json({**(beside or {}), **document(board, repeat, output.top)})
     elif "-" not in (output.csv, output.html):
@@ -111,9 +113,12 @@ def _print(board: Leaderboard, top: int | None, empty: str) -> None:
         click.echo(f"\n{note}")
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: str, text: str) -> None:
+    if file == "-":
+        click.echo(text, nl=False)
+        return
     try:
-        file.write_text(text, encoding="utf-8")
+        Path(file).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise click.FileError(str(file), error.strerror) from error
+        raise click.FileError(file, error.strerror) from error
     click.echo(f"Written: {file}", err=True)

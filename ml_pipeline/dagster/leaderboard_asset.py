@@ -4,7 +4,7 @@ What only a run needs is imported by it: every process of Dagster imports this m
 """
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,14 +77,16 @@ def leaderboard_asset(
     ) -> dg.MaterializeResult[Any]:
         from ml_pipeline.leaderboard.board import leaderboard, named_metric
         from ml_pipeline.leaderboard.cells import cells_of
-        from ml_pipeline.leaderboard.report import Repeat, html
+        from ml_pipeline.leaderboard.html import Origin, html
+        from ml_pipeline.leaderboard.report import Repeat
 
         store = ArtifactStore(store_root())
         first, last = _day("from_date", config.from_date), _day("to_date", config.to_date)
         cells = cells_of(store, pipeline, config.where, first, last)
         ranked = leaderboard(cells, *named_metric(config.metric))
         path = f"{_REPORTS}/{LEADERBOARD}/{context.run_id}.html"
-        page = html(ranked, Repeat(partial(launchpad_link, WEBSERVER, _location(context))))
+        repeat = Repeat(partial(launchpad_link, WEBSERVER, _location(context)))
+        page = html(ranked, repeat, Origin(store.uri, datetime.now(UTC)))
         store.overwrite(path, page.encode())
         return dg.MaterializeResult(
             metadata={

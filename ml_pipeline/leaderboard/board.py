@@ -218,10 +218,12 @@ def _in_order(rows: Sequence[Row], direction: Direction) -> list[Row]:
     return ranked + sorted(rest, key=lambda row: (-len(row.known), score(row), row.key))
 
 
-def _least_told(group: Group) -> tuple[float, int, int]:
+def _least_told(group: Group) -> tuple[float, int, int, int, str]:
     """Return a key that puts those groups first that compare most rows best."""
     ranked, dates = len(group.ranked), len(group.dates)
-    return -(ranked - 1) * math.sqrt(dates), -ranked * dates, -len(group.rows)
+    latest = max((day.toordinal() for day in group.dates if day is not None), default=0)
+    told = -(ranked - 1) * math.sqrt(dates), -ranked * dates, -len(group.rows)
+    return *told, -latest, min(row.key for row in group.rows)
 
 
 def _by(items: Iterable[_T], key: Callable[[_T], str]) -> list[tuple[str, list[_T]]]:

@@ -8,6 +8,7 @@ from ml_pipeline import svg
 from ml_pipeline.leaderboard.groups import Group
 from ml_pipeline.leaderboard.importance import parameter_importance
 from ml_pipeline.leaderboard.rows import Row
+from ml_pipeline.text import written
 
 _LINES: Final = (svg.BLUE, "#12805c", "#a23b9e", "#c2410c", "#475569")
 _MOST_LINES: Final = 200
@@ -97,10 +98,10 @@ def heat_map(group: Group, across: str, up: str) -> str:
                 continue
             told = f"{_told(found, group)}: {found.mean:.6g}"
             x = frame.x(place) - width / 2
-            body.append(svg.box(x + 1, y + 1, width - 2, 26, shade.color(found.mean), told))
-            ring = "#fff" if shade.share(found.mean) > 0.55 else svg.INK
+            ground = shade.color(found.mean)
+            body.append(svg.box(x + 1, y + 1, width - 2, 26, ground, told))
             label = f"{found.mean:.4g}" + (" ★" if found.rank == 1 else "")
-            body.append(svg.text(frame.x(place), y + 18, label, color=ring))
+            body.append(svg.text(frame.x(place), y + 18, label, color=svg.ink_on(ground)))
     body += [
         svg.below(frame, place, _told_value(value))
         for place, value in enumerate(columns)
@@ -236,7 +237,7 @@ def _told(row: Row, group: Group) -> str:
 
 
 def _told_value(value: Any) -> str:
-    return svg.short(value) if _is_number(value) else _cut(str(value))
+    return svg.short(value) if _is_number(value) else _cut(written(value))
 
 
 def _cut(text: str, most: int = _NAME) -> str:

@@ -98,7 +98,7 @@ def parts(results: Iterable[Results], is_asked: bool) -> list[Part]:
         is_asked: whether the dates to compare are given: then none in common is no reason.
     """
     found: list[Part] = []
-    for one in sorted(results, key=lambda one: (not one.yardstick, -len(one.days))):
+    for one in sorted(results, key=lambda one: (not one.yardstick, -len(one.days), one.key)):
         alike = [
             part
             for part in found
@@ -148,7 +148,7 @@ def tables(part: Part) -> Iterator[Table]:
         unplaced = [one for one in unplaced if one not in members]
         left = [one for one in left if one not in members or _has_more(one, dates, part.members)]
     if unplaced:
-        largest = max(unplaced, key=lambda one: len(one.days))
+        largest = max(unplaced, key=lambda one: (len(one.days), one.key))
         yield Table(sorted(largest.days, key=by_day), unplaced)
 
 

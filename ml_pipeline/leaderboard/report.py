@@ -1,19 +1,17 @@
-"""A leaderboard as others read it: rows for tables and CSV, a JSON document, Markdown, HTML."""
+"""A leaderboard as others read it: rows for tables and CSV, a JSON document, Markdown."""
 
 import csv
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from html import escape
 from typing import Any, Final
 
 from ml_pipeline.leaderboard.board import Leaderboard
-from ml_pipeline.leaderboard.charts import charts
 from ml_pipeline.leaderboard.groups import Group
 from ml_pipeline.leaderboard.rows import Row, span
 from ml_pipeline.runs.explain import command_line
+from ml_pipeline.text import for_csv, for_markdown, written
 
 CAUTION: Final = (
     "p: exact Wilcoxon signed-rank test of the differences to the baseline by date, two-sided. It"
@@ -187,7 +185,7 @@ def as_csv(board: Leaderboard, repeat: Repeat, most: int | None = None) -> str:
             "metric": group.objective.metric,
             "direction": group.objective.direction,
             **_figures(row),
-            **{name: _told(value) for name, value in row.flat.items()},
+            **{name: in_full(value) for name, value in row.flat.items()},
             "launchpad": repeat.link(row, group),
             "command": repeat.command(row, group),
         }
@@ -197,8 +195,8 @@ def as_csv(board: Leaderboard, repeat: Repeat, most: int | None = None) -> str:
     out = io.StringIO()
     columns = dict.fromkeys(name for line in lines for name in line)
     writer = csv.DictWriter(out, list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
+    writer.writerow({name: for_csv(name) for name in columns})
+    writer.writerows({name: for_csv(value) for name, value in line.items()} for line in lines)
     return out.getvalue()
 
 
@@ -207,112 +205,26 @@ def markdown(board: Leaderboard, repeat: Repeat, most: int | None = 20) -> str:
     parts = []
     for group in board.groups:
         columns, rows = table(group, most)
-        parts.append(f"### {_in_markdown(group.title)}\n\n{_in_markdown(about(group, most))}\n")
-        shown = [
-            [*map(_shown, line), f"[open]({repeat.link(row, group)})"]
+        parts.append(f"### {for_markdown(group.title)}\n\n{for_markdown(about(group, most))}\n")
+        cells = [
+            [*(for_markdown(shown(value)) for value in line), f"[open]({repeat.link(row, group)})"]
             for line, row in zip(rows, group.rows, strict=False)
         ]
-        lines = [[*columns, "launchpad"], ["---"] * (len(columns) + 1), *shown]
-        links_kept = [[*map(_in_markdown, line[:-1]), line[-1]] for line in lines]
-        parts.append("\n".join(f"| {' | '.join(line)} |" for line in links_kept) + "\n")
-    return "\n".join([*parts, *notes(board)])
+        head = [*map(for_markdown, columns), "launchpad"]
+        lines = [head, ["---"] * len(head), *cells]
+        parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+    return "\n".join([*parts, *map(for_markdown, notes(board))])
 
 
-def html(
-    board: Leaderboard, repeat: Repeat, most: int | None = None, title: str = "Leaderboard"
-) -> str:
-    """Return a page that needs nothing beside itself: tables that sort by a click, and pictures."""
-    sections = "\n".join(_section(group, repeat, most) for group in board.groups)
-    below = "".join(f"<p class=note>{escape(note)}</p>" for note in notes(board))
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
-        f"<body><h1>{escape(title)}</h1>\n{sections}\n{below}<script>{_SORTING}</script>"
-        "</body></html>\n"
-    )
-
-
-def _section(group: Group, repeat: Repeat, most: int | None) -> str:
-    columns, rows = table(group, most)
-    head = "".join(f"<th>{escape(name)}</th>" for name in [*columns, "run again"])
-    lines = []
-    for row, values in zip(group.rows, rows, strict=False):
-        cells = "".join(_cell(value) for value in values)
-        again = (
-            f'<a href="{escape(repeat.link(row, group))}">launchpad</a>'
-            f"<details><summary>command</summary><code>{escape(repeat.command(row, group))}</code>"
-            "</details>"
-        )
-        kind = "best" if row.rank == 1 else "unranked" if row.rank is None else ""
-        lines.append(f'<tr class="{kind}">{cells}<td>{again}</td></tr>')
-    shared = ", ".join(f"{name}={_told(value)}" for name, value in group.constant.items())
-    pictures = "".join(f"<figure>{picture}</figure>" for picture in charts(group))
-    body = "\n".join(lines)
-    return (
-        f"<section><h2>{escape(group.title)}</h2><p>{escape(about(group, most))}</p>"
-        f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n"
-        f"</tbody></table></div><p class=note>All rows: {escape(shared)}</p>{pictures}</section>"
-    )
-
-
-def _cell(value: Any) -> str:
-    kind = " class=number" if isinstance(value, int | float) else ""
-    return f'<td{kind} data-value="{escape(_told(value))}">{escape(_shown(value))}</td>'
-
-
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Write a value for people."""
-    return f"{value:.6g}" if isinstance(value, float) else _told(value)
+    return f"{value:.6g}" if isinstance(value, float) else in_full(value)
 
 
-def _told(value: Any) -> str:
+def in_full(value: Any) -> str:
     """Write a value in full."""
-    if isinstance(value, date):
-        return value.isoformat()
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _in_markdown(text: str) -> str:
-    for sign in "\\`*_[]<>|#":
-        text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.split())
+    return value if isinstance(value, str) else written(value)
 
 
 def _iso(day: date | None) -> str | None:
     return day.isoformat() if day is not None else None
-
-
-_STYLE: Final = """
-:root { color-scheme: light dark }
-body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem }
-body { padding: 0 1rem }
-h2 { margin-top: 2.5rem }
-.wide { overflow-x: auto }
-table { border-collapse: collapse; white-space: nowrap }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid #8884 }
-th, td { text-align: left; vertical-align: top }
-th { cursor: pointer; user-select: none }
-th[data-order]::after { content: " \\2191" } th[data-order="-1"]::after { content: " \\2193" }
-.number { text-align: right; font-variant-numeric: tabular-nums }
-.best { font-weight: 600 } .unranked { opacity: .65 }
-.note { opacity: .75; max-width: 60rem }
-details[open] { max-width: 40rem } details code { white-space: pre-wrap; word-break: break-all }
-figure { margin: 1rem 0; overflow-x: auto }
-"""
-
-_SORTING: Final = """
-for (const head of document.querySelectorAll("th")) head.onclick = () => {
-  const row = head.parentNode, body = row.parentNode.nextElementSibling, at = head.cellIndex;
-  const order = head.dataset.order === "1" ? -1 : 1;
-  for (const other of row.children) delete other.dataset.order;
-  head.dataset.order = order;
-  const value = line => line.cells[at].dataset.value ?? "";
-  const compare = (a, b) => {
-    const [x, y] = [value(a), value(b)], [m, n] = [parseFloat(x), parseFloat(y)];
-    if (isNaN(m) && isNaN(n)) return order * x.localeCompare(y);
-    return isNaN(m) || isNaN(n) ? isNaN(m) - isNaN(n) : order * (m - n);
-  };
-  body.append(...[...body.rows].sort(compare));
-};
-"""

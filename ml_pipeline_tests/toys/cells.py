@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from ml_pipeline.leaderboard.board import Leaderboard, leaderboard
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.store.record import Objective
 
+NASTY = '<script>alert("1")</script> | `x` [y](z) [x](javascript:alert(1)) \\ é\n\x1b[31mred'
+FORMULA = "=cmd|'/C calc'!A0"
 FIRST = date(2026, 1, 5)
 ERROR = Objective(metric="error", direction="minimize", baseline="naive_error")
 
@@ -50,3 +53,24 @@ def row(errors: Sequence[float], naive: float | None = 0.5, **given: Any) -> lis
         cell(day, error, naive, **given)
         for day, error in zip(days(len(errors)), errors, strict=True)
     ]
+
+
+def nasty_board() -> Leaderboard:
+    """Return a board whose names, values and failures would act wherever they are not escaped."""
+    cells = row([0.1] * 3, kind=FORMULA, dataset=NASTY, rate=1)
+    cells += row([0.2] * 3, kind="plain", dataset=NASTY, rate=2)
+    cells += [cell(day, None, failed=NASTY, kind="b", dataset=NASTY, rate=-3) for day in days(3)]
+    return leaderboard(cells)
+
+
+def wide_board() -> Leaderboard:
+    """Return a board of twelve rows with twenty parameters, at dates that are not evenly apart."""
+    along = [FIRST + timedelta(days=n) for n in (0, 1, 2, 30, 31, 60)]
+    cells = []
+    for n in range(12):
+        params = {f"parameter_{p:02}": round(n * (p + 1) / 7, 3) for p in range(19)}
+        for day in along:
+            error = (n % 5) / 10 + day.day / 100
+            cells.append(cell(day, error, 0.4, kind=["a", "b", "c"][n % 3], **params))
+    cells += [cell(day, 0.3, 0.4, kind="d") for day in along[:4]]
+    return leaderboard(cells)

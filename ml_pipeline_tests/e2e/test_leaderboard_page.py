@@ -1,0 +1,111 @@
+"""The page of a leaderboard in a browser: narrow and wide, by keyboard, in light and in dark."""
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from ml_pipeline.dagster.launchpad import launchpad_link
+from ml_pipeline.leaderboard.html import Origin, html
+from ml_pipeline.leaderboard.report import Repeat
+from ml_pipeline_tests.toys.cells import wide_board
+
+pytestmark = pytest.mark.long
+
+# Every text with its color and the ground that it stands on, as the browser has computed them.
+_TEXTS = """() => {
+  const parts = color => color.match(/[\\d.]+/g).map(Number);
+  const ground = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = parts(getComputedStyle(at).backgroundColor);
+      if (color.length < 4 || color[3] === 1) return color.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  return [...document.querySelectorAll("h1, h2, p, th, td, a, button, summary, code")]
+    .map(it => [it.tagName, parts(getComputedStyle(it).color).slice(0, 3), ground(it)]);
+}"""
+
+
+@pytest.fixture
+def board_file(tmp_path: Path) -> Path:
+    repeat = Repeat(partial(launchpad_link, "http://127.0.0.1:3000", "houses.definitions"))
+    file = tmp_path / "board.html"
+    origin = Origin(str(tmp_path), datetime(2026, 2, 3, tzinfo=UTC))
+    file.write_text(html(wide_board(), repeat, origin), encoding="utf-8")
+    return file
+
+
+def opened(browser: Browser, file: Path, width: int, **options: Any) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+    page.goto(file.as_uri())
+    return page
+
+
+@pytest.mark.parametrize("width", [400, 1500])
+def test_page_with_twenty_parameters_scrolls_its_tables_and_not_itself(
+    browser: Browser, board_file: Path, width: int
+) -> None:
+    page = opened(browser, board_file, width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    region = page.get_by_role("region").first
+    assert region.evaluate("it => it.scrollWidth > it.clientWidth")
+    region.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('[role=region]').scrollLeft > 0")
+    first = region.locator("tbody th").first
+    assert first.evaluate("it => it.getBoundingClientRect().left") >= 0
+    page.screenshot(path=board_file.with_suffix(f".{width}.png"), full_page=True)
+    page.close()
+
+
+def test_headers_sort_by_keyboard_and_say_how(browser: Browser, board_file: Path) -> None:
+    page = opened(browser, board_file, 1500)
+    head = page.get_by_role("columnheader", name="parameter_03").first
+    cells = page.locator("table").first.locator("tbody tr")
+    place = head.evaluate("it => it.cellIndex")
+
+    def values() -> list[str]:
+        return [cells.nth(n).locator("th, td").nth(place).inner_text() for n in range(13)]
+
+    expect(page.get_by_role("columnheader", name="#").first).to_have_attribute(
+        "aria-sort", "ascending"
+    )
+    head.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    numbers = [float(value) for value in values() if value]
+    assert numbers == sorted(numbers)
+    assert values()[-1] == ""
+    page.keyboard.press("Space")
+    expect(head).to_have_attribute("aria-sort", "descending")
+    assert [float(value) for value in values() if value] == numbers[::-1]
+    assert values()[-1] == ""
+    assert page.locator("table").first.locator("th[aria-sort=descending]").count() == 1
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(
+    browser: Browser, board_file: Path, scheme: str
+) -> None:
+    page = opened(browser, board_file, 1500, color_scheme=scheme)
+    found = page.evaluate(_TEXTS)
+    assert len(found) > 100
+    assert not [(tag, ink, on) for tag, ink, on in found if contrast(ink, on) < 4.5]
+    page.close()
+
+
+def contrast(one: list[float], other: list[float]) -> float:
+    """Return the contrast of two colors as WCAG 2 has it."""
+
+    def light(color: list[float]) -> float:
+        shares = [part / 255 for part in color]
+        linear = [s / 12.92 if s <= 0.03928 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05
+
+    return max(light(one), light(other)) / min(light(one), light(other))
