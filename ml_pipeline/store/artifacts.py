@@ -304,10 +304,8 @@ class ArtifactStore(Objects):
             if self.directory is None:
                 self._objects.put(path, staged, mode="create")
                 return
-            target = self.directory / path
-            target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.link(staged, target)
+                self._into_directory(path, lambda target: os.link(staged, target), staged)
             except FileExistsError as error:
                 raise AlreadyExistsError(str(error)) from error
 

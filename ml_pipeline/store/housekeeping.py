@@ -34,7 +34,7 @@ class Removable:
 
     Attributes:
         path: directory or object below the store's root.
-        why: an orphan, or a revision that a newer one has replaced.
+        why: an orphan, a revision that a newer one has replaced, or a folder without anything.
         bytes: how much it holds.
         objects: what to remove, what makes it readable first.
     """
@@ -112,6 +112,8 @@ def removable(
         objects = directories[directory]
         if max(entry["last_modified"] for entry in objects) < cutoff:
             found.append(_removable(directory, "replaced by a newer revision", objects))
+    for folder in store.empty_folders(cutoff.timestamp()):
+        found.append(Removable(folder, "an empty folder", 0, ()))
     return sorted(found, key=lambda item: item.path)
 
 
@@ -166,4 +168,6 @@ def remove(
             continue
         for path in item.objects:
             store.remove(path)
+        for folder in {path.rpartition("/")[0] for path in item.objects} or {item.path}:
+            store.remove_empty(folder)
         yield item

@@ -5,7 +5,9 @@ one error that names it and the setting that moves it.
 """
 
 import contextlib
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
@@ -16,6 +18,8 @@ from obstore.store import LocalStore, MemoryStore, from_url
 from ml_pipeline.addresses import masked, refusal
 from ml_pipeline.errors import StoreUnreachable
 
+_MOST_ATTEMPTS: Final = 100
+_DAY_S: Final = 86_400
 _memory: Final[dict[str, MemoryStore]] = {}
 
 
@@ -100,14 +104,47 @@ class Objects:
             if self.directory is None:
                 self._objects.rename(path, to)
                 return
-            target = self.directory / to
-            target.parent.mkdir(parents=True, exist_ok=True)
-            (self.directory / path).replace(target)
+            source = self.directory / path
+            self._into_directory(to, source.replace, source)
 
     def remove(self, path: str) -> None:
         """Remove an object; one that is gone already is fine."""
         with self._reaching("write to"), contextlib.suppress(FileNotFoundError):
             self._objects.delete(path)
+
+    def remove_empty(self, directory: str) -> None:
+        """Remove a folder in which nothing is, and those above it in which then nothing is.
+
+        Safe beside writers: whoever writes makes its folder again. An object store has none.
+        """
+        if self.directory is None:
+            return
+        while directory and directory not in _kept_folders(directory):
+            try:
+                with contextlib.suppress(FileNotFoundError):
+                    (self.directory / directory).rmdir()
+            except OSError:  # something is in it, or it is none
+                return
+            directory = directory.rpartition("/")[0]
+
+    def empty_folders(self, before: float) -> Iterator[str]:
+        """Yield the folders below a local root in which nothing is.
+
+        Args:
+            before: seconds since 1970; what has changed later is left out, and of what is being
+                written what has changed within a day.
+        """
+        if self.directory is None:
+            return
+        for folder, folders, files in os.walk(self.directory):
+            path = Path(folder).relative_to(self.directory).as_posix()
+            if folders or files or path == "." or path in _kept_folders(path):
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                is_written = bool(_kept_folders(path))
+                latest = min(before, time.time() - _DAY_S) if is_written else before
+                if Path(folder).stat().st_mtime < latest:
+                    yield path
 
     def entries(self, below: str) -> Iterator[Any]:
         """Yield every object below a directory: ``path``, ``size`` and ``last_modified``."""
@@ -125,6 +162,24 @@ class Objects:
         """Yield the objects at the root itself: ``path``, ``size`` and ``last_modified``."""
         with self._reaching("list"):
             yield from self._objects.list_with_delimiter()["objects"]
+
+    def _into_directory(self, path: str, put: Callable[[Path], object], source: Path) -> None:
+        """Put a file of this machine below a local root, in a folder that may be taken away.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+        """
+        target = (self.directory or Path()) / path
+        for attempt in range(_MOST_ATTEMPTS):
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                put(target)
+            except FileNotFoundError:
+                # Somebody tidies up: the folder was empty a moment ago.
+                if attempt + 1 == _MOST_ATTEMPTS or not source.exists():
+                    raise
+            else:
+                return
 
     @contextlib.contextmanager
     def _reaching(self, doing: str) -> Iterator[None]:
@@ -144,6 +199,12 @@ class Objects:
             f"Could not {doing} the {self.called} {self.uri}: {said}. Check that it exists, that"
             f" you may write to it, and that it has space, or set {self.setting}."
         )
+
+
+def _kept_folders(path: str) -> tuple[str, ...]:
+    """Return the folder at the root that a path is in, if it is there for good, full or not."""
+    top = path.partition("/")[0]
+    return (top,) if top.startswith(".") else ()
 
 
 def _local_path(root: str) -> Path:

@@ -1,5 +1,6 @@
 import os
 import shutil
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from ml_pipeline.store.housekeeping import Removable, removable, remove, verify
 from ml_pipeline_tests.toys.bench import DAY, Bench, flip
 from ml_pipeline_tests.toys.pipeline import STAGES, fresh
 from ml_pipeline_tests.toys.process import Running, run
+from ml_pipeline_tests.toys.shelf import publish, slot_of
 
 NOW = timedelta(0)
 MONTH = timedelta(days=30)
@@ -38,6 +40,71 @@ def clean(bench: Bench, age: timedelta) -> list[Removable]:
 
 def directories(*outcomes: Outcome) -> list[str]:
     return sorted(outcome.slot.revision(outcome.record.revision) for outcome in outcomes)
+
+
+# Empty folders
+
+
+def folders(bench: Bench) -> set[str]:
+    return {str(path.relative_to(bench.root)) for path in bench.root.rglob("*") if path.is_dir()}
+
+
+def test_gc_leaves_no_empty_folder_where_it_removed_something(bench: Bench) -> None:
+    made = bench.run(["table"])["table"]
+    bench.record(made).unlink()
+    other = bench.run(["table"], region="south")["table"]
+    clean(bench, NOW)
+    assert "table/region=north" not in folders(bench)
+    assert other.slot.revision(other.record.revision) in folders(bench)
+    assert {name for name in folders(bench) if name.startswith(".")} == {".claims", ".staging"}
+
+
+def test_gc_removes_old_empty_folders_and_no_new_ones(bench: Bench) -> None:
+    bench.run(["table"])
+    before = folders(bench)
+    for name in ("table/region=old/run=1/rev=2", "table/region=new/run=1/rev=2", ".staging/x"):
+        (bench.root / name).mkdir(parents=True)
+    for name in ("table/region=old/run=1/rev=2", ".staging/x"):
+        os.utime(bench.root / name, (0, 0))
+    items = removable(bench.store, MONTH)
+    assert [(item.path, item.why, item.bytes) for item in items] == [
+        (".staging/x", "an empty folder", 0),
+        ("table/region=old/run=1/rev=2", "an empty folder", 0),
+    ]
+    assert list(remove(bench.store, items)) == items
+    new = {"table/region=new", "table/region=new/run=1", "table/region=new/run=1/rev=2"}
+    assert folders(bench) == before | new
+
+
+def test_gc_that_finds_a_folder_in_use_again_leaves_it(bench: Bench) -> None:
+    folder = bench.root / "table/region=old/run=1/rev=2"
+    folder.mkdir(parents=True)
+    items = removable(bench.store, NOW)
+    (folder / "data.parquet").write_bytes(b"x")
+    list(remove(bench.store, items))
+    assert (folder / "data.parquet").exists()
+
+
+def test_writers_beside_whoever_removes_empty_folders_lose_nothing(bench: Bench) -> None:
+    store, stop = bench.store, threading.Event()
+
+    def tidy() -> None:
+        while not stop.is_set():
+            for folder in store.empty_folders(time.time() + 1):
+                store.remove_empty(folder)
+
+    tidying = threading.Thread(target=tidy)
+    tidying.start()
+    try:
+        slots = [slot_of(rate=0.001 * (number + 1)) for number in range(300)]
+        for slot in slots:
+            publish(store, "r1", {"a": 1}, slot)
+            store.put_if_absent(f"{slot.path}/beside", b"x")
+            store.remove(f"{slot.path}/beside")
+    finally:
+        stop.set()
+        tidying.join()
+    assert all(store.find(slot, "r1") is not None for slot in slots)
 
 
 # Verifying
