@@ -11,9 +11,11 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ml_pipeline.errors import SourceError
+from ml_pipeline.pipeline.file_kinds import refuse_other_kinds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,18 +25,6 @@ _COMMA, _QUOTE, _LF, _CR, _NUL = b',"\n\r\0'
 _MOST_HEADER: Final = 1 << 20
 _OVERLAP: Final = 256
 _OPENING: Final = re.compile(rb'[,\n\r][ \t]*"')
-_KINDS: Final = {
-    codecs.BOM_UTF32_LE: "UTF-32 text",
-    codecs.BOM_UTF32_BE: "UTF-32 text",
-    codecs.BOM_UTF16_LE: "UTF-16 text",
-    codecs.BOM_UTF16_BE: "UTF-16 text",
-    b"\x1f\x8b": "compressed by gzip",
-    b"\x28\xb5\x2f\xfd": "compressed by zstd",
-    b"\xfd7zXZ": "compressed by xz",
-    b"BZh": "compressed by bzip2",
-    b"PK\x03\x04": "a zip archive or a workbook",
-    b"PAR1": "Parquet",
-}
 _DIVIDERS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 Chunks = Callable[[], Iterator[bytes]]
@@ -71,9 +61,9 @@ def csv_layout(name: str, chunks: Chunks) -> CsvLayout:
         SourceError: naming file and line, if it is no UTF-8 text with commas, or does not divide
             into records with as many fields as its header.
     """
-    start = next(chunks(), b"")
-    _refuse_kind(name, start)
-    end = re.search(rb"\r\n?|\n", start.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n"))
+    refuse_other_kinds(name, _start_of(chunks))
+    chunks = partial(_without_mark, chunks)
+    end = re.search(rb"\r\n?|\n", _start_of(chunks).lstrip(b"\r\n"))
     line_end = _CR if end is not None and end[0] == b"\r" else _LF
     look = _Look(name, chunks, line_end, quotes=True)
     try:
@@ -121,7 +111,6 @@ class _Look:
     record_at: int = 0
     before: int = _LF
     _start: bytearray = field(default_factory=bytearray)
-    _has_mark: bool = False
 
     def result(self) -> CsvLayout:
         """Look through the whole file.
@@ -137,10 +126,6 @@ class _Look:
         table[_QUOTE] = self.quotes
         position, rest = 0, b""
         for chunk in self.chunks():
-            if not position and not rest and chunk.startswith(codecs.BOM_UTF8):
-                chunk = chunk[len(codecs.BOM_UTF8) :]
-                position = self.record_at = len(codecs.BOM_UTF8)
-                self._has_mark = True
             data = rest + chunk
             if not data:
                 continue
@@ -274,8 +259,7 @@ class _Look:
             )
 
     def _read_header(self, start: int, end: int) -> None:
-        marked = len(codecs.BOM_UTF8) if self._has_mark else 0
-        line = bytes(self._start[start - marked : end - marked]).rstrip(b"\r")
+        line = bytes(self._start[start:end]).rstrip(b"\r")
         try:
             text = line.decode()
             names = next(csv.reader(io.StringIO(text, newline=""))) if self.quotes else None
@@ -326,23 +310,36 @@ class _Look:
         self.empty += int((~filled[first:]).sum())
 
 
-def _refuse_kind(name: str, start: bytes) -> None:
-    """Refuse what is no UTF-8 text by its first bytes, naming what it is."""
-    kind = next((kind for mark, kind in _KINDS.items() if start.startswith(mark)), None)
-    if kind is None and (start[1:400:2].count(0) > 50 or start[:400:2].count(0) > 50):
-        kind = "UTF-16 text"
-    if kind is not None:
-        raise SourceError(
-            f"A source must be readable, but {name} is not: it is {kind}, not CSV in UTF-8."
-            " Convert it, and name it after what it is."
-        )
+def _without_mark(chunks: Chunks) -> Iterator[bytes]:
+    """Yield a file in parts, without the mark that says that it is UTF-8."""
+    start: bytes | None = b""
+    for chunk in chunks():
+        if start is None:
+            yield chunk
+            continue
+        start += chunk
+        if len(start) >= len(codecs.BOM_UTF8):
+            if start := start.removeprefix(codecs.BOM_UTF8):
+                yield start
+            start = None
+    if start:
+        yield start
+
+
+def _start_of(chunks: Chunks) -> bytes:
+    start = b""
+    for chunk in chunks():
+        start += chunk
+        if len(start) >= _MOST_HEADER:
+            break
+    return start
 
 
 def _has_opening_quote(chunks: Chunks) -> bool:
     """Whether a quote begins a field anywhere, be it after blanks."""
     tail = b"\n"
     for chunk in chunks():
-        text = tail + chunk.removeprefix(codecs.BOM_UTF8) if tail == b"\n" else tail + chunk
+        text = tail + chunk
         if _OPENING.search(text):
             return True
         tail = text[-_OVERLAP:]
