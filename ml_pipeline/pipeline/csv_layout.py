@@ -139,8 +139,8 @@ class _Look:
         if self.is_open:
             raise _StrayQuote(self.opened_at)
         if position + len(rest) > self.record_at:
-            ends = np.array([position + len(rest)])
-            self._count(ends, np.array([self.commas]), np.array([ends[0] - self.record_at]))
+            starts, ends = np.array([self.record_at]), np.array([position + len(rest)])
+            self._count(starts, ends, np.array([self.commas]), ends - starts)
         if not self.header:
             raise SourceError(
                 f"A source must be readable, but {self.name} is not: it is empty, without a line of"
@@ -207,7 +207,7 @@ class _Look:
                 if ends[0] == 0:
                     previous[0] = self.before
                 lengths = lengths - ((previous == _CR) & (lengths > 0))
-            self._count(ends + position, commas, lengths)
+            self._count(starts + position, ends + position, commas, lengths)
             self.record_at = position + int(ends[-1]) + 1
             self.commas = int(is_comma[np.flatnonzero(is_end)[-1] :].sum())
         else:
@@ -279,6 +279,7 @@ class _Look:
 
     def _count(
         self,
+        starts: "npt.NDArray[np.int64]",
         ends: "npt.NDArray[np.int64]",
         commas: "npt.NDArray[np.int64]",
         lengths: "npt.NDArray[np.int64]",
@@ -286,6 +287,7 @@ class _Look:
         """Count records that are complete.
 
         Args:
+            starts: where each begins.
             ends: where each ends.
             commas: how many there are in each.
             lengths: bytes of each, without its end.
@@ -296,7 +298,7 @@ class _Look:
             if not filled.any():
                 return
             first = int(filled.argmax())
-            self._read_header(int(ends[first] - lengths[first]), int(ends[first]))
+            self._read_header(int(starts[first]), int(ends[first]))
             first += 1
         wrong = filled[first:] & (commas[first:] + 1 != len(self.header))
         if wrong.any():

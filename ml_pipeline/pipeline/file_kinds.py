@@ -5,6 +5,7 @@ from typing import Final
 
 from ml_pipeline.errors import SourceError
 
+_LOOKED_AT: Final = 400
 _KINDS: Final = {
     codecs.BOM_UTF32_LE: "UTF-32 text",
     codecs.BOM_UTF32_BE: "UTF-32 text",
@@ -30,8 +31,10 @@ def refuse_other_kinds(name: str, start: bytes) -> None:
         SourceError: if they are those of something else.
     """
     kind = next((kind for mark, kind in _KINDS.items() if start.startswith(mark)), None)
-    if kind is None and (start[1:400:2].count(0) > 50 or start[:400:2].count(0) > 50):
-        kind = "UTF-16 text"
+    for every_second in (start[:_LOOKED_AT:2], start[1:_LOOKED_AT:2]):
+        # Text of Western languages has a NUL in half of its bytes.
+        if kind is None and every_second.count(0) > len(every_second) * 0.8:
+            kind = "UTF-16 text"
     if kind is not None:
         raise SourceError(
             f"A source must be readable, but {name} is not: it is {kind}, not CSV in UTF-8."
