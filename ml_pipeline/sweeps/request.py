@@ -5,10 +5,7 @@ parameter sets. Where it has to go through Dagster's run config, which is plain 
 process knows it again by them.
 """
 
-import json
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,15 +15,15 @@ from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.params.model import ParamModel, ParamSet
-from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.sweeps.combinations import Combinations, Rows, combine
 from ml_pipeline.sweeps.contradictions import contradictions, placed_rows, strategy_of
-from ml_pipeline.sweeps.options import MODEL, SearchOptions, Strategy, read_options
+from ml_pipeline.sweeps.memory import Memory, without_defaults
+from ml_pipeline.sweeps.options import SearchOptions, Strategy, read_options
 from ml_pipeline.sweeps.probes import Probes, probe
 from ml_pipeline.sweeps.space import Dimension, Interval, Values, dimension, single
 from ml_pipeline.sweeps.trial import Base, Nested, Trial
 
-_MOST_KNOWN: Final = 4
+_memory: Final = Memory(4)
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class SweepRequest:
             found += [one for one in error.problems if not lacking or not one.startswith(lacking)]
         if found:
             raise ParamsError(list(dict.fromkeys(found)))
-        _remember(model, values, request)
+        _memory.keep(model, values, request)
         return request
 
     @classmethod
@@ -118,8 +115,8 @@ class SweepRequest:
         Raises:
             ParamsError: naming every problem.
         """
-        asked = _without_defaults(model, config)
-        known = _recall(model, asked)
+        asked = without_defaults(model, config)
+        known = _memory.find(model, asked)
         if known is None:
             return cls.parse(model, asked, origins)
         return known if origins is None else known.with_origins(origins)
@@ -260,57 +257,3 @@ def _sorted_out(
                 unread.append(parameter.dotted)
     ordered = {p.dotted: dimensions[p.dotted] for p in model.parameters() if p.dotted in dimensions}
     return fixed, ordered, unread
-
-
-def _without_defaults(model: ParamModel, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is not a default in run config."""
-    defaults = {
-        p.dotted: p for known in (model, MODEL) for p in known.parameters() if p.default is not ...
-    }
-    asked: dict[str, Any] = {}
-    for group, fields in config.items():
-        if not isinstance(fields, Mapping):
-            asked[group] = fields
-            continue
-        asked[group] = {
-            name: raw
-            for name, raw in fields.items()
-            if not _is_default(defaults.get(f"{group}.{name}"), raw)
-        }
-    return asked
-
-
-def _is_default(parameter: Parameter | None, raw: Any) -> bool:
-    # True, 1 and 1.0 are equal, and different all the same.
-    return parameter is not None and (
-        json.dumps(raw, default=repr) == json.dumps(parameter.default, default=repr)
-    )
-
-
-_known: OrderedDict[tuple[ParamModel, str], SweepRequest] = OrderedDict()
-_lock = threading.Lock()
-
-
-def _remember(model: ParamModel, values: Mapping[str, Any], request: SweepRequest) -> None:
-    key = _key(model, values)
-    if key is not None:
-        with _lock:
-            _known[key] = request
-            _known.move_to_end(key)
-            while len(_known) > _MOST_KNOWN:
-                _known.popitem(last=False)
-
-
-def _recall(model: ParamModel, values: Mapping[str, Any]) -> SweepRequest | None:
-    key = _key(model, values)
-    with _lock:
-        return None if key is None else _known.get(key)
-
-
-def _key(model: ParamModel, values: Mapping[str, Any]) -> tuple[ParamModel, str] | None:
-    """Return what tells one request from another; None for one that is more than JSON."""
-    asked = {group: fields for group, fields in _without_defaults(model, values).items() if fields}
-    try:
-        return model, json.dumps(asked, sort_keys=True)
-    except (TypeError, ValueError):
-        return None

@@ -17,8 +17,9 @@ class Site:
     """What a worker needs to know once.
 
     Attributes:
-        module: name of the module that holds the pipeline.
-        attribute: its name there.
+        modules: names of the modules to import: the one that holds the pipeline, then all that add
+            stages to it.
+        attribute: the pipeline's name in the first of them.
         codes: fingerprint of every stage.
         store: root of the artifacts.
         provenance: what to record about the surroundings.
@@ -27,7 +28,7 @@ class Site:
         memory_mb: most memory of the process, in MiB.
     """
 
-    module: str
+    modules: Sequence[str]
     attribute: str
     codes: Mapping[str, str]
     store: str

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from ml_pipeline.errors import PipelineError, told
 from ml_pipeline.runs.materializer import Materializer
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.recent import RecentValues
 from ml_pipeline.sweeps.processes import READY
@@ -67,7 +68,8 @@ def _settle(site: Site) -> None:
 
 
 def _materializer(site: Site) -> Materializer:
-    pipeline = getattr(importlib.import_module(site.module), site.attribute)
+    modules = [importlib.import_module(name) for name in site.modules]
+    pipeline: Pipeline = getattr(modules[0], site.attribute)
     changed = [name for name, code in site.codes.items() if pipeline.stage(name).code != code]
     if changed:
         raise PipelineError(

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,18 +45,10 @@ def site_of(
             f"The store of a sweep must be where other processes reach it, but is in memory"
             f" ({store.uri}). Set ML_PIPELINE_STORE to a directory or a bucket."
         )
-    names = dict.fromkeys(stage.function.__module__ for stage in pipeline.stages.values())
-    for name in names:
-        for attribute, value in vars(sys.modules[name]).items():
-            if value is pipeline:
-                codes = {stage.name: stage.code for stage in pipeline.stages.values()}
-                return Site(
-                    name, attribute, codes, store.uri, provenance, output, threads, memory_mb
-                )
-    raise PipelineError(
-        f"Pipeline '{pipeline.name}' must be a name in the module of its assets, so that worker"
-        f" processes find it, but is none in {', '.join(names)}. Assign it there."
-    )
+    holder, attribute = _place_of(pipeline)
+    modules = list(dict.fromkeys([holder, *_modules_of(pipeline)]))
+    codes = {stage.name: stage.code for stage in pipeline.stages.values()}
+    return Site(modules, attribute, codes, store.uri, provenance, output, threads, memory_mb)
 
 
 class Workers(Processes[Done | Failed | Unusable]):
@@ -64,23 +56,45 @@ class Workers(Processes[Done | Failed | Unusable]):
 
     def __init__(self, site: Site, count: int) -> None:
         """Start so many; the first task waits until one is ready."""
-        super().__init__(count, _context(site.module), serve, site)
+        super().__init__(count, _context(site.modules), serve, site)
 
 
 def warm_up(pipeline: Pipeline) -> None:
     """Let the server that workers are forked from import the pipeline, while the caller goes on."""
-    _context(next(iter(pipeline.stages.values())).function.__module__)
+    _context(_modules_of(pipeline))
 
 
-def _context(module: str) -> "BaseContext":
+def _modules_of(pipeline: Pipeline) -> Sequence[str]:
+    """Return the names of the modules that hold its stages."""
+    return list(dict.fromkeys(stage.function.__module__ for stage in pipeline.stages.values()))
+
+
+def _place_of(pipeline: Pipeline) -> tuple[str, str]:
+    """Return the name of a module that holds a pipeline, and its name there.
+
+    Raises:
+        PipelineError: if no module does.
+    """
+    names = _modules_of(pipeline)
+    for name in dict.fromkeys([*names, *sys.modules]):
+        for attribute, value in list(getattr(sys.modules[name], "__dict__", {}).items()):
+            if value is pipeline:
+                return name, attribute
+    raise PipelineError(
+        f"Pipeline '{pipeline.name}' must be a name in the module of its assets, so that worker"
+        f" processes find it, but is none in {', '.join(names)}. Assign it there."
+    )
+
+
+def _context(modules: Sequence[str]) -> "BaseContext":
     """Return how processes are started: from a server that has the imports, where there is one."""
     if not _HAS_SERVER:
         return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver, resource_tracker
 
     context = multiprocessing.get_context("forkserver")
-    if module != "__main__":
-        context.set_forkserver_preload([module, "ml_pipeline.sweeps.preload"])
+    if "__main__" not in modules:
+        context.set_forkserver_preload([*modules, "ml_pipeline.sweeps.preload"])
     # Ctrl-C reaches the server, too, and it takes a while until it can ignore that by itself.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])

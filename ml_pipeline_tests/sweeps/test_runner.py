@@ -1,5 +1,6 @@
 """Processes, and the runner that brings cells to them."""
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -207,6 +208,43 @@ def test_cells_keep_no_pictures(bench: Bench) -> None:
     records = [record for shared in runner._shared.values() for record in shared.records.values()]
     assert [record.asset for record in records] == ["table"]
     assert [record.picture for record in records] == [None]
+
+
+def test_workers_import_every_module_that_adds_a_stage(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "spread_out"
+    package.mkdir()
+    toys = "from ml_pipeline_tests.toys import sweeps as toy\n"
+    sources = {
+        "__init__": "",
+        "config": f"{toys}FLOW = toy.Pipeline('spread', toy.PARAMS)\n",
+        "first": (
+            "from spread_out import config\n"
+            "from ml_pipeline_tests.toys.sweeps import Data, Surroundings\n"
+            "@config.FLOW.asset(code_version='1')\n"
+            "def table(as_of, data: Data, around: Surroundings) -> dict:\n"
+            "    return {'rows': [1, 2], 'day': 0}\n"
+        ),
+        "second": (
+            "from spread_out import config\n"
+            "from ml_pipeline_tests.toys.sweeps import Fit\n"
+            "from ml_pipeline import Objective, Result\n"
+            "@config.FLOW.asset(\n"
+            "    objective=Objective(metric='loss', direction='minimize'), code_version='1'\n"
+            ")\n"
+            "def score(as_of, table: dict, fit: Fit) -> Result:\n"
+            "    return Result({}, {'loss': fit.learning_rate})\n"
+        ),
+    }
+    for name, source in sources.items():
+        (package / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    flow, *_ = [importlib.import_module(f"spread_out.{name}") for name in list(sources)[1:]]
+    swept = bench.with_pipeline(flow.FLOW).run(learning_rate="0.2,0.1")
+    assert swept.failures == []
+    assert swept.best is not None
+    assert swept.best.value == 0.1
 
 
 def test_workers_find_only_a_pipeline_with_a_name(bench: Bench) -> None:
