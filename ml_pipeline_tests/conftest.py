@@ -79,7 +79,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def code_server() -> Iterator[Callable[[dict[str, Any]], dict[str, str]]]:
+def code_server() -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
     """Answer requests of `code_child.py`, each in a process of its own."""
     with subprocess.Popen(
         [sys.executable, str(TOYS / "code_child.py")],
@@ -90,9 +90,9 @@ def code_server() -> Iterator[Callable[[dict[str, Any]], dict[str, str]]]:
         assert server.stdin is not None
         assert server.stdout is not None
 
-        def ask(request: dict[str, Any]) -> dict[str, str]:
+        def ask(request: dict[str, Any]) -> dict[str, Any]:
             print(json.dumps(request), file=server.stdin, flush=True)
-            reply: dict[str, str] = json.loads(server.stdout.readline())
+            reply: dict[str, Any] = json.loads(server.stdout.readline())
             return reply
 
         yield ask

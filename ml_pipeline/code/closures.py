@@ -5,7 +5,6 @@ classes and enumerations of them, functions, classes and modules. Anything else 
 nobody could tell when it changes.
 """
 
-import ast
 import dataclasses
 import re
 from collections.abc import Iterable
@@ -24,10 +23,8 @@ from types import (
 )
 from typing import Any, Final
 
-from ml_pipeline.code.effects import Effects
-from ml_pipeline.code.modules import FUNCTIONS, FirstParty, Source, is_first_party, source_of
-from ml_pipeline.code.normal import normal_form
-from ml_pipeline.code.reach import WHOLE, Definition, reached_by
+from ml_pipeline.code.modules import FirstParty, Source, is_first_party, makes_a_stage, source_of
+from ml_pipeline.code.reach import WHOLE, Definition
 from ml_pipeline.errors import PipelineError
 
 _PLAIN: Final = frozenset(
@@ -81,7 +78,7 @@ class Held:
     def _described(self, value: Any, place: str) -> str:
         kind = type(value)
         if isinstance(value, FunctionType):
-            return self._function(value, place)
+            return self._function(value)
         if isinstance(value, type):
             return self._defined(value.__module__, value.__qualname__)
         if isinstance(value, ModuleType):
@@ -136,55 +133,45 @@ class Held:
         top = name.partition(".")[0]
         if source is not None and top in source.definitions:
             self.reached.append((module, top))
-        elif is_first_party(module, self._first_party):
-            self._unreadable(name)
+        elif "<" not in name and is_first_party(module, self._first_party):
+            raise self._unreadable(name)
         return f"{module}.{name}"
 
-    def _unreadable(self, name: str) -> None:
-        raise PipelineError(
+    def _unreadable(self, name: str) -> PipelineError:
+        return PipelineError(
             f"The code of '{name}' must be readable to tell when it changes, but its source cannot"
             " be found. Put it in a file, or declare a code_version."
         )
 
-    def _function(self, function: FunctionType, place: str) -> str:
+    def _function(self, function: FunctionType) -> str:
         module, name = function.__module__, function.__qualname__
-        code = function.__code__
         home = str(function.__globals__.get("__name__", ""))
-        source = source_of(module, self._first_party)
-        top = name.partition(".")[0]
-        is_made = "<" in code.co_qualname
-        text = f"{module}.{name}"
-        if source is not None and top in source.definitions and "<locals>" not in name:
-            self.reached.append((module, top))
-            if not is_made and home == module:
-                return text
-        elif is_first_party(module, self._first_party) and not is_made:
-            self._unreadable(name)
-        by_decorator = any(
-            getattr(one, "decorator_list", ())
-            for one in (source.definitions.get(name, ()) if source is not None else ())
-        )
-        return text + self._made(function, home, place, by_decorator)
+        code = function.__code__
+        source = source_of(home, self._first_party)
+        self._defined(module, name)
+        if home == module and "<" not in code.co_qualname:
+            return f"{module}.{name}"
+        # Another function made it, maybe as a wrapper that bears the name of what it wraps.
+        around = None if source is None else source.name_at(code.co_firstlineno)
+        if around is not None:
+            self.reached.append((home, around))
+        elif is_first_party(home, self._first_party):
+            raise self._unreadable(code.co_name)
+        own = source_of(module, self._first_party)
+        is_told = source is None and own is not None and _is_decorated(own, name)
+        return f"{module}.{name} by {home}.{code.co_qualname}{self._held(function, is_told)}"
 
-    def _made(self, function: FunctionType, home: str, place: str, by_decorator: bool) -> str:
-        """Tell what a function is that another one made.
+    def _held(self, function: FunctionType, is_told: bool) -> str:
+        """Tell what a function closes over, and its defaults.
 
         Args:
             function: the function.
-            home: the module that its code is in, whatever name it bears.
-            place: how it is come by.
-            by_decorator: whether the text of a definition tells how it was made.
+            is_told: whether a text tells what a library made it of. Libraries keep caches and
+                counters beside, so that only functions count then.
         """
-        code = function.__code__
-        source = source_of(home, self._first_party)
-        if source is not None:
-            text = self._text_within(function, source)
-        elif is_first_party(home, self._first_party):
-            self._unreadable(code.co_name)
-        else:
-            text = f" by {home}.{code.co_qualname}"
-        given = {f"'{name}', its default,": one for name, one in _defaults(function)}
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        given = {f"the default of '{name}'": one for name, one in _defaults(function).items()}
+        for name, cell in cells:
             try:
                 given[f"'{name}', which it closes over,"] = cell.cell_contents
             except ValueError as error:
@@ -192,45 +179,20 @@ class Held:
                     f"What '{self._name}' closes over must be bound when it is defined, but"
                     f" '{name}' is not yet. Bind it before, or declare a code_version."
                 ) from error
-        for which, one in given.items():
-            # A decorator's text tells what it was given; libraries keep caches and counters.
-            if by_decorator and not isinstance(one, FunctionType) and source is None:
-                continue
-            text += f"\n{which}={self.text_of(one, which)}"
+        text = ""
+        for place, one in given.items():
+            if not is_told or isinstance(one, FunctionType):
+                text += f"\n{place}={self.text_of(one, place)}"
         return text
 
-    def _text_within(self, function: FunctionType, source: Source) -> str:
-        """Return the text of a function that stands within another, and count what it reaches."""
-        code = function.__code__
-        effects = Effects(source, self._first_party)
-        self.reached.append((source.module, ""))
-        texts = []
-        for statement in source.statements:
-            for node in ast.walk(statement):
-                if _is_code_of(node, code.co_name, code.co_firstlineno):
-                    form = normal_form(node, effects)
-                    self.reached.extend(reached_by(form, node, source, self._first_party))
-                    texts.append(form.text)
-        if not texts:
-            self._unreadable(code.co_name)
-        return "\n".join(texts)
+
+def _is_decorated(source: Source, name: str) -> bool:
+    decorators = (getattr(one, "decorator_list", ()) for one in source.definitions.get(name, ()))
+    return any(not makes_a_stage(one) for several in decorators for one in several)
 
 
-def _defaults(function: FunctionType) -> Iterable[tuple[str, Any]]:
-    code = function.__code__
+def _defaults(function: FunctionType) -> dict[str, Any]:
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
     defaults = function.__defaults__ or ()
-    names = code.co_varnames[: code.co_argcount][code.co_argcount - len(defaults) :]
-    return [*zip(names, defaults, strict=True), *(function.__kwdefaults__ or {}).items()]
-
-
-def _is_code_of(node: ast.AST, name: str, line: int) -> bool:
-    """Whether a node is the function of a name whose code, decorators included, begins at a line.
-
-    Lambdas of one line cannot be told apart: each of them counts.
-    """
-    if isinstance(node, ast.Lambda):
-        return name == "<lambda>" and node.lineno == line
-    if not isinstance(node, FUNCTIONS):
-        return False
-    lines = [node.lineno, *(one.lineno for one in node.decorator_list)]
-    return node.name == name and min(lines) == line
+    by_place = dict(zip(reversed(names), reversed(defaults), strict=False))
+    return by_place | (function.__kwdefaults__ or {})

@@ -17,19 +17,17 @@ from ml_pipeline.code.modules import (
     TOOLKIT,
     FirstParty,
     Source,
+    Steps,
     is_first_party,
     makes_a_stage,
     steps_of,
 )
 
-_CALLING_BACK: Final = frozenset({"map", "filter"})
-_BUILTINS: Final = frozenset(dir(builtins)) - {"setattr", "delattr", "exec", "eval", "__import__"}
-_OF_IMMUTABLES: Final = frozenset(
-    name
-    for kind in (str, bytes, tuple, frozenset, MappingProxyType)
-    for name in dir(kind)
-    if not name.startswith("__")
-)
+_HARMLESS: Final = frozenset(dir(builtins)) - {
+    *("setattr", "delattr", "exec", "eval", "__import__", "map", "filter")
+}
+_READING: Final = frozenset(dir(MappingProxyType)) | frozenset(dir(str))
+"""Methods that many objects have and that change none of them."""
 _SUBCLASS_HOOKS: Final = (b"__subclasses__", b"__init_subclass__", b"metaclass")
 
 
@@ -72,15 +70,15 @@ class Effects:
         name = _root_of(called)
         known = self._source.imports.get(name, ())
         if known:
-            return not all(self._is_harmless(".".join(steps)) for steps in known)
-        if isinstance(called, ast.Attribute) and called.attr in _OF_IMMUTABLES:
+            return not all(self._is_harmless(steps) for steps in known)
+        if isinstance(called, ast.Attribute) and called.attr in _READING:
             return False
-        return name in self._source.definitions or name not in _BUILTINS
+        return name in self._source.definitions or name not in _HARMLESS
 
-    def _is_harmless(self, name: str) -> bool:
-        top = name.partition(".")[0]
+    def _is_harmless(self, steps: Steps) -> bool:
+        top = steps[0].partition(".")[0]
         if top == TOOLKIT:
-            return not is_first_party(name, self._first_party)
+            return not is_first_party(".".join(steps), self._first_party)
         return top == "dagster" or top in sys.stdlib_module_names
 
     def _acts(self, statement: ast.stmt) -> bool:
@@ -89,26 +87,21 @@ class Effects:
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
             return any(map(self.registers, statement.decorator_list))
         if isinstance(statement, ast.Assign | ast.AnnAssign):
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            if any(map(_sets_parts, targets)):
-                return True
-            value = statement.value
-            return value is not None and any(map(self.calls_own, _called_in(value)))
+            targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
+            return any(map(_sets_parts, targets)) or self._calls(statement.value)
         if isinstance(statement, ast.If | ast.Try):
-            return any(map(self._acts, _within(statement)))
+            blocks = [statement.body, statement.orelse, getattr(statement, "finalbody", [])]
+            blocks += [one.body for one in getattr(statement, "handlers", [])]
+            if any(self._acts(part) for block in blocks for part in block):
+                return True
+            return self._calls(getattr(statement, "test", None))
         return not (isinstance(statement, ast.Expr) and _makes_stages(statement.value))
 
-
-def _within(statement: ast.If | ast.Try) -> Iterator[ast.stmt]:
-    """Yield the statements of all branches, and what is tested."""
-    if isinstance(statement, ast.If):
-        yield ast.Assign(targets=[], value=statement.test)
-        yield from statement.body
-    else:
-        yield from (*statement.body, *statement.finalbody)
-        for handler in statement.handlers:
-            yield from handler.body
-    yield from statement.orelse
+    def _calls(self, value: ast.expr | None) -> bool:
+        if value is None or _makes_stages(value):
+            return False
+        calls = (node for node in ast.walk(value) if isinstance(node, ast.Call))
+        return any(self.calls_own(node.func) for node in calls)
 
 
 def _makes_stages(node: ast.AST) -> bool:
@@ -126,28 +119,6 @@ def _root_of(called: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _called_in(value: ast.expr) -> Iterator[ast.expr]:
-    """Yield what is called when an expression is evaluated, which lambdas' bodies are not."""
-    waiting: list[ast.AST] = [value]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Lambda) or _makes_stages(node):
-            continue
-        if isinstance(node, ast.Call):
-            yield node.func
-            if isinstance(node.func, ast.Name) and node.func.id in _CALLING_BACK and node.args:
-                back = node.args[0]
-                if isinstance(back, ast.Lambda):
-                    waiting.append(back.body)
-                else:
-                    yield back
-        waiting.extend(ast.iter_child_nodes(node))
-
-
 def _sets_parts(target: ast.expr) -> bool:
     """Whether a target has an attribute or an item of something."""
-    if isinstance(target, ast.Tuple | ast.List):
-        return any(_sets_parts(one) for one in target.elts)
-    if isinstance(target, ast.Starred):
-        return _sets_parts(target.value)
-    return not isinstance(target, ast.Name)
+    return any(isinstance(node, ast.Attribute | ast.Subscript) for node in ast.walk(target))

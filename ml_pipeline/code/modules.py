@@ -39,7 +39,6 @@ class Source:
         statements: what is executed when it is imported, in order; a docstring is left out.
         definitions: the statements that bind each name.
         imports: what each imported name may stand for; more than one where imports compete.
-        stars: modules whose names are all imported.
         executed: modules that may be executed when this one is.
     """
 
@@ -55,7 +54,6 @@ class Source:
         self.text = path.read_bytes()
         self.definitions: dict[str, list[ast.stmt]] = {}
         self.imports: dict[str, list[Steps]] = {}
-        self.stars: list[str] = []
         # Whoever imports a module executes the packages above it.
         self.executed: list[str] = [module.rpartition(".")[0]]
         self._path = path
@@ -65,17 +63,16 @@ class Source:
 
     def bound_by(self, statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Steps]]:
         """Yield each name that an import binds, and what it stands for."""
-        if isinstance(statement, ast.Import):
-            for alias in statement.names:
-                top = alias.name.partition(".")[0]
-                yield (alias.asname, (alias.name,)) if alias.asname else (top, (top,))
-            return
         for alias in statement.names:
-            if alias.name != "*":
-                yield alias.asname or alias.name, (self.base(statement), alias.name)
+            if isinstance(statement, ast.ImportFrom):
+                yield alias.asname or alias.name, (self._base(statement), alias.name)
+            elif alias.asname:
+                yield alias.asname, tuple(alias.name.split("."))
+            else:
+                top = alias.name.partition(".")[0]
+                yield top, (top,)
 
-    def base(self, statement: ast.ImportFrom) -> str:
-        """Return the module that names are imported from."""
+    def _base(self, statement: ast.ImportFrom) -> str:
         if not statement.level:
             return statement.module or ""
         parents = self.module.split(".")
@@ -84,11 +81,11 @@ class Source:
 
     def modules_of(self, statement: ast.Import | ast.ImportFrom) -> Iterator[str]:
         """Yield what an import may execute; attributes may look like modules."""
-        if isinstance(statement, ast.Import):
+        if isinstance(statement, ast.ImportFrom):
+            yield self._base(statement)
+            yield from (".".join(steps) for _, steps in self.bound_by(statement))
+        else:
             yield from (alias.name for alias in statement.names)
-            return
-        yield self.base(statement)
-        yield from (".".join(steps) for _, steps in self.bound_by(statement))
 
     def all_imports(self) -> Iterator[str]:
         """Yield what the module imports anywhere, within functions as well."""
@@ -106,6 +103,13 @@ class Source:
             )
             - sys.stdlib_module_names
         )
+
+    def name_at(self, line: int) -> str | None:
+        """Return a name that is bound by the statement at a line, if any is."""
+        for name, statements in self.definitions.items():
+            if any(first <= line <= last for first, last in map(lines_of, statements)):
+                return name
+        return None
 
     def names_read(self, first: int, last: int) -> frozenset[str]:
         """Return the names of the module that functions and classes within some lines read."""
@@ -148,14 +152,12 @@ class Source:
 
     def _take(self, statement: ast.stmt) -> None:
         for found in imports_in(statement):
+            self.executed.extend(self.modules_of(found))
             for name, steps in self.bound_by(found):
                 self.imports.setdefault(name, []).append(steps)
-            self.executed.extend(self.modules_of(found))
-            if isinstance(found, ast.ImportFrom) and found.names[0].name == "*":
-                self.stars.append(self.base(found))
-            if found is not statement:
-                # Which of its imports is executed depends on the statement around them.
-                self._define(statement, (name for name, _ in self.bound_by(found)))
+                if found is not statement:
+                    # Whether it is executed depends on the statement around it.
+                    self._define(statement, [name])
         if not isinstance(statement, ast.Import | ast.ImportFrom):
             self._define(statement, _names_bound(statement))
             if b"global" in self.text:
@@ -167,6 +169,12 @@ class Source:
             statements = self.definitions.setdefault(name, [])
             if statement not in statements:
                 statements.append(statement)
+
+
+def lines_of(node: ast.AST) -> tuple[int, int]:
+    """Return the first and last line of a statement, its decorators included."""
+    lines = [one.lineno for one in ast.walk(node) if isinstance(one, ast.stmt | ast.expr)]
+    return min(lines), max(lines)
 
 
 def imports_in(

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Final, TypeAlias
 
 from ml_pipeline.code.effects import Effects, watches_subclasses
-from ml_pipeline.code.modules import FUNCTIONS, FirstParty, Source, Steps, source_of
+from ml_pipeline.code.modules import FUNCTIONS, FirstParty, Source, Steps, lines_of, source_of
 from ml_pipeline.code.normal import NormalForm, normal_form
 from ml_pipeline.params.group import ParamGroup
 
@@ -86,14 +86,14 @@ def _expanded(
         expansion.execute(source.executed)
         return expansion.parts, tuple(dict.fromkeys(expansion.reached))
     expansion.execute([module])
+    is_defined, is_imported = name in source.definitions, name in source.imports
     if name == WHOLE:
         expansion.add_all()
-    elif name in source.definitions and not by_name:
+    elif (is_defined and not by_name) or not (is_defined or is_imported):
         expansion.reached.append((module, WHOLE))
     else:
         expansion.add(name, source.definitions.get(name, []))
-        if name in source.imports:
-            expansion.parts[name] = f"{expansion.parts[name]}{source.imports[name]}"
+        expansion.pass_on(name)
     return expansion.parts, tuple(dict.fromkeys(expansion.reached))
 
 
@@ -106,7 +106,6 @@ class _Expansion:
         self._source = source
         self._first_party = first_party
         self._effects = Effects(source, first_party)
-        self._used: set[str] = set()
 
     def add(self, name: str, statements: Iterable[ast.stmt], is_whole: bool = False) -> None:
         """Count statements by a name."""
@@ -117,10 +116,7 @@ class _Expansion:
             )
             form = normal_form(statement, self._effects, is_group)
             texts.append(form.text)
-            self._used |= {name for name, *_ in (*form.names, *form.inner)}
-            self.reached.extend(
-                reached_by(form, statement, self._source, self._first_party, is_whole)
-            )
+            self._refer(form, statement, is_whole)
         self.parts[name] = "\n".join(texts)
 
     def add_all(self) -> None:
@@ -138,15 +134,51 @@ class _Expansion:
         for name, statements in named.items():
             self.add(name, statements, is_whole=True)
         self.add(LOOSE, rest, is_whole=True)
-        # Tools sort and merge imports, and remove those that nobody uses.
-        pairs = [pair for one in imported for pair in source.bound_by(one)]
-        bound = sorted({repr(pair) for pair in pairs if pair[0] in self._used})
-        self.parts[LOOSE] += "\n".join([*bound, *sorted(source.stars)])
-        self.reached.extend(_imported(imported, source, self._first_party))
+        self.pass_on(WHOLE)
+        self._import(imported)
 
     def execute(self, modules: Iterable[str]) -> None:
         """Count what happens when modules are imported."""
         self.reached.extend((module, LOOSE) for module in modules)
+
+    def pass_on(self, name: str, attributes: Steps = ()) -> None:
+        """Count what a name is imported from, and attributes that are taken from it."""
+        source = self._source
+        imported = source.imports.get(name, ())
+        if not imported and name not in source.definitions:
+            imported = source.imports.get(WHOLE, ())
+        for steps in imported:
+            self.reached.extend(_meant((*steps, *attributes), self._first_party))
+        if imported:
+            self.parts[f"import {name}"] = repr(imported)
+
+    def _refer(self, form: NormalForm, node: ast.AST, is_whole: bool) -> None:
+        """Count what a piece of code refers to."""
+        source = self._source
+        within = {name: steps for one in form.imports for name, steps in source.bound_by(one)}
+        inner = form.inner
+        if not is_whole:
+            read = source.names_read(*lines_of(node))
+            inner = [steps for steps in inner if steps[0] in read or steps[0] in within]
+        for name, *attributes in (*form.names, *inner):
+            if name in within:
+                steps = (*within[name], *attributes)
+                self.reached.extend(_meant(steps, self._first_party))
+            if name in source.definitions and not is_whole:
+                self.reached.append((source.module, name))
+            if not is_whole or name in source.imports:
+                self.pass_on(name, tuple(attributes))
+        self._import(form.imports)
+
+    def _import(self, imports: Iterable[ast.Import | ast.ImportFrom]) -> None:
+        """Count what imports bring in, whether it is used by its name or not."""
+        for one in imports:
+            self.execute(self._source.modules_of(one))
+            for _, steps in self._source.bound_by(one):
+                if isinstance(one, ast.ImportFrom):
+                    self.reached.extend(_meant(steps, self._first_party))
+            if isinstance(one, ast.Import):
+                self.reached.extend((alias.name, WHOLE) for alias in one.names)
 
 
 def _is_group(module: str, name: str) -> bool:
@@ -154,81 +186,16 @@ def _is_group(module: str, name: str) -> bool:
     return isinstance(defined, type) and issubclass(defined, ParamGroup)
 
 
-def reached_by(
-    form: NormalForm,
-    node: ast.AST,
-    source: Source,
-    first_party: FirstParty,
-    is_whole: bool = False,
-) -> Iterator[Definition]:
-    """Yield the first-party definitions that the names in a piece of code stand for.
-
-    Args:
-        form: the code in normal form.
-        node: where it stands in its module.
-        source: the module.
-        first_party: what the pipeline says is its own.
-        is_whole: whether all other definitions of the module count anyway.
-    """
-    within = {name: steps for one in form.imports for name, steps in source.bound_by(one)}
-    inner = form.inner
-    if not is_whole:
-        lines = [one.lineno for one in ast.walk(node) if hasattr(one, "lineno")]
-        read = source.names_read(min(lines), max(lines))
-        inner = [steps for steps in inner if steps[0] in read or steps[0] in within]
-    for name, *attributes in (*form.names, *inner):
-        targets: list[Steps] = [(source.module, name)]
-        if is_whole:
-            targets = list(source.imports.get(name, ()))
-        if name in within:
-            targets.append(within[name])
-        for target, *steps in targets:
-            yield from resolved(target, (*steps, *attributes), first_party)
-    yield from _imported(form.imports, source, first_party)
-
-
-def _imported(
-    imports: Iterable[ast.Import | ast.ImportFrom], source: Source, first_party: FirstParty
-) -> Iterator[Definition]:
-    """Yield what imports bring in, whether it is used by its name or not."""
-    for one in imports:
-        for module in source.modules_of(one):
-            yield module, LOOSE
-        if isinstance(one, ast.Import):
-            for alias in one.names:
-                yield from resolved(alias.name, (), first_party)
-        elif one.names[0].name == "*":
-            yield from resolved(source.base(one), (), first_party)
-        else:
-            for _, (target, *inner) in source.bound_by(one):
-                yield from resolved(target, tuple(inner), first_party)
-
-
-def resolved(
-    module: str,
-    steps: Steps,
-    first_party: FirstParty,
-    seen: frozenset[tuple[str, Steps]] = frozenset(),
-) -> Iterator[Definition]:
-    """Yield the definitions that attributes, taken one after the other from a module, stand for."""
-    source = source_of(module, first_party)
-    key = (module, steps)
-    if key in seen:
-        return
-    seen |= {key}
-    if not steps:
-        if source is not None:
-            yield module, WHOLE
-        return
-    first, rest = steps[0], steps[1:]
-    if source is not None:
-        if first in source.definitions or first in source.imports:
-            yield module, first
-        for target, *inner in source.imports.get(first, ()):
-            yield from resolved(target, (*inner, *rest), first_party, seen)
-        if first not in source.definitions and first not in source.imports:
-            for star in source.stars:
-                yield from resolved(star, steps, first_party, seen)
-    below = f"{module}.{first}"
-    if (source is None or source.is_package) and source_of(below, first_party) is not None:
-        yield from resolved(below, rest, first_party, seen)
+def _meant(steps: Steps, first_party: FirstParty) -> Iterator[Definition]:
+    """Yield what a module and the attributes taken from it may stand for."""
+    module, *attributes = steps
+    for name in attributes:
+        source = source_of(module, first_party)
+        below = f"{module}.{name}"
+        is_module = source_of(below, first_party) is not None
+        if source is not None and (not is_module or name in (*source.definitions, *source.imports)):
+            yield module, name
+        if source is not None and not is_module:
+            return
+        module = below
+    yield module, WHOLE

@@ -142,7 +142,7 @@ def test_object_that_cannot_be_told_from_others_is_refused(
 ) -> None:
     with pytest.raises(RuntimeError) as caught:
         fingerprint(holding(held))
-    where = "'n', its default," if "lambda" in held else "'held', which it closes over,"
+    where = "the default of 'n'" if "lambda" in held else "'held', which it closes over,"
     assert str(caught.value) == (
         "PipelineError: What 'make.<locals>.stage' holds must be plain values, data classes,"
         " enumerations, functions, classes or collections of these, so that a change is noticed,"
@@ -216,6 +216,34 @@ def test_wrapper_around_a_function_counts_with_its_factory(fingerprint: Callable
     for old, new in (("+ 60", "+ 61"), ("timed(2)", "timed(3)"), ("x + 1", "x + 2")):
         assert fingerprint(files) != fingerprint(edited(files, old, new))
     assert fingerprint(files) == fingerprint(edited(files, "other = timed", "other = inner"))
+
+
+@pytest.mark.parametrize(
+    ("stage", "is_told"),
+    [
+        ("@third.again(Plain())\ndef stage(x): return x + 1\n", True),
+        ("def inner(x): return x + 1\nstage = third.again(Plain())(inner)\n", False),
+    ],
+    ids=["by a decorator", "by a call"],
+)
+def test_wrapper_of_a_library_counts_where_a_text_tells_what_it_was_given(
+    fingerprint: Callable[..., str], stage: str, is_told: bool
+) -> None:
+    files = {
+        "main.py": "import pathlib, sys\n"
+        "sys.path.insert(0, str(pathlib.Path(__file__).parent / 'site-packages'))\n"
+        "import third\nclass Plain:\n    k = 50\n" + stage,
+        "site-packages/third.py": "import functools\ndef again(how):\n    def deco(f):\n"
+        "        @functools.wraps(f)\n        def g(x): return how, f(x)\n"
+        "        return g\n    return deco\n",
+    }
+    if not is_told:
+        with pytest.raises(RuntimeError, match="'how', which it closes over, is an object of type"):
+            fingerprint(files, module="main")
+        return
+    for old, new in (("x + 1", "x + 2"), ("k = 50", "k = 51"), ("again(Plain())", "again(Plain)")):
+        other = {name: text.replace(old, new) for name, text in files.items()}
+        assert fingerprint(files, module="main") != fingerprint(other, module="main")
 
 
 def test_bound_arguments_of_the_stage_itself_count(fingerprint: Callable[..., str]) -> None:

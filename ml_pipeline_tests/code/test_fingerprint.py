@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ml_pipeline.code.fingerprint import fingerprint_of
+from ml_pipeline.code.fingerprint import SCHEME, fingerprint_of
 from ml_pipeline.errors import PipelineError
 from ml_pipeline_tests.toys.packages import LIB, PACKAGE, Files, edited, one_module
 
@@ -138,3 +138,53 @@ def test_function_without_source_is_refused_with_advice() -> None:
 def test_fingerprint_is_sixteen_hexadecimal_digits(fingerprint: Callable[..., str]) -> None:
     assert len(fingerprint(PACKAGE)) == 16
     int(fingerprint(PACKAGE), 16)
+
+
+GOLDEN = one_module(
+    "from .lib import helped\nSCALE = 2\n@pipeline.asset\ndef stage(x: int) -> int:\n"
+    '    "Say so."\n    return helped(x) * SCALE\n'.replace("@pipeline.asset\n", ""),
+    lib="LIMIT = 3\n\ndef helped(x):\n    return min(x, LIMIT)\n\nclass Other: pass\n",
+)
+
+
+def test_parts_name_what_counts_by_module(code_parts: Callable[..., dict[str, list[str]]]) -> None:
+    assert code_parts(GOLDEN) == {
+        "team.lib": ["", "Other", "helped"],
+        "team.stages": ["SCALE", "import helped", "stage"],
+    }
+
+
+def test_fingerprint_of_a_known_text_stays_what_it_is(fingerprint: Callable[..., str]) -> None:
+    # Another number makes every result of every team be computed again: count SCHEME up then.
+    assert fingerprint(GOLDEN) == "d821f2a95bff2f57"
+    assert SCHEME == 2
+
+
+TOOLKIT = "from ml_pipeline import text\ndef stage(x): return text, x\n"
+
+
+def test_code_of_the_toolkit_does_not_count_for_a_pipeline_of_somebody_else(
+    code_parts: Callable[..., dict[str, list[str]]],
+) -> None:
+    assert code_parts(one_module(TOOLKIT)) == {"team.stages": ["import text", "stage"]}
+
+
+def test_code_of_the_toolkit_counts_where_a_pipeline_says_so(
+    code_parts: Callable[..., dict[str, list[str]]],
+) -> None:
+    parts = code_parts(one_module(TOOLKIT), first_party=["team", "ml_pipeline.text"])
+    assert set(parts) == {"team.stages", "ml_pipeline.text"}
+
+
+def test_code_that_is_installed_counts_where_a_pipeline_says_so(
+    code_parts: Callable[..., dict[str, list[str]]],
+) -> None:
+    files = {
+        "main.py": "import pathlib, sys\n"
+        "sys.path.insert(0, str(pathlib.Path(__file__).parent / 'site-packages'))\n"
+        "import own, third\ndef stage(x): return own.f(x), third.f(x)\n",
+        "site-packages/own.py": LIB,
+        "site-packages/third.py": LIB,
+    }
+    assert set(code_parts(files, module="main")) == {"main"}
+    assert set(code_parts(files, module="main", first_party=["main", "own"])) == {"main", "own"}

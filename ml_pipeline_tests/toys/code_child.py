@@ -1,9 +1,9 @@
 """Answers requests for code fingerprints, each in a process of its own.
 
 Started as a script. Every line on stdin is a request, ``{"path": directory for sys.path, "module":
-..., "name": ..., "first": modules to import before}``; every line on stdout is the answer. One fork
-for each request: nothing that one of them imports or caches is seen by the next, and none pays for
-the start of an interpreter.
+..., "name": ..., "first": modules to import before, "first_party": what is first-party}``; every
+line on stdout is the answer. One fork for each request: nothing that one of them imports or caches
+is seen by the next, and none pays for the start of an interpreter.
 """
 
 import functools
@@ -16,7 +16,7 @@ from typing import Any
 from ml_pipeline.code.fingerprint import fingerprint_of
 
 
-def answer(request: dict[str, Any]) -> dict[str, str]:
+def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Import what is asked for and return its fingerprint, or the error."""
     sys.path.insert(0, request["path"])
     for module in request["first"]:
@@ -24,10 +24,10 @@ def answer(request: dict[str, Any]) -> dict[str, str]:
     module = importlib.import_module(request["module"])
     function: Any = functools.reduce(getattr, request["name"].split("."), module)
     try:
-        fingerprint = fingerprint_of(function).digest
+        made = fingerprint_of(function, tuple(request["first_party"]))
     except Exception as error:  # noqa: BLE001 - handed to the test, whichever it is
         return {"error": f"{type(error).__name__}: {error}"}
-    return {"fingerprint": fingerprint, "name": function.__qualname__}
+    return {"fingerprint": made.digest, "parts": made.parts}
 
 
 def main() -> None:
