@@ -19,6 +19,10 @@ A message says what must hold, what was found, where, and what to do about it, i
 
 import difflib
 from collections.abc import Collection, Sequence
+from typing import Final
+
+_FEWEST_LETTERS: Final = 3
+"""What is shorter is the beginning of too much."""
 
 
 class MlPipelineError(Exception):
@@ -105,7 +109,8 @@ def nearest(name: object, candidates: Collection[str]) -> str:
     """Phrase the closest candidate as a question, ready to end a message with.
 
     Args:
-        name: what the user typed; initials count as close, so ``lr`` finds ``learning_rate``.
+        name: what the user typed; initials and beginnings count as close, so ``lr`` finds
+            ``learning_rate``, and ``prod`` finds ``production``.
         candidates: the names that exist.
 
     Returns:
@@ -115,5 +120,8 @@ def nearest(name: object, candidates: Collection[str]) -> str:
     for candidate in candidates:
         if typed.lower() == "".join(word[0] for word in candidate.split("_") if word):
             return f" Did you mean '{candidate}'?"
+    begun = [candidate for candidate in candidates if candidate.startswith(typed.lower())]
+    if len(begun) == 1 and len(typed) >= _FEWEST_LETTERS:
+        return f" Did you mean '{begun[0]}'?"
     matches = difflib.get_close_matches(typed, list(candidates), n=1, cutoff=0.6)
     return f" Did you mean '{matches[0]}'?" if matches else ""

@@ -11,7 +11,8 @@ import click
 
 from ml_pipeline.addresses import refusal
 from ml_pipeline.cli.project import project
-from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.cli.show import print_json
+from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.leaderboard.board import Leaderboard
@@ -101,16 +102,16 @@ def show_board(
 
 def _print(board: Leaderboard, top: int | None, empty: str) -> None:
     if not board.groups:
-        click.echo(empty)
+        say(empty)
     for place, group in enumerate(board.groups):
         if place:
-            click.echo()
-        click.echo(group.title)
-        click.echo(about(group, top))
+            say()
+        say(group.title)
+        say(about(group, top))
         columns, rows = table(group, top)
         print_table(columns, rows)
     for note in notes(board):
-        click.echo(f"\n{note}")
+        say(f"\n{note}")
 
 
 def _write(file: str, text: str) -> None:
@@ -121,4 +122,4 @@ def _write(file: str, text: str) -> None:
         Path(file).write_text(text, encoding="utf-8")
     except OSError as error:
         raise click.FileError(file, error.strerror) from error
-    click.echo(f"Written: {file}", err=True)
+    say(f"Written: {file}", err=True)

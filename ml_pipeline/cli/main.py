@@ -4,6 +4,7 @@
 """
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -11,6 +12,8 @@ import threading
 from typing import Any, Final, NoReturn
 
 import click
+
+from ml_pipeline.text import for_terminal
 
 _COMMANDS: Final = {
     "run": "Run the pipeline for one date or a range of dates.",
@@ -85,6 +88,17 @@ def _interrupt_again(lost: Any) -> None:
         sys.__unraisablehook__(lost)
 
 
+class _Screen(io.StringIO):
+    """Keeps what click writes for a terminal, which it would tidy up for a file."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def _tell(error: Exception) -> None:
+    click.echo(f"{click.style('Error', fg='red')}: {for_terminal(str(error))}", err=True)
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit with its code."""
     from ml_pipeline.errors import MlPipelineError, ParamsError, RemoteError, SettingsError
@@ -97,7 +111,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         code = commands.main(arguments, standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        shown = _Screen()
+        error.show(shown)
+        click.echo(for_terminal(shown.getvalue()), err=True, nl=False)
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo(
@@ -105,10 +121,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         )
         sys.exit(130)
     except (ParamsError, SettingsError, RemoteError) as error:
-        click.echo(f"Error: {error}", err=True)
+        _tell(error)
         sys.exit(2)
     except MlPipelineError as error:
-        click.echo(f"Error: {error}", err=True)
+        _tell(error)
         sys.exit(1)
     except OSError as error:
         if error.filename is not None:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 
-import click
-
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Request
-from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.cli.show import print_json
+from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.runs.decisions import PAST, Action
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.store.estimates import usual_seconds
@@ -77,7 +76,7 @@ def print_plan(steps: Sequence[Step], as_json: bool, with_reasons: bool) -> None
         return
     if with_reasons:
         for step in steps:
-            click.echo(f"{step.as_of}  {step.asset}: {PAST[step.action]}: {step.reason}")
+            say(f"{step.as_of}  {step.asset}: {PAST[step.action]}: {step.reason}")
         return
     print_table(
         ["as_of", "asset", "", "run id", "because"],
@@ -91,4 +90,4 @@ def print_plan(steps: Sequence[Step], as_json: bool, with_reasons: bool) -> None
         most = "at most " if count["undecided"] else ""
         estimate = f"{most}about {seconds:.1f} s of computing"
     undecided = f"{count['undecided']} undecided, " if count["undecided"] else ""
-    click.echo(f"{count['compute']} to compute, {undecided}{count['reuse']} to reuse, {estimate}.")
+    say(f"{count['compute']} to compute, {undecided}{count['reuse']} to reuse, {estimate}.")

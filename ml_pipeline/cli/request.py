@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from ml_pipeline.cli.project import Project
+from ml_pipeline.cli.tables import say
 from ml_pipeline.defs.partitions import last_day, problem_with
 from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
 from ml_pipeline.launch.dates import read_days
@@ -84,7 +85,7 @@ class Request:
             if origin is not None and (value != parameter.default or "overrides" in origin):
                 lines.append(f"{parameter.name} = {shortened(value)} ({origin})")
         if lines:
-            click.echo("\n".join([*lines, ""]))
+            say("\n".join([*lines, ""]))
 
 
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-import click
-
-from ml_pipeline.cli.show import print_table
+from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.date_result import DateResult
 
@@ -31,22 +29,32 @@ def document(results: Iterable[DateResult], params: ParamSet) -> dict[str, Any]:
     return told | ({"failures": failures} if failures else {})
 
 
-def print_results(results: Iterable[DateResult]) -> None:
-    """Print the dates that are done: their metrics, then where every artifact is."""
+def print_results(results: Iterable[DateResult], wide: bool, paths: bool) -> None:
+    """Print the dates that are done: their metrics, then every artifact.
+
+    Args:
+        results: what runs came to.
+        wide: whether all metrics are shown even where there is no room; what results are judged by
+            comes first.
+        paths: whether to show where the artifacts are.
+    """
     done = [result for result in results if result.error is None and result.artifacts]
     if not done:
         return
-    metrics = list(dict.fromkeys(name for result in done for name in result.metrics))
+    judged = [made.objective.metric for one in done for made in one.artifacts if made.objective]
+    found = [name for result in done for name in result.metrics]
+    metrics = [name for name in dict.fromkeys([*judged, *found]) if name in set(found)]
     print_table(
         ["as_of", "run id", *metrics],
         [
             [result.as_of, result.run_id, *(result.metrics.get(name, "") for name in metrics)]
             for result in done
         ],
+        wide,
     )
-    click.echo()
+    say()
     print_table(
-        ["as_of", "asset", "", "run id", "revision", "written to"],
+        ["as_of", "asset", "", "run id", "revision", *(["written to"] if paths else [])],
         [
             [
                 result.as_of,
@@ -54,7 +62,7 @@ def print_results(results: Iterable[DateResult]) -> None:
                 "reused" if artifact.reused else "computed",
                 artifact.run_id,
                 artifact.revision,
-                artifact.uri,
+                *([artifact.uri] if paths else []),
             ]
             for result in done
             for artifact in result.artifacts

@@ -1,13 +1,15 @@
-"""How results are printed: tables for people, one JSON document for programs."""
+"""What a command shows while it works, and its one JSON document for programs."""
 
 import contextlib
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ml_pipeline.text import for_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -16,24 +18,6 @@ if TYPE_CHECKING:
 def print_json(document: Any) -> None:
     """Print one document on standard output."""
     click.echo(json.dumps(document, indent=2, allow_nan=False))
-
-
-def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None
-) -> None:
-    """Print a table as wide as the terminal; unshortened where the output is not a terminal."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console = Console(markup=False, highlight=False, width=10_000)
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    console.print(table)
 
 
 @contextlib.contextmanager
@@ -60,16 +44,18 @@ class Bar:
     def show(self, done: int, total: int | None, at: str) -> None:
         """Show how many steps are done, of how many, and at what."""
         if self._shown is not None:
+            from rich.markup import escape
+
             progress, task = self._shown
-            progress.update(task, completed=done, total=total, description=at)
+            progress.update(task, completed=done, total=total, description=escape(for_terminal(at)))
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
         if self._shown is not None:
             console = self._shown[0].console
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+            console.print(for_terminal(text), markup=False, highlight=False, soft_wrap=True)
         else:
-            click.echo(text, file=self._stderr)
+            click.echo(for_terminal(text), file=self._stderr)
 
 
 @contextlib.contextmanager
@@ -104,7 +90,3 @@ def progress_of(doing: str, total: int | None = None) -> Iterator[Bar]:
     )
     with progress:
         yield Bar((progress, progress.add_task(doing, total=total)))
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -6,7 +6,8 @@ import click
 
 from ml_pipeline.cli.ages import Age
 from ml_pipeline.cli.project import project
-from ml_pipeline.cli.show import print_json, print_table, progress_bar
+from ml_pipeline.cli.show import print_json, progress_bar
+from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.store.housekeeping import removable, remove
 
 
@@ -39,6 +40,6 @@ def command(older_than: timedelta, keep_promoted: bool, delete: bool, as_json: b
     if items:
         print_table(["path", "why", "bytes"], [[item.path, item.why, item.bytes] for item in items])
     done = "removed" if delete else "could go"
-    click.echo(f"{len(items)} {'item' if len(items) == 1 else 'items'} {done}, {size:,} bytes.")
+    say(f"{len(items)} {'item' if len(items) == 1 else 'items'} {done}, {size:,} bytes.")
     if items and not delete:
-        click.echo("Nothing was removed: --delete does that.")
+        say("Nothing was removed: --delete does that.")

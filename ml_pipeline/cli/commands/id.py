@@ -7,7 +7,8 @@ import click
 
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, request_options, validated
-from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.cli.show import print_json
+from ml_pipeline.cli.tables import print_table
 from ml_pipeline.params.model import ParamSet
 
 

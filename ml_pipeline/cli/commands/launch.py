@@ -13,6 +13,7 @@ from ml_pipeline.cli.results import document, print_results
 from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import print_json, progress_bar
+from ml_pipeline.cli.tables import say, with_paths
 from ml_pipeline.dagster.assets import FAILURES
 from ml_pipeline.dagster.launchpad import WEBSERVER
 from ml_pipeline.dagster.webserver import Made, Progress, Webserver
@@ -73,6 +74,7 @@ class Launched:
     help="Runs with a higher number leave the queue first; give many at once one below 0.",
 )
 @click.option("--wait/--no-wait", default=True, help="Follow the run to its end, or leave it.")
+@with_paths
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     asked: Asked,
@@ -83,6 +85,8 @@ def command(
     location: str | None,
     priority: int,
     wait: bool,
+    wide: bool,
+    paths: bool,
     as_json: bool,
 ) -> int:
     """Hand a run or a sweep to the queue of a running webserver, and follow it."""
@@ -105,7 +109,7 @@ def command(
     if as_json:
         return hand_over(launched, wait, lambda ended: _document(launched, request, ended))
     request.print_origins()
-    return hand_over(launched, wait, show=lambda ended: _print(launched, ended))
+    return hand_over(launched, wait, show=lambda ended: _print(launched, ended, wide, paths))
 
 
 def hand_over(
@@ -125,14 +129,14 @@ def hand_over(
     ended = Progress()
     try:
         if document is None:
-            click.echo(launched.address)
+            say(launched.address)
         if wait:
             ended = _followed(launched)
     except KeyboardInterrupt:
-        click.echo(f"Left alone; the run goes on: {launched.address}", err=True)
+        say(f"Left alone; the run goes on: {launched.address}", err=True)
         return 130
     except RemoteError as error:
-        click.echo(f"Error: {error}\nThe run may go on: {launched.address}", err=True)
+        say(f"Error: {error}\nThe run may go on: {launched.address}", err=True)
         return 1
     if document is not None:
         print_json(document(ended))
@@ -141,8 +145,8 @@ def hand_over(
     if not ended.has_failed:
         return 0
     for line in RangeReport(_results(launched, ended)).reasons:
-        click.echo(line, err=True)
-    click.echo(f"The whole story: {launched.address}", err=True)
+        say(line, err=True)
+    say(f"The whole story: {launched.address}", err=True)
     return 1
 
 
@@ -240,12 +244,12 @@ def _print_sweep(launched: Launched, ended: Progress) -> None:
     if ended.made:
         told = _sweep_document(launched, ended)
         for name in (name for name in told if name not in ("url", "status", "dates")):
-            click.echo(f"{name}: {told[name]}")
+            say(f"{name}: {told[name]}")
         first, last = launched.run.dates[0], launched.run.dates[-1]
-        click.echo(f"`ml-pipeline leaderboard --from {first} --to {last}` ranks the results.")
+        say(f"`ml-pipeline leaderboard --from {first} --to {last}` ranks the results.")
 
 
-def _print(launched: Launched, ended: Progress) -> None:
+def _print(launched: Launched, ended: Progress, wide: bool, paths: bool) -> None:
     if ended.made:
-        click.echo()
-    print_results(_results(launched, ended))
+        say()
+    print_results(_results(launched, ended), wide, paths)

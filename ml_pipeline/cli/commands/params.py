@@ -5,7 +5,8 @@ from typing import Any, get_args
 import click
 
 from ml_pipeline.cli.project import project
-from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.cli.show import print_json
+from ml_pipeline.cli.tables import print_table
 from ml_pipeline.params.template import Language, template
 
 

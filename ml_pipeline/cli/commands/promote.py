@@ -4,7 +4,8 @@ import click
 
 from ml_pipeline.cli.environments import known_environment
 from ml_pipeline.cli.project import project
-from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.cli.show import print_json
+from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.promotion import promote
 
@@ -50,12 +51,12 @@ def command(run_id: str, environment: str, note: str, as_json: bool) -> None:
             ["metric", f"before: {before.run_id}", f"now: {now.run_id}"],
             [[name, before.metrics.get(name, ""), now.metrics.get(name, "")] for name in names],
         )
-    click.echo()
+    say()
     what = f"run {now.run_id}{f' of {now.as_of}' if now.as_of else ''}"
     if done.is_new:
-        click.echo(f"'{environment}' has {what} now; {done.checked} artifacts checked.")
+        say(f"'{environment}' has {what} now; {done.checked} artifacts checked.")
         if before is not None:
             earlier = f"{before.run_id}/{before.revision}"
-            click.echo(f"`ml-pipeline promote {earlier} --to {environment}` goes back.")
+            say(f"`ml-pipeline promote {earlier} --to {environment}` goes back.")
     else:
-        click.echo(f"'{environment}' has {what} since {now.at:%Y-%m-%d %H:%M} UTC already.")
+        say(f"'{environment}' has {what} since {now.at:%Y-%m-%d %H:%M} UTC already.")

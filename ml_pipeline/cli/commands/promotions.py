@@ -4,7 +4,8 @@ import click
 
 from ml_pipeline.cli.environments import known_environment
 from ml_pipeline.cli.project import project
-from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.cli.show import print_json
+from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.store import ledger
 
 
@@ -25,7 +26,7 @@ def command(environment: str | None, as_json: bool) -> None:
         print_json({"promotions": told})
         return
     if not found:
-        click.echo("Nothing was promoted yet: `ml-pipeline promote RUN_ID --to staging` does that.")
+        say("Nothing was promoted yet: `ml-pipeline promote RUN_ID --to staging` does that.")
         return
     metrics = list(dict.fromkeys(name for one in found for name in one.metrics))
     print_table(

@@ -7,7 +7,8 @@ import click
 
 from ml_pipeline.cli.console import look_for_garbage
 from ml_pipeline.cli.project import project
-from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.cli.show import print_json
+from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.reproduce import reproduce
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -36,12 +37,12 @@ def command(run_id: str, as_json: bool) -> int:
     )
     gone = ", ".join(one.asset for one in compared if one.agrees is None)
     if not agrees:
-        click.echo(f"Run {entry.record.run_id} is not reproduced.", err=True)
+        say(f"Run {entry.record.run_id} is not reproduced.", err=True)
     elif gone:
-        click.echo(
+        say(
             f"Run {entry.record.run_id} is reproduced, byte for byte, in all that can be compared:"
             f" the original of {gone} is gone."
         )
     else:
-        click.echo(f"Run {entry.record.run_id} is reproduced, byte for byte.")
+        say(f"Run {entry.record.run_id} is reproduced, byte for byte.")
     return 0 if agrees else 1

@@ -10,7 +10,8 @@ from ml_pipeline.cli.project import Project, project
 from ml_pipeline.cli.request import Asked, request_options, validated
 from ml_pipeline.cli.results import document, print_results
 from ml_pipeline.cli.run_options import run_options
-from ml_pipeline.cli.show import print_json, print_table, progress_bar
+from ml_pipeline.cli.show import print_json, progress_bar
+from ml_pipeline.cli.tables import print_table, say, with_paths
 from ml_pipeline.dagster.code_location import pipeline_job
 from ml_pipeline.dagster.execution import Stopped
 from ml_pipeline.runs.range_report import RangeReport
@@ -22,8 +23,11 @@ from ml_pipeline.runs.range_report import RangeReport
 @click.option(
     "--dry-run", is_flag=True, help="Tell what would be computed and reused; run nothing."
 )
+@with_paths
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(asked: Asked, selection: Sequence[str], dry_run: bool, as_json: bool) -> int:
+def command(
+    asked: Asked, selection: Sequence[str], dry_run: bool, wide: bool, paths: bool, as_json: bool
+) -> int:
     """Run the pipeline for one date or a range of dates."""
     served = project()
     request = validated(served, asked, selection)
@@ -51,7 +55,7 @@ def command(asked: Asked, selection: Sequence[str], dry_run: bool, as_json: bool
                 progress=lambda as_of, asset: advance(f"{as_of} {asset}"),
             )
     except Stopped as stopped:
-        click.echo(
+        say(
             f"Stopped. {len(stopped.done)} of {len(request.dates)} dates are done and stay; the"
             " same command goes on from there.",
             err=True,
@@ -62,15 +66,15 @@ def command(asked: Asked, selection: Sequence[str], dry_run: bool, as_json: bool
         print_json(document(results, request.params) | {"summary": report.document()})
     else:
         request.print_origins()
-        print_results(results)
+        print_results(results, wide, paths)
         if len(results) > 1:
             _print_summary(report)
     for line in report.reasons:
-        click.echo(line, err=True)
+        say(line, err=True)
     failed = dict.fromkeys(one.dagster_run_id for one in results if one.error is not None)
     if failed:
         logs = (str(here.log_of(dagster_run_id)) for dagster_run_id in failed)
-        click.echo(f"The whole story: {', '.join(logs)}", err=True)
+        say(f"The whole story: {', '.join(logs)}", err=True)
     return 1 if failed else 0
 
 
@@ -81,8 +85,8 @@ def _job(served: Project) -> dg.JobDefinition:
 
 
 def _print_summary(report: RangeReport) -> None:
-    click.echo()
-    click.echo(report.sentence)
+    say()
+    say(report.sentence)
     columns, rows = report.table()
     if rows:
         print_table(columns, rows)

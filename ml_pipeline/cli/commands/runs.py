@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from ml_pipeline.cli.project import project
-from ml_pipeline.cli.show import print_json, print_table
+from ml_pipeline.cli.show import print_json
+from ml_pipeline.cli.tables import print_table, say, wide_option
 from ml_pipeline.runs import catalog, query
 from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -20,9 +21,13 @@ def command() -> None:
 @click.option("--where", metavar="CONDITIONS", help='Like "learning_rate<0.1 and dataset=orders".')
 @click.option("--sort", metavar="NAME", help="Parameter or metric; -NAME for descending.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def list_(where: str | None, sort: str | None, limit: int, as_json: bool) -> None:
-    """List runs, the newest first: the parameters that vary among them, and their metrics."""
+def list_(where: str | None, sort: str | None, limit: int, wide: bool, as_json: bool) -> None:
+    """List runs, the newest first: the parameters that vary among them, and their metrics.
+
+    What runs are judged by comes first.
+    """
     pipeline = project().pipeline
     found = catalog.newest(catalog.entries(project().store, catalog.last_stages(pipeline)))
     chosen = query.by(query.matching(found, where), sort)
@@ -30,9 +35,7 @@ def list_(where: str | None, sort: str | None, limit: int, as_json: bool) -> Non
         print_json({"runs": [_document(entry) for entry in chosen[:limit]]})
         return
     if not chosen:
-        click.echo(
-            "No run fulfils that." if found else "No run yet: `ml-pipeline run` makes the first."
-        )
+        say("No run fulfils that." if found else "No run yet: `ml-pipeline run` makes the first.")
         return
     rows = [entry.row for entry in chosen]
     params = [
@@ -40,11 +43,14 @@ def list_(where: str | None, sort: str | None, limit: int, as_json: bool) -> Non
         for name in (p.name for p in pipeline.params.parameters())
         if len({str(row.get(name)) for row in rows}) > 1
     ]
-    metrics = list(dict.fromkeys(name for entry in chosen for name in entry.record.metrics))
-    columns = ["run_id", "as_of", *params, *metrics, "made_at"]
-    print_table(columns, [[row.get(name, "") for name in columns] for row in rows[:limit]])
+    metrics = [name for entry in chosen for name in entry.record.metrics]
+    judged = [entry.record.objective.metric for entry in chosen if entry.record.objective]
+    first = [name for name in dict.fromkeys(judged) if name in set(metrics)]
+    others = [name for name in dict.fromkeys(metrics) if name not in first]
+    columns = ["run_id", "as_of", *first, *params, "made_at", *others]
+    print_table(columns, [[row.get(name, "") for name in columns] for row in rows[:limit]], wide)
     if len(chosen) > limit:
-        click.echo(f"{len(chosen) - limit} more: --limit {len(chosen)} shows all.")
+        say(f"{len(chosen) - limit} more: --limit {len(chosen)} shows all.")
 
 
 @command.command()
@@ -83,7 +89,7 @@ def show(run_id: str, as_json: bool) -> None:
             ["promoted to", _promoted_to(store, entry)],
         ],
     )
-    click.echo()
+    say()
     print_table(
         ["parameter", "value", "from"],
         [
@@ -93,9 +99,9 @@ def show(run_id: str, as_json: bool) -> None:
         ],
     )
     if record.metrics:
-        click.echo()
+        say()
         print_table(["metric", "value"], list(record.metrics.items()))
-    click.echo()
+    say()
     print_table(
         ["made from", "run id", "revision", "bytes", "digest"],
         [
@@ -157,7 +163,7 @@ def diff(run_a: str, run_b: str, as_json: bool) -> None:
     if rows:
         print_table(["", "", *(side.record.run_id for side in sides)], rows)
     else:
-        click.echo("The two do not differ in parameters, metrics, code, inputs or packages.")
+        say("The two do not differ in parameters, metrics, code, inputs or packages.")
 
 
 def _views(

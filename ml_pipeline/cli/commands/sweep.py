@@ -13,6 +13,7 @@ from ml_pipeline.cli.request import Asked, request_options
 from ml_pipeline.cli.run_options import force_option
 from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import Bar, print_json, progress_of
+from ml_pipeline.cli.tables import say
 from ml_pipeline.dagster.execution import Stopped, reason_of, was_interrupted
 from ml_pipeline.launch.run_request import RequestedRun
 from ml_pipeline.leaderboard.board import Leaderboard
@@ -76,7 +77,7 @@ def _plan(run: RequestedRun, request: SweepRequest, as_json: bool) -> int:
     if as_json:
         print_json(plan.document)
     else:
-        click.echo(f"{plan.sentence}.")
+        say(f"{plan.sentence}.")
     return 0
 
 
@@ -94,14 +95,14 @@ def _run(run: RequestedRun, output: Output) -> int:
             result = here.execute(run, dagster_run_id)
     if result is None or was_interrupted(result):
         done = follower.progress.done if follower.progress is not None else 0
-        click.echo(
+        say(
             f"Stopped. {done} results are done and stay; the same command goes on from there.",
             err=True,
         )
         return 130
     if follower.came_to is None:
-        click.echo(f"The sweep failed: {reason_of(result)}", err=True)
-        click.echo(f"The whole story: {here.log_of(dagster_run_id)}", err=True)
+        say(f"The sweep failed: {reason_of(result)}", err=True)
+        say(f"The whole story: {here.log_of(dagster_run_id)}", err=True)
         return 1
     swept, board = follower.came_to
     show_board(
@@ -109,7 +110,7 @@ def _run(run: RequestedRun, output: Output) -> int:
     )
     for reason, cells in swept.failures_by_reason.items():
         failed = listed([f"trial {cell.trial.number} at {cell.as_of}" for cell in cells])
-        click.echo(f"{failed} failed: {reason}", err=True)
+        say(f"{failed} failed: {reason}", err=True)
     if swept.stopped is not None:
-        click.echo(f"Stopped: {swept.stopped}. The same command goes on from there.", err=True)
+        say(f"Stopped: {swept.stopped}. The same command goes on from there.", err=True)
     return 1 if swept.failures else 0

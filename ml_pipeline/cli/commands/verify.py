@@ -6,6 +6,7 @@ import click
 
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, progress_bar
+from ml_pipeline.cli.tables import say
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.housekeeping import verify
 
@@ -27,12 +28,10 @@ def command(as_json: bool) -> int:
         print_json({"checked": count, "damaged": problems})
     else:
         for one in bad:
-            click.echo(one.problem)
-        click.echo(f"{count} artifacts checked, {len(bad)} damaged.")
+            say(str(one.problem))
+        say(f"{count} artifacts checked, {len(bad)} damaged.")
         if bad:
-            click.echo(
-                "A damaged artifact is never served: the next run that needs it makes it again."
-            )
+            say("A damaged artifact is never served: the next run that needs it makes it again.")
     return 1 if bad else 0
 
 
