@@ -19,6 +19,7 @@ from ml_pipeline.errors import told
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.range_report import RangeReport
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.text import for_markdown
 
 FAILURES: Final = "failures"
 """Metadata of a failed step: reason by date."""
@@ -112,7 +113,9 @@ def together(report: RangeReport) -> dict[str, Any]:
         "dates_failed": len(report.results) - len(report.done),
     }
     if report.failures:
-        metadata["failures"] = dg.MetadataValue.md("\n".join(f"- {r}" for r in report.reasons))
+        metadata["failures"] = dg.MetadataValue.md(
+            "\n".join(f"- {for_markdown(reason)}" for reason in report.reasons)
+        )
     columns, rows = report.table()
     if rows:
         metadata["metrics_over_dates"] = table(columns, rows)

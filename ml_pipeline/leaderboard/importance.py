@@ -4,6 +4,9 @@ The rows are divided by the values of the parameter (numbers with many by quarte
 the variance between the parts is compared with that within them: omega squared of a one-way
 analysis of variance, which does not grow with the number of parts by chance alone. It tells of the
 rows there are, not of values that nobody tried, and not of what parameters do together.
+
+Not `optuna.importance`: importing it takes 1.1 s of processor time, and a repeated sweep, which
+draws this at its end, takes 1.2 s in all. Optuna's dashboard may show other shares.
 """
 
 import bisect

@@ -14,7 +14,7 @@ from ml_pipeline.runs.explain import command_line
 from ml_pipeline.text import for_csv, for_markdown, written
 
 CAUTION: Final = (
-    "p: exact Wilcoxon signed-rank test of the differences to the baseline by date, two-sided. It"
+    "p: Wilcoxon signed-rank test of the differences to the baseline by date, two-sided. It"
     " is not corrected for the number of rows, and takes dates for independent, though the days"
     " that they are judged on may overlap: a hint, not a proof."
 )

@@ -34,13 +34,18 @@ def test_signed_rank_p_with_ties_and_zeros_is_what_all_signs_give(differences: l
 
 
 @pytest.mark.parametrize("size", [6, 14, 31, 60])
-def test_signed_rank_p_without_ties_is_that_of_scipy(size: int) -> None:
+def test_signed_rank_p_without_ties_is_exact(size: int) -> None:
     from scipy.stats import wilcoxon
 
     source = random.Random(size)
     differences = [source.gauss(0.3, 1) for _ in range(size)]
     expected = wilcoxon(differences, method="exact").pvalue
     assert signed_rank_p(differences) == pytest.approx(expected, abs=1e-12)
+
+
+def test_signed_rank_p_of_many_with_ties_is_near_the_definition_and_quick() -> None:
+    differences = [0.1 * place for place in (-5, -3, -2, 1, 1, 2, 3, 4, 4, 5, 6, 7, 8)]
+    assert signed_rank_p(differences) == pytest.approx(by_trying_all_signs(differences), abs=0.02)
 
 
 def test_signed_rank_p_of_few_differences_is_none() -> None:
