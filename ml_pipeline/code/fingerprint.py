@@ -21,7 +21,7 @@ it.
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import FunctionType
@@ -52,13 +52,18 @@ class Fingerprint:
     parts: dict[str, dict[str, str]]
 
 
-def fingerprint_of(function: Callable[..., Any], first_party: FirstParty = ()) -> Fingerprint:
+def fingerprint_of(
+    function: Callable[..., Any],
+    first_party: FirstParty = (),
+    besides: Iterable[Callable[..., Any]] = (),
+) -> Fingerprint:
     """Return the fingerprint of a function and what it reaches.
 
     Args:
         function: a stage, or any other function.
         first_party: modules and packages that are first-party wherever they are installed; the
             function's own top-level package or module if omitted.
+        besides: classes and functions that count as if the function used them.
 
     Raises:
         PipelineError: if the source of a function cannot be found, as in an interactive session, or
@@ -74,7 +79,8 @@ def fingerprint_of(function: Callable[..., Any], first_party: FirstParty = ()) -
     first_party = first_party or own_package(home)
     held = Held(innermost.__qualname__, first_party)
     told = [held.text_of(one, f"'{innermost.__qualname__}'") for one in (function, innermost)]
-    reached = reached_from(held.reached, home, first_party)
+    named = [(one.__module__, one.__qualname__.partition(".")[0]) for one in besides]
+    reached = reached_from([*held.reached, *named], home, first_party)
     parts = {module: dict(named) for module, named in reached.items()}
     text = "\n".join(dict.fromkeys(told))
     if text != f"{home}.{innermost.__qualname__}":

@@ -213,7 +213,8 @@ class Pipeline:
                 stage itself and returns a digest of what the stage would read now.
             objective: for a stage whose metrics judge the run: the metric that runs are compared
                 by, or a function of groups that returns it.
-            code_version: stands for the code instead of its fingerprint.
+            code_version: stands for the code instead of its fingerprint; for that of own formats
+                and of what the pipeline trusts, too.
             packages: names of installed packages whose versions are part of the revision.
             files: paths of files whose content is part of the revision, relative to the folder of
                 the function's module.
@@ -241,7 +242,13 @@ class Pipeline:
             for upstream in signature.inputs.values():
                 own |= set(self.stages[upstream].scope)
             doc = inspect.getdoc(function) or ""
-            fingerprint = None if code_version else fingerprint_of(function, self.first_party)
+            # What an artifact is, for a stage that reads it, includes the classes in it.
+            besides: list[Callable[..., Any]] = [type(one) for one in self.formats.own]
+            if signature.inputs:
+                besides += self.formats.trusted
+            fingerprint = (
+                None if code_version else fingerprint_of(function, self.first_party, besides)
+            )
             versions = declared_versions(name, packages)
             code = fingerprint.digest if fingerprint else str(code_version)
             self.stages[name] = Stage(

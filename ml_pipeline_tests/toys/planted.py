@@ -23,6 +23,11 @@ def plain(value: Any) -> dict[str, Any]:
     return node("JsonNode", "builtins.str", content=json.dumps(value), is_json=True)
 
 
+def call(name: str, *arguments: Any) -> dict[str, Any]:
+    """Return what is made by calling something."""
+    return node("ConstructorFromReduceNode", name, content=plain(tuple(arguments)))
+
+
 def mapping(of_key: dict[str, Any] | None = None, **members: Any) -> dict[str, Any]:
     """Return a mapping from text; `of_key` takes the place of the type of its keys."""
     key = of_key or node("TypeNode", "builtins.str")

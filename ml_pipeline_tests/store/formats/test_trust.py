@@ -27,11 +27,7 @@ from ml_pipeline.store.formats import SkopsFormat
 from ml_pipeline.store.formats.audit import _is_trusted
 from ml_pipeline.store.formats.trusted_types import BY_LOADER, estimator_names
 from ml_pipeline_tests.toys.keeping import kept
-from ml_pipeline_tests.toys.planted import archive, mapping, node, plain, ridge
-
-
-def call(name: str, *arguments: Any) -> dict[str, Any]:
-    return node("ConstructorFromReduceNode", name, content=plain(tuple(arguments)))
+from ml_pipeline_tests.toys.planted import archive, call, mapping, node, plain, ridge
 
 
 def partial(function: dict[str, Any], *arguments: Any) -> dict[str, Any]:
