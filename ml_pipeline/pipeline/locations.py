@@ -75,7 +75,10 @@ def _path_of(uri: str) -> str:
         raise ValueError("must be on this machine as a file:// URI: write file:/// and the path")
     if "#" in uri or "?" in uri:
         raise ValueError("must have # as %23 and ? as %3F in a file:// URI: escape it")
-    path = unquote(address.path, errors="strict")
+    try:
+        path = unquote(address.path, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("must have its % escapes in UTF-8") from None
     if "\0" in path:
         raise ValueError("must be one line of text without NUL")
     return path

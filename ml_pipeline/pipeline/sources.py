@@ -31,7 +31,7 @@ _FORMATS: Final[dict[str, Literal["parquet", "csv"]]] = {
 _MOST_OBJECTS: Final = 10_000
 _DATA: Final = re.compile(
     r"\.(csv|parquet|pq)\.(gz|gzip|bz2|xz|zst|zip|lz4|br|snappy|z)\Z"
-    r"|\.(tsv|tab|psv|xlsx?|ods|jsonl?|ndjson|avro|orc|feather|arrow|ipc)(\.\w+)?\Z",
+    r"|\.(tsv|tab|psv|xlsx?|ods|jsonl|ndjson|avro|orc|feather|arrow|ipc)(\.\w+)?\Z",
     re.IGNORECASE,
 )
 _WANTED: Final = "a Parquet (.parquet, .pq) or CSV (.csv) file, or a folder of them"

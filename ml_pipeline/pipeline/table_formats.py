@@ -44,7 +44,8 @@ def refuse_tables(root: str, paths: Iterable[str]) -> None:
 
 def marks_around(path: Path) -> Iterator[str]:
     """Yield the files of this machine that tell of a table in a folder or around it."""
-    for folder in (path, *path.parents):
+    real = path.resolve()
+    for folder in (real, *real.parents):
         for name in _FOLDERS:
             if (folder / name).is_dir():
                 yield str(folder / name / "*")
