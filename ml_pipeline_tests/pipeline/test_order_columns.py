@@ -45,7 +45,7 @@ def test_customers_that_are_nothing_are_guests(tmp_path: Path) -> None:
 def test_customers_that_are_no_number_or_have_lost_digits_are_refused(
     value: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(SourceError, match="NaN is no customer.*give guests a text of their own"):
+    with pytest.raises(SourceError, match=r"NaN is no customer.*give guests a text of their own"):
         customers(tmp_path / "o.parquet", [value])
 
 
@@ -92,7 +92,11 @@ def test_digests_tell_a_guest_from_a_customer(tmp_path: Path) -> None:
     assert digests[0] == digests[2] != digests[1]
 
 
-SHOP = "Customer ID,InvoiceDate,Quantity,Price\n17.0,2009-01-05 08:26:00,3, 2.5\n,2009-01-06 1:00,2,-1\n"
+SHOP = (
+    "Customer ID,InvoiceDate,Quantity,Price\n"
+    "17.0,2009-01-05 08:26:00,3, 2.5\n"
+    ",2009-01-06 1:00,2,-1\n"
+)
 NAMES = {"customer_id": "customer id", "ordered_at": "InvoiceDate", "amount": "Quantity * Price"}
 
 
@@ -131,7 +135,7 @@ def test_columns_that_are_mapped_wrongly_get_the_nearest_names(tmp_path: Path) -
         orders_between(str(path), date.min, date.max, names)
     for found in ("Customer ID", "InvoiceDate", "Price"):
         assert f"Did you mean '{found}'?" in str(raised.value)
-    with pytest.raises(SourceError, match="'amuont' is none of them. Did you mean 'amount'"):
+    with pytest.raises(SourceError, match=r"'amuont' is none of them\. Did you mean 'amount'"):
         orders_between(str(path), date.min, date.max, {"amuont": "Price"})
 
 

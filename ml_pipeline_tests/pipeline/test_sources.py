@@ -38,7 +38,7 @@ def test_folder_of_a_table_is_refused_however_it_is_reached(kind: str, tmp_path:
     mark = table / MARKS[kind]
     mark.parent.mkdir()
     mark.write_text("{}")
-    (tmp_path / "link").symlink_to(table)
+    (tmp_path / "link").symlink_to(table / "data")
     inside = ["data", "data/day=1", "data/day=1/part-0.parquet"]
     places = [tmp_path / "lake", table, *(table / place for place in inside)]
     for place in [*places, f"file://{table}", tmp_path / "link"]:
