@@ -11,7 +11,7 @@ import click
 
 from ml_pipeline.cli.project import Project
 from ml_pipeline.cli.tables import say
-from ml_pipeline.defs.partitions import last_day, problem_with
+from ml_pipeline.dagster.calendar import last_day, problem_with
 from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
 from ml_pipeline.launch.dates import read_days
 from ml_pipeline.params.documents import as_mapping, read_file

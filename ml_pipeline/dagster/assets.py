@@ -18,7 +18,7 @@ from ml_pipeline.dagster.private import NO_EVENT
 from ml_pipeline.errors import told
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.range_report import RangeReport
-from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.runs.stages import Pipeline, Stage
 from ml_pipeline.text import for_markdown
 
 FAILURES: Final = "failures"
@@ -37,13 +37,16 @@ def pipeline_assets(
         pipeline: the stages.
         partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
         dates_per_run: most dates that a backfill puts into one run.
-        group_name: Dagster's group for the assets.
+        group_name: Dagster's group for the assets that name none.
     """
     specs = [
         dg.AssetSpec(
-            stage.name,
-            deps=list(stage.upstream),
+            asset_key(stage),
+            deps=[asset_key(pipeline.stage(name)) for name in stage.upstream],
             description=stage.description,
+            group_name=stage.group or group_name,
+            owners=stage.owners,
+            tags=stage.tags,
             code_version=stage.code,
             kinds=set(stage.kinds),
             metadata={"parameter_groups": ", ".join(stage.scope)},
@@ -57,7 +60,6 @@ def pipeline_assets(
         specs=specs,
         can_subset=True,
         partitions_def=partitions,
-        group_name=group_name,
         required_resource_keys={IO_MANAGER},
         backfill_policy=dg.BackfillPolicy.multi_run(dates_per_run) if partitions else None,
     )
@@ -71,10 +73,21 @@ def pipeline_assets(
     return make
 
 
+def asset_key(stage: Stage) -> dg.AssetKey:
+    """Return Dagster's key of a stage."""
+    return dg.AssetKey([*stage.key_prefix, stage.name])
+
+
+def selection_of(pipeline: Pipeline) -> dg.AssetSelection:
+    """Return the assets of a pipeline, to give jobs, sensors and schedules."""
+    return dg.AssetSelection.assets(*map(asset_key, pipeline.selected()))
+
+
 def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> Iterator[Any]:
     manager: ParamIOManager = context.resources.io_manager
-    selected = {key.to_user_string(): key for key in context.selected_asset_keys}
-    keys = {stage.name: selected[stage.name] for stage in manager.pipeline.selected(selected)}
+    stages = manager.pipeline.selected()
+    keys = {stage.name: asset_key(stage) for stage in stages}
+    keys = {name: key for name, key in keys.items() if key in context.selected_asset_keys}
     failures: dict[str, Exception] = {}
     results: list[DateResult] = []
     for as_of in dates:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from ml_pipeline.dagster.assets import pipeline_assets
+from ml_pipeline.dagster.assets import pipeline_assets, selection_of
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import (
     IO_MANAGER,
@@ -53,10 +53,10 @@ def code_location(
             PARAMS: params_resource(pipeline.params, pipeline.refuse_unready),
             IO_MANAGER: io_manager_resource(pipeline, store_root, code),
         },
-        jobs=[dg.define_asset_job(JOB, dg.AssetSelection.assets(*pipeline.stages))],
+        jobs=[dg.define_asset_job(JOB, selection_of(pipeline))],
         executor=dg.in_process_executor,
     )
-    if all(stage.judged_by is None for stage in pipeline.stages.values()):
+    if not pipeline.is_judged:
         return single
     # A group of their own: "Materialize all" of the pipeline should not start a sweep.
     aside = f"{pipeline.name}_sweeps"
@@ -72,6 +72,18 @@ def code_location(
         executor=dg.in_process_executor,
     )
     return dg.Definitions.merge(single, many)
+
+
+def defs_folder(package: Path) -> dg.Definitions:
+    """Return what stands in the defs folder of a project of `dg`, such as what it scaffolds.
+
+    Args:
+        package: folder of the project's package. Where that is installed without the project,
+            nobody scaffolds, and there is nothing.
+    """
+    if not (package.parent / "pyproject.toml").is_file():
+        return dg.Definitions()
+    return dg.load_from_defs_folder(path_within_project=package)
 
 
 @unwrapped()

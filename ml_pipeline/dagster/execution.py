@@ -178,7 +178,10 @@ class InProcess:
     def _artifact(
         self, made: dg.AssetMaterialization, params: ParamSet, as_of: date
     ) -> ArtifactResult | None:
-        slot = self.pipeline.stage(made.asset_key.to_user_string()).slot(params, as_of)
+        stage = self.pipeline.at_key(made.asset_key.to_user_string())
+        if stage is None:
+            return None
+        slot = stage.slot(params, as_of)
         directory = slot.revision(str(made.metadata["revision"].value))
         record = self.store.read_record(directory)
         if record is None:

@@ -11,7 +11,7 @@ this IO manager goes through `handle_output`: it is kept and keyed by all parame
 nothing says which of them it reads. `load_input` finds either, whichever run made it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,9 @@ import dagster as dg
 
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.materialization import describe, materialization
-from ml_pipeline.dagster.private import add_metadata_of_date, newest_event
+from ml_pipeline.dagster.private import add_metadata_of_date, newest_event, reader_without_dates
 from ml_pipeline.dagster.run_config import refuse_without_effect
+from ml_pipeline.errors import PipelineError
 from ml_pipeline.launch.run_config import PARAMS
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.decisions import Outcome
@@ -67,20 +68,20 @@ class ParamIOManager(dg.IOManager):
 
     def materialize(
         self,
-        keys: Mapping[str, dg.AssetKey],
+        selection: Iterable[str],
         as_of: date | None,
         instance: dg.DagsterInstance,
     ) -> Iterator[tuple[Outcome, dg.AssetMaterialization]]:
         """Publish stages at one date, in order, each as it is done, unless they are there already.
 
         Args:
-            keys: Dagster's key by stage.
+            selection: names of the stages.
             as_of: the date, or None for a pipeline without dates.
             instance: where the run is kept.
         """
-        for outcome in self.materializer.run(self.params, as_of, keys):
-            key, newest = keys[outcome.slot.asset], newest_event(instance)
-            yield outcome, materialization(key, outcome, self.store, self.params.origins, newest)
+        for outcome in self.materializer.run(self.params, as_of, selection):
+            newest, origins = newest_event(instance), self.params.origins
+            yield outcome, materialization(self.pipeline, outcome, self.store, origins, newest)
 
     @unwrapped()
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
@@ -104,13 +105,13 @@ class ParamIOManager(dg.IOManager):
         lazy = getattr(context.dagster_type.typing_type, "__name__", "") == "LazyFrame"
         if not context.has_asset_partitions:
             return self._load(asset, None, lazy)
-        keys = context.asset_partition_keys
+        keys = _dates_read(context)
         values = {key: self._load(asset, date.fromisoformat(key), lazy) for key in keys}
         return values[keys[0]] if len(keys) == 1 else values
 
     def _load(self, asset: str, as_of: date | None, lazy: bool) -> Any:
-        if asset in self.pipeline.stages:
-            stage = self.pipeline.stage(asset)
+        stage = self.pipeline.at_key(asset)
+        if stage is not None:
             record = self.materializer.locate(stage, self.params, as_of)
             return self.store.load(stage.slot(self.params, as_of), record, lazy)
         slot = slot_for(asset, self.params, self.params.model.scope, as_of)
@@ -176,6 +177,26 @@ def no_io_resource(model: ParamModel) -> dg.IOManagerDefinition:
         return dg.InMemoryIOManager()  # type: ignore[no-untyped-call]
 
     return manager
+
+
+def _dates_read(context: dg.InputContext) -> Sequence[str]:
+    """Return the dates of an input; who reads declares which, if only by dates of its own.
+
+    To Dagster, whatever has no partitions reads all there are. That is taken for meant but in a
+    check, which judges what its run has made, and in a run of dates, which is about single ones.
+    """
+    keys = context.asset_partition_keys
+    reader = reader_without_dates(context)
+    if reader is None or not (reader.is_check or reader.is_in_dated_run):
+        return keys
+    if reader.is_check and context.has_partition_key:
+        return [context.partition_key]
+    raise PipelineError(
+        f"'{reader.name}' must declare partitions_def, because what it reads,"
+        f" '{context.asset_key.to_user_string()}', has another value for each date, but declares"
+        f" none and so reads all {len(keys)}. Give it the partitions_def of what it reads; or, to"
+        " read all dates as a mapping, an AssetIn with partition_mapping=dg.AllPartitionMapping()."
+    )
 
 
 def _by_date(context: dg.OutputContext, obj: Any) -> Iterator[tuple[date | None, Any]]:

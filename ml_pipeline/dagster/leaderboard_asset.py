@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 from pydantic import Field
 
+from ml_pipeline.dagster.assets import asset_key
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import NO_IO
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
@@ -67,7 +68,7 @@ def leaderboard_asset(
     @dg.asset(
         name=LEADERBOARD,
         io_manager_key=NO_IO,
-        deps=[pipeline.judge.name, after],
+        deps=[asset_key(pipeline.judge), after],
         group_name=group_name,
         description="Every published result, ranked with those that it can be compared to.",
     )

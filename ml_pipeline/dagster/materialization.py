@@ -8,11 +8,12 @@ import dagster as dg
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.dagster.private import version_tags
 from ml_pipeline.runs.decisions import Outcome
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 
 
 def materialization(
-    key: dg.AssetKey,
+    pipeline: Pipeline,
     outcome: Outcome,
     store: ArtifactStore,
     origins: Mapping[str, str],
@@ -21,16 +22,16 @@ def materialization(
     """Return the event that tells Dagster of an artifact.
 
     Args:
-        key: the asset's.
+        pipeline: the stages.
         outcome: the artifact.
         store: where it is.
         origins: where the run's values came from, by dotted name.
         newest_event: storage id of the newest event: inputs are from before it.
     """
     record = outcome.record
-    inputs = {name: read.digest for name, read in record.inputs.items()}
+    inputs = {pipeline.stage(name).key: read.digest for name, read in record.inputs.items()}
     return dg.AssetMaterialization(
-        key,
+        pipeline.stage(record.asset).key.split("/"),
         partition=record.as_of.isoformat() if record.as_of is not None else None,
         metadata=describe(outcome, store, origins),
         tags=version_tags(record.content.digest, record.code, inputs, newest_event),

@@ -85,6 +85,37 @@ def add_metadata_of_date(
     context.step_context.add_asset_metadata(metadata, context.asset_key, partition)
 
 
+@dataclass(frozen=True)
+class Reader:
+    """What reads all dates of an input without having said so.
+
+    Attributes:
+        name: of its op.
+        is_check: whether it is an asset check.
+        is_in_dated_run: whether its run is for dates.
+    """
+
+    name: str
+    is_check: bool
+    is_in_dated_run: bool
+
+
+def reader_without_dates(context: dg.InputContext) -> Reader | None:
+    """Return who reads all dates of an input for want of partitions, and None where that is meant.
+
+    The public context tells which dates are read, and not why.
+    """
+    step = context.step_context
+    made = step.job_def.asset_layer.get_assets_def_for_node(step.node_handle)
+    if made is None or made.partitions_def is not None:
+        return None
+    if made.get_partition_mapping_for_dep(context.asset_key) is not None:
+        return None
+    is_in_dated_run = step.has_partition_key or step.has_partition_key_range
+    is_check = isinstance(made, dg.AssetChecksDefinition)
+    return Reader(step.node_handle.name, is_check, is_in_dated_run)
+
+
 def location_of(run: dg.DagsterRun) -> str | None:
     """Return the code location of a run that a webserver or daemon launched; no tag tells it."""
     origin = run.remote_job_origin

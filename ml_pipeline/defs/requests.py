@@ -1,6 +1,5 @@
-"""What may be asked for in this installation, and what is asked for where nobody says otherwise."""
+"""What may be asked for in this installation."""
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -8,13 +7,12 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from ml_pipeline.addresses import masked
+from ml_pipeline.dagster.calendar import problem_with
 from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.defs.partitions import daily, problem_with
+from ml_pipeline.defs.partitions import daily
 from ml_pipeline.defs.source import locate
-from ml_pipeline.errors import ParamsError, SettingsError, SourceError, nearest
+from ml_pipeline.errors import SourceError, nearest
 from ml_pipeline.launch.request_document import Rules
-from ml_pipeline.params.layers import STANDING, Layer, gathered
-from ml_pipeline.params.model import ParamSet
 from ml_pipeline.pipeline.locations import is_name, normalized
 from ml_pipeline.pipeline.sources import SAMPLE, find_source, refuse_missing
 from ml_pipeline.settings import settings
@@ -35,28 +33,6 @@ def own_rules() -> Rules:
 def _refused_day() -> Callable[[date], str | None]:
     calendar = daily(settings())
     return lambda day: problem_with(day, calendar)
-
-
-def standing() -> ParamSet:
-    """Return the standing parameters of this environment.
-
-    Raises:
-        SettingsError: naming every problem with them.
-    """
-    layer = Layer(STANDING, settings().params, is_told=False)
-    try:
-        return gathered(PIPELINE.params, [layer]).validated(PIPELINE.params)
-    except ParamsError as error:
-        raise unusable("params", error) from None
-
-
-def unusable(setting: str, error: ParamsError) -> SettingsError:
-    """Return the error for a setting that holds parameters which are refused."""
-    listed = "\n  ".join(error.problems)
-    return SettingsError(
-        f"Settings cannot be used:\n  {setting}: {listed}\nCorrect the variable"
-        f" ML_PIPELINE_{setting.upper()} or {settings().home / 'settings.toml'}."
-    )
 
 
 def problems_with_source(source: Any) -> Iterator[str]:
@@ -111,14 +87,3 @@ def _is_in(source: str, place: str) -> bool:
     except SourceError:
         return True  # There is nothing to read, which is told elsewhere.
     return all(Path(file).resolve().is_relative_to(folder) for file in files)
-
-
-def told(params: ParamSet) -> str:
-    """Say which parameters are not the defaults, to show in the UI."""
-    values = params.values(params.model.groups)
-    given = [
-        f"{p.dotted}={json.dumps(values[p.group][p.name])}"
-        for p in params.model.parameters()
-        if p.dotted in params.origins
-    ]
-    return f"Parameters: {', '.join(given) or 'the defaults'}."

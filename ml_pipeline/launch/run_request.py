@@ -21,7 +21,7 @@ class RequestedRun:
     Attributes:
         dates: consecutive days, at least one.
         config: its run config.
-        assets: names of the assets that it makes.
+        assets: keys of the assets that it makes.
         tags: tags that tell Dagster its dates, and readers what it is.
         run_ids: identity of the parameters and each date.
     """
@@ -60,7 +60,7 @@ def requested_run(
     run_ids = {day: pipeline.run_slot(params, day).run_id for day in dates}
     tags = origin_tags(params.origins)
     tags |= date_tags(dates) if len(dates) > 1 else {RUN_ID_TAG: run_ids[dates[0]]}
-    assets = [stage.name for stage in pipeline.selected(selection)]
+    assets = [stage.key for stage in pipeline.selected(selection)]
     return RequestedRun(dates, run_config(params), assets, tags, run_ids)
 
 

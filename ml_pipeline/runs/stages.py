@@ -71,6 +71,10 @@ class Stage:
         judged_by: the objective of the asset's metrics, or what returns it for given groups.
         description: what the asset is.
         kinds: Dagster's kind tags.
+        group: Dagster's group; the pipeline's if None.
+        owners: Dagster's owners, addresses or teams.
+        tags: Dagster's tags.
+        key_prefix: what stands before the name in Dagster's key; it never shows in paths.
     """
 
     name: str
@@ -88,6 +92,15 @@ class Stage:
     judged_by_signature: Signature | None = None
     description: str | None = None
     kinds: frozenset[str] = frozenset()
+    group: str | None = None
+    owners: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    key_prefix: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Key of the asset in Dagster, its parts joined by slashes."""
+        return "/".join((*self.key_prefix, self.name))
 
     @property
     def upstream(self) -> tuple[str, ...]:
@@ -190,6 +203,10 @@ class Pipeline:
         files: Iterable[str] = (),
         description: str | None = None,
         kinds: Iterable[str] = (),
+        group: str | None = None,
+        owners: Iterable[str] = (),
+        tags: Mapping[str, str] | None = None,
+        key_prefix: str | Iterable[str] = (),
     ) -> Callable[[F], F]: ...
 
     def asset(
@@ -204,6 +221,10 @@ class Pipeline:
         files: Iterable[str] = (),
         description: str | None = None,
         kinds: Iterable[str] = (),
+        group: str | None = None,
+        owners: Iterable[str] = (),
+        tags: Mapping[str, str] | None = None,
+        key_prefix: str | Iterable[str] = (),
     ) -> Any:
         """Make a function a stage of this pipeline; the function itself is returned unchanged.
 
@@ -220,6 +241,11 @@ class Pipeline:
                 the function's module.
             description: what the asset is; the first line of the docstring if omitted.
             kinds: Dagster's kind tags.
+            group: Dagster's group; the pipeline's name if omitted.
+            owners: Dagster's owners: addresses, or teams like ``team:research``.
+            tags: Dagster's tags.
+            key_prefix: what stands before the name in Dagster's key. Paths in the store do not
+                have it, so it may change.
 
         Raises:
             PipelineError: if an argument names no earlier stage and has no group's type, a declared
@@ -267,6 +293,10 @@ class Pipeline:
                 judged_by_signature=judged_by_signature,
                 description=description or doc.partition("\n")[0] or None,
                 kinds=frozenset(kinds),
+                group=group,
+                owners=tuple(several(f"owners of '{name}'", owners)),
+                tags=dict(tags or {}),
+                key_prefix=(key_prefix,) if isinstance(key_prefix, str) else tuple(key_prefix),
             )
             return function
 
@@ -284,6 +314,10 @@ class Pipeline:
             )
         return self.stages[name]
 
+    def at_key(self, key: str) -> Stage | None:
+        """Return the stage of a key in Dagster, if there is one."""
+        return next((stage for stage in self.stages.values() if stage.key == key), None)
+
     def selected(self, names: Iterable[str] | None = None) -> list[Stage]:
         """Return stages in order of dependence: all of them, or those named."""
         wanted = set(self.stages) if names is None else {self.stage(name).name for name in names}
@@ -296,6 +330,11 @@ class Pipeline:
             if stage.name in wanted:
                 wanted.update(stage.upstream)
         return self.selected(wanted)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether a stage declares an objective, so that runs can be ranked and swept."""
+        return any(stage.judged_by is not None for stage in self.stages.values())
 
     @property
     def judge(self) -> Stage:

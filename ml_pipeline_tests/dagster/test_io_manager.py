@@ -164,6 +164,60 @@ def test_plain_asset_reads_the_current_revision(site: Site) -> None:
     assert read
 
 
+# Reading without dates of one's own
+
+
+@dg.asset_check(asset="score")
+def sane(score: dict[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=score == fresh()["score"])
+
+
+@dg.asset
+def undated(score: Any) -> None: ...
+
+
+@dg.multi_asset(specs=[dg.AssetSpec("one", deps=["score"]), dg.AssetSpec("two", deps=["score"])])
+def several(score: Any) -> tuple[None, None]: ...
+
+
+def test_check_without_dates_gets_the_value_of_its_runs_date(site: Site) -> None:
+    site.run(OTHER)
+    result = site.run(checks=[sane])
+    assert result.success, failure(result)
+    (evaluated,) = result.get_asset_check_evaluations()
+    assert evaluated.passed
+
+
+@pytest.mark.parametrize("until", [OTHER, "2026-01-07"])
+def test_check_without_dates_in_a_run_of_many_is_refused(site: Site, until: str) -> None:
+    told = failure(site.run(DAY, until=until, checks=[sane]))
+    assert told.startswith("'score_sane' must declare partitions_def, because what it reads,")
+
+
+@pytest.mark.parametrize("reader", [undated, several])
+def test_asset_without_dates_in_a_run_of_dates_is_refused(
+    site: Site, reader: dg.AssetsDefinition
+) -> None:
+    site.others = [reader]
+    told = failure(site.run())
+    assert "must declare partitions_def" in told
+    assert "AllPartitionMapping" in told
+
+
+def test_asset_without_dates_in_a_run_without_reads_all_of_them(site: Site) -> None:
+    site.partitions = dg.DailyPartitionsDefinition(DAY, end_date="2026-01-07")
+    seen: dict[str, Any] = {}
+
+    @dg.asset
+    def overall(score: Any) -> None:
+        seen.update(score)
+
+    site.others = [overall]
+    site.run(DAY, until=OTHER, selection=["table", "features", "model", "score"])
+    assert site.run(None, selection=["overall"]).success
+    assert sorted(seen) == [DAY, OTHER]
+
+
 # Keeping what is not a stage
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ml_pipeline.dagster.schedules import DAILY, WEEKLY
 from ml_pipeline.definitions import defs
 from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.defs.schedules import DAILY, WEEKLY, schedules
+from ml_pipeline.defs.schedules import schedules
 from ml_pipeline.errors import SettingsError
 from ml_pipeline.launch.run_config import ORIGINS_TAG
 from ml_pipeline.runs.materializer import Materializer
@@ -45,13 +46,13 @@ def setting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def schedule(name: str) -> dg.ScheduleDefinition:
-    (found,) = (one for one in schedules(settings()) if one.name == name)
+    (found,) = (one for one in schedules() if one.name == name)
     return found
 
 
 def tick(name: str) -> tuple[list[dg.RunRequest], str | None]:
     with dg.build_schedule_context(
-        scheduled_execution_time=AT, repository_def=defs.get_repository_def()
+        scheduled_execution_time=AT, repository_def=defs().get_repository_def()
     ) as context:
         ticked = schedule(name).evaluate_tick(context)
     return list(ticked.run_requests or []), ticked.skip_message
@@ -136,14 +137,14 @@ def test_daily_schedule_splits_long_windows_and_stays_in_the_calendar(
 def test_weekly_schedule_is_there_unless_nothing_is_swept(
     setting: Callable[..., None],
 ) -> None:
-    assert [one.name for one in schedules(settings())] == [DAILY, WEEKLY]
+    assert [one.name for one in schedules()] == [DAILY, WEEKLY]
     assert schedule(WEEKLY).description == (
         "Sweeps over the last 28 days:"
         ' {"params": {"learning_rate": [0.05, 0.1, 0.2]}, "search": {}}.'
         " Parameters: the defaults."
     )
     setting(weekly_sweep="{}")
-    assert [one.name for one in schedules(settings())] == [DAILY]
+    assert [one.name for one in schedules()] == [DAILY]
 
 
 def test_weekly_schedule_sweeps_over_its_window(setting: Callable[..., None]) -> None:
@@ -186,7 +187,7 @@ def test_schedule_with_bad_parameters_stops_the_definitions(
 ) -> None:
     setting(**variables)
     with pytest.raises(SettingsError) as caught:
-        schedules(settings())
+        schedules()
     assert told in str(caught.value)
     assert f"ML_PIPELINE_{next(iter(variables)).upper()}" in str(caught.value)
 
@@ -196,7 +197,7 @@ def test_times_of_schedules_that_are_none_are_reported_together(
 ) -> None:
     setting(daily_cron="every day", weekly_cron="0 0 31 2 *")
     with pytest.raises(SettingsError) as caught:
-        schedules(settings())
+        schedules()
     assert str(caught.value).splitlines()[:3] == [
         "Settings cannot be used:",
         "  daily_cron: it must be a cron expression such as 0 6 * * *, got 'every day'",

@@ -11,9 +11,11 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
+from ml_pipeline.dagster.inbox_sensor import REQUEST_TAG, REQUESTS
+from ml_pipeline.dagster.new_days_sensor import NEW_DATA
 from ml_pipeline.definitions import defs
 from ml_pipeline.defs.requests import problems_with_source
-from ml_pipeline.defs.sensors import NEW_DATA, REQUEST_TAG, REQUESTS, sensors
+from ml_pipeline.defs.sensors import sensors
 from ml_pipeline.errors import SettingsError
 from ml_pipeline.launch.run_config import ORIGINS_TAG
 from ml_pipeline.settings import settings
@@ -32,9 +34,9 @@ class Sensor:
     cursor: str | None = None
 
     def tick(self) -> SensorExecutionData:
-        (sensor,) = (one for one in sensors(settings()) if one.name == self.name)
+        (sensor,) = (one for one in sensors() if one.name == self.name)
         with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, definitions=defs
+            instance=self.instance, cursor=self.cursor, definitions=defs()
         ) as context:
             ticked = sensor.evaluate_tick(context)
         self.cursor = ticked.cursor
@@ -42,14 +44,18 @@ class Sensor:
 
     def launch(self, request: dg.RunRequest) -> str:
         """Run what a tick has asked for."""
-        done = defs.resolve_implicit_global_asset_job_def().execute_in_process(
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-            | dict(request.run_config),
-            instance=self.instance,
-            partition_key=request.partition_key,
-            asset_selection=list(request.asset_selection or []),
-            tags=dict(request.tags),
-            raise_on_error=False,
+        done = (
+            defs()
+            .resolve_implicit_global_asset_job_def()
+            .execute_in_process(
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+                | dict(request.run_config),
+                instance=self.instance,
+                partition_key=request.partition_key,
+                asset_selection=list(request.asset_selection or []),
+                tags=dict(request.tags),
+                raise_on_error=False,
+            )
         )
         return done.run_id
 
@@ -94,7 +100,7 @@ def inbox(home: Path) -> Path:
 
 def test_sensors_are_off_and_say_what_they_use(setting: Callable[..., None]) -> None:
     setting(params='{"training": {"learning_rate": 0.3}}', inbox="memory://requests")
-    by_name = {sensor.name: sensor for sensor in sensors(settings())}
+    by_name = {sensor.name: sensor for sensor in sensors()}
     assert {s.default_status for s in by_name.values()} == {dg.DefaultSensorStatus.STOPPED}
     assert by_name[REQUESTS].description == (
         "Launches a run for every request file in memory://requests."
@@ -103,7 +109,7 @@ def test_sensors_are_off_and_say_what_they_use(setting: Callable[..., None]) -> 
         "Runs the dates whose orders in sample are new or have changed."
         " Parameters: training.learning_rate=0.3."
     )
-    assert {sensor.name for sensor in defs.sensors or []} == {REQUESTS, NEW_DATA}
+    assert {sensor.name for sensor in defs().sensors or []} == {REQUESTS, NEW_DATA}
 
 
 def test_request_becomes_a_run_and_is_accepted_with_its_id(
@@ -150,7 +156,7 @@ def test_run_that_was_made_but_never_launched_is_asked_for_again(
 ) -> None:
     (inbox / "one.yaml").write_text(GOOD)
     (request,) = requests.tick().run_requests or []
-    job = defs.resolve_implicit_global_asset_job_def()
+    job = defs().resolve_implicit_global_asset_job_def()
     run = instance.create_run_for_job(job, tags=dict(request.tags))
     assert run.status is dg.DagsterRunStatus.NOT_STARTED
     (again,) = requests.tick().run_requests or []
@@ -285,7 +291,7 @@ def test_standing_parameters_that_are_refused_stop_the_definitions(
 ) -> None:
     setting(params='{"training": {"learning_rate": 7, "dept": 1}}')
     with pytest.raises(SettingsError) as caught:
-        sensors(settings())
+        sensors()
     message = str(caught.value)
     assert "params: 'training.dept' does not exist." in message
     assert "training.learning_rate must be number > 0 and <= 1, but got 7" in message

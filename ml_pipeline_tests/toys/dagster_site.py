@@ -67,6 +67,7 @@ class Site:
         resources: Mapping[str, Any] | None = None,
         selection: Iterable[str] | None = None,
         tags: Mapping[str, str] | None = None,
+        checks: Sequence[dg.AssetChecksDefinition] = (),
     ) -> dg.ExecuteInProcessResult:
         """Run the implicit asset job.
 
@@ -77,13 +78,15 @@ class Site:
             resources: run config under ``resources`` instead.
             selection: assets wanted.
             tags: tags of the run.
+            checks: asset checks of the user's own.
         """
         dates = {
             "dagster/asset_partition_range_start": str(day),
             "dagster/asset_partition_range_end": str(until),
         }
         typed: Mapping[str, Any] = {"params": {"config": config}} if config else {}
-        return self.defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        defs = dg.Definitions.merge(self.defs, dg.Definitions(asset_checks=checks))
+        return defs.resolve_implicit_global_asset_job_def().execute_in_process(
             run_config={"resources": resources or typed, "loggers": QUIET},
             instance=self.instance,
             partition_key=None if until else day,

@@ -1,0 +1,132 @@
+"""The sensor of an inbox: a run for every request file, and what cannot be run goes back.
+
+It is off until somebody turns it on. A tick that launches has no words of its own in Dagster, so
+what it has to say is told by the next tick that launches nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import dagster as dg
+
+from ml_pipeline.dagster.automation import everything_of, run_request
+from ml_pipeline.dagster.calendar import Calendar, last_day
+from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.errors import StoreUnreachable
+from ml_pipeline.launch.cursors import Cursors
+from ml_pipeline.launch.drops import Drop, Look, Memory, StuckDrop
+from ml_pipeline.launch.inbox import Inbox
+from ml_pipeline.launch.request_document import Rules, example, read_request
+from ml_pipeline.launch.run_request import RequestedRun
+from ml_pipeline.params.documents import read_document
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
+from ml_pipeline.text import shortened
+
+REQUESTS: Final = "requests"
+REQUEST_TAG: Final = "ml_pipeline/request"
+"""Tag of a run: key of the request that it was launched for."""
+
+_MOST_NEWS: Final = 20
+_MOST_NAMED: Final = 10
+_LONGEST: Final = 2000
+_LONGEST_LINE: Final = 400
+
+
+@unwrapped()
+def inbox_sensor(
+    pipeline: Pipeline, calendar: Calendar, rules: Callable[[], Rules]
+) -> dg.SensorDefinition:
+    """Return the sensor.
+
+    Args:
+        pipeline: the stages.
+        calendar: returns the days that runs may be as of.
+        rules: returns what request files may ask for.
+    """
+
+    @unwrapped()
+    def launch_requests(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        """Launch what is asked for, move away what has its run, refuse what cannot be run."""
+        configured = settings()
+        cursors = Cursors(configured.home / "sensors" / REQUESTS)
+        memory = Memory.from_json(cursors.recall(context.cursor))
+        allowed = rules()
+
+        def read(data: bytes, name: str) -> RequestedRun:
+            return read_request(read_document(data, name), f"sensor {REQUESTS} ({name})", allowed)
+
+        most = configured.requests_per_tick
+        try:
+            inbox = Inbox(configured.inbox_root)
+            look = inbox.look(read, memory, configured.inbox_settle_s, 2 * most)
+        except StoreUnreachable as error:
+            return dg.SensorResult(skip_reason=str(error), cursor=cursors.keep(memory.to_json()))
+        runs = _runs(context.instance, [asked.key for asked in look.good])
+        accepted = [(asked, runs[asked.key]) for asked in look.good if asked.key in runs]
+        stuck = [*look.stuck, *inbox.accept(accepted)]
+        instead = example(pipeline, last_day(calendar(configured)))
+        for refused in look.bad:
+            try:
+                beside = inbox.reject(refused, instead)
+            except StoreUnreachable as error:
+                stuck.append(StuckDrop(refused.drop, str(error)))
+                continue
+            problems = shortened(" ".join("; ".join(refused.problems).split()), _LONGEST_LINE)
+            line = f"{refused.drop.name} was rejected: {problems} ({beside})"
+            context.log.warning(line)
+            memory.news.append(line)
+        memory.news = memory.news[-_MOST_NEWS:]
+        wanted = [asked for asked in look.good if asked.key not in runs][:most]
+        if wanted:
+            return dg.SensorResult(
+                [run_request(asked.run, asked.key, {REQUEST_TAG: asked.key}) for asked in wanted],
+                cursor=cursors.keep(memory.to_json()),
+            )
+        reason = _reason(inbox.uri, [asked.drop for asked, _ in accepted], look, stuck, memory.news)
+        memory.news = []
+        return dg.SensorResult(skip_reason=reason, cursor=cursors.keep(memory.to_json()))
+
+    return dg.SensorDefinition(
+        REQUESTS,
+        evaluation_fn=launch_requests,
+        asset_selection=everything_of(pipeline),
+        minimum_interval_seconds=settings().inbox_interval_s,
+        description=f"Launches a run for every request file in {settings().inbox_root}.",
+    )
+
+
+def _runs(instance: dg.DagsterInstance, keys: Sequence[str]) -> dict[str, str]:
+    """Return Dagster's id of the run that each key has; one that was never launched is none."""
+    if not keys:
+        return {}
+    runs = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: list(keys)}))
+    # Newest first, so of a run and those that repeat it by hand the first is meant.
+    return {
+        run.tags[REQUEST_TAG]: run.run_id
+        for run in runs
+        if run.status is not dg.DagsterRunStatus.NOT_STARTED
+    }
+
+
+def _reason(
+    uri: str,
+    accepted: Sequence[Drop],
+    look: Look,
+    stuck: Sequence[StuckDrop],
+    news: Sequence[str],
+) -> str:
+    parts = [*news]
+    stuck_names = {one.drop.name for one in stuck}
+    moved = [drop.name for drop in accepted if drop.name not in stuck_names]
+    if moved:
+        parts.append(f"{_named(moved)} accepted")
+    parts += [f"{one.drop.name} is stuck: {one.reason}" for one in stuck[:_MOST_NAMED]]
+    if look.unfinished:
+        parts.append(f"{_named([drop.name for drop in look.unfinished])} may still be written")
+    return shortened(" ".join("; ".join(parts).split()), _LONGEST) or f"no requests in {uri}"
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

@@ -1,0 +1,101 @@
+"""The sensor of outside data: days that are new there, or have changed, are run.
+
+It is off until somebody turns it on.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Final
+
+import dagster as dg
+
+from ml_pipeline.dagster.automation import everything_of, run_request
+from ml_pipeline.dagster.calendar import Calendar, last_day
+from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.errors import SourceError
+from ml_pipeline.launch.cursors import Cursors
+from ml_pipeline.launch.run_request import in_ranges, requested_run
+from ml_pipeline.launch.seen_days import SeenDays
+from ml_pipeline.launch.standing import described, standing
+from ml_pipeline.params.identity import digest_of
+from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
+
+NEW_DATA: Final = "new_data"
+
+_MOST_RANGES: Final = 10
+
+
+@unwrapped()
+def new_days_sensor(
+    pipeline: Pipeline,
+    calendar: Calendar,
+    held: Callable[[ParamSet], tuple[str, Mapping[date, str]]],
+    what: Callable[[ParamSet], str],
+) -> dg.SensorDefinition:
+    """Return the sensor.
+
+    Late data of a day may change what later days compute as well; those are left to whoever wants
+    them, and a run of one of them finds out.
+
+    Args:
+        pipeline: the stages.
+        calendar: returns the days that runs may be as of.
+        held: returns, for parameters, where the data is and a digest of each day of it; raises
+            `SourceError` if it cannot be read.
+        what: returns a noun phrase for the data, to say what is looked at.
+
+    Raises:
+        SettingsError: if the standing parameters cannot be used.
+    """
+
+    @unwrapped()
+    def launch_new_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        configured = settings()
+        params = standing(pipeline.params)
+        cursors = Cursors(configured.home / "sensors" / NEW_DATA)
+        before = SeenDays.from_text(cursors.recall(context.cursor))
+        partitions = calendar(configured)
+        try:
+            place, digests = held(params)
+        except SourceError as error:
+            return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
+        first, last = configured.start_date, last_day(partitions)
+        within = {day: digest for day, digest in digests.items() if first <= day <= last}
+        found = SeenDays.of(place, within)
+        if before is None or before.source != place:
+            return dg.SensorResult(
+                skip_reason=f"first look at {place}: {len(within)} days are there, none is run",
+                cursor=cursors.keep(found.to_text()),
+            )
+        changed = [day for day in before.differing(found) if first <= day <= last]
+        ranges = in_ranges(changed, configured.dates_per_run)[:_MOST_RANGES]
+        if not ranges:
+            return dg.SensorResult(
+                skip_reason=f"no day of {place} is new or has changed",
+                cursor=cursors.keep(before.to_text()),
+            )
+        launched = {day for dates in ranges for day in dates}
+        days = {day: digest for day, digest in before.days.items() if day not in launched}
+        days |= {day: digest for day, digest in found.days.items() if day in launched}
+        requests = [
+            run_request(
+                requested_run(pipeline, params, dates),
+                digest_of([place, before.launches, *map(str, dates)]),
+            )
+            for dates in ranges
+        ]
+        seen = SeenDays(place, days, before.launches + 1)
+        return dg.SensorResult(requests, cursor=cursors.keep(seen.to_text()))
+
+    params = standing(pipeline.params)
+    return dg.SensorDefinition(
+        NEW_DATA,
+        evaluation_fn=launch_new_days,
+        asset_selection=everything_of(pipeline),
+        minimum_interval_seconds=settings().source_interval_s,
+        description=(
+            f"Runs the dates whose {what(params)} are new or have changed. {described(params)}"
+        ),
+    )
