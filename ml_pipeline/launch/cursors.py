@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ml_pipeline.errors import SettingsError
-from ml_pipeline.store.artifacts import digest_of_bytes
+from ml_pipeline.store.files import digest_of_bytes
 
 _DIGITS: Final = 16
 _KEPT_S: Final = 7 * 86_400.0

@@ -37,7 +37,7 @@ from typing import Any, Final
 from ml_pipeline.errors import MlPipelineError, ParamsError, StoreUnreachable, told
 from ml_pipeline.launch.drops import BadDrop, Drop, GoodDrop, Look, Memory, StuckDrop
 from ml_pipeline.launch.run_request import RequestedRun
-from ml_pipeline.store.artifacts import digest_of_bytes
+from ml_pipeline.store.files import digest_of_bytes
 from ml_pipeline.store.objects import Objects
 
 ACCEPTED: Final = "accepted"

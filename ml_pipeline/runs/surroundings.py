@@ -11,7 +11,7 @@ from typing import Any
 
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.runs.provenance import version_of, versions_of
-from ml_pipeline.store.artifacts import digest_of_file
+from ml_pipeline.store.files import digest_of_file
 
 
 def declared_versions(stage: str, packages: Iterable[str]) -> dict[str, str]:

@@ -9,27 +9,19 @@ import contextlib
 import copy
 import itertools
 import os
-import shutil
-import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from blake3 import blake3
-from obstore.exceptions import AlreadyExistsError
-
 from ml_pipeline.errors import ArtifactDamaged, PipelineError, StoreUnreachable
+from ml_pipeline.store.files import Files, digest_of_bytes, digest_of_file
 from ml_pipeline.store.formats import Formats
-from ml_pipeline.store.objects import Objects
 from ml_pipeline.store.record import Content, Record
 from ml_pipeline.store.slots import Slot, asset_directory
 
 RECORD: Final = "record.json"
-STAGING: Final = ".staging"
 CLAIMS: Final = ".claims"
-_LARGE: Final = 1 << 20
 
 # On a local disk, looking at a name takes 4 us; with an object store, a request takes 20 ms.
 _LOOKED_AT: Final = 10_000
@@ -51,7 +43,7 @@ class Published:
     deterministic: bool = True
 
 
-class ArtifactStore(Objects):
+class ArtifactStore(Files):
     """Artifacts and their records below one root.
 
     Attributes:
@@ -279,67 +271,6 @@ class ArtifactStore(Objects):
                 f" record says {record.identity}. It is not used."
             )
 
-    def _put_file(self, directory: str, filename: str, staged: Path, digest: str) -> str:
-        """Put a staged file in place and return the name that it got.
-
-        Where the name is taken by other bytes, a writer of this revision has died, or is at work
-        and not deterministic: either way those bytes are not ours to replace.
-        """
-        stem, dot, suffix = filename.partition(".")
-        for name in (filename, f"{stem}-{digest}{dot}{suffix}"):
-            try:
-                self._put_if_absent(f"{directory}/{name}", staged)
-            except AlreadyExistsError:
-                if self._digest(f"{directory}/{name}") == digest:
-                    return name
-            else:
-                return name
-        raise StoreUnreachable(
-            f"{self.address(directory)} holds a file that is named for its content but has other"
-            " content. Remove the directory and run again."
-        )
-
-    def _put_if_absent(self, path: str, staged: Path) -> None:
-        with self._reaching("write to"):
-            if self.directory is None:
-                self._objects.put(path, staged, mode="create")
-                return
-            try:
-                self._into_directory(path, lambda target: os.link(staged, target), staged)
-            except FileExistsError as error:
-                raise AlreadyExistsError(str(error)) from error
-
-    @contextlib.contextmanager
-    def _staged(self, filename: str) -> Iterator[Path]:
-        """Give a path for a file in the making, on the root's own disk where it is local."""
-        with self._reaching("write to"):
-            if self.directory is None:
-                staging = Path(tempfile.mkdtemp(prefix="ml_pipeline-"))
-            else:
-                staging = self.directory / STAGING / uuid.uuid4().hex
-                staging.mkdir(parents=True)
-        try:
-            yield staging / filename
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-
-    def _size(self, path: str) -> int | None:
-        try:
-            with self._reaching("read"):
-                return int(self._objects.head(path)["size"])
-        except FileNotFoundError:
-            return None
-
-    def _digest(self, path: str) -> str | None:
-        if self.directory is None:
-            data = self.read(path)
-            return None if data is None else digest_of_bytes(data)
-        try:
-            with self._reaching("read"):
-                return digest_of_file(self.directory / path)
-        except FileNotFoundError:
-            return None
-
     def _check(self, path: str, record: Record, digest: str | None) -> None:
         if digest is None:
             raise ArtifactDamaged(
@@ -364,14 +295,3 @@ def _newest_within(folder: Path) -> list[str]:
 
 def _written_at(entry: "os.DirEntry[str]") -> int:
     return entry.stat().st_mtime_ns
-
-
-def digest_of_bytes(data: bytes) -> str:
-    """Return the BLAKE3 of bytes, 32 hexadecimal digits."""
-    return blake3(data).hexdigest(length=16)
-
-
-def digest_of_file(path: Path) -> str:
-    """Return the BLAKE3 of a file, 32 hexadecimal digits."""
-    threads = blake3.AUTO if path.stat().st_size > _LARGE else 1
-    return blake3(max_threads=threads).update_mmap(path).hexdigest(length=16)

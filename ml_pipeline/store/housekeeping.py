@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from ml_pipeline.errors import StoreError
 from ml_pipeline.store import ledger
-from ml_pipeline.store.artifacts import CLAIMS, RECORD, STAGING, ArtifactStore
+from ml_pipeline.store.artifacts import CLAIMS, RECORD, ArtifactStore
+from ml_pipeline.store.files import STAGING
 from ml_pipeline.store.lineage import upstream
 
 _READERS: Final = 4

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError
 from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.store.artifacts import digest_of_file
+from ml_pipeline.store.files import digest_of_file
 from ml_pipeline.store.formats import Format
 from ml_pipeline.store.housekeeping import verify
 from ml_pipeline_tests.toys.bench import Bench

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError
-from ml_pipeline.store.artifacts import ArtifactStore, Published, digest_of_bytes, digest_of_file
+from ml_pipeline.store.artifacts import ArtifactStore, Published
+from ml_pipeline.store.files import digest_of_bytes, digest_of_file
 from ml_pipeline.store.record import Content, Input, Provenance, Record, fingerprint
 from ml_pipeline_tests.toys import store_child
 from ml_pipeline_tests.toys.shelf import AS_OF, FRAME, SLOT, file_of, publish, slot_of

@@ -10,7 +10,8 @@ from sklearn.linear_model import Ridge
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError, StoreError
 from ml_pipeline.store import ledger
-from ml_pipeline.store.artifacts import ArtifactStore, digest_of_bytes
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.files import digest_of_bytes
 from ml_pipeline.store.record import Record
 from ml_pipeline_tests.toys.shelf import FRAME, SLOT, file_of, publish, slot_of
 

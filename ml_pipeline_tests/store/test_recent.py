@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from sklearn.linear_model import Ridge
 
-from ml_pipeline.store.artifacts import digest_of_file
+from ml_pipeline.store.files import digest_of_file
 from ml_pipeline.store.formats import Format, format_for
 from ml_pipeline.store.recent import RecentValues
 from ml_pipeline.store.record import Content
