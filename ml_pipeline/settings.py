@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import pydantic
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -55,6 +55,13 @@ class Place(pydantic.BaseModel):
         return f"{self.location} ({called})"
 
 
+# Told apart beforehand: a mistake in one is not told as a mistake in the other as well.
+_Source = Annotated[
+    Annotated[str, Tag("location")] | Annotated[Place, Tag("place")],
+    Discriminator(lambda value: "place" if isinstance(value, Mapping | Place) else "location"),
+]
+
+
 class Settings(BaseSettings):
     """What an installation can set."""
 
@@ -77,7 +84,7 @@ class Settings(BaseSettings):
     dates_per_run: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=32, description="most dates that a backfill puts into one Dagster run"
     )
-    sources: Mapping[str, str | Place] = Field(
+    sources: Mapping[str, _Source] = Field(
         default_factory=dict,
         description="places of orders by the name that `source` may use, with their columns where"
         " these have other names",

@@ -7,7 +7,7 @@ import pydantic
 import pytest
 
 from ml_pipeline.errors import SettingsError
-from ml_pipeline.settings import Settings, home, settings
+from ml_pipeline.settings import Place, Settings, home, settings
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +121,31 @@ def test_file_in_the_home_folder_beats_the_defaults(home_folder: Path) -> None:
     assert (found.start_date, found.end_date) == (date(2020, 1, 1), "today")
     assert found.dates_per_run == 7
     assert dict(found.sources) == {"shop": "s3://data/orders"}
+
+
+def test_sources_may_say_what_they_call_their_columns(home_folder: Path) -> None:
+    (home_folder / "settings.toml").write_text(
+        "[sources]\n"
+        'plain = "s3://data/orders"\n'
+        "[sources.shop]\n"
+        'location = "/data/shop.csv"\n'
+        'columns = {customer_id = "Customer ID", amount = "Quantity * Price"}\n'
+    )
+    found = settings().sources
+    assert found["plain"] == "s3://data/orders"
+    columns = {"customer_id": "Customer ID", "amount": "Quantity * Price"}
+    assert found["shop"] == Place(location="/data/shop.csv", columns=columns)
+    assert str(found["shop"]) == (
+        "/data/shop.csv (amount = Quantity * Price, customer_id = Customer ID)"
+    )
+
+
+def test_sources_that_are_written_wrongly_are_refused_by_what_is_wrong(home_folder: Path) -> None:
+    (home_folder / "settings.toml").write_text("[sources.shop]\nlocaton = '/data/shop.csv'\n")
+    with pytest.raises(SettingsError) as raised:
+        settings()
+    assert "sources: Field required, got {'locaton': " in str(raised.value)
+    assert "valid string" not in str(raised.value)
 
 
 def test_file_is_looked_for_in_the_home_that_the_variable_names(

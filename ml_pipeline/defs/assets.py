@@ -36,15 +36,21 @@ def orders(as_of: date, data: DataParams) -> "pl.DataFrame":
 @PIPELINE.asset(kinds=["polars", "parquet"])
 def features(
     as_of: date, orders: "pl.DataFrame", data: DataParams, shape: FeatureParams
-) -> "pl.DataFrame":
-    """What the model sees: a row for each day, or for each customer on a number of days."""
-    return featuring.build_features(
+) -> "pl.DataFrame | Result":
+    """What the model sees: a row for each day, or for each customer on a number of days.
+
+    Orders without a customer count for a day's revenue and for no customer; how many were left out
+    is recorded with the table.
+    """
+    examples = featuring.build_features(
         orders,
         dataset=data.dataset,
         as_of=as_of,
         lookback_days=shape.lookback_days,
         horizon_days=shape.horizon,
     )
+    guests = featuring.left_out(orders, data.dataset)
+    return Result(examples, metrics={"orders_without_customer": guests}) if guests else examples
 
 
 @PIPELINE.asset(kinds=["scikitlearn"])

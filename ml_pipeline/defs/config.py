@@ -23,7 +23,7 @@ class DataParams(ParamGroup):
 
     dataset: Literal["orders", "customers"] = Field(
         default="orders",
-        description="orders: forecast daily revenue. customers: predict who buys again.",
+        description="orders: forecast daily revenue. customers: predict who buys again; no guests.",
         json_schema_extra=PATH_LABEL,
     )
     source: str = Field(
@@ -32,7 +32,7 @@ class DataParams(ParamGroup):
         max_length=1024,
         description=(
             "where orders come from: sample, a name from the settings, or a Parquet or CSV file,"
-            " folder or URI with customer_id, ordered_at, amount"
+            " folder or URI with customer_id (empty for guests), ordered_at, amount"
         ),
     )
     history_days: int = Field(

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+def left_out(orders: "pl.DataFrame", dataset: Literal["orders", "customers"]) -> int:
+    """Count the orders that examples of a dataset are not made of: those of guests, for customers.
+
+    Args:
+        orders: with `customer_id`, null where there is no customer.
+        dataset: as for `build_features`.
+    """
+    return orders["customer_id"].null_count() if dataset == "customers" else 0
+
+
 def build_features(
     orders: "pl.DataFrame",
     *,

@@ -1,5 +1,6 @@
 """What a run believes of its source: digests that are remembered, and changes while it reads."""
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,12 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from obstore.store import from_url
 
+from ml_pipeline import definitions
 from ml_pipeline.defs import source
 from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.errors import SourceError
+from ml_pipeline.errors import ParamsError, SourceError
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.pipeline.sources import change_stamp
@@ -183,6 +186,49 @@ def flipping(*told: str) -> tuple[Pipeline, list[str]]:
 
     pipeline.asset(reads=digest, code_version="1")(table)
     return pipeline, given
+
+
+def test_source_that_is_not_there_is_refused_in_run_config_before_there_is_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ML_PIPELINE_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    (tmp_path / "order.csv").write_text("")
+    job = definitions.defs.get_repository_def().get_job("__ASSET_JOB")
+    data = {"source": str(tmp_path / "orders.csv")}
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        with pytest.raises(ParamsError, match=r"nothing at .*\. Did you mean 'order\.csv'"):
+            job.execute_in_process(
+                run_config={"resources": {"params": {"config": {"data": data}}}},
+                asset_selection=[dg.AssetKey("orders")],
+                partition_key=str(DAY),
+                instance=instance,
+            )
+        assert instance.get_runs_count() == 0
+    settings.cache_clear()
+
+
+def test_source_with_columns_of_its_own_has_one_id_and_revisions_by_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, materializer: Materializer
+) -> None:
+    file = tmp_path / "shop.csv"
+    file.write_text(f"who,when,pieces,price,paid\na,{DAY},2,3,7\n")
+
+    def run(amount: str) -> tuple[Outcome, list[float]]:
+        columns = {"customer_id": "who", "ordered_at": "when", "amount": amount}
+        place = {"shop": {"location": str(file), "columns": columns}}
+        monkeypatch.setenv("ML_PIPELINE_SOURCES", json.dumps(place))
+        settings.cache_clear()
+        return made(materializer, "shop")
+
+    product, paid = run("pieces * price"), run("paid")
+    assert (product[1], paid[1]) == ([6.0], [7.0])
+    assert product[0].record.run_id == paid[0].record.run_id
+    assert product[0].record.revision != paid[0].record.revision
+    again, _ = run("price*pieces")
+    assert again.reused
+    with pytest.raises(SourceError, match=r"There is no 'prize'\. Did you mean 'price'"):
+        run("pieces * prize")
 
 
 def test_source_that_changes_there_and_back_while_it_is_read_does_not_hang(tmp_path: Path) -> None:
