@@ -173,13 +173,18 @@ def _joined(some: tuple[Any, ...], more: tuple[Any, ...]) -> tuple[Any, ...]:
 def _checked(kind: Kind) -> Kind:
     """Refuse choices of which one text could mean two."""
     for one, other in combinations(kind.choices, 2):
-        if written(one) == written(other) or one == other:
+        are_texts = isinstance(one, str) and isinstance(other, str)
+        if not are_texts and (written(one) == written(other) or _meaning(one) == _meaning(other)):
             raise NoKind(f"the choices {one!r} and {other!r} read the same: leave one out")
     for choice in kind.choices:
-        meant = scalar(choice) if isinstance(choice, str) else choice
-        if meant is not choice and _takes(kind, meant):
+        meant = _meaning(choice)
+        if isinstance(choice, str) and not isinstance(meant, str) and _takes(kind, meant):
             raise NoKind(f"the choice {choice!r} reads like {written(meant)}, which it takes too")
     return kind
+
+
+def _meaning(choice: Any) -> Any:
+    return scalar(choice) if isinstance(choice, str) else choice
 
 
 def _takes(kind: Kind, value: Any) -> bool:

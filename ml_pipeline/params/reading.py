@@ -21,8 +21,8 @@ from ml_pipeline.params.kind import Kind
 from ml_pipeline.params.scalar import scalar
 
 _NONE: Final = ("", "~", "none", "null")
-_TRUE: Final = ("1", "t", "true", "y", "yes", "on")
-_FALSE: Final = ("0", "f", "false", "n", "no", "off")
+_TRUE: Final = ("t", "true", "y", "yes", "on")
+_FALSE: Final = ("f", "false", "n", "no", "off")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UNDERSCORE: Final = re.compile(r"(?<=[0-9])_(?=[0-9])")
 _NOTHING: Final = object()
@@ -67,7 +67,7 @@ def read(kind: Kind, raw: Any, place: str = "") -> Any:
     else:
         value = _of_scalar(kind, raw)
     if value is _NOTHING:
-        needs_quotes = kind.text and isinstance(raw, bool | int | float | date | None)
+        needs_quotes = kind.text and not isinstance(raw, str)
         raise Unreadable(raw, place, ": put text in quotes" if needs_quotes else "")
     return value
 
@@ -81,9 +81,7 @@ def _of_text(kind: Kind, raw: str) -> Any:
     if kind.none and text.lower() in _NONE:
         return None
     if kind.truth and not kind.text and text.lower() in (*_TRUE, *_FALSE):
-        is_number = text in ("0", "1") and (kind.whole or kind.number)
-        if not is_number:
-            return text.lower() in _TRUE
+        return text.lower() in _TRUE
     meant = scalar(text)
     if isinstance(meant, str) and not kind.text:
         # Python's way of grouping digits, which other texts may have as well.
