@@ -18,6 +18,7 @@ from ml_pipeline.dagster.io_manager import NO_IO
 from ml_pipeline.dagster.leaderboard_asset import shown
 from ml_pipeline.dagster.metadata import table
 from ml_pipeline.dagster.sweep_resource import SweepSetup
+from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.run_config import SWEEP
 from ml_pipeline.runs.stages import Pipeline
 
@@ -118,7 +119,11 @@ def sweep_asset(
             if listener is not None:
                 listener.progressed(progress)
 
-        swept = setup.sweep(dates, output).run(planned, progressed)
+        try:
+            swept = setup.sweep(dates, output).run(planned, progressed)
+        except ParamsError as error:
+            # Dates and studies are known only now, and the run is there.
+            raise ParamsError(error.problems, "The run computed nothing.") from None
         for cell in swept.failures:
             context.log.error(f"trial {cell.trial.number} at {cell.as_of}: {cell.error}")
         board = board_of(swept, pipeline)

@@ -55,6 +55,8 @@ def contradictions(
         problems.append(
             "search.trials are listed combinations: leave the strategy out, and intervals, too"
         )
+    elif "trials" in given and not rows:
+        problems.append("search.trials must list at least one combination, or be left out")
     elif strategy != "grid" and not dimensions:
         problems.append(
             f"strategy {strategy} needs something to vary: give a parameter several values"

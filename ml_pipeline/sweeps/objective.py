@@ -4,6 +4,7 @@ from ml_pipeline.errors import ParamsError
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Objective
 from ml_pipeline.sweeps.request import SweepRequest
+from ml_pipeline.text import shortened
 
 
 def objective_of(pipeline: Pipeline, request: SweepRequest) -> Objective | None:
@@ -29,9 +30,8 @@ def objective_of(pipeline: Pipeline, request: SweepRequest) -> Objective | None:
             direction = direction or declared[options.metric].direction
             baseline = declared[options.metric].baseline
         if direction is None:
-            raise ParamsError(
-                [f"search.direction must be minimize or maximize where metric={options.metric}"]
-            )
+            metric = shortened(options.metric)
+            raise ParamsError([f"search.direction must be minimize or maximize where {metric=!s}"])
         objectives = {Objective(metric=options.metric, direction=direction, baseline=baseline)}
     problems = []
     if request.is_search and len(objectives) > 1:

@@ -40,7 +40,10 @@ class SearchOptions(ParamGroup):
         default=False, description="leave combinations out that are not valid"
     )
     metric: str | None = Field(
-        default=None, description="metric to compare by; the pipeline's own objective if unset"
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="metric to compare by; the pipeline's own objective if unset",
     )
     direction: Literal["minimize", "maximize"] | None = Field(
         default=None, description="which way `metric` is better; needed for any but the objective"

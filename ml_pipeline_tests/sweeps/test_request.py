@@ -234,6 +234,14 @@ def test_search_document_does_not_depend_on_how_it_was_written() -> None:
         ({"search": 3}, "search must be a mapping of parameters, but got 3"),
         ({"search": {"trials": 3}}, "search.trials must be list, but got 3"),
         (
+            {"search": {"trials": []}},
+            "search.trials must list at least one combination, or be left out",
+        ),
+        (
+            {"depth": "1,2", "search": {"metric": "m" * 300}},
+            "search.metric must be text of 1 to 200 characters or none, but got 'mmmm",
+        ),
+        (
             {"depth": "1,2", "search": {"strategy": "cmaes"}},
             "strategy cmaes needs the package cmaes: pip install cmaes",
         ),

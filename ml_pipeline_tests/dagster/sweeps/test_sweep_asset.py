@@ -235,6 +235,9 @@ def test_sweep_with_problems_is_refused_with_all_of_them_before_a_run_exists(sit
         ({"region": "north,south", "depth": "[1..3]"}, "a search needs one objective"),
         ({"colour": "a,b"}, "unused.colour cannot be swept"),
         ({"learning_rate": "[0..1]"}, "fit.learning_rate must be number > 0"),
+        ({"learning_rate": "range(-1e308,1e308)"}, "fit.learning_rate must have at most 100,000"),
+        ({"depth": "1,2", "search": {"n_trials": 4}}, "search.n_trials has no effect where every"),
+        ({"depth": "1,2", "search": {"direction": "minimize"}}, "search.direction has no effect"),
     ],
 )
 def test_sweep_that_cannot_be_run_is_refused_before_a_run_exists(
@@ -242,6 +245,16 @@ def test_sweep_that_cannot_be_run_is_refused_before_a_run_exists(
 ) -> None:
     (problem,) = refused(site, **values)
     assert problem.startswith(told)
+
+
+def test_sweep_whose_dates_leave_an_option_without_effect_says_so_in_its_run(site: Site) -> None:
+    result = site.run(depth="[1..4]", search={"pruner": "median"})
+    assert not result.success
+    told = failure(result)
+    assert "search.pruner=median has no effect on one date" in told
+    assert "The run computed nothing." in told
+    assert "Nothing was launched" not in told
+    assert site.bench.calls() == []
 
 
 def test_sweep_with_unknown_run_config_starts_nobody(site: Site) -> None:
