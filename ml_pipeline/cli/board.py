@@ -12,7 +12,7 @@ import click
 from ml_pipeline.addresses import refusal
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
-from ml_pipeline.cli.tables import print_table, say
+from ml_pipeline.cli.tables import print_table, say, wide_option
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.leaderboard.board import Leaderboard
@@ -30,6 +30,7 @@ class Output:
         html: file for a page; ``-`` is standard output.
         as_json: whether to print one JSON document.
         url: where the Dagster UI is that links open.
+        wide: whether all columns are shown, even where there is no room.
     """
 
     top: int | None
@@ -37,6 +38,7 @@ class Output:
     html: str | None
     as_json: bool
     url: str
+    wide: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an address that carries credentials: every link in the report would have them."""
@@ -55,9 +57,10 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         html: str | None,
         as_json: bool,
         url: str,
+        wide: bool,
         **named: Any,
     ) -> Any:
-        return command(*others, output=Output(top, csv, html, as_json, url), **named)
+        return command(*others, output=Output(top, csv, html, as_json, url, wide), **named)
 
     for option in (
         click.option(
@@ -74,7 +77,7 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
     ):
         with_output = option(with_output)
-    return with_output
+    return wide_option(with_output)
 
 
 def show_board(
@@ -97,10 +100,10 @@ def show_board(
     if output.as_json:
         print_json({**(beside or {}), **document(board, repeat, output.top)})
     elif "-" not in (output.csv, output.html):
-        _print(board, output.top, empty)
+        _print(board, output.top, output.wide, empty)
 
 
-def _print(board: Leaderboard, top: int | None, empty: str) -> None:
+def _print(board: Leaderboard, top: int | None, wide: bool, empty: str) -> None:
     if not board.groups:
         say(empty)
     for place, group in enumerate(board.groups):
@@ -109,7 +112,7 @@ def _print(board: Leaderboard, top: int | None, empty: str) -> None:
         say(group.title)
         say(about(group, top))
         columns, rows = table(group, top)
-        print_table(columns, rows)
+        print_table(columns, rows, wide)
     for note in notes(board):
         say(f"\n{note}")
 
