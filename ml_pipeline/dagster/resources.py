@@ -7,7 +7,8 @@ Dagster would stop at the first kind of problem, and would not say which name is
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import dagster as dg
 
@@ -17,6 +18,8 @@ from ml_pipeline.dagster.run_config import refuse_without_effect
 from ml_pipeline.launch.run_config import PARAMS
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.params.parameter import Parameter
+
+_MOST_KNOWN: Final = 16
 
 
 def params_resource(
@@ -29,15 +32,25 @@ def params_resource(
         refuse_unready: raises for parameters whose run could not even begin.
     """
     schema = config_schema(model)
+    known: dict[str, ParamSet] = {}
+
+    def read(config: Mapping[str, Any]) -> ParamSet:
+        """Validate config once: Dagster asks three times while it plans a run, and then for it."""
+        written = repr(config)
+        if written not in known:
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
+            known[written] = model.validate(config)
+        return known[written]
 
     @dg.resource(config_schema=schema, description="The parameters of the run.")
     @unwrapped()
     def carry(context: dg.InitResourceContext) -> ParamSet:
         refuse_without_effect(context, model)
-        origins = origins_of(context, model, PARAMS)
-        return model.validate(context.resource_config, origins=origins)
+        params, origins = read(context.resource_config), origins_of(context, model, PARAMS)
+        return params if origins is None else replace(params, origins=origins)
 
-    return checked(carry, schema, lambda config: refuse_unready(model.validate(config)))
+    return checked(carry, schema, lambda config: refuse_unready(read(config)))
 
 
 def config_schema(*models: ParamModel) -> Any:
