@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ml_pipeline.params.model import ParamModel, ParamSet
     from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
     from ml_pipeline.params.template import template
-    from ml_pipeline.runs.stages import Pipeline, Result
+    from ml_pipeline.runs.stage import Result
+    from ml_pipeline.runs.stages import Pipeline
     from ml_pipeline.store import formats
     from ml_pipeline.store.formats import Format
     from ml_pipeline.store.record import Objective
@@ -61,7 +62,8 @@ _ROOMS: Final = {
     "params.model": ("ParamModel", "ParamSet"),
     "params.parameter": ("NOT_IDENTITY", "PATH_LABEL", "added_later"),
     "params.template": ("template",),
-    "runs.stages": ("Pipeline", "Result"),
+    "runs.stage": ("Result",),
+    "runs.stages": ("Pipeline",),
     "store": ("formats",),
     "store.formats": ("Format",),
     "store.record": ("Objective",),

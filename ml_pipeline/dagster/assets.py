@@ -18,7 +18,8 @@ from ml_pipeline.dagster.private import NO_EVENT
 from ml_pipeline.errors import told
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.range_report import RangeReport
-from ml_pipeline.runs.stages import Pipeline, Stage
+from ml_pipeline.runs.stage import Stage
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.text import for_markdown
 
 FAILURES: Final = "failures"

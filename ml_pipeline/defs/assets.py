@@ -10,7 +10,8 @@ from ml_pipeline.pipeline import datasets, plots
 from ml_pipeline.pipeline import evaluation as judging
 from ml_pipeline.pipeline import features as featuring
 from ml_pipeline.pipeline import training as fitting
-from ml_pipeline.runs.stages import Pipeline, Result
+from ml_pipeline.runs.stage import Result
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Objective
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.query import matching
-from ml_pipeline.runs.stages import Pipeline, Stage
+from ml_pipeline.runs.stage import Stage
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.lineage import upstream
 from ml_pipeline.store.record import Input, Objective, Record

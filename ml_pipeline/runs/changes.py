@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ml_pipeline.code.fingerprint import SCHEME
-from ml_pipeline.runs.stages import Stage
+from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import Record
 
 _NAMED: Final = 5

@@ -16,7 +16,8 @@ from ml_pipeline.params.group import RunOptions
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Decision, Undecided
 from ml_pipeline.runs.explain import why_computed, why_missing
-from ml_pipeline.runs.stages import Pipeline, Stage
+from ml_pipeline.runs.stage import Stage
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.runs.surroundings import upgraded
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record, fingerprint

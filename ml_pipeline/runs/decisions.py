@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from ml_pipeline.runs.stages import Stage
+from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import Record
 from ml_pipeline.store.slots import Slot
 

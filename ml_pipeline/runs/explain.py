@@ -18,7 +18,7 @@ from datetime import date
 from typing import Any, Final
 
 from ml_pipeline.runs.changes import changes_of_code, changes_outside
-from ml_pipeline.runs.stages import Stage
+from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
 from ml_pipeline.store.slots import Slot, asset_directory

@@ -18,7 +18,8 @@ from ml_pipeline.runs.decider import CONFIRMED, Decider
 from ml_pipeline.runs.decisions import Decision, Outcome
 from ml_pipeline.runs.explain import why_computed
 from ml_pipeline.runs.metrics import plain_metrics
-from ml_pipeline.runs.stages import Pipeline, Result
+from ml_pipeline.runs.stage import Result
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.claims import claimed
 from ml_pipeline.store.recent import RecentValues

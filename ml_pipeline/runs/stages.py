@@ -15,130 +15,20 @@ and on those of everything upstream, and on nothing else.
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from ml_pipeline.code.fingerprint import Fingerprint, fingerprint_of, libraries_of
+from ml_pipeline.code.fingerprint import fingerprint_of
 from ml_pipeline.errors import ParamsError, PipelineError, nearest
-from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.signature import AS_OF, Signature, signature_of
-from ml_pipeline.runs.surroundings import declared_files, declared_versions, digests_of, several
+from ml_pipeline.runs.stage import Stage
+from ml_pipeline.runs.surroundings import declared_files, declared_versions, several
 from ml_pipeline.store.formats import Format, Formats
 from ml_pipeline.store.record import Objective
 from ml_pipeline.store.slots import Slot, slot_for
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True)
-class Result:
-    """A value together with what should be shown about it.
-
-    Return it from a stage instead of the bare value.
-
-    Attributes:
-        value: what is kept in the store.
-        metrics: numbers that tell how good the value is; recorded, listed and compared.
-        picture: an SVG to show in the UI beside the numbers.
-    """
-
-    value: Any
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    picture: str | None = None
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One asset of a pipeline: how it is computed and what it depends on.
-
-    Attributes:
-        name: name of the asset.
-        function: computes it for one date.
-        code: declared version, or fingerprint of the function and what it reaches, taken when the
-            stage was defined: what a later edit says is not what this process runs; with the
-            versions of declared packages.
-        fingerprint: that fingerprint; None where a version is declared.
-        first_party: what counts as the pipeline's own code.
-        packages: versions of the packages that count in the revision, by name.
-        files: files that count in the revision, by declared name.
-        signature: what the function asks for.
-        scope: groups that the asset depends on, in the model's order.
-        reads: returns the digest of outside data that the function reads, if it reads any.
-        judged_by: the objective of the asset's metrics, or what returns it for given groups.
-        description: what the asset is.
-        kinds: Dagster's kind tags.
-        group: Dagster's group; the pipeline's if None.
-        owners: Dagster's owners, addresses or teams.
-        tags: Dagster's tags.
-        key_prefix: what stands before the name in Dagster's key; it never shows in paths.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    code: str
-    signature: Signature
-    scope: tuple[str, ...]
-    fingerprint: Fingerprint | None = None
-    first_party: tuple[str, ...] = ()
-    packages: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, Path] = field(default_factory=dict)
-    reads: Callable[..., str] | None = None
-    reads_signature: Signature | None = None
-    judged_by: Objective | Callable[..., Objective] | None = None
-    judged_by_signature: Signature | None = None
-    description: str | None = None
-    kinds: frozenset[str] = frozenset()
-    group: str | None = None
-    owners: tuple[str, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
-    key_prefix: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """Key of the asset in Dagster, its parts joined by slashes."""
-        return "/".join((*self.key_prefix, self.name))
-
-    @property
-    def upstream(self) -> tuple[str, ...]:
-        """Names of the stages that this one reads."""
-        return tuple(self.signature.inputs.values())
-
-    @cached_property
-    def libraries(self) -> frozenset[str]:
-        """Top-level names of what the code imports that is not first-party."""
-        return libraries_of(self.function, self.fingerprint, self.first_party)
-
-    def slot(self, params: ParamSet, as_of: date | None) -> Slot:
-        """Return where the asset lives for given parameters."""
-        return slot_for(self.name, params, self.scope, as_of)
-
-    def external(self, params: ParamSet, as_of: date | None) -> str | None:
-        """Return the digest of what the stage would read from outside now: data and files."""
-        data = None
-        if self.reads is not None and self.reads_signature is not None:
-            data = self.reads(**self.reads_signature.arguments(params, as_of))
-        if not self.files:
-            return data
-        return digest_of({"data": data, "files": self.file_digests()})
-
-    def file_digests(self) -> dict[str, str]:
-        """Return the content digests of the declared files as they are now.
-
-        Raises:
-            PipelineError: if some are missing.
-        """
-        return digests_of(self.name, self.files)
-
-    def objective(self, params: ParamSet) -> Objective | None:
-        """Return what results of the asset are compared by, if it is judged at all."""
-        if self.judged_by is None or isinstance(self.judged_by, Objective):
-            return self.judged_by
-        signature = self.judged_by_signature
-        return self.judged_by(**signature.arguments(params, None)) if signature else None
 
 
 class Pipeline:

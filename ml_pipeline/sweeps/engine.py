@@ -15,7 +15,8 @@ from ml_pipeline.errors import MlPipelineError, ParamsError, StoreUnreachable
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.materializer import Materializer
-from ml_pipeline.runs.stages import Pipeline, Stage
+from ml_pipeline.runs.stage import Stage
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.estimates import usual_seconds
 from ml_pipeline.store.record import Objective, Provenance

@@ -16,7 +16,7 @@ from typing import Final
 
 from ml_pipeline.errors import MlPipelineError, PipelineError
 from ml_pipeline.runs.materializer import Materializer
-from ml_pipeline.runs.stages import Stage
+from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.processes import Ended
 from ml_pipeline.sweeps.tasks import Done, Failed, Task, Unusable

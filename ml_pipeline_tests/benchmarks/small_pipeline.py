@@ -6,7 +6,8 @@ from pydantic import Field
 
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.runs.stages import Pipeline, Result
+from ml_pipeline.runs.stage import Result
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Objective
 
 

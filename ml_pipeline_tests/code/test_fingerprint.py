@@ -23,9 +23,9 @@ from ml_pipeline_tests.toys.packages import LIB, PACKAGE, Files, edited, one_mod
          "json.decoder"),
         (one_module("def stage(x):\n    from team import lib\n    return lib.f(x)\n", lib=LIB),
          "team.lib"),
-        (one_module("def stage(x):\n    from ml_pipeline.runs.stages import Result as R\n"
+        (one_module("def stage(x):\n    from ml_pipeline.runs.stage import Result as R\n"
                     "    return R(x)\n"),
-         "ml_pipeline.runs.stages"),
+         "ml_pipeline.runs.stage"),
     ],
     ids=["polars", "sklearn", "stdlib", "own", "toolkit"],
 )  # fmt: skip

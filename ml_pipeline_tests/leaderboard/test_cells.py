@@ -13,7 +13,8 @@ from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
 from ml_pipeline.runs.materializer import Materializer
-from ml_pipeline.runs.stages import Pipeline, Result
+from ml_pipeline.runs.stage import Result
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Objective
 from ml_pipeline_tests.toys.cells import days

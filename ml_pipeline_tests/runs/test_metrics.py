@@ -8,7 +8,8 @@ import pytest
 
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.runs.metrics import plain_metrics
-from ml_pipeline.runs.stages import Pipeline, Result
+from ml_pipeline.runs.stage import Result
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import TAKEN
 from ml_pipeline_tests.toys.bench import Bench
 from ml_pipeline_tests.toys.pipeline import PARAMS, Data

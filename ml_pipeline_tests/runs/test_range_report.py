@@ -17,7 +17,8 @@ from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult
 from ml_pipeline.runs.range_report import RangeReport
-from ml_pipeline.runs.stages import Pipeline, Result
+from ml_pipeline.runs.stage import Result
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Objective
 from ml_pipeline_tests.toys.cells import ERROR, days
 from ml_pipeline_tests.toys.dagster_site import DAILY, QUIET, temporary_instance

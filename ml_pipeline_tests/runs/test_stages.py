@@ -16,7 +16,8 @@ from ml_pipeline.errors import PipelineError
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL
-from ml_pipeline.runs.stages import Pipeline, Result, Stage
+from ml_pipeline.runs.stage import Result, Stage
+from ml_pipeline.runs.stages import Pipeline
 
 AS_OF = date(1998, 5, 31)
 

@@ -12,7 +12,7 @@ import pytest
 from ml_pipeline.defs import assets
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.params.model import ParamSet
-from ml_pipeline.runs.stages import Result
+from ml_pipeline.runs.stage import Result
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.sweeps.engine import Sweep
 from ml_pipeline.sweeps.request import SweepRequest

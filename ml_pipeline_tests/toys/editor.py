@@ -19,7 +19,8 @@ import shifts
 from datetime import date
 import polars as pl
 from sklearn.linear_model import Ridge
-from ml_pipeline.runs.stages import Pipeline, Result
+from ml_pipeline.runs.stage import Result
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline_tests.toys.pipeline import PARAMS, Data, Fit, Shape, enter, outside, outside_digest
 
 PIPELINE = Pipeline("edited", PARAMS)

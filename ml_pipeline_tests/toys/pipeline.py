@@ -28,7 +28,8 @@ from sklearn.linear_model import Ridge
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL
-from ml_pipeline.runs.stages import Pipeline, Result
+from ml_pipeline.runs.stage import Result
+from ml_pipeline.runs.stages import Pipeline
 
 STAGES = ("table", "features", "model", "score")
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg"/>'
