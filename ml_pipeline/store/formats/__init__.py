@@ -3,6 +3,7 @@
 from ml_pipeline.store.formats.bytes import BytesFormat
 from ml_pipeline.store.formats.format import Format
 from ml_pipeline.store.formats.json import JsonFormat
+from ml_pipeline.store.formats.numpy import NumpyFormat
 from ml_pipeline.store.formats.parquet import ParquetFormat
 from ml_pipeline.store.formats.registry import FORMATS, Formats, format_for, format_named
 from ml_pipeline.store.formats.skops import SkopsFormat
@@ -13,6 +14,7 @@ __all__ = [
     "Format",
     "Formats",
     "JsonFormat",
+    "NumpyFormat",
     "ParquetFormat",
     "SkopsFormat",
     "format_for",

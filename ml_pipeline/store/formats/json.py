@@ -1,4 +1,4 @@
-"""Mappings and lists as JSON, where they come back as what they are."""
+"""Mappings, lists, numbers and text as JSON, where they come back as what they are."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,14 @@ _SHOWN: Final = 5
 
 
 class JsonFormat(Format):
-    """Mappings and lists as JSON."""
+    """Mappings, lists, numbers, truth values and text as JSON."""
 
     name = "json"
     filename = "data.json"
-    types = (Mapping, list)
+    types = (Mapping, list, str, int, float)
 
     def accepts(self, value: Any) -> bool:
-        """Whether `value` is a mapping or a list."""
+        """Whether `value` is a mapping, a list, a number or text."""
         return isinstance(value, self.types)
 
     def write(self, value: Any, path: Path) -> None:
@@ -37,8 +37,8 @@ class JsonFormat(Format):
             more = len(problems) - _SHOWN
             listed = "; ".join(problems[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
             raise PipelineError(
-                f"A mapping or list must hold only what comes back from JSON as it is, but {listed}"
-                ". Return plain numbers, text, lists and mappings with text as keys."
+                "A mapping, list, number or text must come back from JSON as it is, but"
+                f" {listed}. Return plain numbers, text, lists and mappings with text as keys."
             )
         path.write_text(text + "\n", encoding="utf-8")
 
@@ -66,6 +66,6 @@ def _problems(value: Any, place: str) -> Iterator[str]:
             yield from _problems(member, f"{place}[{number}]")
     elif isinstance(value, float) and (kind is float or kind.__module__ == "numpy"):
         if not isfinite(value):
-            yield f"{place} is {value}"
+            yield f"{place or 'it'} is {value}"
     elif kind not in _PLAIN:
         yield f"{place or 'it'} is {dotted(kind)}"

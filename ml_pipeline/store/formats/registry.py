@@ -8,12 +8,14 @@ from ml_pipeline.errors import ArtifactDamaged, PipelineError
 from ml_pipeline.store.formats.bytes import BytesFormat
 from ml_pipeline.store.formats.format import Format, dotted
 from ml_pipeline.store.formats.json import JsonFormat
+from ml_pipeline.store.formats.numpy import NumpyFormat
 from ml_pipeline.store.formats.parquet import ParquetFormat
 from ml_pipeline.store.formats.skops import SkopsFormat
 
 BUILT_IN: Final[tuple[Format, ...]] = (
     ParquetFormat(),
     SkopsFormat(),
+    NumpyFormat(),
     BytesFormat(),
     JsonFormat(),
 )
@@ -63,9 +65,10 @@ class Formats:
             if accepting:
                 return min(accepting, key=lambda one: one.distance(value) or 0)
         raise PipelineError(
-            f"'{asset}' must return a Polars frame, a scikit-learn estimator, a mapping, a list or"
-            f" bytes, but returned {dotted(type(value))}. Return one of those, or give the"
-            " pipeline a Format of your own: Pipeline(..., formats=[...])."
+            f"'{asset}' must return a Polars frame, a scikit-learn estimator, a NumPy array, a"
+            f" mapping, a list, a number, text or bytes, but returned {dotted(type(value))}. Return"
+            " one of those, or give the pipeline a Format of your own:"
+            " Pipeline(..., formats=[...])."
         )
 
     def named(self, name: str) -> Format:

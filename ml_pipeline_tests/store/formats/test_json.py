@@ -20,6 +20,11 @@ from ml_pipeline_tests.toys.keeping import kept
         {"a": [1, 2.5, None, True, {"b": "é\n\0"}], "": {}},
         [{"x": 10**30, "y": 1e-300, "z": -0.0}],
         ["\ud800"],
+        3,
+        -0.5,
+        True,
+        "text\n",
+        "",
     ],
 )
 def test_document_comes_back_the_same(value: Any, tmp_path: Path) -> None:
@@ -57,6 +62,9 @@ Point = namedtuple("Point", "x y")
     ("value", "why"),
     [
         ({"a": float("nan")}, "a is nan"),
+        (float("nan"), "it is nan"),
+        (Size.SMALL, f"it is {__name__}.Size"),
+        (np.str_("x"), "it is numpy.str_"),
         ([float("inf")], "[0] is inf"),
         ({"a": np.float64("nan")}, "a is nan"),
         ({"a": {1, 2}}, "a is builtins.set"),
@@ -91,7 +99,7 @@ def test_document_that_would_come_back_as_another_is_refused(
         kept(value, tmp_path / "data.json")
     said = str(caught.value)
     assert said.startswith(
-        f"A mapping or list must hold only what comes back from JSON as it is, but {why}"
+        f"A mapping, list, number or text must come back from JSON as it is, but {why}"
     )
     assert said.endswith(". Return plain numbers, text, lists and mappings with text as keys.")
     assert not (tmp_path / "data.json").exists()
