@@ -23,6 +23,9 @@ from typing import Final
 
 _FEWEST_LETTERS: Final = 3
 """What is shorter is the beginning of too much."""
+_MOST_TOLD: Final = 1500
+_MOST_LISTED: Final = 1700
+"""Characters of one problem and of all: a message has to be read to the end."""
 
 
 class MlPipelineError(Exception):
@@ -46,14 +49,28 @@ class ParamsError(MlPipelineError):
         self.problems = tuple(problems)
         count = len(self.problems)
         if count == 1:
-            headline = self.problems[0]
+            headline = _cut(self.problems[0])
         else:
-            listed = "".join(f"\n  - {problem}" for problem in self.problems)
-            headline = f"{count} problems with the parameters:{listed}"
+            headline = f"{count} problems with the parameters:{_listed(self.problems)}"
         super().__init__(
             f"{headline.rstrip('.')}\n{effect}"
             " `ml-pipeline params` lists every parameter with its type and bounds."
         )
+
+
+def _listed(problems: Sequence[str]) -> str:
+    """List problems, so many that all stays readable: none is left out without a word."""
+    listed = ""
+    for place, problem in enumerate(problems):
+        line = f"\n  - {_cut(problem)}"
+        if len(listed) + len(line) > _MOST_LISTED:
+            return f"{listed}\n  - and {len(problems) - place} more"
+        listed += line
+    return listed
+
+
+def _cut(problem: str) -> str:
+    return problem if len(problem) <= _MOST_TOLD else f"{problem[:_MOST_TOLD]}..."
 
 
 class SettingsError(MlPipelineError):

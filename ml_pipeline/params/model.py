@@ -8,21 +8,16 @@ wherever it was typed.
 
 import json
 import types
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, get_args
-
-import pydantic
-from pydantic_core.core_schema import ErrorType
+from typing import Any
 
 from ml_pipeline.errors import ParamsError, PipelineError, nearest
 from ml_pipeline.params.group import OPTIONS, ParamGroup, RunOptions
 from ml_pipeline.params.parameter import Parameter, plain
-from ml_pipeline.params.reading import Unreadable
-from ml_pipeline.text import quoted
-
-_PYDANTICS: Final = frozenset(get_args(ErrorType))
+from ml_pipeline.params.validation import checked_group
+from ml_pipeline.text import quoted, shortened
 
 
 @dataclass(frozen=True)
@@ -147,11 +142,11 @@ class ParamModel:
             raise ParamsError([f"'{name}' does not exist. Did you mean '{parameter.dotted}'?"])
         whole = self._parameters.get(group.rpartition(".")[2])
         if whole is not None and whole.kind.values is not None:
-            key = json.dumps(plain)
-            raise ParamsError(
-                [f"'{name}' is one key of a mapping: give it whole, {whole.name}={{{key}: ...}}"]
-            )
-        raise ParamsError([f"'{name}' does not exist.{nearest(plain, self._parameters)}"])
+            key = json.dumps(shortened(plain))
+            remedy = f"give it whole, {whole.name}={{{key}: ...}}"
+            raise ParamsError([f"'{shortened(name)}' is one key of a mapping: {remedy}"])
+        hint = nearest(plain, self._parameters)
+        raise ParamsError([f"'{shortened(name)}' does not exist.{hint}"])
 
     def parse(self, values: Mapping[str, Any], origin: str = "python") -> ParamSet:
         """Validate values by plain or dotted name; text is read as on a command line.
@@ -229,7 +224,7 @@ class ParamModel:
         for group in nested:
             if group not in self.groups:
                 found.append(self._no_such_group(group))
-        checked: dict[str, ParamGroup] = {}
+        checked: dict[str, Any] = {}
         for group, cls in self.groups.items():
             raw = nested.get(group)
             if raw is None:
@@ -244,12 +239,9 @@ class ParamModel:
                 self._no_such_field(group, name) for name in given if not self._has(group, name)
             )
             known = {name: value for name, value in given.items() if self._has(group, name)}
-            values, wrong = self._read(group, known, places)
+            parameters = self.parameters(group)
+            checked[group], wrong = checked_group(group, cls, parameters, known, places)
             found.extend(wrong)
-            try:
-                checked[group] = cls(**values)
-            except pydantic.ValidationError as error:
-                found.extend(dict.fromkeys(self._problems(group, error, values, known, places)))
         if found:
             raise ParamsError(found)
         resolved: dict[str, ParamGroup] = {}
@@ -257,7 +249,7 @@ class ParamModel:
             followed = {name: resolved.get(name, checked[name]) for name in own.follows}
             try:
                 resolved[group] = own.resolved(followed)
-            except ValueError as error:
+            except (ValueError, AssertionError) as error:
                 found.append(f"{group}: {error}")
         if found:
             raise ParamsError(found)
@@ -288,58 +280,13 @@ class ParamModel:
         else:
             here = [p.name for p in self.parameters(group)]
             hint = nearest(name, here) or nearest(name, self._parameters)
-        return f"'{group}.{name}' does not exist.{hint}"
+        return f"'{group}.{shortened(name)}' does not exist.{hint}"
 
     def _no_such_group(self, group: object) -> str:
         if group in self._parameters:
             return f"'{group}' belongs in group '{self._parameters[group].group}'"
         hint = nearest(group, self.groups) or nearest(group, self._parameters)
-        return f"'{group}' is no parameter group.{hint}"
-
-    def _read(
-        self, group: str, known: Mapping[str, Any], places: Mapping[str, str]
-    ) -> tuple[dict[str, Any], list[str]]:
-        """Return what the values of a group mean, defaults included, and what means nothing."""
-        values: dict[str, Any] = {}
-        problems = []
-        for parameter in self.parameters(group):
-            if parameter.name not in known and parameter.default is ...:
-                problems.append(f"{parameter.dotted} is required: give {parameter.must_be}")
-                continue
-            try:
-                values[parameter.name] = parameter.read(
-                    known.get(parameter.name, parameter.default)
-                )
-            except Unreadable as error:
-                place = places.get(parameter.dotted)
-                problems.append(
-                    f"{parameter.dotted} must be {parameter.must_be}, but got"
-                    f" {quoted(error.found)}{f' at {error.place}' if error.place else ''}"
-                    f"{error.hint}{f' ({place})' if place else ''}"
-                )
-        return values, problems
-
-    def _problems(
-        self,
-        group: str,
-        error: pydantic.ValidationError,
-        read: Collection[str],
-        known: Mapping[str, Any],
-        places: Mapping[str, str],
-    ) -> Iterator[str]:
-        for detail in error.errors(include_url=False):
-            name = str(detail["loc"][0]) if detail["loc"] else ""
-            own_words = _own_words(detail)
-            if not name:
-                yield f"{group}: {own_words or detail['msg']}"
-            elif name in read:
-                parameter = self._parameters[name]
-                rule = own_words or f"must be {parameter.must_be}, but got"
-                at, found = _member(detail, known.get(name, parameter.default))
-                shown = f"{quoted(found)}{f' at {at}' if at else ''}"
-                got = f"(got {shown})" if own_words else shown
-                place = places.get(parameter.dotted)
-                yield f"{parameter.dotted} {rule} {got}{f' ({place})' if place else ''}"
+        return f"'{shortened(group)}' is no parameter group.{hint}"
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -349,24 +296,6 @@ def nested(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         group, _, name = dotted.partition(".")
         groups.setdefault(group, {})[name] = value
     return groups
-
-
-def _member(detail: Any, given: Any) -> tuple[str, Any]:
-    """Return where in a value something is wrong, and what was given there."""
-    at, found = "", given
-    for part in detail["loc"][1:]:
-        if isinstance(found, list | tuple) and isinstance(part, int):
-            at, found = f"{at}[{part}]", found[part]
-        elif isinstance(found, Mapping) and part in found:
-            at, found = f"{at}.{part}", found[part]
-    return at, found
-
-
-def _own_words(detail: Any) -> str:
-    """Return what a validator of a group says itself, if it was one that refused."""
-    if detail["type"] in ("value_error", "assertion_error"):
-        return str(detail["ctx"]["error"])
-    return "" if detail["type"] in _PYDANTICS else str(detail["msg"])
 
 
 def _no_mapping(group: str, raw: Any) -> str:
