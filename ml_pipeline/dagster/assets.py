@@ -14,8 +14,9 @@ import dagster as dg
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import IO_MANAGER, ParamIOManager
 from ml_pipeline.dagster.metadata import picture, table
-from ml_pipeline.dagster.private import NO_EVENT
+from ml_pipeline.dagster.private import NO_EVENT, tag_run
 from ml_pipeline.errors import told
+from ml_pipeline.launch.run_request import run_tags
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.range_report import RangeReport
 from ml_pipeline.runs.stage import Stage
@@ -91,6 +92,7 @@ def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> 
     keys = {name: key for name, key in keys.items() if key in context.selected_asset_keys}
     failures: dict[str, Exception] = {}
     results: list[DateResult] = []
+    tag_run(context.instance, context.run, run_tags(manager.pipeline, manager.params, dates))
     for as_of in dates:
         made: list[ArtifactResult] = []
         try:

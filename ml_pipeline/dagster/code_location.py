@@ -47,13 +47,20 @@ def code_location(
         dates_per_run: most dates that a backfill puts into one run.
         studies: returns the directory or database URL of Optuna's studies; called once in each run.
     """
-    single = dg.Definitions(
+    stages = dg.Definitions(
         assets=[pipeline_assets(pipeline, partitions, dates_per_run, group_name=pipeline.name)],
         resources={
-            PARAMS: params_resource(pipeline.params, pipeline.refuse_unready),
+            PARAMS: params_resource(pipeline.params),
             IO_MANAGER: io_manager_resource(pipeline, store_root, code),
         },
         jobs=[dg.define_asset_job(JOB, selection_of(pipeline))],
+        executor=dg.in_process_executor,
+    )
+    # Made here, the job offers the resources that it uses; later, it would offer all there are.
+    single = dg.Definitions(
+        assets=stages.assets,
+        resources=stages.resources,
+        jobs=[stages.resolve_job_def(JOB)],
         executor=dg.in_process_executor,
     )
     if not pipeline.is_judged:

@@ -127,6 +127,12 @@ def is_of_a_command(run: dg.DagsterRun) -> bool:
     return run.job_code_origin is not None
 
 
+def tag_run(instance: dg.DagsterInstance, run: dg.DagsterRun, tags: Mapping[str, str]) -> None:
+    """Add to the tags of a run that goes on: whoever launched it in the UI could not know them."""
+    if new := {name: value for name, value in tags.items() if run.tags.get(name) != value}:
+        instance.add_run_tags(run.run_id, new)
+
+
 def listen(
     instance: dg.DagsterInstance, dagster_run_id: str, hear: Callable[[dg.EventLogEntry], None]
 ) -> None:

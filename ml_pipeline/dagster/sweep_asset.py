@@ -17,9 +17,10 @@ from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import NO_IO
 from ml_pipeline.dagster.leaderboard_asset import shown
 from ml_pipeline.dagster.metadata import table
+from ml_pipeline.dagster.private import tag_run
 from ml_pipeline.dagster.sweep_resource import SweepSetup
 from ml_pipeline.errors import ParamsError
-from ml_pipeline.launch.run_config import SWEEP
+from ml_pipeline.launch.run_config import SWEEP, SWEEP_TAG, label_tags
 from ml_pipeline.runs.stages import Pipeline
 
 if TYPE_CHECKING:
@@ -120,7 +121,10 @@ def sweep_asset(
                 listener.progressed(progress)
 
         try:
-            swept = setup.sweep(dates, output).run(planned, progressed)
+            sweep = setup.sweep(dates, output)
+            tags = {**label_tags(setup.request.representatives), SWEEP_TAG: sweep.study_name}
+            tag_run(context.instance, context.run, tags)
+            swept = sweep.run(planned, progressed)
         except ParamsError as error:
             # Dates and studies are known only now, and the run is there.
             raise ParamsError(error.problems, "The run computed nothing.") from None

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.launch.dates import read_days
-from ml_pipeline.launch.run_config import SWEEP, date_tags, origin_tags, sweep_config
+from ml_pipeline.launch.run_config import SWEEP, date_tags, label_tags, origin_tags, sweep_config
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.params.layers import SEARCH, STANDING, Given, Layer, gathered
 from ml_pipeline.params.model import ParamModel, ParamSet
@@ -115,7 +115,8 @@ def requested_sweep(
     refused += without_effect_on(request.options, dates)
     if refused:
         raise ParamsError(list(dict.fromkeys(refused)))
-    tags = origin_tags(request.base.origins) | (date_tags(dates) if len(dates) > 1 else {})
+    tags = origin_tags(request.base.origins) | label_tags(request.representatives)
+    tags |= date_tags(dates) if len(dates) > 1 else {}
     return RequestedRun(dates, sweep_config(request.values), [SWEEP], tags, {})
 
 

@@ -1,11 +1,12 @@
 """What Dagster is told about a run: its config and its tags, as plain data."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.text import shortened
 
 PARAMS: Final = "params"
 """Name of the resource that carries the parameters."""
@@ -19,9 +20,13 @@ LEADERBOARD: Final = "leaderboard"
 RUN_ID_TAG: Final = "ml_pipeline/run_id"
 """Tag of a run of one date: identity of its parameters and the date."""
 
+SWEEP_TAG: Final = "ml_pipeline/sweep"
+"""Tag of a run that is a sweep: name of its study."""
+
 ORIGINS_TAG: Final = "ml_pipeline/origins"
 """Tag of a run: where its parameter values came from, as JSON by dotted name."""
 
+_PREFIX: Final = "ml_pipeline/"
 _PARTITION_TAG: Final = "dagster/partition"
 _FIRST_TAG: Final = "dagster/asset_partition_range_start"
 _LAST_TAG: Final = "dagster/asset_partition_range_end"
@@ -49,6 +54,23 @@ def date_tags(dates: Sequence[date | None]) -> dict[str, str]:
     if len(known) > 1:
         return {_FIRST_TAG: known[0], _LAST_TAG: known[-1]}
     return {_PARTITION_TAG: known[0]} if known else {}
+
+
+def label_tags(params: Iterable[ParamSet]) -> dict[str, str]:
+    """Return the tags of a run that tell its path labels, such as ``ml_pipeline/dataset``.
+
+    Args:
+        params: what it is for: labels that differ among several have no tag.
+    """
+    found: dict[str, set[str]] = {}
+    for each in params:
+        for _, name, value in each.labels(each.model.scope):
+            found.setdefault(name, set()).add(str(value))
+    return {
+        f"{_PREFIX}{name}": shortened(next(iter(values)), _MOST_IN_TAG)
+        for name, values in found.items()
+        if len(values) == 1
+    }
 
 
 def origin_tags(origins: Mapping[str, str]) -> dict[str, str]:

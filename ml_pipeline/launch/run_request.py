@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from ml_pipeline.launch.run_config import RUN_ID_TAG, date_tags, origin_tags, run_config
+from ml_pipeline.launch.run_config import RUN_ID_TAG, date_tags, label_tags, origin_tags, run_config
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.stages import Pipeline
 
@@ -58,10 +58,24 @@ def requested_run(
         selection: names of the assets wanted; all of them if omitted.
     """
     run_ids = {day: pipeline.run_slot(params, day).run_id for day in dates}
-    tags = origin_tags(params.origins)
-    tags |= date_tags(dates) if len(dates) > 1 else {RUN_ID_TAG: run_ids[dates[0]]}
+    tags = origin_tags(params.origins) | run_tags(pipeline, params, dates)
+    tags |= date_tags(dates) if len(dates) > 1 else {}
     assets = [stage.key for stage in pipeline.selected(selection)]
     return RequestedRun(dates, run_config(params), assets, tags, run_ids)
+
+
+def run_tags(pipeline: Pipeline, params: ParamSet, dates: Sequence[date | None]) -> dict[str, str]:
+    """Return the tags that tell people what a run is: its labels and, of one date, its run id.
+
+    Args:
+        pipeline: the stages.
+        params: values of all parameters.
+        dates: days, or None alone for a pipeline without.
+    """
+    labels = label_tags([params])
+    if len(dates) != 1:
+        return labels
+    return {**labels, RUN_ID_TAG: pipeline.run_slot(params, dates[0]).run_id}
 
 
 def in_ranges(days: Iterable[date], most: int) -> list[list[date]]:

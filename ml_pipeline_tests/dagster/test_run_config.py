@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import dagster as dg
 import pytest
 
 from ml_pipeline.dagster.code_location import code_location
+from ml_pipeline.dagster.launchpad import JOB
 from ml_pipeline_tests.toys import sweeps as toy
 from ml_pipeline_tests.toys.dagster_site import DAILY, DAY, temporary_instance
 
@@ -111,3 +113,36 @@ def test_config_of_other_peoples_assets_and_resources_is_let_pass(site: Site) ->
 def test_config_of_an_op_that_is_not_selected_is_refused(site: Site) -> None:
     told = refusal(site.run("table", ops={"leaderboard": {"config": {"where": "rows=3"}}}))
     assert "'ops: leaderboard' does not exist" in told
+
+
+def test_run_from_any_door_has_tags_that_tell_what_it_is(site: Site) -> None:
+    config = {
+        "params": {
+            "config": {
+                "around": {"home": str(site.folder / "home")},
+                "data": {"region": "south"},
+                "fit": {"label": "v7"},
+            }
+        }
+    }
+    result = site.run("table", resources=config)
+    run = site.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    params = toy.PARAMS.parse({"region": "south", "label": "v7"})
+    run_id = toy.PIPELINE.run_slot(params, date.fromisoformat(DAY)).run_id
+    told = {name: value for name, value in run.tags.items() if name.startswith("ml_pipeline/")}
+    assert told == {
+        "ml_pipeline/region": "south",
+        "ml_pipeline/label": "v7",
+        "ml_pipeline/run_id": run_id,
+    }
+
+
+def test_job_offers_the_resources_that_it_uses_and_no_others(site: Site) -> None:
+    defs = code_location(toy.PIPELINE, DAILY, lambda: str(site.folder / "store"), site.folder)
+    job = defs.resolve_job_def(JOB)
+    assert set(job.resource_defs) == {"params", "io_manager"}
+    with pytest.raises(dg.DagsterInvalidConfigError, match="sweep"):
+        dg.validate_run_config(job, {"resources": MANY})
+    with pytest.raises(dg.DagsterInvalidConfigError, match="parms"):
+        dg.validate_run_config(job, {"resources": {"parms": SINGLE["params"]}})

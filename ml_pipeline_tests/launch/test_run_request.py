@@ -28,6 +28,7 @@ def test_run_of_one_date_has_its_partition_and_run_id() -> None:
     assert run.asset_paths == [["model"]]
     assert run.config == {"resources": {"params": {"config": {"fit": {"learning_rate": 0.5}}}}}
     assert run.tags == {
+        "ml_pipeline/region": "north",
         RUN_ID_TAG: pipeline.run_slot(params, DAY).run_id,
         ORIGINS_TAG: json.dumps({"fit.learning_rate": "somewhere"}),
     }
@@ -38,6 +39,7 @@ def test_run_of_a_range_is_one_run_told_by_tags() -> None:
     run = requested_run(toy(), PARAMS.defaults, dates)
     assert run.partition_key is None
     assert run.tags == {
+        "ml_pipeline/region": "north",
         "dagster/asset_partition_range_start": "2026-01-05",
         "dagster/asset_partition_range_end": "2026-01-07",
     }
@@ -150,6 +152,24 @@ def test_request_with_a_search_is_a_run_of_the_sweep() -> None:
     }
     assert run.tags["dagster/asset_partition_range_end"] == "2026-01-06"
     assert json.loads(run.tags[ORIGINS_TAG]) == {"fit.learning_rate": "test", "data.rows": "test"}
+
+
+def test_sweep_has_tags_of_the_labels_that_its_trials_share() -> None:
+    searched = {"metric": "r2", "direction": "maximize"}
+    tags = {
+        region: read_request(
+            {
+                "as_of": "2026-01-05",
+                "params": {"region": region, "rows": "8,9"},
+                "search": searched,
+            },
+            "test",
+            RULES,
+        ).tags
+        for region in ("south", "south,east")
+    }
+    assert tags["south"]["ml_pipeline/region"] == "south"
+    assert "ml_pipeline/region" not in tags["south,east"]
 
 
 def test_request_with_a_bad_search_names_all_problems() -> None:

@@ -104,6 +104,10 @@ def test_sweep_of_one_date_tells_plan_and_best(site: Site) -> None:
     assert metadata["best"] == {"learning_rate": 0.1, "depth": 4}
     assert metadata["best_loss"] == pytest.approx(0.011)
     assert (site.bench.studies / f"{metadata['study']}.log").exists()
+    run = site.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags["ml_pipeline/sweep"] == metadata["study"]
+    assert run.tags["ml_pipeline/region"] == "north"
 
 
 def test_sweep_records_the_run_and_where_values_came_from(site: Site) -> None:
