@@ -83,8 +83,9 @@ def leaderboard_asset(
 
         store = ArtifactStore(store_root())
         first, last = _day("from_date", config.from_date), _day("to_date", config.to_date)
-        cells = cells_of(store, pipeline, config.where, first, last)
-        ranked = leaderboard(cells, *named_metric(config.metric))
+        missed: list[str] = []
+        cells = cells_of(store, pipeline, config.where, first, last, missed.append)
+        ranked = leaderboard(cells, *named_metric(config.metric), missed=len(missed))
         path = f"{_REPORTS}/{LEADERBOARD}/{context.run_id}.html"
         repeat = Repeat(partial(launchpad_link, WEBSERVER, _location(context)))
         page = html(ranked, repeat, Origin(store.uri, datetime.now(UTC)))

@@ -50,6 +50,7 @@ def leaderboard(
     metric: str | None = None,
     direction: Direction | None = None,
     dates: Sequence[date | None] | None = None,
+    missed: int = 0,
 ) -> Leaderboard:
     """Compare results.
 
@@ -59,12 +60,15 @@ def leaderboard(
             that is named alike: `naive_wape` for `wape`, where `naive_mape` is that of `mape`.
         direction: which way is better; needed for a metric that is not declared.
         dates: the dates to compare, but those at which nothing was judged; chosen if omitted.
+        missed: how many results there are that cannot be read.
 
     Raises:
         ParamsError: if no result has the metric, or nothing says which way is better.
     """
     cells = list(cells)
     judged, set_aside = _judged(cells, metric, direction)
+    if missed:
+        set_aside["their record cannot be read, `ml-pipeline verify` says why"] = missed
     if cells and not judged:
         raise ParamsError([_nothing_to_compare(cells, metric)])
     groups: list[Group] = []

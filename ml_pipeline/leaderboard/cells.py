@@ -6,7 +6,7 @@ ones included. A leaderboard compares cells and does not ask where they came fro
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, cached_property
@@ -116,6 +116,7 @@ def cells_of(
     where: str | None = None,
     first: date | None = None,
     last: date | None = None,
+    missed: Callable[[str], object] = lambda _path: None,
 ) -> list[Cell]:
     """Return the newest result of every parameter set and date in the store.
 
@@ -125,6 +126,7 @@ def cells_of(
         where: conditions such as ``learning_rate<0.1 and dataset=orders``.
         first: the first date wanted; all earlier ones too if omitted.
         last: the last date wanted; all later ones too if omitted.
+        missed: called with the path of each result whose record cannot be read.
 
     Raises:
         ParamsError: if a condition cannot be read or names nothing.
@@ -137,10 +139,21 @@ def cells_of(
         day = date.fromisoformat(match.group(1))
         return (first is None or first <= day) and (last is None or day <= last)
 
-    found = catalog.entries(store, [pipeline.judge.name], is_between)
-    chosen = matching(catalog.newest(found), where)
+    found = []
+    for entry in catalog.entries(store, [pipeline.judge.name], is_between, missed):
+        if _is_told(entry.record):
+            found.append(entry)
+        else:
+            missed(entry.path)
+    chosen = matching(catalog.newest(iter(found)), where)
     upstream = _Upstream(store, chosen)
     return [judged_cell(pipeline, upstream.lineage(entry.record)) for entry in chosen]
+
+
+def _is_told(record: Record) -> bool:
+    """Whether a record, old or written by hand, says what parameters it was made with."""
+    params = record.identity.get("params", {})
+    return isinstance(params, dict) and all(isinstance(of, dict) for of in params.values())
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.groups import Group
-from ml_pipeline.leaderboard.rows import Row, span
+from ml_pipeline.leaderboard.rows import Row, counted, span
 from ml_pipeline.runs.explain import command_line
 from ml_pipeline.text import for_csv, for_markdown, written
 
@@ -102,7 +102,10 @@ def table(group: Group, most: int | None = None) -> tuple[list[str], list[list[A
 
 def notes(board: Leaderboard) -> list[str]:
     """Return what to say below all tables: what was set aside, and how to read p."""
-    found = [f"{count} results set aside: {reason}." for reason, count in board.set_aside.items()]
+    found = [
+        f"{counted(count, 'result')} set aside: {reason}."
+        for reason, count in board.set_aside.items()
+    ]
     has_p = any(row.p_value is not None for group in board.groups for row in group.rows)
     return [*found, CAUTION] if has_p else found
 

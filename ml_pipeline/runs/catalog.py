@@ -60,6 +60,7 @@ def entries(
     store: ArtifactStore,
     assets: Sequence[str],
     wanted: Callable[[str], bool] = lambda _path: True,
+    missed: Callable[[str], object] = lambda _path: None,
 ) -> Iterator[Entry]:
     """Yield every readable artifact of some assets.
 
@@ -67,16 +68,28 @@ def entries(
         store: where they are.
         assets: names of the assets.
         wanted: tells by its path whether an artifact is read at all.
+        missed: called with the path of each whose record cannot be read.
     """
-    return readable(store, [p for asset in assets for p in store.directories(asset) if wanted(p)])
+    paths = [p for asset in assets for p in store.directories(asset) if wanted(p)]
+    return readable(store, paths, missed)
 
 
-def readable(store: ArtifactStore, paths: Sequence[str]) -> Iterator[Entry]:
+def readable(
+    store: ArtifactStore,
+    paths: Sequence[str],
+    missed: Callable[[str], object] = lambda _path: None,
+) -> Iterator[Entry]:
     """Yield the artifacts of some directories, but those whose record cannot be read."""
 
     def read(some: Sequence[str]) -> list[Entry]:
-        found = ((path, store.readable_record(path)) for path in some)
-        return [Entry(path, record) for path, record in found if record is not None]
+        found = []
+        for path in some:
+            record = store.readable_record(path)
+            if record is None:
+                missed(path)
+            else:
+                found.append(Entry(path, record))
+        return found
 
     batches = [paths[first : first + _BATCH] for first in range(0, len(paths), _BATCH)]
     with ThreadPoolExecutor(_READERS) as readers:

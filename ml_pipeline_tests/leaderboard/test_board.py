@@ -326,6 +326,11 @@ def test_results_without_the_metric_are_set_aside_and_counted() -> None:
     assert board.set_aside == {"they have no metric 'gain'": 2}
 
 
+def test_results_that_cannot_be_read_are_counted() -> None:
+    board = leaderboard(row([0.1], rate=1), missed=2)
+    assert board.set_aside == {"their record cannot be read, `ml-pipeline verify` says why": 2}
+
+
 def test_leaderboard_of_nothing_is_empty() -> None:
     board = leaderboard([])
     assert (list(board.groups), board.best) == ([], None)

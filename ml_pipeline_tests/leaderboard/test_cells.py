@@ -1,3 +1,4 @@
+import json
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -217,3 +218,25 @@ def test_cells_pass_over_what_cannot_be_read(store: ArtifactStore, tmp_path: Pat
     upstream.unlink()
     (cell,) = cells_of(store, PIPELINE)
     assert (cell.as_of, set(cell.codes)) == (second, {"score", "model"})
+
+
+@pytest.mark.parametrize(
+    "odd", [{"params": [1, 2]}, {"params": {"data": None}}, {"params": "x"}, {"params": {"fit": 1}}]
+)
+def test_cells_of_odd_and_damaged_records_are_told_and_left_out(
+    store: ArtifactStore, tmp_path: Path, odd: dict[str, Any]
+) -> None:
+    first, second, third = days(3)
+    for day in (first, second, third):
+        run(store, day)
+    paths = {day: next(tmp_path.glob(f"score/**/as_of={day}/**/record.json")) for day in days(3)}
+    paths[first].write_bytes(b"garbage")
+    record = json.loads(paths[second].read_bytes())
+    # From before records were sealed.
+    del record["seal"]
+    paths[second].write_text(json.dumps(record | {"identity": odd}))
+    missed: list[str] = []
+    assert {cell.as_of for cell in cells_of(store, PIPELINE, missed=missed.append)} == {third}
+    assert sorted(missed) == sorted(
+        path.parent.relative_to(tmp_path).as_posix() for day, path in paths.items() if day != third
+    )

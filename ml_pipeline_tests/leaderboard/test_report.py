@@ -93,7 +93,7 @@ def test_about_tells_dates_counts_and_why_apart(board: Leaderboard) -> None:
 def test_notes_warn_of_p_only_where_there_is_one(board: Leaderboard) -> None:
     assert notes(board) == [CAUTION]
     few = leaderboard(row([0.1], rate=1) + row([0.1], objective=None, rate=1))
-    assert notes(few) == ["1 results set aside: their stage declares no objective: name a metric."]
+    assert notes(few) == ["1 result set aside: their stage declares no objective: name a metric."]
 
 
 def test_document_is_json_with_full_precision_and_ways_to_repeat(board: Leaderboard) -> None:

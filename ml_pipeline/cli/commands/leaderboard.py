@@ -53,6 +53,7 @@ def command(
     name, direction = named_metric(metric)
     conditions = [equal(label, value) for label, value in labels.items() if value is not None]
     wanted = both([*conditions, *([where] if where else [])])
-    cells = cells_of(project().store, project().pipeline, wanted, first, last)
-    board = leaderboard(cells, name, direction)
+    missed: list[str] = []
+    cells = cells_of(project().store, project().pipeline, wanted, first, last, missed.append)
+    board = leaderboard(cells, name, direction, missed=len(missed))
     show_board(board, output, _NOTHING_SUCH if wanted or first or last else _NOTHING)

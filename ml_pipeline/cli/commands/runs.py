@@ -29,7 +29,13 @@ def list_(where: str | None, sort: str | None, limit: int, wide: bool, as_json: 
     What runs are judged by comes first.
     """
     pipeline = project().pipeline
-    found = catalog.newest(catalog.entries(project().store, catalog.last_stages(pipeline)))
+    missed: list[str] = []
+    everything = catalog.entries(
+        project().store, catalog.last_stages(pipeline), missed=missed.append
+    )
+    found = catalog.newest(everything)
+    if missed:
+        say(f"{len(missed)} cannot be read: `ml-pipeline verify` says why.", err=True)
     chosen = query.by(query.matching(found, where), sort)
     if as_json:
         print_json({"runs": [_document(entry) for entry in chosen[:limit]]})
