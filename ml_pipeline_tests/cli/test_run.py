@@ -157,12 +157,20 @@ def test_command_misspelt_names_the_nearest(cli: CommandLine) -> None:
     assert "Did you mean 'run'?" in done.err
 
 
-def test_run_unknown_source_name_fails_with_advice(cli: CommandLine) -> None:
-    done = cli("run", "--as-of", "1998-05-31", "--param", "source=warehose", "--json")
-    assert done.code == 1
-    assert done.document["runs"] == []
-    assert "warehose" in done.err
-    assert "[sources]" in done.err
+@pytest.mark.parametrize(
+    ("source", "advice"), [("warehose", "under [sources]"), ("./order.csv", "nothing at ")]
+)
+def test_run_of_a_source_that_is_not_there_is_refused_before_there_is_a_run(
+    source: str, advice: str, cli: CommandLine
+) -> None:
+    assert cli("id", "--as-of", "1998-05-31", "-p", f"source={source}").code == 0
+    for command in ("run", "sweep"):
+        options = ["-p", "learning_rate=0.1,0.2"] if command == "sweep" else ["--json"]
+        done = cli(command, "--as-of", "1998-05-31", "-p", f"source={source}", *options)
+        assert (done.code, done.out) == (2, "")
+        assert "data.source: " in done.err
+        assert advice in done.err
+    assert not list((cli.folder / ".ml_pipeline").glob("dagster/history/runs/????????-*.db"))
 
 
 def test_run_unusable_settings_are_all_reported(cli: CommandLine) -> None:
