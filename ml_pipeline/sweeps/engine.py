@@ -199,7 +199,7 @@ class Sweep:
             "data": [
                 _external(stage, params, day)
                 for stage in self.stages
-                if stage.reads is not None
+                if stage.reads is not None or stage.files
                 for day in self.dates
             ],
         }

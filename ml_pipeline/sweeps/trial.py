@@ -64,7 +64,7 @@ class Base:
             nested.setdefault(group, {})[name] = value
         origins = {**self.origins, **dict.fromkeys(varied, ORIGIN)}
         params = self.model.validate(nested, origins=origins)
-        values = params.values(self.model.groups)
+        values = params.values({dotted.partition(".")[0] for dotted in varied})
         known = {}
         for dotted in varied:
             group, _, name = dotted.partition(".")

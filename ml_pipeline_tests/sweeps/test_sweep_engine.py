@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -108,11 +109,25 @@ def test_sweep_with_force_computes_again(bench: Bench) -> None:
 def test_sweep_after_an_edit_computes_again(bench: Bench, monkeypatch: Any) -> None:
     first = bench.run(depth="1,2")
     edited = dict(toy.PIPELINE.stages)
-    edited["score"] = type(edited["score"])(**{**vars(edited["score"]), "code": "2"})
+    edited["score"] = replace(edited["score"], code="2")
     monkeypatch.setattr(toy.PIPELINE, "stages", edited)
     sweep = bench.sweep(depth="1,2")
     assert sweep.plan().to_run == 2
     assert sweep.study_name != first.study
+
+
+def test_study_of_a_sweep_is_another_one_where_a_declared_file_is(
+    bench: Bench, monkeypatch: Any
+) -> None:
+    weights = bench.folder / "weights.txt"
+    weights.write_text("1")
+    declared = dict(toy.PIPELINE.stages)
+    declared["score"] = replace(declared["score"], files={"weights.txt": weights})
+    monkeypatch.setattr(toy.PIPELINE, "stages", declared)
+    before = bench.sweep(depth="1,2").study_name
+    assert bench.sweep(depth="1,2").study_name == before
+    weights.write_text("2")
+    assert bench.sweep(depth="1,2").study_name != before
 
 
 def test_failed_trials_are_listed_and_stop_nobody(bench: Bench) -> None:
