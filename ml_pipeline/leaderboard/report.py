@@ -51,7 +51,7 @@ class Repeat:
 
 
 def table(group: Group, most: int | None = None) -> tuple[list[str], list[list[Any]]]:
-    """Return the columns and rows of a table for people.
+    """Return the columns and rows of a table for people, what matters most first.
 
     The run id is that of a row's newest result. Where rows were judged at other dates as well, the
     mean over all of their own stands beside, which is not what they are ranked by.
@@ -69,15 +69,17 @@ def table(group: Group, most: int | None = None) -> tuple[list[str], list[list[A
         "#",
         "run id",
         group.objective.metric,
+        *([f"vs {group.objective.baseline}"] if has_baseline else []),
+        "dates",
+        *(["own mean"] if group.has_more else []),
+        *group.varying,
+        *(["own dates"] if group.has_more else []),
+        *(["lacks"] if has_notes else []),
+        *(["p"] if has_baseline else []),
         "sd",
         "worst",
         "worst date",
-        "dates",
-        *(["own mean", "own dates"] if group.has_more else []),
-        *([f"vs {group.objective.baseline}", "p"] if has_baseline else []),
         "seconds",
-        *group.varying,
-        *(["lacks"] if has_notes else []),
     ]
     rows = []
     for row in group.rows[:most]:
@@ -86,15 +88,17 @@ def table(group: Group, most: int | None = None) -> tuple[list[str], list[list[A
             row.place,
             row.run_id,
             row.mean,
+            *([row.difference] if has_baseline else []),
+            f"{len(row.known)} of {len(group.dates)}",
+            *([row.own_mean] if group.has_more else []),
+            *(row.flat.get(name) for name in group.varying),
+            *([span(list(row.own))] if group.has_more else []),
+            *([row.lacks] if has_notes else []),
+            *([row.p_value] if has_baseline else []),
             row.sd,
             worst,
             day,
-            f"{len(row.known)} of {len(group.dates)}",
-            *([row.own_mean, span(list(row.own))] if group.has_more else []),
-            *([row.difference, row.p_value] if has_baseline else []),
             row.seconds,
-            *(row.flat.get(name) for name in group.varying),
-            *([row.lacks] if has_notes else []),
         ]
         rows.append(["" if value is None else value for value in known])
     return columns, rows

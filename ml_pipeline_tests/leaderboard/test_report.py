@@ -46,15 +46,15 @@ def test_table_has_what_compares_rows_and_what_varies(board: Leaderboard) -> Non
         "#",
         "run id",
         "error",
+        "vs naive_error",
+        "dates",
+        "rate",
+        "lacks",
+        "p",
         "sd",
         "worst",
         "worst date",
-        "dates",
-        "vs naive_error",
-        "p",
         "seconds",
-        "rate",
-        "lacks",
     ]
     first = dict(zip(columns, rows[0], strict=True))
     assert (first["#"], first["rate"], first["dates"], first["seconds"]) == ("1", 0.1, "8 of 8", 8)
