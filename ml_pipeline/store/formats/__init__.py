@@ -5,7 +5,7 @@ from ml_pipeline.store.formats.format import Format
 from ml_pipeline.store.formats.json import JsonFormat
 from ml_pipeline.store.formats.numpy import NumpyFormat
 from ml_pipeline.store.formats.parquet import ParquetFormat
-from ml_pipeline.store.formats.registry import FORMATS, Formats, format_for, format_named
+from ml_pipeline.store.formats.registry import FORMATS, Formats, format_for
 from ml_pipeline.store.formats.skops import SkopsFormat
 
 __all__ = [
@@ -18,5 +18,4 @@ __all__ = [
     "ParquetFormat",
     "SkopsFormat",
     "format_for",
-    "format_named",
 ]

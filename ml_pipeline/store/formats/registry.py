@@ -106,15 +106,6 @@ def format_for(value: Any, asset: str) -> Format:
     return Formats().for_value(value, asset)
 
 
-def format_named(name: str) -> Format:
-    """Return the format that a record of a pipeline without formats of its own names.
-
-    Raises:
-        ArtifactDamaged: if no format has that name.
-    """
-    return Formats().named(name)
-
-
 def _problems(own: Sequence[Format]) -> Iterable[str]:
     """Yield what is wrong with formats of one's own."""
     taken = {one.name for one in BUILT_IN}

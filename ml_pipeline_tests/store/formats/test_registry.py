@@ -16,7 +16,6 @@ from ml_pipeline.store.formats import (
     Formats,
     JsonFormat,
     format_for,
-    format_named,
 )
 from ml_pipeline_tests.toys.keeping import kept
 
@@ -55,7 +54,7 @@ def test_class_that_is_only_named_like_a_frame_is_not_taken_for_one() -> None:
 
 def test_format_that_nobody_knows_is_refused_with_those_known() -> None:
     with pytest.raises(ArtifactDamaged) as caught:
-        format_named("pickle")
+        Formats().named("pickle")
     assert str(caught.value) == (
         "A record names the format 'pickle', which is none of parquet, skops, numpy, bytes,"
         " json. Give the pipeline its Format: Pipeline(..., formats=[...])."
@@ -92,7 +91,7 @@ def test_format_of_a_user_is_used_once_it_is_appended(
     text_format: TextFormat, tmp_path: Path
 ) -> None:
     assert kept("words", tmp_path / "data.txt") is text_format
-    assert format_named("text") is text_format
+    assert Formats().named("text") is text_format
     assert text_format.read(tmp_path / "data.txt", lazy=False) == "words"
     assert text_format.describe("words") == {}
     assert isinstance(format_for(b"x", "a"), BytesFormat)
