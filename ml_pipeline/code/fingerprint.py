@@ -28,7 +28,7 @@ from types import FunctionType
 from typing import Any, Final
 
 from ml_pipeline.code.closures import Held
-from ml_pipeline.code.modules import TOOLKIT, FirstParty, source_of, sources_below
+from ml_pipeline.code.modules import TOOLKIT, FirstParty, is_first_party, source_of, sources_below
 from ml_pipeline.code.reach import reached_from
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.params.identity import ID_DIGITS
@@ -95,6 +95,32 @@ def fingerprint_of(
     )
 
 
+def fingerprint_of_class(
+    kind: type | Callable[..., Any], first_party: FirstParty = (), state: object = None
+) -> str | None:
+    """Return the fingerprint of a class or function that stored values hold.
+
+    Args:
+        kind: the class or function.
+        first_party: as for `fingerprint_of`.
+        state: what else its results depend on, such as the attributes of the only instance.
+
+    Returns:
+        16 hexadecimal digits, or None if it is not first-party.
+
+    Raises:
+        PipelineError: if its source cannot be found, or its state cannot be told.
+    """
+    home = kind.__module__
+    first_party = first_party or own_package(home)
+    if not is_first_party(home, first_party):
+        return None
+    held = Held(kind.__qualname__, first_party)
+    told = [held.text_of(kind, f"'{kind.__qualname__}'"), held.text_of(state, "an attribute")]
+    parts = reached_from(held.reached, home, first_party)
+    return _digest("\n".join([*told, *_lines(parts)]))[:ID_DIGITS]
+
+
 def libraries_of(
     function: Callable[..., Any], fingerprint: Fingerprint | None, first_party: FirstParty = ()
 ) -> frozenset[str]:
@@ -118,10 +144,10 @@ def libraries_of(
 def own_package(module: str) -> FirstParty:
     """Return what is first-party where a pipeline does not say: the module's top-level package.
 
-    The toolkit's is no pipeline's: of a module in there, it is the module alone.
+    The toolkit is nobody's.
     """
     top = module.partition(".")[0]
-    return (module if top == TOOLKIT else top,)
+    return () if top == TOOLKIT else (top,)
 
 
 def _lines(parts: Mapping[str, Mapping[str, str]]) -> list[str]:

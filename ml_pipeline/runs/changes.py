@@ -5,6 +5,7 @@ from typing import Final
 
 from ml_pipeline.code.fingerprint import SCHEME
 from ml_pipeline.runs.stage import Stage
+from ml_pipeline.runs.surroundings import with_versions
 from ml_pipeline.store.record import Record
 
 _NAMED: Final = 5
@@ -25,9 +26,7 @@ def changes_of_code(earlier: Record, stage: Stage) -> list[str]:
         f"package {name} {there} -> {here}"
         for name, there, here in _differing(earlier.packages, stage.packages)
     ]
-    then, _, _ = earlier.code.partition("+")
-    now, _, _ = stage.code.partition("+")
-    if then == now and told:
+    if told and _bare(earlier.code, earlier.packages) == _bare(stage.code, stage.packages):
         return told
     since = f"since revision {earlier.revision}"
     if stage.fingerprint is None or earlier.code_scheme == 0:
@@ -41,12 +40,40 @@ def changes_of_code(earlier: Record, stage: Stage) -> list[str]:
     return [f"code changed {since}{f' ({named})' if named else ''}", *told]
 
 
+def changes_of_inputs(
+    earlier: Record, stage: Stage, inputs: Mapping[str, Record | None]
+) -> list[str]:
+    """Say what is another in the inputs of a stage, as phrases.
+
+    Args:
+        earlier: the record of a revision.
+        stage: what would make it now.
+        inputs: records of what it would read; None for what has to be computed first.
+    """
+    told = []
+    for name, record in inputs.items():
+        then = earlier.inputs.get(name)
+        if record is None:
+            continue
+        if then is None or then.digest != record.content.digest:
+            told.append(f"input {name} changed")
+        elif read_by := [one for one, _, _ in _differing(then.code, stage.reading.code(record))]:
+            told.append(f"the code of {', '.join(read_by)}, which input {name} is made of, changed")
+    waiting = [name for name, record in inputs.items() if record is None]
+    return told + [f"input {name} has to be computed" for name in waiting]
+
+
 def changes_outside(earlier: Record, stage: Stage) -> list[str]:
     """Say what is another in the data and files that a stage reads, as phrases."""
     files = [name for name, _, _ in _differing(earlier.files, stage.file_digests())]
     told = [f"file {name} changed" for name in files]
     # One digest stands for both, so that data may have changed as well.
     return told if stage.reads is None and told else ["source data changed", *told]
+
+
+def _bare(code: str, packages: Mapping[str, str]) -> str:
+    """Return what stands for code without the versions of declared packages."""
+    return code.removesuffix(with_versions("", packages))
 
 
 def _pieces(then: Parts, now: Parts) -> Iterator[str]:

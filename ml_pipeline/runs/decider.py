@@ -102,7 +102,7 @@ class Decider:
         """
         slot = stage.slot(params, as_of)
         inputs = {name: known[name] for name in stage.upstream}
-        digests = {name: record.content.digest for name, record in inputs.items()}
+        digests = {name: stage.reading.digest(one) for name, one in inputs.items()}
         external = stage.external(params, as_of)
         revision = fingerprint(stage.code, digests, external)
         record, reason = None, ""
@@ -152,7 +152,7 @@ class Decider:
         slot = stage.slot(params, as_of)
         try:
             digests = {
-                name: self.locate(self.pipeline.stage(name), params, as_of).content.digest
+                name: stage.reading.digest(self.locate(self.pipeline.stage(name), params, as_of))
                 for name in stage.upstream
             }
             revision = fingerprint(stage.code, digests, stage.external(params, as_of))

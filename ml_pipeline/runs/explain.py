@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
-from ml_pipeline.runs.changes import changes_of_code, changes_outside
+from ml_pipeline.runs.changes import changes_of_code, changes_of_inputs, changes_outside
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
@@ -51,15 +51,7 @@ def why_computed(
     """
     for earlier in store.revisions(slot):
         changed = changes_of_code(earlier, stage)
-        changed += [
-            f"input {name} changed"
-            for name, record in inputs.items()
-            if record is not None
-            and (name not in earlier.inputs or earlier.inputs[name].digest != record.content.digest)
-        ]
-        changed += [
-            f"input {name} has to be computed" for name, record in inputs.items() if record is None
-        ]
+        changed += changes_of_inputs(earlier, stage, inputs)
         if earlier.external != external:
             changed += changes_outside(earlier, stage)
         return ", ".join(changed) or f"revision {earlier.revision} is of another kind"

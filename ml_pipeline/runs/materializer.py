@@ -200,6 +200,7 @@ class _Point:
                         run_id=record.run_id,
                         revision=record.revision,
                         digest=record.content.digest,
+                        code=stage.reading.code(record),
                         path=self._slot(name).revision(record.revision),
                     )
                     for name, record in decision.inputs.items()

@@ -10,6 +10,7 @@ from typing import Any
 from ml_pipeline.code.fingerprint import Fingerprint, libraries_of
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.reading import Reading
 from ml_pipeline.runs.signature import Signature
 from ml_pipeline.runs.surroundings import digests_of
 from ml_pipeline.store.record import Objective
@@ -43,6 +44,7 @@ class Stage:
         code: declared version, or fingerprint of the function and what it reaches, taken when the
             stage was defined: what a later edit says is not what this process runs; with the
             versions of declared packages.
+        reading: tells what artifacts are for those that read them.
         fingerprint: that fingerprint; None where a version is declared.
         first_party: what counts as the pipeline's own code.
         packages: versions of the packages that count in the revision, by name.
@@ -64,6 +66,7 @@ class Stage:
     code: str
     signature: Signature
     scope: tuple[str, ...]
+    reading: Reading
     fingerprint: Fingerprint | None = None
     first_party: tuple[str, ...] = ()
     packages: Mapping[str, str] = field(default_factory=dict)

@@ -21,9 +21,10 @@ from typing import Any, TypeVar, overload
 from ml_pipeline.code.fingerprint import fingerprint_of
 from ml_pipeline.errors import ParamsError, PipelineError, nearest
 from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.runs.reading import Reading
 from ml_pipeline.runs.signature import AS_OF, Signature, signature_of
 from ml_pipeline.runs.stage import Stage
-from ml_pipeline.runs.surroundings import declared_files, declared_versions, several
+from ml_pipeline.runs.surroundings import declared_files, declared_versions, several, with_versions
 from ml_pipeline.store.formats import Format, Formats
 from ml_pipeline.store.record import Objective
 from ml_pipeline.store.slots import Slot, slot_for
@@ -59,12 +60,14 @@ class Pipeline:
                 that is not there; it is asked before there is a run, so it has to be quick.
 
         Raises:
-            PipelineError: if two formats have one name, or something cannot be trusted by name.
+            PipelineError: if two formats have one name, something cannot be trusted by name, or the
+                code of one of them cannot be found.
         """
         self.name = name
         self.params = params
         self.formats = Formats(tuple(formats), tuple(trusted))
         self.first_party = tuple(several(f"first_party of pipeline '{name}'", first_party))
+        self.reading = Reading(self.formats, self.first_party)
         self.stages: dict[str, Stage] = {}
         self._unready = unready
 
@@ -170,7 +173,8 @@ class Pipeline:
             self.stages[name] = Stage(
                 name=name,
                 function=function,
-                code="+".join([code, *(f"{one}={versions[one]}" for one in sorted(versions))]),
+                code=with_versions(code, versions),
+                reading=self.reading,
                 fingerprint=fingerprint,
                 first_party=self.first_party,
                 packages=versions,

@@ -30,6 +30,11 @@ def declared_versions(stage: str, packages: Iterable[str]) -> dict[str, str]:
     return {name: version for name, version in versions.items() if version is not None}
 
 
+def with_versions(code: str, versions: Mapping[str, str]) -> str:
+    """Return what stands for code together with the versions of declared packages."""
+    return "+".join([code, *(f"{name}={versions[name]}" for name in sorted(versions))])
+
+
 def declared_files(
     stage: str, function: Callable[..., Any], files: Iterable[str]
 ) -> dict[str, Path]:

@@ -26,13 +26,16 @@ class Input(Part):
     """An upstream artifact that a computation read.
 
     Attributes:
+        digest: content digest of its bytes.
         path: its directory below the store's root.
+        code: fingerprints of the first-party classes and functions that made a value of the bytes.
     """
 
     run_id: str
     revision: str
     digest: str
     path: BelowRoot
+    code: dict[str, str] = pydantic.Field(default_factory=dict)
 
 
 class Content(Part):
@@ -133,8 +136,8 @@ def fingerprint(code: str, inputs: Mapping[str, str], external: str | None) -> s
 
     Args:
         code: code fingerprint or declared version of the stage.
-        inputs: content digest of each input, by stage name. Content, not revision: an upstream
-            that was computed again with the same result disturbs nothing.
+        inputs: digest of each input as the stage sees it, by stage name. Content, not revision: an
+            upstream that was computed again with the same result disturbs nothing.
         external: digest of the outside data that the stage reads.
     """
     return digest_of({"code": code, "inputs": dict(inputs), "external": external})

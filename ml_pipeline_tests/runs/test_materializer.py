@@ -205,8 +205,8 @@ def test_run_with_source_edited_since_its_import_does_not_pass_for_the_new_code(
 ) -> None:
     code = bench.folder / "code"
     code.mkdir()
-    toy_editor.write(code, dict.fromkeys(STAGES, "one"), "plain")
-    edited = dict.fromkeys(STAGES, "two")
+    toy_editor.write(code, dict.fromkeys(toy_editor.PIECES, "one"), "plain")
+    edited = dict.fromkeys(toy_editor.PIECES, "two")
     early = Running(bench.job(code=str(code), waits=True))
     early.imported()
     toy_editor.write(code, edited, "plain")

@@ -63,7 +63,7 @@ class Published:
     """
 
     slot: tuple[Any, ...]
-    code: str
+    code: tuple[str, ...]
     inputs: tuple[Any, ...]
     outside: int | None
     value: Any
@@ -87,12 +87,20 @@ class World:
     """Everything that a run depends on, as plain values."""
 
     params: dict[str, Any] = field(default_factory=lambda: {n: v[0] for n, v in CHOICES.items()})
-    code: dict[str, str] = field(default_factory=lambda: dict.fromkeys(STAGES, "one"))
+    code: dict[str, str] = field(default_factory=lambda: dict.fromkeys(toy_editor.PIECES, "one"))
     style: str = "plain"
     outside: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DAYS, 0))
 
     def copy(self) -> "World":
         return World(dict(self.params), dict(self.code), self.style, dict(self.outside))
+
+    def code_of(self, stage: str) -> tuple[str, ...]:
+        """What counts as the code of a stage: the model's class is part of the model's."""
+        return (self.code[stage], self.code["lines"]) if stage == "model" else (self.code[stage],)
+
+    def seen(self, stage: str, value: Any) -> Any:
+        """What a value is for those that read it: of the model, its class is part."""
+        return (value, self.code["lines"]) if stage == "model" else value
 
     def compute(self, stage: str, day: str, inputs: Mapping[str, Any]) -> Any:
         """Compute a stage in the plainest way."""
@@ -118,7 +126,9 @@ class World:
                 "at": float(ridge.intercept_),
             }
         ridge = Ridge()
-        ridge.coef_, ridge.intercept_ = np.array(inputs["model"]["coef"]), inputs["model"]["at"]
+        line = inputs["model"]
+        ridge.coef_ = np.array(line["coef"])
+        ridge.intercept_ = line["at"] + toy_editor.NUMBERS[self.code["lines"]]
         x, y = inputs["table"]["x"], inputs["table"]["y"]
         return {"r2": float(ridge.score(np.array(x).reshape(-1, 1), np.array(y))), "shift": shift}
 
@@ -147,11 +157,11 @@ class Model:
         self, world: World, stage: str, day: str, inputs: Mapping[str, Published]
     ) -> Published | None:
         """The revision that current code and data give, in whatever state."""
-        values = tuple(inputs[name].value for name in UPSTREAM[stage])
+        values = tuple(world.seen(name, inputs[name].value) for name in UPSTREAM[stage])
         outside = world.outside[day] if stage == "table" else None
         for revision in self.slot(world, stage, day):
             if (revision.code, revision.inputs, revision.outside) == (
-                world.code[stage],
+                world.code_of(stage),
                 values,
                 outside,
             ):
@@ -254,8 +264,8 @@ class Model:
         self.count += 1
         revision = Published(
             self.key(world, stage, day),
-            world.code[stage],
-            tuple(inputs[name].value for name in UPSTREAM[stage]),
+            world.code_of(stage),
+            tuple(world.seen(name, inputs[name].value) for name in UPSTREAM[stage]),
             world.outside[day] if stage == "table" else None,
             world.compute(stage, day, {name: inputs[name].value for name in UPSTREAM[stage]}),
             self.count,
@@ -267,7 +277,13 @@ class Model:
 
 CHANGES = st.one_of(
     [st.tuples(st.just("param"), st.just(n), st.sampled_from(v)) for n, v in CHOICES.items()]
-    + [st.tuples(st.just("code"), st.sampled_from(STAGES), st.sampled_from([*toy_editor.VERSIONS]))]
+    + [
+        st.tuples(
+            st.just("code"),
+            st.sampled_from(toy_editor.PIECES),
+            st.sampled_from([*toy_editor.VERSIONS]),
+        )
+    ]
     + [st.tuples(st.just("style"), st.just(""), st.sampled_from(toy_editor.STYLES))]
     + [st.tuples(st.just("outside"), st.sampled_from(DAYS), st.integers(0, 2))]
 )
@@ -283,7 +299,7 @@ def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., lis
     code.mkdir()
 
     def run_edited(style: str = "plain", **versions: str) -> list[str]:
-        toy_editor.write(code, {**dict.fromkeys(STAGES, "one"), **versions}, style)
+        toy_editor.write(code, {**dict.fromkeys(toy_editor.PIECES, "one"), **versions}, style)
         report = run(bench.job(code=str(code)))
         assert report.errors == {}
         assert sorted(bench.started()) == sorted(report.computed())
@@ -307,6 +323,14 @@ def test_edit_of_a_stage_with_effect_computes_what_lies_below(
 ) -> None:
     below = {"table": STAGES, "features": STAGES[1:], "model": STAGES[2:], "score": STAGES[3:]}
     assert edited(**{stage: "two"}) == list(below[stage])
+    assert edited() == []
+
+
+@pytest.mark.parametrize("version", ["two", "one, written differently"])
+def test_edit_of_the_class_of_a_model_computes_what_makes_and_what_reads_it(
+    edited: Callable[..., list[str]], version: str
+) -> None:
+    assert edited(lines=version) == ["model", "score"]
     assert edited() == []
 
 

@@ -1,14 +1,20 @@
 """The toy pipeline as source text that can be edited, for tests of what counts as a change.
 
 What a stage computes with hangs at a different place for each: in its own body, in a constant of
-its module, in a function beside it, and in another module.
+its module, in a function beside it, and in another module. The model is of a class of its own,
+whose code runs where the model is used.
 """
 
 from pathlib import Path
 from typing import Final
 
+from ml_pipeline_tests.toys.pipeline import STAGES
+
 VERSIONS: Final = {"one": "1", "two": "2", "one, written differently": "3 - 2"}
 """Source of a number, by what people would call the version."""
+
+PIECES: Final = (*STAGES, "lines")
+"""What has a version of its own: the stages, and the class of the model."""
 
 NUMBERS: Final = {"one": 1, "two": 2, "one, written differently": 1}
 
@@ -17,13 +23,14 @@ STYLES: Final = ("plain", "chatty", "spacious")
 _PLAIN: Final = """\
 import shifts
 from datetime import date
+from lines import Line
 import polars as pl
 from sklearn.linear_model import Ridge
 from ml_pipeline.runs.stage import Result
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline_tests.toys.pipeline import PARAMS, Data, Fit, Shape, enter, outside, outside_digest
 
-PIPELINE = Pipeline("edited", PARAMS)
+PIPELINE = Pipeline("edited", PARAMS, trusted=[Line])
 FEATURES = {features}
 
 def of_no_use():
@@ -48,7 +55,7 @@ def features(table: pl.LazyFrame, shape: Shape) -> pl.LazyFrame:
 @PIPELINE.asset
 def model(features: pl.DataFrame, fit: Fit) -> Ridge:
     enter("model")
-    ridge = Ridge(alpha=strength(fit))
+    ridge = Line(alpha=strength(fit))
     return ridge.fit(features[["z"]].to_numpy(), features["y"].to_numpy())
 
 @PIPELINE.asset
@@ -58,16 +65,26 @@ def score(model: Ridge, table: pl.DataFrame) -> Result:
     return Result({{"r2": r2, "shift": shifts.shift()}}, {{"r2": r2}})
 """
 
+_LINES: Final = """\
+from sklearn.linear_model import Ridge
+
+class Line(Ridge):
+    def predict(self, X):
+        return super().predict(X) + {lines}
+"""
+
 
 def write(folder: Path, versions: dict[str, str], style: str) -> None:
-    """Write the modules `edited` and `shifts`.
+    """Write the modules `edited`, `lines` and `shifts`.
 
     Args:
         folder: for ``sys.path``.
-        versions: a key of `VERSIONS` for each stage.
+        versions: a key of `VERSIONS` for each of `PIECES`.
         style: one of `STYLES`.
     """
-    text = _PLAIN.format(style=style, **{stage: VERSIONS[name] for stage, name in versions.items()})
+    numbers = {piece: VERSIONS[name] for piece, name in versions.items()}
+    text = _PLAIN.format(style=style, **numbers)
+    lines = _LINES.format(**numbers)
     shifts = f"def shift() -> int:\n    return {VERSIONS[versions['score']]}\n"
     if style == "chatty":
         text = '"""What this is."""\n' + text
@@ -76,9 +93,11 @@ def write(folder: Path, versions: dict[str, str], style: str) -> None:
         text = text.replace(
             "shape: Shape) -> pl.LazyFrame:\n", 'shape: Shape):\n    """What it does."""\n'
         )
+        lines = lines.replace("(self, X):", '(self, X):\n        """Shifted."""')
         shifts = shifts.replace(":\n", ':\n    "Return it."\n')
     if style == "spacious":
         text = text.replace("(", "(\n        ").replace("\n\n", "\n\n\n\n").replace('"', "'")
         shifts = "\n\nimport math\n\n" + shifts.replace("return ", "return (\n") + ")\n"
     (folder / "edited.py").write_text(text)
+    (folder / "lines.py").write_text(lines)
     (folder / "shifts.py").write_text(shifts)

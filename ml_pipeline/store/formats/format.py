@@ -1,7 +1,7 @@
 """What a format is: one way to keep a value in a file, and to read it again."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -81,6 +81,13 @@ class Format(ABC):
     def describe(self, value: Any) -> dict[str, int]:
         """Return the value's sizes, such as rows and columns."""
         return {}
+
+    def reading_code(self) -> Iterable[Callable[..., Any]]:
+        """Return the classes and functions that make what `read` returns.
+
+        Those among them that are first-party are part of what an artifact is for who reads it.
+        """
+        return [type(self)]
 
     def copies(self, value: Any, is_fresh: bool) -> Callable[[], Any] | None:
         """Return what makes copies of a value as reading it back would, only faster.

@@ -77,8 +77,7 @@ class Formats:
         Raises:
             ArtifactDamaged: if no format has that name.
         """
-        appended = [one for one in FORMATS if one not in BUILT_IN]
-        known = [*self.own, *appended, *self._built_in()]
+        known = self.known()
         for candidate in known:
             if candidate.name == name:
                 return candidate
@@ -87,6 +86,11 @@ class Formats:
             f" {', '.join(one.name for one in known)}. Give the pipeline its Format:"
             " Pipeline(..., formats=[...])."
         )
+
+    def known(self) -> list[Format]:
+        """Return all formats: own ones, those that were appended to `FORMATS`, built-in ones."""
+        appended = [one for one in FORMATS if one not in BUILT_IN]
+        return [*self.own, *appended, *self._built_in()]
 
     def _built_in(self) -> list[Format]:
         trusting = SkopsFormat(self.trusted)

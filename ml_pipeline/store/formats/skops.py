@@ -4,7 +4,7 @@ import io
 import json
 import pickle
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,10 @@ class SkopsFormat(Format):
             trusted: classes and functions of one's own that a model may hold.
         """
         self.trusted = {dotted(one): one for one in trusted}
+
+    def reading_code(self) -> Iterable[Callable[..., Any]]:
+        """Return all that a model may hold besides what is scikit-learn's own."""
+        return [type(self), *self.trusted.values()]
 
     def write(self, value: Any, path: Path) -> None:
         """Write an estimator of which every part may be loaded again.
