@@ -94,6 +94,8 @@ def _open(fields: Mapping[str, dg.Field]) -> Any:
 
 def _field(parameter: Parameter) -> dg.Field:
     description = f"{parameter.must_be}. {parameter.description}"
-    if parameter.default in (..., None):
-        return dg.Field(dg.Any, is_required=parameter.default is ..., description=description)
-    return dg.Field(dg.Any, default_value=parameter.default, description=description)
+    if parameter.default is ...:
+        return dg.Field(dg.Any, is_required=True, description=description)
+    # Only what may be none may have that for a default, and only defaults are in the scaffold.
+    accepted = dg.Noneable(dg.Any) if parameter.default is None else dg.Any
+    return dg.Field(accepted, default_value=parameter.default, description=description)

@@ -8,14 +8,10 @@ import dagster as dg
 import pytest
 
 from ml_pipeline.dagster.assets import pipeline_assets
-from ml_pipeline.dagster.code_location import code_location, pipeline_job
-from ml_pipeline.dagster.execution import InProcess
 from ml_pipeline.dagster.io_manager import io_manager_resource
 from ml_pipeline.dagster.resources import params_resource
 from ml_pipeline.errors import ParamsError
-from ml_pipeline.launch.run_request import requested_run
 from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
 from ml_pipeline_tests.toys.bench import Bench
 from ml_pipeline_tests.toys.dagster_site import (
@@ -323,8 +319,8 @@ def test_bad_values_are_refused_all_at_once_before_a_run_exists(site: Site) -> N
         "  - 'data.window' does not exist. It belongs in group 'shape'.\n"
         "  - data.rows must be integer >= 2 and <= 1000000, but got 1\n"
         "  - 'fit.lerning_rate' does not exist. Did you mean 'learning_rate'?\n"
-        "  - fit.learning_rate must be number > 0 and <= 10, but got -1\n"
         "  - fit.workers must be integer >= 1, but got 'many'\n"
+        "  - fit.learning_rate must be number > 0 and <= 10, but got -1\n"
         "  - run.max_age_days must be number >= 0 and <= 36500 or none, but got -3\n"
         "Nothing was launched. `ml-pipeline params` lists every parameter with its type and bounds."
     )
@@ -471,73 +467,3 @@ def test_dates_are_partitions_of_the_calendar(site: Site) -> None:
         site.run("2027-01-01")
     assert site.bench.started() == []
     assert date.fromisoformat(DAY)
-
-
-# What Dagster shows of a stage
-
-
-def test_stage_with_everything_that_dagster_shows_has_it_and_keeps_its_path(tmp_path: Path) -> None:
-    pipeline = Pipeline("shown", PARAMS)
-
-    @pipeline.asset(
-        group="raw",
-        owners=["team:data", "somebody@example.com"],
-        tags={"tier": "gold"},
-        kinds=["json"],
-        description="Where it starts.",
-        key_prefix=["lake", "raw"],
-    )
-    def start(data: Data) -> dict[str, int]:
-        return {"rows": data.rows}
-
-    @pipeline.asset(key_prefix="lake")
-    def end(start: dict[str, int]) -> dict[str, int]:
-        return start
-
-    @dg.asset(ins={"end": dg.AssetIn(key=["lake", "end"])})
-    def reader(end: dict[str, int]) -> dict[str, int]:
-        return end
-
-    root = tmp_path / "store"
-    location = code_location(pipeline, None, lambda: str(root), tmp_path)
-    defs = dg.Definitions.merge(location, dg.Definitions(assets=[reader]))
-    (made,) = location.assets or ()
-    assert isinstance(made, dg.AssetsDefinition)
-    specs = {spec.key.to_user_string(): spec for spec in made.specs}
-    spec = specs["lake/raw/start"]
-    assert spec.group_name == "raw"
-    assert list(spec.owners) == ["team:data", "somebody@example.com"]
-    assert spec.tags["tier"] == "gold"
-    assert spec.kinds == {"json"}
-    assert spec.description == "Where it starts."
-    assert [dep.asset_key for dep in specs["lake/end"].deps] == [spec.key]
-    assert specs["lake/end"].group_name == "shown"
-    with temporary_instance(tmp_path / "instance") as instance:
-        job = defs.resolve_implicit_global_asset_job_def()
-        result = job.execute_in_process(instance=instance)
-    assert result.output_for_node("reader") == {"rows": 6}
-    materialized = events(result)
-    assert ("lake/raw/start", None) in materialized
-    tags = materialized["lake/end", None].tags
-    assert "dagster/input_data_version/lake/raw/start" in tags
-    assert (root / "start").is_dir()
-    assert not (root / "lake").exists()
-
-
-def test_run_of_stages_with_a_prefix_is_asked_for_by_their_names(tmp_path: Path) -> None:
-    pipeline = Pipeline("prefixed", PARAMS)
-
-    @pipeline.asset(key_prefix="lake")
-    def only(data: Data) -> dict[str, int]:
-        return {"rows": data.rows}
-
-    asked = requested_run(pipeline, PARAMS.defaults, [date(2026, 1, 5)], ["only"])
-    assert asked.asset_paths == [["lake", "only"]]
-    partitions = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
-    job = pipeline_job(pipeline, partitions, lambda: str(tmp_path / "store"), tmp_path)
-    store = ArtifactStore(str(tmp_path / "store"))
-    with temporary_instance(tmp_path / "instance") as instance:
-        here = InProcess(job, pipeline, store, instance, tmp_path / "logs", 5)
-        (result,) = here.run(PARAMS.defaults, [date(2026, 1, 5)])
-    assert result.error is None
-    assert [artifact.asset for artifact in result.artifacts] == ["only"]

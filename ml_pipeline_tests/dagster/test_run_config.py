@@ -146,3 +146,18 @@ def test_job_offers_the_resources_that_it_uses_and_no_others(site: Site) -> None
         dg.validate_run_config(job, {"resources": MANY})
     with pytest.raises(dg.DagsterInvalidConfigError, match="parms"):
         dg.validate_run_config(job, {"resources": {"parms": SINGLE["params"]}})
+
+
+def test_parameter_that_may_be_none_is_in_the_scaffold_and_changes_nothing(site: Site) -> None:
+    defs = code_location(toy.PIPELINE, DAILY, lambda: str(site.folder / "store"), site.folder)
+    params = defs.resolve_job_def(JOB).resource_defs["params"].config_schema
+    bias = params.config_type.fields["fit"].config_type.fields["bias"]  # type: ignore[union-attr]
+    assert bias.default_provided
+    assert bias.default_value is None
+    around = {"home": str(site.folder / "home")}
+    made = [
+        site.run("table", resources={"params": {"config": {"around": around, **fit}}})
+        for fit in ({}, {"fit": {"bias": None}})
+    ]
+    runs = [site.instance.get_run_by_id(result.run_id) for result in made]
+    assert len({run.tags["ml_pipeline/run_id"] for run in runs if run is not None}) == 1
