@@ -1,9 +1,9 @@
 """Whose run is whose: runs of processes that are gone are ended by whoever comes next.
 
-Dagster ends the runs that it launched itself. Of one that a command executes it only knows that it
-was started, so a command that was killed would leave it started for ever, and each such run takes a
-place in the queue. Hence a run says in a tag which process executes it, and that process touches a
-file now and then, since of a process on another machine nothing else can be known.
+Of a run that a command executes Dagster only knows that it was started, so a command that was
+killed would leave it started for ever, and each such run takes a place in the queue. Hence the run
+says in a tag which process executes it, and that process touches a file now and then, since of a
+process on another machine nothing else can be known.
 """
 
 import contextlib
@@ -19,7 +19,8 @@ import dagster as dg
 from ml_pipeline.store import owner
 
 OWNER_TAG: Final = "ml_pipeline/owner"
-"""Tag of a run: the machine and the process that executes it."""
+"""Tag of a run: its id, and the machine and the process that execute it. The id tells it from the
+tag of an earlier run, which Dagster copies where that one is executed again."""
 
 _ALIVE: Final = "alive"
 _BEAT_S: Final = 60.0
@@ -46,7 +47,7 @@ def owned(instance: dg.DagsterInstance, dagster_run_id: str) -> Iterator[Mapping
     beating = threading.Thread(target=_beat, args=(sign, stop), daemon=True)
     beating.start()
     try:
-        yield {OWNER_TAG: f"{socket.gethostname()} {owner.token()}"}
+        yield {OWNER_TAG: _tag(dagster_run_id)}
     finally:
         stop.set()
         beating.join()
@@ -62,7 +63,7 @@ def end_abandoned(instance: dg.DagsterInstance) -> list[str]:
     ended = []
     for run in instance.get_runs(dg.RunsFilter(statuses=list(_UNENDED))):
         sign = _sign_of_life(instance, run.run_id)
-        reason = _why_gone(run.tags.get(OWNER_TAG, ""), sign)
+        reason = _why_gone(run, sign)
         # Another command may have been quicker.
         now = instance.get_run_by_id(run.run_id) if reason is not None else None
         if now is not None and now.status in _UNENDED:
@@ -83,8 +84,15 @@ def _beat(sign: Path, stop: threading.Event) -> None:
             sign.touch()
 
 
-def _why_gone(tag: str, sign: Path) -> str | None:
-    host, _, token = tag.partition(" ")
+def _tag(dagster_run_id: str) -> str:
+    return f"{dagster_run_id} {socket.gethostname()} {owner.token()}"
+
+
+def _why_gone(run: dg.DagsterRun, sign: Path) -> str | None:
+    run_id, _, rest = run.tags.get(OWNER_TAG, "").partition(" ")
+    host, _, token = rest.partition(" ")
+    if run_id != run.run_id:
+        return None
     if owner.is_gone(token):
         return (
             "The process that executed this run has ended without a word: it was killed, or the"

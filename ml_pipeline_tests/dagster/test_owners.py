@@ -60,9 +60,11 @@ def process(configured: Settings) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def started(instance: dg.DagsterInstance, tag: str) -> str:
+def started(instance: dg.DagsterInstance, owner_of: str = "") -> str:
     """Return the id of a run that a process has made and not ended."""
-    run = instance.create_run_for_job(nothing, tags={OWNER_TAG: tag} if tag else {})
+    run = instance.create_run_for_job(nothing)
+    if owner_of:
+        instance.add_run_tags(run.run_id, {OWNER_TAG: f"{run.run_id} {owner_of}"})
     return run.run_id
 
 
@@ -103,15 +105,14 @@ def test_run_of_a_process_that_was_killed_is_ended_by_whoever_opens_the_instance
 
 def test_run_of_this_process_is_left_alone(configured: Settings) -> None:
     with open_instance(configured) as instance:
-        with owned(instance, "some-run") as tags:
-            run = started(instance, tags[OWNER_TAG])
-            assert end_abandoned(instance) == []
+        run = started(instance, f"this-machine {owner.token()}")
+        assert end_abandoned(instance) == []
         assert status_of(instance, run) is dg.DagsterRunStatus.NOT_STARTED
 
 
 def test_run_that_says_nothing_of_its_process_is_left_alone(configured: Settings) -> None:
     with open_instance(configured) as instance:
-        started(instance, "")
+        started(instance)
         started(instance, "no token at all")
         assert end_abandoned(instance) == []
 
@@ -141,6 +142,16 @@ def test_run_of_another_machine_that_never_gave_a_sign_is_left_alone(
     with open_instance(configured) as instance:
         started(instance, elsewhere)
         assert end_abandoned(instance) == []
+
+
+def test_run_that_repeats_one_whose_process_is_gone_is_left_alone(configured: Settings) -> None:
+    gone = f"this-machine {owner.token().rpartition('|')[0]}|1"
+    with open_instance(configured) as instance:
+        first = started(instance, gone)
+        copied = {OWNER_TAG: f"{first} {gone}"}
+        again = instance.create_run_for_job(nothing, tags=copied).run_id
+        assert end_abandoned(instance) == [first]
+        assert status_of(instance, again) is dg.DagsterRunStatus.NOT_STARTED
 
 
 def test_signs_of_life_end_with_the_run(configured: Settings) -> None:
