@@ -202,7 +202,9 @@ def _typed(model: ParamModel, typed: Sequence[str], problems: list[str]) -> dict
         name, equals, value = text.partition("=")
         name = name.strip()
         if not name:
-            problems.append(f"'--param {text}' names no parameter: type --param NAME=VALUE")
+            problems.append(
+                f"'--param {shortened(text)}' names no parameter: type --param NAME=VALUE"
+            )
         elif not equals:
             problems.append(_without_value(model, name))
         elif name in values:

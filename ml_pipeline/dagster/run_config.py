@@ -13,6 +13,7 @@ from ml_pipeline.dagster.private import JobNames, names_in_job
 from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.launch.run_config import LEADERBOARD, PARAMS, SWEEP
 from ml_pipeline.params.model import ParamModel
+from ml_pipeline.text import shortened
 
 STOPPED: Final = "The run has done nothing."
 
@@ -42,7 +43,7 @@ def refuse_without_effect(context: dg.InitResourceContext, model: ParamModel) ->
         problems += _unread(resources, job, model)
     for key in config:
         if key not in _SECTIONS:
-            problems.append(f"'{key}' does not exist.{nearest(key, _SECTIONS)}")
+            problems.append(f"'{shortened(key)}' does not exist.{nearest(key, _SECTIONS)}")
     if problems:
         raise ParamsError(problems, STOPPED)
 
@@ -69,7 +70,7 @@ def typed_values(models: Sequence[ParamModel], config: Any, resource: str) -> di
 def _unknown(section: str, typed: Iterable[str], known: Sequence[str]) -> Iterator[str]:
     for name in typed:
         if name not in known:
-            yield f"'{section}: {name}' does not exist.{nearest(name, known)}"
+            yield f"'{section}: {shortened(name)}' does not exist.{nearest(name, known)}"
 
 
 def _unread(resources: Mapping[str, Any], job: JobNames, model: ParamModel) -> Iterator[str]:

@@ -27,7 +27,7 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.sweeps.contradictions import without_effect_on
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.request import SweepRequest
-from ml_pipeline.text import quoted
+from ml_pipeline.text import quoted, shortened
 
 _FIELDS: Final = ("as_of", "from", "to", "params", "select", SEARCH)
 
@@ -133,7 +133,7 @@ def example(pipeline: Pipeline, day: date) -> str:
 def _unknown(name: str, model: ParamModel) -> str:
     if name in model.groups or name in {p.name for p in model.parameters()}:
         return f"'{name}' belongs under params"
-    return f"'{name}' does not exist.{nearest(name, _FIELDS)}"
+    return f"'{shortened(name)}' does not exist.{nearest(name, _FIELDS)}"
 
 
 def _dates(reading: _Reading, refuses_day: Callable[[date], str | None]) -> Sequence[date]:
