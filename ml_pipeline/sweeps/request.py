@@ -83,7 +83,7 @@ class SweepRequest:
         base = Base(model, fixed, origins)
         rows, wrong = placed_rows(model, options.trials)
         typed = section if isinstance(section, Mapping) else {}
-        refused = {problem.partition(" ")[0] for problem in found}
+        refused = {problem.partition(" ")[0].partition("[")[0] for problem in found}
         given = [name for name in typed if f"{SEARCH}.{name}" not in refused]
         names = {f"{group}.{name}" for group, fields in fixed.items() for name in fields}
         found += [*wrong, *contradictions(model, names, dimensions, rows, options, given)]

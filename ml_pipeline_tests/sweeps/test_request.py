@@ -427,11 +427,13 @@ _SEARCH = st.dictionaries(
     _SEARCH | _PLAIN,
 )
 def test_request_of_anything_is_read_or_refused(values: dict[str, Any], search: Any) -> None:
-    try:
-        request = SweepRequest.parse(PARAMS, {**values, "search": search})
-    except ParamsError:
-        return
-    assert next(request.representatives)
+    config = {**values, "search": search}
+    for read in (SweepRequest.parse, SweepRequest.of_config):
+        try:
+            request = read(PARAMS, config)
+        except ParamsError:
+            continue
+        assert next(request.representatives)
 
 
 _LISTS = st.fixed_dictionaries(

@@ -18,6 +18,8 @@ ROWS = [{"learning_rate": 0.1, "depth": 2}, {"learning_rate": 0.2, "depth": 3}]
 FILES = {
     "trials.csv": "learning_rate,depth\n0.1,2\n0.2,3\n",
     "bom.csv": "\ufefflearning_rate, depth\r\n 0.1 ,2\r\n\r\n0.2,3\r\n",
+    "carriage.csv": "learning_rate,depth\r0.1,2\r0.2,3\r",
+    "quoted.csv": '"learning_rate","depth"\n"0.1","2"\n"0.2","3"\n',
     "trials.json": json.dumps(ROWS),
     "named.json": json.dumps({"trials": ROWS}),
     "trials.yaml": "- {learning_rate: 1e-1, depth: 2}\n- learning_rate: 0.2\n  depth: 3\n",
@@ -82,6 +84,12 @@ def test_read_rows_of_a_csv_file_leaves_empty_cells_at_their_default(tmp_path: P
             "dept,depth,rank,mean,x1,x2,x3,rows\n1,2,3,4,5,6,7,8\n",
             "has 'dept', 'rank', 'mean', 'x1', 'x2' and 1 more: keep depth, rows. Did you mean 'd",
         ),
+        (
+            "t.csv",
+            "learning_rate;depth\n0,1;2\n",
+            "must have 1 values in each row, but row 2 has 2",
+        ),
+        ("t.csv", "depth;rows\n1;2\n", "has 'depth;rows': keep those that are parameters"),
         ("t.csv", "a,b\n1,2\n", "keep those that are parameters"),
         ("t.csv", 'depth,label\n1,"a\n', "must be CSV with commas, but: unexpected end of data"),
         ("t.csv", f"label\n{'x' * 200_000}\n", "must be CSV with commas, but: field larger than"),
