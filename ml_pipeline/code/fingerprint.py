@@ -7,9 +7,9 @@ imports. So do modules that do more than define when they are imported, such as 
 something, and the statements of a stage's module that do: they may have changed what a definition
 sees.
 
-A function that was made by another counts with what it closes over, its defaults and the arguments
-bound by `functools.partial`. What of these cannot be told is refused when the stage is defined,
-with the advice to declare a code_version.
+A function that was made by another counts with the whole of that other, what it closes over, its
+defaults and the arguments bound by `functools.partial`. What of these cannot be told is refused
+when the stage is defined, with the advice to declare a code_version.
 
 What is not seen, so that a code_version must tell it: modules imported and code run by computed
 text (`importlib.import_module`, `exec`, entry points); values that a running program gives to the
