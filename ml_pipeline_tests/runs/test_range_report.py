@@ -155,7 +155,7 @@ def numbers(as_of: date) -> list[int]:
 @PIPELINE.asset(objective=ERROR)
 def score(numbers: list[int], only: Only) -> Result:
     if numbers == [only.bad_day]:
-        raise ValueError("it is a bad day")
+        raise ValueError("<b>bad</b> | [x](javascript:alert(1))\nday\x1b[31m")
     return Result({}, {"error": numbers[0] / 10, "naive_error": 1.0})
 
 
@@ -218,7 +218,10 @@ def test_run_of_many_dates_reports_though_some_fail(
     assert not result.success
     (metadata,) = observed(instance)
     assert metadata["summary"].value.startswith("3 dates: 2 done (0 reused), 1 failed; error mean")
-    assert metadata["failures"].value == "- 2026-01-06 failed: ValueError: it is a bad day"
+    assert metadata["failures"].value == (
+        r"- 2026-01-06 failed: ValueError: \<b\>bad\</b\> \| \[x\](javascript:alert(1))"
+        r" day\\x1b\[31m"
+    )
     told = [entry.user_message for entry in instance.all_logs(result.run_id)]
     assert any(message.startswith("3 dates: 2 done") for message in told)
     key = dg.AssetKey("score")
