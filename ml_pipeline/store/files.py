@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from ml_pipeline.store.objects import Objects
 
 STAGING: Final = ".staging"
 _LARGE: Final = 1 << 20
+_MOST_SWEEPS: Final = 5
+_PAUSE_S: Final = 0.02
 
 
 class Files(Objects):
@@ -67,7 +70,12 @@ class Files(Objects):
         try:
             yield staging / filename
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            # A query that fails may still be about to open the file that it would have filled.
+            for _ in range(_MOST_SWEEPS):
+                shutil.rmtree(staging, ignore_errors=True)
+                if not staging.exists():
+                    break
+                time.sleep(_PAUSE_S)
 
     def _size(self, path: str) -> int | None:
         try:
