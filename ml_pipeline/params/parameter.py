@@ -1,6 +1,7 @@
 """One parameter: its type, bounds, default and marks, in words that people can act on."""
 
 import enum
+import json
 import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -131,6 +132,11 @@ class Parameter:
     def default(self) -> Any:
         """Default in its JSON form, or `...` where a value is required."""
         return ... if self.info.is_required() else plain(self.read(self._given_default))
+
+    @cached_property
+    def has_default_of_its_kind(self) -> bool:
+        """Whether the group's own default is the value that it reads as: not 1 for a float."""
+        return json.dumps(plain(self._given_default)) == json.dumps(self.default)
 
     @property
     def _given_default(self) -> Any:

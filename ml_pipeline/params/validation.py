@@ -36,11 +36,14 @@ def checked_group(
     values: dict[str, Any] = {}
     problems = []
     for parameter in parameters:
-        if parameter.name not in known and parameter.default is ...:
+        raw = known.get(parameter.name, parameter.default)
+        if raw is ...:
             problems.append(f"{parameter.dotted} is required: give {parameter.must_be}")
             continue
+        if parameter.name not in known and parameter.has_default_of_its_kind:
+            continue
         try:
-            values[parameter.name] = parameter.read(known.get(parameter.name, parameter.default))
+            values[parameter.name] = parameter.read(raw)
         except Unreadable as error:
             got = f"{_got(error.found, error.place)}{error.hint}"
             problems.append(
