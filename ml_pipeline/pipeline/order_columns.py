@@ -24,7 +24,8 @@ _NOTHING: Final = ("", "NULL", "NONE", "<NA>", "NA", "N/A", "#N/A", "NIL", "NAT"
 _NAN: Final = "nan"
 _WHOLE: Final = r"^(-?[1-9][0-9]*|0)\.0+$"
 _ROUNDED: Final = r"^-?[0-9]\.?[0-9]*[eE]\+[0-9]+$"
-_EXACT: Final = 2.0**53
+# Above these, neighbouring whole numbers are one and the same float.
+_EXACT: Final = {"Float64": 2.0**53, "Float32": 2.0**24, "Float16": 2.0**11}
 # Nanoseconds in 64 bits reach no further than this.
 _FIRST_NANOSECOND: Final = date(1678, 1, 1)
 _LAST_NANOSECOND: Final = date(2262, 1, 1)
@@ -110,7 +111,7 @@ def _customer(column: "pl.Expr", dtype: "pl.DataType") -> "pl.Expr":
     import polars as pl
 
     if dtype.is_float():
-        exact = column.is_finite() & (column.abs() < _EXACT)
+        exact = column.is_finite() & (column.abs() < _EXACT[str(dtype)])
         whole = exact & (column == column.round())
         return (
             pl.when(column.is_null())

@@ -49,6 +49,12 @@ def test_customers_that_are_no_number_or_have_lost_digits_are_refused(
         customers(tmp_path / "o.parquet", [value])
 
 
+def test_customers_in_single_precision_are_refused_sooner(tmp_path: Path) -> None:
+    assert customers(tmp_path / "o.parquet", [2.0**24 - 1], pl.Float32) == ["16777215"]
+    with pytest.raises(SourceError, match="NaN is no customer"):
+        customers(tmp_path / "o.parquet", [2.0**24], pl.Float32)
+
+
 @pytest.mark.parametrize("dtype", [pl.Binary, pl.Boolean])
 def test_customers_of_a_type_that_names_nobody_are_refused(dtype: Any, tmp_path: Path) -> None:
     value = b"a" if dtype == pl.Binary else True
