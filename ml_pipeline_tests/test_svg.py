@@ -80,3 +80,29 @@ def test_over_days_draws_what_is_known_and_names_some_days() -> None:
 
 def test_over_days_without_values_is_none() -> None:
     assert svg.over_days("metric", DAYS, [svg.Line("ours", [None] * 14, svg.BLUE)]) is None
+
+
+@given(st.integers(0, 0xFFFFFF))
+def test_ink_on_any_color_stands_out(color: int) -> None:
+    def light(text: str) -> float:
+        shares = [int(text[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [s / 12.92 if s <= 0.03928 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05
+
+    ground = f"#{color:06x}"
+    one, other = light(ground), light(svg.ink_on(ground))
+    assert max(one, other) / min(one, other) >= 4.5
+
+
+def test_over_days_puts_days_as_far_apart_as_they_are() -> None:
+    along = [DAYS[0], DAYS[1], DAYS[13]]
+    picture = svg.over_days("t", along, [svg.Line("a", [1.0, 2.0, 3.0], svg.BLUE)])
+    assert picture is not None
+    circles = list(ElementTree.fromstring(picture).iter(f"{SVG}circle"))
+    first, second, last = (float(circle.get("cx", "0")) for circle in circles)
+    assert (second - first) / (last - first) == pytest.approx(1 / 13, abs=0.01)
+
+
+def test_page_drops_what_would_act_or_is_no_xml() -> None:
+    picture = svg.page(FRAME, "\x1b[31m<red>\x00", [svg.text(1, 1, "a\x07b")])
+    assert ElementTree.fromstring(picture).get("aria-label") == r"\x1b[31m<red>\x00"
