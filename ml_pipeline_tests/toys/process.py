@@ -165,7 +165,7 @@ def _perform(job: Job, answer: Connection) -> None:
     counted = _count_lines(job.die_at)
     made: dict[str, list[Made]] = {}
     errors: dict[str, tuple[str, str]] = {}
-    store = ArtifactStore(job.store)
+    store = ArtifactStore(job.store).with_formats(pipeline.formats)
     materializer = Materializer(pipeline, store)
     for day in job.dates:
         outcomes = []
