@@ -63,7 +63,7 @@ def test_own_class_is_refused_by_the_stage_that_returns_it_with_the_line_to_writ
     assert str(caught.value) == (
         "'model' is not published. A model must hold only types that are trusted by name, but"
         f" holds {__name__}.MyScaler. If they are your own, say Pipeline(...,"
-        " trusted=(MyScaler,)); else use another model, or give the pipeline a Format of your own:"
+        " trusted=[MyScaler]); else use another model, or give the pipeline a Format of your own:"
         " Pipeline(..., formats=[...])."
     )
     assert bench.files() == set()

@@ -26,6 +26,8 @@ from ml_pipeline.store.formats.trusted_types import (
 _PROTOCOLS: Final = (2,)
 """What skops 0.14 to 0.16 write; its readers of older ones take names from other places."""
 
+_LIBRARIES: Final = ("numpy", "scipy", "sklearn")
+
 Kind = tuple[str, str]
 """A part of skops and the full name of what it makes."""
 
@@ -37,10 +39,12 @@ class Audit:
     Attributes:
         kinds: what is made, and by which part of skops.
         refused: what may not be, in words.
+        trustable: names among these that a pipeline could trust as its own.
     """
 
     kinds: set[Kind] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
+    trustable: set[str] = field(default_factory=set)
 
     @property
     def names(self) -> list[str]:
@@ -69,6 +73,7 @@ def audited(schema: Any, own: Mapping[str, Callable[..., Any]]) -> Audit:
             audit.kinds.add(kind)
             if not _is_trusted(*kind, own):
                 audit.refused.add(kind[1])
+                audit.trustable.update([kind[1]] if _could_be_own(*kind) else [])
         audit.refused.update(_refused_within(node, kind[0]))
     return audit
 
@@ -138,6 +143,13 @@ def _is_trusted(loader: str, name: str, own: Mapping[str, Callable[..., Any]]) -
         found = _found(name)
         return _is_ufunc(found) and bool(found.__name__ == name.rpartition(".")[2])
     return False
+
+
+def _could_be_own(loader: str, name: str) -> bool:
+    """Whether a name could be that of a class or function of the user's own."""
+    top, attribute = name.partition(".")[0], name.rpartition(".")[2]
+    is_library = top in sys.stdlib_module_names or top in _LIBRARIES
+    return loader in OF_ONES_OWN and attribute.isidentifier() and not is_library
 
 
 @cache

@@ -130,12 +130,16 @@ class SkopsFormat(Format):
         _PROVEN.add(made_of)
 
     def _refusal(self, audit: Audit, what: str) -> str:
-        refused = sorted(audit.refused)
-        names = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in refused))
-        return (
+        sentence = (
             f"{what} must hold only types that are trusted by name, but holds"
-            f" {', '.join(refused)}. If they are your own, say"
-            f" Pipeline(..., trusted=({names},)); else {_REMEDY[0].lower()}{_REMEDY[1:]}"
+            f" {', '.join(sorted(audit.refused))}."
+        )
+        own = ", ".join(name.rpartition(".")[2] for name in sorted(audit.trustable))
+        if not own:
+            return f"{sentence} {_REMEDY}"
+        return (
+            f"{sentence} If they are your own, say Pipeline(..., trusted=[{own}]); else"
+            f" {_REMEDY[0].lower()}{_REMEDY[1:]}"
         )
 
 

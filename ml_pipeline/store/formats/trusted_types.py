@@ -73,6 +73,7 @@ _PARTS: Final = _names(
         " HalfTweedieLossIdentity HuberLoss PinballLoss",
         "sklearn.calibration": "_CalibratedClassifier _SigmoidCalibration _TemperatureScaling",
         "sklearn.cluster._bisect_k_means": "_BisectingTree",
+        "sklearn.compose._column_transformer": "make_column_selector",
         "sklearn.ensemble._hist_gradient_boosting.binning": "_BinMapper",
         "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
         "sklearn.gaussian_process._gpc": "_BinaryGaussianProcessClassifierLaplace",

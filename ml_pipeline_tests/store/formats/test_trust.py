@@ -299,9 +299,17 @@ def test_refusal_before_writing_says_what_to_do(tmp_path: Path) -> None:
         kept(Elsewhere(), tmp_path / "model")
     assert str(caught.value) == (
         f"A model must hold only types that are trusted by name, but holds {__name__}.Elsewhere. If"
-        " they are your own, say Pipeline(..., trusted=(Elsewhere,)); else use another model, or"
+        " they are your own, say Pipeline(..., trusted=[Elsewhere]); else use another model, or"
         " give the pipeline a Format of your own: Pipeline(..., formats=[...])."
     )
+
+
+def test_refusal_recommends_no_trust_that_would_not_help(tmp_path: Path) -> None:
+    for function in (functools.partial(np.clip, a_min=0), np.save, lambda x: x):
+        with pytest.raises(PipelineError) as caught:
+            kept(FunctionTransformer(function), tmp_path / "model")
+        assert "trusted=" not in str(caught.value)
+        assert "Use another model, or give the pipeline a Format of your own" in str(caught.value)
 
 
 def test_what_the_pipeline_trusts_is_kept_and_read_only_by_it(tmp_path: Path) -> None:
