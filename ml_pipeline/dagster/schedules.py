@@ -32,7 +32,7 @@ from ml_pipeline.text import quoted
 DAILY: Final = "daily_window"
 WEEKLY: Final = "weekly_sweep"
 
-Asked: TypeAlias = list[dg.RunRequest] | dg.SkipReason
+Answer: TypeAlias = list[dg.RunRequest] | dg.SkipReason
 
 
 @unwrapped()
@@ -49,7 +49,7 @@ def daily_schedule(pipeline: Pipeline, calendar: Calendar) -> dg.ScheduleDefinit
         SettingsError: if its parameters or time cannot be used.
     """
 
-    def keep_complete(context: dg.ScheduleEvaluationContext) -> Asked:
+    def keep_complete(context: dg.ScheduleEvaluationContext) -> Answer:
         configured, params = settings(), standing(pipeline.params)
         materializer = Materializer(pipeline, ArtifactStore(configured.store_root))
         window = last_days(calendar(configured), configured.daily_days)
@@ -97,7 +97,7 @@ def weekly_schedule(
         except ParamsError as error:
             raise unusable(WEEKLY, error) from None
 
-    def sweep_window(context: dg.ScheduleEvaluationContext) -> Asked:
+    def sweep_window(context: dg.ScheduleEvaluationContext) -> Answer:
         run = asked()
         return [run_request(run, _run_key(context, run.dates))]
 
@@ -119,7 +119,7 @@ def weekly_schedule(
 def _schedule(
     name: str,
     cron: str,
-    evaluate: Callable[[dg.ScheduleEvaluationContext], Asked],
+    evaluate: Callable[[dg.ScheduleEvaluationContext], Answer],
     target: dg.AssetSelection,
     description: str,
 ) -> dg.ScheduleDefinition:
