@@ -5,28 +5,20 @@ from pathlib import Path
 import dagster as dg
 
 from ml_pipeline.dagster.code_location import code_location, defs_folder
-from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.defs.partitions import daily
+from ml_pipeline.defs.schedules import schedules
+from ml_pipeline.defs.sensors import sensors
 from ml_pipeline.settings import settings
 
-
-@dg.definitions
-@unwrapped()
-def defs() -> dg.Definitions:
-    """Return the pipeline with its sensors and schedules, and what was scaffolded into `defs`."""
-    from ml_pipeline.defs.assets import PIPELINE
-    from ml_pipeline.defs.partitions import daily
-    from ml_pipeline.defs.schedules import schedules
-    from ml_pipeline.defs.sensors import sensors
-
-    package = Path(__file__).parent
-    return dg.Definitions.merge(
-        code_location(
-            pipeline=PIPELINE,
-            partitions=daily(settings()),
-            store_root=lambda: settings().store_root,
-            code=package,
-            dates_per_run=settings().dates_per_run,
-        ),
-        dg.Definitions(sensors=sensors(), schedules=schedules()),
-        defs_folder(package),
-    )
+defs = dg.Definitions.merge(
+    code_location(
+        pipeline=PIPELINE,
+        partitions=daily(settings()),
+        store_root=lambda: settings().store_root,
+        code=Path(__file__).parent,
+        dates_per_run=settings().dates_per_run,
+    ),
+    dg.Definitions(sensors=sensors(), schedules=schedules()),
+    defs_folder(Path(__file__).parent),
+)

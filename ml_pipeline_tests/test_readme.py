@@ -120,7 +120,7 @@ def test_readme_own_pipeline_runs_and_refuses(tmp_path: Path) -> None:
     use = """
         import dagster as dg, houses
         from ml_pipeline.errors import ParamsError
-        job = houses.defs().resolve_job_def("run_pipeline")
+        job = houses.defs.resolve_job_def("run_pipeline")
         instance = dg.DagsterInstance.ephemeral()
         def run(**fit):
             return job.execute_in_process(
@@ -152,7 +152,7 @@ def test_readme_launchpad_block_is_valid_run_config(
     script = """
 import dagster as dg, yaml
 from ml_pipeline.definitions import defs
-job = defs().resolve_job_def("run_pipeline")
+job = defs.resolve_job_def("run_pipeline")
 result = job.execute_in_process(
     instance=dg.DagsterInstance.ephemeral(), partition_key="1998-05-31",
     run_config=yaml.safe_load(open("config.yaml")),
@@ -173,7 +173,7 @@ def test_readme_sweep_block_is_valid_run_config(tmp_path: Path) -> None:
 import dagster as dg, yaml
 from ml_pipeline.definitions import defs
 if __name__ == "__main__":
-    job = defs().resolve_implicit_global_asset_job_def()
+    job = defs.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
         instance=dg.DagsterInstance.ephemeral(), partition_key="1998-05-31",
         run_config=yaml.safe_load(open("config.yaml")), asset_selection=[dg.AssetKey("sweep")],
@@ -202,7 +202,7 @@ from ml_pipeline.params.documents import read_file
 from ml_pipeline.launch.request_document import read_request
 run = read_request(read_file(Path("request.yaml")), "request.yaml", rules())
 assert list(run.assets) == ["orders", "features"]
-weekly = defs().resolve_schedule_def("weekly_sweep")
+weekly = defs.resolve_schedule_def("weekly_sweep")
 assert '"max_depth": [2, 3, 4]' in weekly.description
 assert "learning_rate=0.2" in weekly.description
 """

@@ -51,7 +51,7 @@ class Project:
     @property
     def definitions(self) -> dg.Definitions:
         """The whole code location; loading it takes as long as reusing a run."""
-        loaded: dg.Definitions = import_module(self.module).defs()
+        loaded: dg.Definitions = import_module(self.module).defs
         return loaded
 
 

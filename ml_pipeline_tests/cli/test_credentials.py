@@ -119,7 +119,7 @@ def test_credentials_in_run_config_are_refused_before_dagster_writes_them_down(
     from ml_pipeline.definitions import defs
 
     monkeypatch.setenv("ML_PIPELINE_HOME", str(tmp_path / "home"))
-    job = defs().get_repository_def().get_job("__ASSET_JOB")
+    job = defs.get_repository_def().get_job("__ASSET_JOB")
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         with pytest.raises(dg.DagsterError) as raised:
             job.execute_in_process(

@@ -52,7 +52,7 @@ def schedule(name: str) -> dg.ScheduleDefinition:
 
 def tick(name: str) -> tuple[list[dg.RunRequest], str | None]:
     with dg.build_schedule_context(
-        scheduled_execution_time=AT, repository_def=defs().get_repository_def()
+        scheduled_execution_time=AT, repository_def=defs.get_repository_def()
     ) as context:
         ticked = schedule(name).evaluate_tick(context)
     return list(ticked.run_requests or []), ticked.skip_message

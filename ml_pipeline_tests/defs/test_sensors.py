@@ -36,7 +36,7 @@ class Sensor:
     def tick(self) -> SensorExecutionData:
         (sensor,) = (one for one in sensors() if one.name == self.name)
         with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, definitions=defs()
+            instance=self.instance, cursor=self.cursor, definitions=defs
         ) as context:
             ticked = sensor.evaluate_tick(context)
         self.cursor = ticked.cursor
@@ -44,18 +44,14 @@ class Sensor:
 
     def launch(self, request: dg.RunRequest) -> str:
         """Run what a tick has asked for."""
-        done = (
-            defs()
-            .resolve_implicit_global_asset_job_def()
-            .execute_in_process(
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-                | dict(request.run_config),
-                instance=self.instance,
-                partition_key=request.partition_key,
-                asset_selection=list(request.asset_selection or []),
-                tags=dict(request.tags),
-                raise_on_error=False,
-            )
+        done = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+            | dict(request.run_config),
+            instance=self.instance,
+            partition_key=request.partition_key,
+            asset_selection=list(request.asset_selection or []),
+            tags=dict(request.tags),
+            raise_on_error=False,
         )
         return done.run_id
 
@@ -109,7 +105,7 @@ def test_sensors_are_off_and_say_what_they_use(setting: Callable[..., None]) -> 
         "Runs the dates whose orders in sample are new or have changed."
         " Parameters: training.learning_rate=0.3."
     )
-    assert {sensor.name for sensor in defs().sensors or []} == {REQUESTS, NEW_DATA}
+    assert {sensor.name for sensor in defs.sensors or []} == {REQUESTS, NEW_DATA}
 
 
 def test_request_becomes_a_run_and_is_accepted_with_its_id(
@@ -156,7 +152,7 @@ def test_run_that_was_made_but_never_launched_is_asked_for_again(
 ) -> None:
     (inbox / "one.yaml").write_text(GOOD)
     (request,) = requests.tick().run_requests or []
-    job = defs().resolve_implicit_global_asset_job_def()
+    job = defs.resolve_implicit_global_asset_job_def()
     run = instance.create_run_for_job(job, tags=dict(request.tags))
     assert run.status is dg.DagsterRunStatus.NOT_STARTED
     (again,) = requests.tick().run_requests or []

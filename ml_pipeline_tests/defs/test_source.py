@@ -194,7 +194,7 @@ def test_source_that_is_not_there_is_refused_in_run_config_before_there_is_a_run
     monkeypatch.setenv("ML_PIPELINE_HOME", str(tmp_path / "home"))
     settings.cache_clear()
     (tmp_path / "order.csv").write_text("")
-    job = definitions.defs().get_repository_def().get_job("__ASSET_JOB")
+    job = definitions.defs.get_repository_def().get_job("__ASSET_JOB")
     data = {"source": str(tmp_path / "orders.csv")}
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         with pytest.raises(ParamsError, match=r"nothing at .*\. Did you mean 'order\.csv'"):
