@@ -189,7 +189,7 @@ if __name__ == "__main__":
 
 def test_readme_request_and_settings_are_accepted(tmp_path: Path) -> None:
     (request,) = [body for body in _blocks("yaml") if body.startswith("as_of:")]
-    (settings,) = _blocks("toml")
+    settings = "\n".join(_blocks("toml"))
     home = tmp_path / ".ml_pipeline"
     home.mkdir()
     (home / "settings.toml").write_text(settings)
