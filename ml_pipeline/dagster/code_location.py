@@ -50,7 +50,7 @@ def code_location(
     stages = dg.Definitions(
         assets=[pipeline_assets(pipeline, partitions, dates_per_run, group_name=pipeline.name)],
         resources={
-            PARAMS: params_resource(pipeline.params),
+            PARAMS: params_resource(pipeline.params, pipeline.refuse_unready),
             IO_MANAGER: io_manager_resource(pipeline, store_root, code),
         },
         jobs=[dg.define_asset_job(JOB, selection_of(pipeline))],
