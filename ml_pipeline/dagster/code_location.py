@@ -91,29 +91,3 @@ def defs_folder(package: Path) -> dg.Definitions:
     if not (package.parent / "pyproject.toml").is_file():
         return dg.Definitions()
     return dg.load_from_defs_folder(path_within_project=package)
-
-
-@unwrapped()
-def pipeline_job(
-    pipeline: Pipeline,
-    partitions: dg.PartitionsDefinition[str] | None,
-    store_root: Callable[[], str],
-    code: Path,
-) -> dg.JobDefinition:
-    """Return the job that makes the assets of a pipeline and nothing else, for this process.
-
-    Args:
-        pipeline: the stages.
-        partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
-        store_root: returns the directory or URI of the artifacts; called once in each run.
-        code: a directory in the checkout whose commit is recorded.
-    """
-    definitions = dg.Definitions(
-        assets=[pipeline_assets(pipeline, partitions, group_name=pipeline.name)],
-        resources={
-            PARAMS: params_resource(pipeline.params, pipeline.refuse_unready),
-            IO_MANAGER: io_manager_resource(pipeline, store_root, code),
-        },
-        executor=dg.in_process_executor,
-    )
-    return definitions.resolve_implicit_global_asset_job_def()

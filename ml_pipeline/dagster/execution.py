@@ -11,8 +11,12 @@ from typing import Final
 import dagster as dg
 
 from ml_pipeline.dagster import private
-from ml_pipeline.dagster.assets import FAILURES
+from ml_pipeline.dagster.assets import FAILURES, pipeline_assets
+from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.dagster.io_manager import IO_MANAGER, io_manager_resource
 from ml_pipeline.dagster.owners import owned
+from ml_pipeline.dagster.resources import params_resource
+from ml_pipeline.launch.run_config import PARAMS
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
@@ -33,6 +37,32 @@ class Stopped(KeyboardInterrupt):
         """Keep what is done."""
         super().__init__()
         self.done = done
+
+
+@unwrapped()
+def pipeline_job(
+    pipeline: Pipeline,
+    partitions: dg.PartitionsDefinition[str] | None,
+    store_root: Callable[[], str],
+    code: Path,
+) -> dg.JobDefinition:
+    """Return the job that makes the assets of a pipeline and nothing else, for this process.
+
+    Args:
+        pipeline: the stages.
+        partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
+        store_root: returns the directory or URI of the artifacts; called once in each run.
+        code: a directory in the checkout whose commit is recorded.
+    """
+    definitions = dg.Definitions(
+        assets=[pipeline_assets(pipeline, partitions, group_name=pipeline.name)],
+        resources={
+            PARAMS: params_resource(pipeline.params, pipeline.refuse_unready),
+            IO_MANAGER: io_manager_resource(pipeline, store_root, code),
+        },
+        executor=dg.in_process_executor,
+    )
+    return definitions.resolve_implicit_global_asset_job_def()
 
 
 @dataclass(frozen=True)

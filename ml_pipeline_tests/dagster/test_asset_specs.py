@@ -5,8 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from ml_pipeline.dagster.code_location import code_location, pipeline_job
-from ml_pipeline.dagster.execution import InProcess
+from ml_pipeline.dagster.code_location import code_location
+from ml_pipeline.dagster.execution import InProcess, pipeline_job
 from ml_pipeline.launch.run_request import requested_run
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore

@@ -12,8 +12,7 @@ from ml_pipeline.cli.results import document, print_results
 from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.cli.tables import print_table, say, with_paths
-from ml_pipeline.dagster.code_location import pipeline_job
-from ml_pipeline.dagster.execution import Stopped
+from ml_pipeline.dagster.execution import Stopped, pipeline_job
 from ml_pipeline.runs.range_report import RangeReport
 
 
