@@ -15,6 +15,7 @@ from http.client import HTTPException
 from typing import Any, Final
 
 from ml_pipeline.addresses import refusal
+from ml_pipeline.dagster.graphql import FOLLOW, LAUNCH, REPOSITORIES
 from ml_pipeline.dagster.private import IMPLICIT_JOB
 from ml_pipeline.errors import LaunchRefused, RemoteError, ServerUnreachable
 from ml_pipeline.launch.run_config import date_tags
@@ -31,59 +32,6 @@ _REMEDY: Final = "Reach it through a tunnel, or a proxy that signs in"
 _OURS: Final = f"{RemoteError.__module__}."
 _PATIENCE: Final = 5
 """How many times in a row a webserver may fail to answer while a run is followed."""
-
-_REPOSITORIES: Final = """
-{
-  repositoriesOrError {
-    ... on RepositoryConnection {
-      nodes { name location { name } assetNodes { assetKey { path } } }
-    }
-    ... on Error { message }
-  }
-}"""
-_LAUNCH: Final = """
-mutation($params: ExecutionParams!) {
-  launchRun(executionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { runId } }
-    ... on RunConfigValidationInvalid { errors { message } }
-    ... on Error { message }
-  }
-}"""
-_FOLLOW: Final = """
-query($run: ID!, $cursor: String, $limit: Int!) {
-  runOrError(runId: $run) {
-    ... on Run {
-      status
-      eventConnection(afterCursor: $cursor, limit: $limit) {
-        cursor
-        hasMore
-        events {
-          __typename
-          ... on MaterializationEvent {
-            partition
-            assetKey { path }
-            metadataEntries {
-              label
-              ... on TextMetadataEntry { text }
-              ... on PathMetadataEntry { path }
-              ... on UrlMetadataEntry { url }
-              ... on IntMetadataEntry { intValue }
-              ... on FloatMetadataEntry { floatValue }
-              ... on BoolMetadataEntry { boolValue }
-              ... on JsonMetadataEntry { jsonString }
-            }
-          }
-          ... on ErrorEvent { error { message causes { message } } }
-          ... on ExecutionStepFailureEvent {
-            failureMetadata { metadataEntries { label ... on JsonMetadataEntry { jsonString } } }
-          }
-        }
-      }
-    }
-    ... on Error { message }
-  }
-}"""
 
 
 @dataclass(frozen=True)
@@ -167,7 +115,7 @@ class Webserver:
         """
         tags = {**run.tags, **date_tags(run.dates)}
         found = self._ask(
-            _LAUNCH,
+            LAUNCH,
             params={
                 "selector": {
                     **self._repository(run.assets, location),
@@ -229,7 +177,7 @@ class Webserver:
         cursor, misses = None, 0
         while True:
             try:
-                answer = self._ask(_FOLLOW, run=dagster_run_id, cursor=cursor, limit=_EVENTS)
+                answer = self._ask(FOLLOW, run=dagster_run_id, cursor=cursor, limit=_EVENTS)
             except ServerUnreachable:
                 misses += 1
                 if misses > _PATIENCE:
@@ -244,7 +192,7 @@ class Webserver:
 
     def _repository(self, assets: Sequence[str], location: str | None) -> dict[str, str]:
         """Return how GraphQL names the code location that has all the assets."""
-        found = self._ask(_REPOSITORIES)["repositoriesOrError"]
+        found = self._ask(REPOSITORIES)["repositoriesOrError"]
         if "nodes" not in found:
             raise LaunchRefused(f"{self.url}: {_spoken(found['message'])}")
         loaded = {

@@ -1,0 +1,56 @@
+"""What a webserver is asked over GraphQL."""
+
+from typing import Final
+
+REPOSITORIES: Final = """
+{
+  repositoriesOrError {
+    ... on RepositoryConnection {
+      nodes { name location { name } assetNodes { assetKey { path } } }
+    }
+    ... on Error { message }
+  }
+}"""
+LAUNCH: Final = """
+mutation($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on RunConfigValidationInvalid { errors { message } }
+    ... on Error { message }
+  }
+}"""
+FOLLOW: Final = """
+query($run: ID!, $cursor: String, $limit: Int!) {
+  runOrError(runId: $run) {
+    ... on Run {
+      status
+      eventConnection(afterCursor: $cursor, limit: $limit) {
+        cursor
+        hasMore
+        events {
+          __typename
+          ... on MaterializationEvent {
+            partition
+            assetKey { path }
+            metadataEntries {
+              label
+              ... on TextMetadataEntry { text }
+              ... on PathMetadataEntry { path }
+              ... on UrlMetadataEntry { url }
+              ... on IntMetadataEntry { intValue }
+              ... on FloatMetadataEntry { floatValue }
+              ... on BoolMetadataEntry { boolValue }
+              ... on JsonMetadataEntry { jsonString }
+            }
+          }
+          ... on ErrorEvent { error { message causes { message } } }
+          ... on ExecutionStepFailureEvent {
+            failureMetadata { metadataEntries { label ... on JsonMetadataEntry { jsonString } } }
+          }
+        }
+      }
+    }
+    ... on Error { message }
+  }
+}"""
