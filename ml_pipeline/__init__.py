@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ml_pipeline.dagster.code_location import code_location
+    from ml_pipeline.dagster.inbox_sensor import inbox_sensor
+    from ml_pipeline.dagster.new_days_sensor import new_days_sensor
+    from ml_pipeline.dagster.schedules import daily_schedule, weekly_schedule
     from ml_pipeline.dagster.webserver import Webserver
-    from ml_pipeline.errors import MlPipelineError, ParamsError
+    from ml_pipeline.errors import (
+        MlPipelineError,
+        NotEnoughDataError,
+        ParamsError,
+        PipelineError,
+        SettingsError,
+        SourceError,
+        StoreError,
+    )
     from ml_pipeline.launch.run_request import requested_run
     from ml_pipeline.params.documents import read_document
     from ml_pipeline.params.group import ParamGroup
@@ -31,28 +42,51 @@ __all__ = [
     "Format",
     "Layer",
     "MlPipelineError",
+    "NotEnoughDataError",
     "Objective",
     "ParamGroup",
     "ParamModel",
     "ParamSet",
     "ParamsError",
     "Pipeline",
+    "PipelineError",
     "Result",
+    "SettingsError",
+    "SourceError",
+    "StoreError",
     "SweepRequest",
     "Webserver",
     "added_later",
     "code_location",
+    "daily_schedule",
     "formats",
     "gathered",
+    "inbox_sensor",
+    "new_days_sensor",
     "read_document",
     "requested_run",
     "run_id",
     "template",
+    "weekly_schedule",
 ]
 
 _ROOMS: Final = {
     "dagster.code_location": ("code_location",),
-    "errors": ("MlPipelineError", "ParamsError"),
+    "dagster.inbox_sensor": ("inbox_sensor",),
+    "dagster.new_days_sensor": ("new_days_sensor",),
+    "dagster.schedules": (
+        "daily_schedule",
+        "weekly_schedule",
+    ),
+    "errors": (
+        "MlPipelineError",
+        "ParamsError",
+        "NotEnoughDataError",
+        "PipelineError",
+        "SettingsError",
+        "SourceError",
+        "StoreError",
+    ),
     "launch.run_request": ("requested_run",),
     "dagster.webserver": ("Webserver",),
     "params.documents": ("read_document",),

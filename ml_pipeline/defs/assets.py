@@ -3,16 +3,13 @@
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
+from ml_pipeline import Objective, ParamModel, Pipeline, Result
 from ml_pipeline.defs import source
 from ml_pipeline.defs.config import DataParams, FeatureParams, TrainingParams
-from ml_pipeline.params.model import ParamModel
 from ml_pipeline.pipeline import datasets, plots
 from ml_pipeline.pipeline import evaluation as judging
 from ml_pipeline.pipeline import features as featuring
 from ml_pipeline.pipeline import training as fitting
-from ml_pipeline.runs.stage import Result
-from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.store.record import Objective
 
 if TYPE_CHECKING:
     import polars as pl

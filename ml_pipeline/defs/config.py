@@ -10,9 +10,7 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, field_validator
 
-from ml_pipeline.errors import PipelineError
-from ml_pipeline.params.group import ParamGroup
-from ml_pipeline.params.parameter import PATH_LABEL
+from ml_pipeline import PATH_LABEL, ParamGroup, PipelineError
 from ml_pipeline.pipeline.locations import normalized
 
 NATURAL_HORIZON: Final[Mapping[str, int]] = {"orders": 1, "customers": 30}

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ml_pipeline.dagster.schedules import daily_schedule, weekly_schedule
+from ml_pipeline import daily_schedule, weekly_schedule
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily
 from ml_pipeline.defs.requests import own_rules

@@ -5,13 +5,11 @@ from datetime import date
 
 import dagster as dg
 
-from ml_pipeline.dagster.inbox_sensor import inbox_sensor
-from ml_pipeline.dagster.new_days_sensor import new_days_sensor
+from ml_pipeline import ParamSet, inbox_sensor, new_days_sensor
 from ml_pipeline.defs import source
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.partitions import daily
 from ml_pipeline.defs.requests import rules
-from ml_pipeline.params.model import ParamSet
 
 
 def sensors() -> list[dg.SensorDefinition]:

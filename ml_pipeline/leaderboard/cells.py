@@ -123,7 +123,7 @@ def cells_of(
     Args:
         store: where results are.
         pipeline: the stages.
-        where: conditions such as ``learning_rate<0.1 and dataset=orders``.
+        where: conditions such as ``learning_rate<0.1 and dataset=sales``.
         first: the first date wanted; all earlier ones too if omitted.
         last: the last date wanted; all later ones too if omitted.
         missed: called with the path of each result whose record cannot be read.

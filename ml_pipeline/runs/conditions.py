@@ -1,4 +1,4 @@
-"""Conditions on runs as people type them, such as ``learning_rate<0.1 and dataset=orders``.
+"""Conditions on runs as people type them, such as ``learning_rate<0.1 and dataset=sales``.
 
 A text is a tree of `and`, `or`, `not` and brackets whose leaves are clauses: a name and what its
 value is compared with. Clauses are read here, so that text needs no quotes, a wrong name or kind of

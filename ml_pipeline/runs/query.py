@@ -17,7 +17,7 @@ _MOST_BITS: Final = 63
 
 
 def matching(found: Sequence[Entry], where: str | None) -> list[Entry]:
-    """Keep the entries that fulfil conditions such as ``learning_rate<0.1 and dataset=orders``.
+    """Keep the entries that fulfil conditions such as ``learning_rate<0.1 and dataset=sales``.
 
     Raises:
         ParamsError: if a condition cannot be read, names nothing, or compares what cannot be.

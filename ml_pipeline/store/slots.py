@@ -1,6 +1,6 @@
 """Where artifacts live: the directory that an asset has for given parameters.
 
-    {asset}/dataset=orders/as_of=1998-05-31/model_version=v1/run=<run id>/rev=<fingerprint>
+    {asset}/dataset=sales/as_of=1998-05-31/model_version=v1/run=<run id>/rev=<fingerprint>
 
 The run id alone is the key. The labels before it are for people, and for engines that read Hive
 directories; every one is percent-encoded, so no value can leave its directory.

@@ -1,7 +1,7 @@
 """Spaces: what a sweep tries for one parameter, as people write it.
 
     learning_rate=0.01,0.1,0.3          these values
-    dataset=choice(orders,customers)    the same, spelt out
+    dataset=choice(sales,users)         the same, spelt out
     max_depth=range(2,7)                2, 3, 4, 5, 6, as in Python
     regularization=linspace(0,1,5)      5 values, evenly spaced, both ends included
     learning_rate=log(1e-3,1,4)         4 values, evenly spaced on a logarithmic scale
