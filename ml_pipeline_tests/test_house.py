@@ -1,6 +1,7 @@
 """How the house is built: what a stranger may rely on when looking for a room."""
 
 import ast
+import re
 import statistics
 import subprocess
 import sys
@@ -77,3 +78,12 @@ def test_import_brings_nothing_heavy(module: str) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_page_about_the_house_names_what_there_is() -> None:
+    page = (HOUSE / "docs" / "house.md").read_text()
+    named = re.findall(r"`([\w/]+(?:/|\.py))`", page)
+    assert len(named) > 30
+    assert [name for name in named if not (HOUSE / name).exists()] == []
+    rooms = {f"{room.name}/" for room in HOUSE.iterdir() if (room / "__init__.py").is_file()}
+    assert rooms <= set(named)
