@@ -19,7 +19,7 @@ from ml_pipeline.errors import SourceError, nearest
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.pipeline import datasets, sources
-from ml_pipeline.pipeline.column_names import refuse_unknown
+from ml_pipeline.pipeline.column_names import refuse_unusable
 from ml_pipeline.pipeline.locations import is_name
 from ml_pipeline.settings import Place, settings
 
@@ -61,7 +61,7 @@ def problems(params: ParamSet) -> Iterator[str]:
     if isinstance(data, DataParams):
         try:
             place = locate(data.source)
-            refuse_unknown(place.columns, f"source '{data.source}'")
+            refuse_unusable(place.columns, f"source '{data.source}'")
             sources.refuse_missing(place.location)
         except SourceError as error:
             yield f"data.source: {error}"

@@ -32,17 +32,23 @@ class NeededColumns:
     types: "Mapping[str, pl.DataType]"
 
 
-def refuse_unknown(columns: Mapping[str, str], name: str) -> None:
-    """Refuse a mapping of columns that no source has.
+def refuse_unusable(columns: Mapping[str, str], name: str) -> None:
+    """Refuse a mapping of columns that no source has, or of one column to two.
 
     Raises:
-        SourceError: naming the nearest that there is.
+        SourceError: naming all that is wrong.
     """
     problems = [
         f"'{shortened(column)}' is none of them.{nearest(column, NEEDED)}"
         for column in columns
         if column not in NEEDED
     ]
+    owners: dict[str, str] = {}
+    for column in NEEDED:
+        written = columns.get(column, column).strip()
+        first = owners.setdefault(written, column)
+        if first != column:
+            problems.append(f"'{shortened(written)}' is given for both {first} and {column}.")
     if problems:
         raise SourceError(
             f"The columns of {name} must be given for {', '.join(NEEDED)}, but"

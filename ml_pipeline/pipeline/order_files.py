@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from ml_pipeline.addresses import masked
 from ml_pipeline.errors import SourceError
 from ml_pipeline.pipeline import remote_objects
-from ml_pipeline.pipeline.column_names import names_in, needed_columns, refuse_unknown
+from ml_pipeline.pipeline.column_names import names_in, needed_columns, refuse_unusable
 from ml_pipeline.pipeline.csv_layout import CsvLayout, csv_layout
 from ml_pipeline.pipeline.sources import Source
 
@@ -53,7 +53,7 @@ def order_files(source: Source, columns: Mapping[str, str]) -> list[OrderFile]:
     """
     import polars as pl
 
-    refuse_unknown(columns, source.root)
+    refuse_unusable(columns, source.root)
     if source.format == "sample":
         (file,) = source.files
         text = pl.String()

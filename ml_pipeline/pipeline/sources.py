@@ -72,9 +72,10 @@ def find_source(location: str) -> Source:
     if "://" in root:
         return _remote(root)
     path = Path(root).absolute()
-    if stat.S_ISDIR(_mode_of(path)):
+    if stat.S_ISDIR(_status_of(path).st_mode):
         return _folder(path)
     kind = _known_format(path.name, str(path))
+    _refuse_pipes_and_doubles([str(path)])
     table_formats.refuse_tables(str(path), table_formats.marks_around(path.parent))
     return Source(root=str(path), format=kind, files=(str(path),))
 
@@ -89,7 +90,7 @@ def refuse_missing(location: str) -> None:
     if root == SAMPLE:
         _sample_file()
     elif "://" not in root:
-        _mode_of(Path(root))
+        _status_of(Path(root))
 
 
 def change_stamp(location: str) -> str | None:
@@ -197,7 +198,9 @@ def _folder(root: Path) -> Source:
     files = list(_files_below(root))
     table_formats.refuse_tables(str(root), (os.path.relpath(file, root) for file in files))
     visible = [file for file in files if not _is_hidden(os.path.relpath(file, root))]
-    return _of_one_format(str(root), visible)
+    source = _of_one_format(str(root), visible)
+    _refuse_pipes_and_doubles(source.files)
+    return source
 
 
 def _of_one_format(root: str, files: Iterable[str], *, remote: bool = False) -> Source:
@@ -251,6 +254,28 @@ def _files_below(root: Path) -> Iterator[str]:
             yield str(Path(folder, name))
 
 
+def _refuse_pipes_and_doubles(files: Iterable[str]) -> None:
+    """Refuse what is no file, which might never end, and one file under two names.
+
+    Raises:
+        SourceError: naming the first such.
+    """
+    seen: dict[tuple[int, int], str] = {}
+    for file in files:
+        status = _status_of(Path(file))
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceError(
+                f"A source must be {_WANTED}, but {file} is a pipe or a device."
+                " Write what comes out of it to a file."
+            )
+        first = seen.setdefault((status.st_dev, status.st_ino), file)
+        if first != file:
+            raise SourceError(
+                f"A source folder must hold each file once, but {first} and {file} are the same,"
+                " by a link. Remove one of them: its orders would count twice."
+            )
+
+
 def _is_hidden(path: str) -> bool:
     """Whether a path below a root is under a name that Spark and editors give what is no data."""
     return any(part.startswith((".", "_")) for part in path.split("/"))
@@ -269,9 +294,9 @@ def _format_of(name: str) -> Literal["parquet", "csv"] | None:
     return _FORMATS.get(PurePath(name).suffix.lower())
 
 
-def _mode_of(path: Path) -> int:
+def _status_of(path: Path) -> os.stat_result:
     try:
-        return path.stat().st_mode
+        return path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise SourceError(_missing(path)) from error
     except OSError as error:

@@ -15,6 +15,7 @@ _FOLDERS: Final = {
     ".hoodie": "Hudi",
     "_spark_metadata": "Spark's streaming",
 }
+_FILES: Final = {".hoodie_partition_metadata": "Hudi"}
 _METADATA: Final = "metadata"
 _ICEBERG: Final = ("*.metadata.json", "*.metadata.json.gz", "snap-*.avro", "version-hint.text")
 
@@ -49,6 +50,7 @@ def marks_around(path: Path) -> Iterator[str]:
         for name in _FOLDERS:
             if (folder / name).is_dir():
                 yield str(folder / name / "*")
+        yield from (str(folder / name) for name in _FILES if (folder / name).is_file())
         metadata = folder / _METADATA
         if metadata.is_dir():
             for pattern in _ICEBERG:
@@ -60,6 +62,8 @@ def _kind_of(path: PurePosixPath) -> str | None:
     for folder in folders:
         if folder in _FOLDERS:
             return _FOLDERS[folder]
+    if name in _FILES:
+        return _FILES[name]
     is_metadata = bool(folders) and folders[-1] == _METADATA
     if is_metadata and any(PurePosixPath(name).match(pattern) for pattern in _ICEBERG):
         return "Iceberg"

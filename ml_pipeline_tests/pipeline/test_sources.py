@@ -1,5 +1,6 @@
 """What a location stands for: folders of tables and files that would be passed over are refused."""
 
+import os
 from datetime import date, datetime
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def test_folder_of_a_table_is_refused_however_it_is_reached(kind: str, tmp_path:
             change_stamp(str(place))
 
 
+def test_partition_of_a_hudi_table_copied_elsewhere_is_refused(tmp_path: Path) -> None:
+    orders(tmp_path / "part-0.parquet")
+    (tmp_path / ".hoodie_partition_metadata").write_text("commitTime=1")
+    assert "Hudi table" in refusal(tmp_path)
+    assert "Hudi table" in refusal(tmp_path / "part-0.parquet")
+
+
 def test_folder_named_metadata_is_no_table(tmp_path: Path) -> None:
     orders(tmp_path / "metadata" / "o.parquet")
     (tmp_path / "metadata" / "readme.json").write_text("{}")
@@ -69,6 +77,29 @@ def test_folder_with_a_link_to_another_folder_is_refused(tmp_path: Path) -> None
     orders(tmp_path / "late" / "b.parquet")
     (tmp_path / "orders" / "late").symlink_to(tmp_path / "late")
     assert f"{tmp_path}/orders/late is a link to another folder" in refusal(tmp_path / "orders")
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_folder_with_one_file_under_two_names_is_refused(link: str, tmp_path: Path) -> None:
+    orders(tmp_path / "2009.parquet")
+    getattr(tmp_path / "latest.parquet", link)(tmp_path / "2009.parquet")
+    said = refusal(tmp_path)
+    assert f"{tmp_path}/2009.parquet and {tmp_path}/latest.parquet are the same" in said
+    assert orders_between(str(tmp_path / "latest.parquet"), date.min, date.max).height == 1
+
+
+def test_pipe_in_place_of_a_file_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "orders.csv")
+    for location in (tmp_path, tmp_path / "orders.csv"):
+        assert "orders.csv is a pipe or a device" in refusal(location)
+        with pytest.raises(SourceError, match="pipe"):
+            change_stamp(str(location))
+
+
+def test_column_that_is_given_for_two_is_refused(tmp_path: Path) -> None:
+    orders(tmp_path / "o.parquet")
+    with pytest.raises(SourceError, match="'amount' is given for both customer_id and amount"):
+        orders_between(str(tmp_path / "o.parquet"), date.min, date.max, {"customer_id": " amount "})
 
 
 def test_missing_source_is_refused_without_reading_anything(tmp_path: Path) -> None:
