@@ -61,17 +61,7 @@ def model(
 ) -> "BaseEstimator":
     """The fitted estimator, which has seen nothing of the held-out days."""
     return fitting.fit(
-        features,
-        dataset=data.dataset,
-        as_of=as_of,
-        horizon_days=shape.horizon,
-        estimator=training.estimator,
-        learning_rate=training.learning_rate,
-        max_depth=training.max_depth,
-        max_iter=training.max_iter,
-        regularization=training.regularization,
-        holdout_days=training.holdout_days,
-        seed=training.seed,
+        features, training, dataset=data.dataset, as_of=as_of, horizon_days=shape.horizon
     )
 
 

@@ -1,7 +1,7 @@
 """Fitting a model on the examples before the held-out period."""
 
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from ml_pipeline.errors import NotEnoughDataError
 from ml_pipeline.pipeline.examples import feature_columns, split
@@ -18,29 +18,10 @@ _FEATURES_PER_SPLIT: Final = 0.3
 _STRETCH: Final = 2.0
 
 
-def fit(
-    features: "pl.DataFrame",
-    *,
-    dataset: Literal["orders", "customers"],
-    as_of: date,
-    horizon_days: int,
-    estimator: Literal["gradient_boosting", "linear"],
-    learning_rate: float,
-    max_depth: int,
-    max_iter: int,
-    regularization: float,
-    holdout_days: int,
-    seed: int,
-) -> Any:
-    """Fit a model on the examples whose target is over before the held-out period.
+class Hyperparameters(Protocol):
+    """How to fit; what each of them means stands where it is declared as a parameter.
 
-    The same arguments give the same model. Fitting uses one thread.
-
-    Args:
-        features: what `build_features` made for the same dataset, as_of and horizon_days.
-        dataset: ``orders`` to forecast revenue, ``customers`` to tell who buys again.
-        as_of: the last known day.
-        horizon_days: days after `day` that a target covers.
+    Attributes:
         estimator: family of the model.
         learning_rate: shrinkage per boosting step; unused by linear.
         max_depth: depth of each boosted tree; unused by linear.
@@ -48,6 +29,35 @@ def fit(
         regularization: L2 penalty of the leaves or the coefficients.
         holdout_days: most recent days kept from training.
         seed: seed of every random choice.
+    """
+
+    estimator: Literal["gradient_boosting", "linear"]
+    learning_rate: float
+    max_depth: int
+    max_iter: int
+    regularization: float
+    holdout_days: int
+    seed: int
+
+
+def fit(
+    features: "pl.DataFrame",
+    hyper: Hyperparameters,
+    *,
+    dataset: Literal["orders", "customers"],
+    as_of: date,
+    horizon_days: int,
+) -> Any:
+    """Fit a model on the examples whose target is over before the held-out period.
+
+    The same arguments give the same model. Fitting uses one thread.
+
+    Args:
+        features: what `build_features` made for the same dataset, as_of and horizon_days.
+        hyper: how to fit.
+        dataset: ``orders`` to forecast revenue, ``customers`` to tell who buys again.
+        as_of: the last known day.
+        horizon_days: days after `day` that a target covers.
 
     Returns:
         A fitted scikit-learn estimator made of nothing but scikit-learn and NumPy types. Use
@@ -59,12 +69,12 @@ def fit(
     from threadpoolctl import threadpool_limits
 
     training = split(
-        features, as_of=as_of, horizon_days=horizon_days, holdout_days=holdout_days
+        features, as_of=as_of, horizon_days=horizon_days, holdout_days=hyper.holdout_days
     ).training
     if training.height < _FEWEST_EXAMPLES:
         raise NotEnoughDataError(
             f"Training needs at least {_FEWEST_EXAMPLES} examples whose {horizon_days} target days"
-            f" end before the {holdout_days} held-out days up to as_of={as_of}, but there are"
+            f" end before the {hyper.holdout_days} held-out days up to as_of={as_of}, but there are"
             f" {training.height}. Choose a later as_of, a smaller holdout_days, horizon_days or"
             " lookback_days, a larger history_days, or another source."
         )
@@ -78,18 +88,10 @@ def fit(
                 f" {training.height} examples before the held-out days {target.sum()} did."
                 " Choose another horizon_days, a later as_of, or another source."
             )
-    if estimator == "linear":
-        model = _linear(dataset, max_iter=max_iter, regularization=regularization, seed=seed)
+    if hyper.estimator == "linear":
+        model = _linear(dataset, hyper)
     else:
-        model = _gradient_boosting(
-            dataset,
-            learning_rate=learning_rate,
-            max_depth=max_depth,
-            max_iter=max_iter,
-            regularization=regularization,
-            seed=seed,
-            examples=training.height,
-        )
+        model = _gradient_boosting(dataset, hyper, examples=training.height)
     # Two OpenMP threads make a small fit many times slower than one.
     with threadpool_limits(limits=1):
         return model.fit(_matrix(training, feature_columns(training)), target)
@@ -124,7 +126,7 @@ def _matrix(features: "pl.DataFrame", columns: list[str]) -> "pl.DataFrame":
     return features.select(pl.col(columns).cast(pl.Float64))
 
 
-def _linear(dataset: str, *, max_iter: int, regularization: float, seed: int) -> Any:
+def _linear(dataset: str, hyper: Hyperparameters) -> Any:
     import numpy as np
     from sklearn.compose import ColumnTransformer
     from sklearn.linear_model import LogisticRegression, Ridge
@@ -133,38 +135,29 @@ def _linear(dataset: str, *, max_iter: int, regularization: float, seed: int) ->
 
     compress = FunctionTransformer(np.arcsinh, feature_names_out="one-to-one")
     if dataset == "customers":
-        inverse = 1 / regularization if regularization else np.inf
-        classifier = LogisticRegression(C=inverse, max_iter=max_iter, random_state=seed)
+        inverse = 1 / hyper.regularization if hyper.regularization else np.inf
+        classifier = LogisticRegression(C=inverse, max_iter=hyper.max_iter, random_state=hyper.seed)
         return make_pipeline(compress, StandardScaler(), classifier)
     weekdays = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     prepare = ColumnTransformer([("weekday", weekdays, ["weekday"])], remainder=compress)
-    ridge = Ridge(alpha=regularization, max_iter=max_iter, random_state=seed)
+    ridge = Ridge(alpha=hyper.regularization, max_iter=hyper.max_iter, random_state=hyper.seed)
     return _of_ratios(make_pipeline(prepare, StandardScaler(), ridge))
 
 
-def _gradient_boosting(
-    dataset: str,
-    *,
-    learning_rate: float,
-    max_depth: int,
-    max_iter: int,
-    regularization: float,
-    seed: int,
-    examples: int,
-) -> Any:
+def _gradient_boosting(dataset: str, hyper: Hyperparameters, *, examples: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     settings = {
-        "learning_rate": learning_rate,
-        "max_depth": max_depth,
-        "max_iter": max_iter,
-        "l2_regularization": regularization,
+        "learning_rate": hyper.learning_rate,
+        "max_depth": hyper.max_depth,
+        "max_iter": hyper.max_iter,
+        "l2_regularization": hyper.regularization,
         "max_features": _FEATURES_PER_SPLIT,
         # Outcomes are noisy: small leaves would learn the noise, if there is data for larger ones.
         "min_samples_leaf": max(5, min(40, examples // 10)),
         # It would hold out a part of its own, and make max_iter a bound instead of a count.
         "early_stopping": False,
-        "random_state": seed,
+        "random_state": hyper.seed,
     }
     if dataset == "customers":
         return HistGradientBoostingClassifier(**settings)

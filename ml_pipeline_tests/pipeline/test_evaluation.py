@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ml_pipeline.defs.config import TrainingParams
 from ml_pipeline.errors import NotEnoughDataError
 from ml_pipeline.pipeline.evaluation import PRIMARY, evaluate
 from ml_pipeline.pipeline.examples import split
@@ -25,19 +26,8 @@ def examples_of(orders: pl.DataFrame, dataset: Any) -> pl.DataFrame:
 
 
 def fitted(examples: pl.DataFrame, dataset: Any) -> Any:
-    return fit(
-        examples,
-        dataset=dataset,
-        as_of=AS_OF,
-        horizon_days=HORIZON[dataset],
-        estimator="linear",
-        learning_rate=0.1,
-        max_depth=3,
-        max_iter=200,
-        regularization=1.0,
-        holdout_days=HOLDOUT,
-        seed=0,
-    )
+    linear = TrainingParams(estimator="linear", max_iter=200, holdout_days=HOLDOUT)
+    return fit(examples, linear, dataset=dataset, as_of=AS_OF, horizon_days=HORIZON[dataset])
 
 
 def report_on(model: Any, examples: pl.DataFrame, dataset: Any, holdout: int = HOLDOUT) -> Any:

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 import skops.io
 
+from ml_pipeline.defs.config import TrainingParams
 from ml_pipeline.errors import NotEnoughDataError
 from ml_pipeline.pipeline.evaluation import evaluate
 from ml_pipeline.pipeline.examples import feature_columns, split
@@ -37,7 +38,13 @@ def shop_examples(orders: pl.DataFrame, dataset: Any, as_of: date = AS_OF) -> pl
 def fit_shop(examples: pl.DataFrame, dataset: Any, **changes: Any) -> Any:
     settings = DEFAULTS | changes
     settings.setdefault("max_iter", ITERATIONS[settings["estimator"]])
-    return fit(examples, dataset=dataset, as_of=AS_OF, horizon_days=HORIZON[dataset], **settings)
+    return fit(
+        examples,
+        TrainingParams(**settings),
+        dataset=dataset,
+        as_of=AS_OF,
+        horizon_days=HORIZON[dataset],
+    )
 
 
 @both
@@ -174,7 +181,9 @@ def judged(orders: pl.DataFrame, dataset: Any, as_of: date, **changes: Any) -> d
     examples = build_features(
         orders, dataset=dataset, as_of=as_of, lookback_days=28, horizon_days=horizon
     )
-    model = fit(examples, dataset=dataset, as_of=as_of, horizon_days=horizon, **settings)
+    model = fit(
+        examples, TrainingParams(**settings), dataset=dataset, as_of=as_of, horizon_days=horizon
+    )
     report = evaluate(
         model,
         examples,
