@@ -202,7 +202,7 @@ def as_csv(board: Leaderboard, repeat: Repeat, most: int | None = None) -> str:
     out = io.StringIO()
     columns = dict.fromkeys(name for line in lines for name in line)
     writer = csv.DictWriter(out, list(columns), restval="", lineterminator="\n")
-    writer.writerow({name: for_csv(name) for name in columns})
+    writer.writeheader()
     writer.writerows({name: for_csv(value) for name, value in line.items()} for line in lines)
     return out.getvalue()
 

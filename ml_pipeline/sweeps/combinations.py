@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ml_pipeline.errors import ParamsError
-from ml_pipeline.sweeps.options import SearchOptions
+from ml_pipeline.sweeps.options import MOST_COMBINATIONS, SearchOptions
 from ml_pipeline.sweeps.trial import Base, Trial
 
 _MOST_TOLD: Final = 3
@@ -60,9 +60,12 @@ def combine(
             sizes.append(f"trials {len(rows)}")
         problem = (
             f"a sweep may have at most {options.max_trials} combinations, but this one"
-            f" has {asked} ({' x '.join(sizes)}): list fewer values, choose a search"
-            f" strategy, or set max_trials={asked}"
+            f" has {asked} ({' x '.join(sizes)}): "
         )
+        if asked <= MOST_COMBINATIONS:
+            problem += f"list fewer values, choose a search strategy, or set max_trials={asked}"
+        else:
+            problem += "list fewer values, or choose a search strategy"
         raise ParamsError([problem])
     trials: dict[str, Trial] = {}
     invalid, duplicates = 0, 0

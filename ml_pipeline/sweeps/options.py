@@ -14,6 +14,9 @@ from ml_pipeline.text import quoted
 
 Strategy = Literal["grid", "random", "tpe", "qmc", "gp", "cmaes", "nsga2"]
 
+MOST_COMBINATIONS: Final = 10_000
+"""All are validated before there is a run, by whichever door a sweep comes: 2 seconds at most."""
+
 _NEEDS: Final = {"cmaes": "cmaes", "gp": "torch"}
 
 
@@ -34,7 +37,10 @@ class SearchOptions(ParamGroup):
         default=[], description="combinations to try, each a mapping of parameters"
     )
     max_trials: int = Field(
-        default=1000, ge=1, le=1_000_000, description="refuse a sweep of more parameter sets"
+        default=1000,
+        ge=1,
+        le=MOST_COMBINATIONS,
+        description="refuse a sweep of more parameter sets",
     )
     skip_invalid: bool = Field(
         default=False, description="leave combinations out that are not valid"

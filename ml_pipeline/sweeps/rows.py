@@ -74,10 +74,10 @@ def _csv(path: Path, model: ParamModel) -> list[dict[str, Any]]:
         found.append({})
         for name, parameter in columns.items():
             cell = row[names.index(name)]
-            if of_board and _is_text(parameter):
-                if not cell and parameter.default != "":
+            if of_board:
+                if not cell and _is_text(parameter) and parameter.default != "":
                     emptied.setdefault(name, []).append(place)
-                cell = _verbatim(cell)
+                cell = _verbatim(parameter, cell)
             if cell.strip():
                 found[-1][name] = cell.strip()
     problems += [
@@ -141,9 +141,12 @@ def _is_text(parameter: Parameter) -> bool:
     )
 
 
-def _verbatim(cell: str) -> str:
-    """Return a text that a leaderboard wrote so that nothing in it is read as more than text."""
-    return cell if cell in ("", "null") else f'"{from_csv(cell)}"'
+def _verbatim(parameter: Parameter, cell: str) -> str:
+    """Return what a leaderboard wrote so that no text in it is read as more than text."""
+    text = from_csv(cell)
+    is_bare = not text or not accepts(parameter.info, str)
+    has_members = parameter.kind.holds_members and text[:1] in ("[", "{")
+    return text if is_bare or has_members else f'"{text}"'
 
 
 def _some(thing: str, places: Sequence[int]) -> str:

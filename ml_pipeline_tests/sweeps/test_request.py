@@ -1,4 +1,5 @@
 import json
+import time
 from typing import Any
 
 import pytest
@@ -119,6 +120,24 @@ def test_combinations_beyond_the_cap_are_refused_with_their_sizes() -> None:
     ]
     found = asked(depth="range(1,41)", search={"max_trials": 40}).combinations
     assert len(found.trials) == 40
+
+
+def test_combinations_that_no_cap_allows_are_refused_at_once_with_their_count() -> None:
+    lists = {"depth": "range(1,65)", "learning_rate": "linspace(0.1,1,50_000)"}
+    too_many = (
+        " combinations, but this one has 3200000 (fit.learning_rate 50000 x fit.depth 64): list"
+        " fewer values, or choose a search strategy"
+    )
+    assert problems(**lists) == [f"a sweep may have at most 1000{too_many}"]
+    before = time.process_time()
+    assert problems(**lists, search={"max_trials": 3_200_000}) == [
+        "search.max_trials must be integer >= 1 and <= 10000, but got 3200000",
+        f"a sweep may have at most 1000{too_many}",
+    ]
+    assert problems(**lists, search={"max_trials": 10_000}) == [
+        f"a sweep may have at most 10000{too_many}"
+    ]
+    assert time.process_time() - before < 2
 
 
 # Searches
@@ -452,7 +471,7 @@ _LISTS = st.fixed_dictionaries(
 @given(_LISTS)
 def test_combinations_add_up_and_agree_with_single_runs(lists: dict[str, list[Any]]) -> None:
     try:
-        found = asked(**lists, search={"skip_invalid": True, "max_trials": 10**6}).combinations
+        found = asked(**lists, search={"skip_invalid": True}).combinations
     except ParamsError:
         return
     assert found.asked == len(found.trials) + found.duplicates + found.invalid

@@ -2,13 +2,21 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from pydantic import Field
 
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.leaderboard.board import Leaderboard
+from ml_pipeline.leaderboard.groups import Group
 from ml_pipeline.leaderboard.report import OWN_COLUMNS, Repeat, as_csv
+from ml_pipeline.leaderboard.rows import Row
+from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.model import ParamModel
+from ml_pipeline.store.record import Objective
 from ml_pipeline.sweeps.board import board_of
+from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline.sweeps.rows import read_rows
 from ml_pipeline_tests.toys.sweep_bench import Bench, asked
 from ml_pipeline_tests.toys.sweeps import PARAMS, PIPELINE
@@ -126,6 +134,36 @@ def test_read_rows_of_a_leaderboard_gives_the_trials_that_it_ranked(
     assert {trial.key for trial in again.combinations.trials} == {
         attempt.trial.key for attempt in swept.attempts
     }
+
+
+class Mixed(ParamGroup):
+    """Parameters that may be text or something else."""
+
+    size: float | str = Field(1.0, description="a number or a word")
+    sign: Literal["=", "-", 1, None] = Field(None, description="a sign")
+    note: str | None = Field(None, description="any text")
+    several: list[str] = Field([], description="some words")
+
+
+def test_read_rows_of_a_leaderboard_reads_text_beside_other_kinds_as_it_was(
+    tmp_path: Path,
+) -> None:
+    values: list[dict[str, Any]] = [
+        {"size": "=1+1", "sign": "=", "note": "@a", "several": ["=1", "it's"]},
+        {"size": "'=1", "sign": "-", "note": '"b"', "several": []},
+        {"size": -2.5, "sign": 1, "note": "1,2", "several": ["[1]"]},
+        {"size": "a,b", "sign": None, "note": None, "several": ["none"]},
+    ]
+    model = ParamModel(mixed=Mixed)
+    rows = [
+        Row("", {"mixed": mixed}, {}, {None: 1.0}, {None: None}, "minimize") for mixed in values
+    ]
+    group = Group("model", Objective(metric="loss", direction="minimize"), {}, {}, [None], [], rows)
+    text = as_csv(Leaderboard([group], {}), Repeat(lambda _params, _dates: ""))
+    read = read_rows(written(tmp_path, "board.csv", text), model)
+    request = SweepRequest.parse(model, {"search": {"trials": read}})
+    trials = request.combinations.trials
+    assert [trial.params.values()["mixed"] for trial in trials] == values
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.json"])
