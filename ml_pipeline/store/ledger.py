@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pydantic
 
-from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, nearest
 from ml_pipeline.store.document import BelowRoot, Document, Moment
 from ml_pipeline.store.objects import Objects
 
@@ -116,10 +116,11 @@ def promoted_to(store: Objects, environment: str) -> Promotion:
     """
     known = current(store)
     if environment not in known:
+        meant = nearest(environment, known)
         raise ArtifactMissing(
             f"A run must have been promoted to '{environment}', but there is none"
             f" (promoted to: {', '.join(known) or 'nothing'})."
-            f" `ml-pipeline promote RUN_ID --to {environment}` does that."
+            f"{meant or f' `ml-pipeline promote RUN_ID --to {environment}` does that.'}"
         )
     return known[environment]
 

@@ -169,6 +169,12 @@ def test_find_of_an_environment_without_a_run_says_what_to_do(bench: Bench) -> N
     )
 
 
+def test_find_of_an_environment_that_is_misspelt_names_the_nearest(bench: Bench) -> None:
+    promoted(bench, bench.run(), "production")
+    with pytest.raises(ArtifactMissing, match=r"\(promoted to: production\)\. Did you mean"):
+        find(bench.store, bench.pipeline, "@prod")
+
+
 def test_find_of_an_environment_whose_run_is_gone_says_so(bench: Bench) -> None:
     made = bench.run()
     promoted(bench, made)
