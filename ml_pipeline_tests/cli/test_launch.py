@@ -65,15 +65,30 @@ def test_launch_without_waiting_leaves_a_run_that_ends_well(
 
 
 def test_launch_of_a_range_that_fails_tells_dates_and_reason(
-    cli: CommandLine, server: Server
+    cli: CommandLine, server: Server, tmp_path: Path
 ) -> None:
-    options = ("--from", "1998-05-30", "--to", DAY, "--param", "source=/there/is/nothing")
+    source = tmp_path / "orders.csv"
+    source.write_text("nothing,of,use\n1,2,3\n")
+    options = ("--from", "1998-05-30", "--to", DAY, "--param", f"source={source}")
     done = cli("launch", "--url", server.url, *options, "--json")
     assert done.code == 1
     assert done.document["status"] == "FAILURE"
     assert [failed["as_of"] for failed in done.document["failures"]] == ["1998-05-30", DAY]
-    assert "1998-05-30, 1998-05-31 failed: A source must exist" in done.err
+    assert "1998-05-30, 1998-05-31 failed: " in done.err
     assert f"The whole story: {server.url}/runs/" in done.err
+
+
+@pytest.mark.parametrize("varied", [(), ("--param", "learning_rate=0.1,0.2")])
+def test_launch_of_a_source_that_is_not_there_is_refused_as_on_the_command_line(
+    cli: CommandLine, server: Server, varied: tuple[str, ...]
+) -> None:
+    missing = ("--as-of", DAY, "--param", "source=/there/is/nothing", *varied)
+    before = len(server.runs())
+    launched = cli("launch", "--url", server.url, *missing, *(["--sweep"] if varied else []))
+    here = cli("sweep" if varied else "run", *missing)
+    assert "A source must exist" in here.err
+    assert (launched.code, launched.err) == (here.code, here.err) == (2, here.err)
+    assert len(server.runs()) == before
 
 
 def test_launch_stopped_while_waiting_leaves_the_run_alone(
