@@ -152,8 +152,13 @@ def test_config_of_any_kind_is_refused_in_words_or_done_as_asked(
 
 def _says(got: Any, asked: Any) -> bool:
     """Whether a value is the one asked for, as far as its type lets it be written otherwise."""
-    if isinstance(asked, str) and not isinstance(got, str):
-        return got is (asked.lower() == "true") if isinstance(got, bool) else got == float(asked)
+    if isinstance(asked, str):
+        text = asked.strip()
+        if got is None:
+            return text.lower() in ("", "~", "none", "null")
+        if isinstance(got, bool):
+            return got is (text.lower() in ("true", "t", "yes", "y", "on", "1", "1.0"))
+        return got == (text if isinstance(got, str) else float(text))
     if isinstance(got, bool) or isinstance(asked, bool):
         return bool(got) == asked
     return got == asked or (isinstance(got, float) and math.isclose(got, asked))

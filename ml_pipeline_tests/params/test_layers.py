@@ -6,6 +6,7 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 from pydantic import Field
 
+from ml_pipeline.addresses import credentials_in
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.run_config import ORIGINS_TAG, origin_tags
 from ml_pipeline.params.documents import read_document
@@ -330,10 +331,12 @@ def test_value_that_could_mean_something_else_is_refused(layer: Layer, problem: 
 
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
-WORDS = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=8)
+WORDS = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=8).filter(
+    lambda text: credentials_in(text) is None
+)
 VALUES = {
     "dataset": st.sampled_from(["orders", "customers"]),
-    "source": WORDS.filter(bool),
+    "source": WORDS.filter(str.strip),
     "horizon_days": st.none() | st.integers(1, 10**9),
     "learning_rate": st.floats(0, 1, exclude_min=True),
     "max_depth": st.integers(1, 2000),
