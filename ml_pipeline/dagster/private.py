@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import dagster as dg
+from dagster._config import ConfigType, ConfigTypeKind
 from dagster_shared.check import CheckError
 
 NO_EVENT: Final = {"__source_asset_observation__": True}
@@ -41,6 +42,15 @@ _UNCAPTURED: Final = {
 }
 """Capturing what a step prints starts two processes for each; Dagster's own name for not doing it
 has no public path."""
+
+
+def anything_called(name: str) -> ConfigType:
+    """Return a config type that takes anything, as `dg.Any`, and that the editor calls by a name.
+
+    Args:
+        name: what a value must be, in words.
+    """
+    return ConfigType(key=name, given_name=name, kind=ConfigTypeKind.ANY)
 
 
 def setup_page(url: str, location: str, job: str) -> str:

@@ -2,11 +2,13 @@
 
 `params` holds all groups in one block of run config. Dagster builds it while it makes the execution
 plan, so a bad value is refused before a run exists, in the launchpad, in backfills and from code,
-with every problem in one message. To that end the config schema lets any value and any name pass:
-Dagster would stop at the first kind of problem, and would not say which name is nearest.
+with every problem in one message. To that end the config schema lets any name and nearly any value
+pass: Dagster would stop at the first kind of problem, not say which name is nearest, and take
+neither ``1e-3`` nor ``"2"`` for a number. It tells what a value must be all the same, and choices
+are its own, so that the editor completes them and marks others as they are typed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,8 +16,10 @@ import dagster as dg
 
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.origins import origins_of
+from ml_pipeline.dagster.private import anything_called
 from ml_pipeline.dagster.run_config import refuse_without_effect
 from ml_pipeline.launch.run_config import PARAMS
+from ml_pipeline.params.kind import Kind
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.params.parameter import Parameter
 
@@ -31,7 +35,7 @@ def params_resource(
         model: all parameter groups.
         refuse_unready: raises for parameters whose run could not even begin.
     """
-    schema = config_schema(model)
+    schema = config_schema([model])
     known: dict[str, ParamSet] = {}
 
     def read(config: Mapping[str, Any]) -> ParamSet:
@@ -53,12 +57,17 @@ def params_resource(
     return checked(carry, schema, lambda config: refuse_unready(read(config)))
 
 
-def config_schema(*models: ParamModel) -> Any:
-    """Return the config type of the groups of some models, with defaults and descriptions."""
+def config_schema(models: Sequence[ParamModel], several: bool = False) -> Any:
+    """Return the config type of the groups of some models, with defaults and descriptions.
+
+    Args:
+        models: the models.
+        several: whether a parameter may have more than one value.
+    """
     return _open(
         {
             group: dg.Field(
-                _open({p.name: _field(p) for p in model.parameters(group)}),
+                _open({p.name: _field(p, several) for p in model.parameters(group)}),
                 description=cls.__doc__,
             )
             for model in models
@@ -92,10 +101,20 @@ def _open(fields: Mapping[str, dg.Field]) -> Any:
     return dg.Permissive(dict(fields))  # type: ignore[no-untyped-call]
 
 
-def _field(parameter: Parameter) -> dg.Field:
+def _field(parameter: Parameter, several: bool) -> dg.Field:
     description = f"{parameter.must_be}. {parameter.description}"
+    accepted = _accepted(parameter, several)
     if parameter.default is ...:
-        return dg.Field(dg.Any, is_required=True, description=description)
-    # Only what may be none may have that for a default, and only defaults are in the scaffold.
-    accepted = dg.Noneable(dg.Any) if parameter.default is None else dg.Any
-    return dg.Field(accepted, default_value=parameter.default, description=description)
+        return dg.Field(accepted, is_required=True, description=description)
+    return dg.Field(accepted, default_value=parameter.default_shown, description=description)
+
+
+def _accepted(parameter: Parameter, several: bool) -> Any:
+    choices = parameter.choices
+    is_choice_of_texts = all(isinstance(choice, str) for choice in choices) and (
+        parameter.kind == Kind(choices=choices)
+    )
+    if is_choice_of_texts and not several:
+        name = f"{parameter.group}_{parameter.name}"
+        return dg.Enum(name, [dg.EnumValue(choice) for choice in choices])
+    return anything_called(f"{parameter.type}, or several" if several else parameter.type)

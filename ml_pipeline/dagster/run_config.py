@@ -13,6 +13,7 @@ from ml_pipeline.dagster.private import JobNames, names_in_job
 from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.launch.run_config import LEADERBOARD, PARAMS, SWEEP
 from ml_pipeline.params.model import ParamModel
+from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.text import shortened
 
 STOPPED: Final = "The run has done nothing."
@@ -60,11 +61,15 @@ def typed_values(models: Sequence[ParamModel], config: Any, resource: str) -> di
         config = config.get(key) if isinstance(config, Mapping) else None
     groups = config if isinstance(config, Mapping) else {}
     return {
-        p.dotted: groups[p.group][p.name]
+        p.dotted: _meant(p, groups[p.group][p.name])
         for model in models
         for p in model.parameters()
         if isinstance(groups.get(p.group), Mapping) and p.name in groups[p.group]
     }
+
+
+def _meant(parameter: Parameter, value: Any) -> Any:
+    return parameter.default if value == parameter.default_shown else value
 
 
 def _unknown(section: str, typed: Iterable[str], known: Sequence[str]) -> Iterator[str]:

@@ -85,7 +85,7 @@ def sweep_resource(
         objective_of(pipeline, request)
         return request
 
-    schema = config_schema(pipeline.params, MODEL)
+    schema = config_schema([pipeline.params, MODEL], several=True)
 
     @dg.resource(
         config_schema=schema,

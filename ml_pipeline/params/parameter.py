@@ -133,6 +133,11 @@ class Parameter:
         """Default in its JSON form, or `...` where a value is required."""
         return ... if self.info.is_required() else plain(self.read(self._given_default))
 
+    @property
+    def default_shown(self) -> Any:
+        """Default as config that is filled in shows it: Dagster leaves out what is null."""
+        return "none" if self.default is None else self.default
+
     @cached_property
     def has_default_of_its_kind(self) -> bool:
         """Whether the group's own default is the value that it reads as: not 1 for a float."""

@@ -67,10 +67,11 @@ def without_defaults(model: ParamModel, config: Mapping[str, Any]) -> dict[str, 
 
 
 def _is_default(parameter: Parameter | None, raw: Any) -> bool:
+    if parameter is None:
+        return False
     # True, 1 and 1.0 are equal, and different all the same.
-    return parameter is not None and (
-        json.dumps(raw, default=repr) == json.dumps(parameter.default, default=repr)
-    )
+    defaults = (parameter.default, parameter.default_shown)
+    return json.dumps(raw, default=repr) in [json.dumps(each, default=repr) for each in defaults]
 
 
 def _key(model: ParamModel, values: Mapping[str, Any]) -> tuple[ParamModel, str] | None:

@@ -100,6 +100,19 @@ def test_tags_of_dates_and_of_the_ui_are_dagsters() -> None:
     assert any(private.FROM_UI_TAG in file.read_text() for file in bundle.rglob("*.js"))
 
 
+@pytest.mark.parametrize("value", [1, "1e-3", None, [1], {"a": 1}], ids=str)
+def test_type_with_a_name_takes_anything(value: Any) -> None:
+    @dg.op(config_schema=private.anything_called("number"))
+    def echo(context: dg.OpExecutionContext) -> None:
+        assert context.op_config == value
+
+    @dg.job
+    def echoing() -> None:
+        echo()
+
+    assert echoing.execute_in_process({"ops": {"echo": {"config": value}}}).success
+
+
 def test_class_of_ctrl_c_has_its_name() -> None:
     assert dg.DagsterExecutionInterruptedError.__name__ == private.INTERRUPTED
 

@@ -4,18 +4,39 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 import pytest
+from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
+from pydantic import Field
 
 from ml_pipeline.dagster.code_location import code_location
 from ml_pipeline.dagster.launchpad import JOB
+from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.model import ParamModel
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline_tests.toys import sweeps as toy
 from ml_pipeline_tests.toys.dagster_site import DAILY, DAY, temporary_instance
 
 SINGLE = {"params": {"config": {"fit": {"learning_rate": 0.2}}}}
 MANY = {"sweep": {"config": {"fit": {"learning_rate": "0.1,0.2"}, "search": {"n_trials": 3}}}}
+
+
+class What(ParamGroup):
+    """What to make."""
+
+    kind: Literal["plain", "fancy"] = Field("plain", description="which one")
+    size: float = Field(1.0, description="how large")
+    word: str = Field("a", description="what to say")
+
+
+PIPELINE = Pipeline("choosing", ParamModel(what=What))
+
+
+@PIPELINE.asset
+def thing(what: What) -> dict[str, Any]:
+    return what.model_dump()
 
 
 @dataclass(frozen=True)
@@ -150,14 +171,40 @@ def test_job_offers_the_resources_that_it_uses_and_no_others(site: Site) -> None
 
 def test_parameter_that_may_be_none_is_in_the_scaffold_and_changes_nothing(site: Site) -> None:
     defs = code_location(toy.PIPELINE, DAILY, lambda: str(site.folder / "store"), site.folder)
-    params = defs.resolve_job_def(JOB).resource_defs["params"].config_schema
-    bias = params.config_type.fields["fit"].config_type.fields["bias"]  # type: ignore[union-attr]
-    assert bias.default_provided
-    assert bias.default_value is None
+    assert "bias: none\n" in scaffold(defs.resolve_job_def(JOB))
     around = {"home": str(site.folder / "home")}
     made = [
         site.run("table", resources={"params": {"config": {"around": around, **fit}}})
-        for fit in ({}, {"fit": {"bias": None}})
+        for fit in ({}, {"fit": {"bias": None}}, {"fit": {"bias": "none"}})
     ]
     runs = [site.instance.get_run_by_id(result.run_id) for result in made]
     assert len({run.tags["ml_pipeline/run_id"] for run in runs if run is not None}) == 1
+    assert all("ml_pipeline/origins" not in run.tags for run in runs if run is not None)
+
+
+def test_choice_of_a_pipeline_is_completed_by_the_editor_and_marked_where_it_is_none(
+    tmp_path: Path,
+) -> None:
+    defs = code_location(PIPELINE, DAILY, lambda: str(tmp_path), tmp_path)
+    job = defs.resolve_job_def(JOB)
+    for value in ("fancy", "fency"):
+        config = {"resources": {"params": {"config": {"what": {"kind": value, "size": "1e-3"}}}}}
+        if value == "fancy":
+            dg.validate_run_config(job, config)
+        else:
+            with pytest.raises(dg.DagsterInvalidConfigError, match="not in enum type what_kind"):
+                dg.validate_run_config(job, config)
+
+
+def test_type_of_every_parameter_is_told_by_the_editor(tmp_path: Path) -> None:
+    job = code_location(PIPELINE, DAILY, lambda: str(tmp_path), tmp_path).resolve_job_def(JOB)
+    snapshot = job.resource_defs["params"].config_schema.config_type.schema_snapshot  # type: ignore[union-attr]
+    names = {one.given_name for one in snapshot.all_config_snaps_by_key.values()}
+    assert {"what_kind", "number", "text"} <= names
+    assert "Any" not in names
+
+
+def scaffold(job: dg.JobDefinition) -> str:
+    """Return what the launchpad shows before anybody types, as the webserver works it out."""
+    schema = job.run_config_schema.run_config_schema_type
+    return default_values_yaml_from_type_snap(schema.schema_snapshot, schema.snapshot)
