@@ -122,9 +122,7 @@ def test_read_rows_of_a_leaderboard_gives_the_trials_that_it_ranked(
     bench: Bench, tmp_path: Path
 ) -> None:
     labels = ["a,b", " a ", '"a"', "none", "=1+1", "it's", "[1..2]", "range(1,3)"]
-    swept = bench.run(
-        label=labels, bias="none,0.25", weights="[1],[1,2.5]", fancy="true,false", depth="2,3"
-    )
+    swept = bench.run(label=labels, bias="none,0.25", weights="[1,2.5]", fancy="true,false")
     board = board_of(swept, PIPELINE)
     text = as_csv(board, Repeat(lambda _params, _dates: "http://localhost"))
     columns = set(next(csv.reader(io.StringIO(text))))
