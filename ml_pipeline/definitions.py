@@ -19,6 +19,11 @@ defs = dg.Definitions.merge(
         code=Path(__file__).parent,
         dates_per_run=settings().dates_per_run,
     ),
-    dg.Definitions(sensors=sensors(), schedules=schedules()),
+    dg.Definitions(
+        sensors=sensors(),
+        schedules=schedules(),
+        # Starting more processes costs seconds for each.
+        executor=dg.in_process_executor,
+    ),
     defs_folder(Path(__file__).parent),
 )

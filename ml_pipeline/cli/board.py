@@ -15,6 +15,7 @@ from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say, wide_option
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.html import Origin, html
 from ml_pipeline.leaderboard.report import Repeat, about, as_csv, document, notes, table
@@ -91,7 +92,11 @@ def show_board(
         empty: what to say where there is nothing.
         beside: more for the JSON document.
     """
-    repeat = Repeat(functools.partial(launchpad_link, output.url, project().module))
+    repeat = Repeat(
+        functools.partial(
+            launchpad_link, names_of(project().pipeline), output.url, project().module
+        )
+    )
     if output.csv is not None:
         _write(output.csv, as_csv(board, repeat, output.top))
     if output.html is not None:

@@ -11,11 +11,13 @@ from typing import Any, Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.calendar import refuse_other_than_days
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.io_manager import IO_MANAGER, ParamIOManager
+from ml_pipeline.dagster.io_manager import ParamIOManager
 from ml_pipeline.dagster.metadata import picture, table
 from ml_pipeline.dagster.private import NO_EVENT, tag_run
 from ml_pipeline.errors import told
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_request import run_tags
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.range_report import RangeReport
@@ -40,7 +42,12 @@ def pipeline_assets(
         partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
         dates_per_run: most dates that a backfill puts into one run.
         group_name: Dagster's group for the assets that name none.
+
+    Raises:
+        PipelineError: if the partitions are not ones that a date names.
     """
+    refuse_other_than_days(pipeline.name, partitions)
+    io_manager = names_of(pipeline).io_manager
     specs = [
         dg.AssetSpec(
             asset_key(stage),
@@ -53,7 +60,7 @@ def pipeline_assets(
             kinds=set(stage.kinds),
             metadata={"parameter_groups": ", ".join(stage.scope)},
             skippable=True,
-        )
+        ).with_io_manager_key(io_manager)
         for stage in pipeline.stages.values()
     ]
 
@@ -62,7 +69,7 @@ def pipeline_assets(
         specs=specs,
         can_subset=True,
         partitions_def=partitions,
-        required_resource_keys={IO_MANAGER},
+        required_resource_keys={io_manager},
         backfill_policy=dg.BackfillPolicy.multi_run(dates_per_run) if partitions else None,
     )
     def make(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -70,7 +77,7 @@ def pipeline_assets(
             [date.fromisoformat(key) for key in context.partition_keys] if partitions else [None]
         )
         with unwrapped():
-            yield from _make(context, dates)
+            yield from _make(context, getattr(context.resources, io_manager), dates)
 
     return make
 
@@ -85,8 +92,9 @@ def selection_of(pipeline: Pipeline) -> dg.AssetSelection:
     return dg.AssetSelection.assets(*map(asset_key, pipeline.selected()))
 
 
-def _make(context: dg.AssetExecutionContext, dates: list[date] | list[None]) -> Iterator[Any]:
-    manager: ParamIOManager = context.resources.io_manager
+def _make(
+    context: dg.AssetExecutionContext, manager: ParamIOManager, dates: list[date] | list[None]
+) -> Iterator[Any]:
     stages = manager.pipeline.selected()
     keys = {stage.name: asset_key(stage) for stage in stages}
     keys = {name: key for name, key in keys.items() if key in context.selected_asset_keys}

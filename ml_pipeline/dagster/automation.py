@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 
 from ml_pipeline.dagster.assets import selection_of
-from ml_pipeline.launch.run_config import SWEEP
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_request import RequestedRun
 from ml_pipeline.runs.stages import Pipeline
 
@@ -16,7 +16,9 @@ _PRIORITY_TAG: Final = "dagster/priority"
 def everything_of(pipeline: Pipeline) -> dg.AssetSelection:
     """Return all that a request may be for: the stages, and their sweep where they have one."""
     stages = selection_of(pipeline)
-    return stages | dg.AssetSelection.assets(SWEEP) if pipeline.is_judged else stages
+    if not pipeline.is_judged:
+        return stages
+    return stages | dg.AssetSelection.assets(names_of(pipeline).sweep)
 
 
 def run_request(

@@ -1,17 +1,68 @@
 """Days of a calendar: its last, its last few, and whether one is in it."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import dagster as dg
 
-from ml_pipeline.errors import ParamsError
+from ml_pipeline.errors import ParamsError, PipelineError
 from ml_pipeline.launch.dates import days_between
 from ml_pipeline.settings import Settings
+from ml_pipeline.text import quoted
 
 Calendar: TypeAlias = Callable[[Settings], dg.DailyPartitionsDefinition]
 """Returns the daily partitions that the settings ask for."""
+
+_ISO: Final = "%Y-%m-%d"
+_ONCE_A_DAY: Final = re.compile(r"\d+ \d+ .*")
+
+
+def refuse_other_than_days(pipeline: str, partitions: dg.PartitionsDefinition[str] | None) -> None:
+    """Refuse partitions whose keys are not ISO dates, each the name of one partition.
+
+    A run is as of the date that its partition key is: another spelling would name, or make, a
+    partition that is not there.
+
+    Args:
+        pipeline: name of the pipeline, for the message.
+        partitions: what it is to be partitioned by.
+
+    Raises:
+        PipelineError: if that is something else.
+    """
+    found = None if partitions is None else _not_days(partitions)
+    if found is not None:
+        raise PipelineError(
+            f"The partitions of pipeline '{pipeline}' must have ISO dates such as 1998-05-31 for"
+            f" keys, since a run is as of the date that its key is, but {found}. Give it a"
+            " DailyPartitionsDefinition, a WeeklyPartitionsDefinition or a"
+            f" MonthlyPartitionsDefinition with fmt='{_ISO}', a StaticPartitionsDefinition of such"
+            " dates, or None; what else differs between runs can be a parameter."
+        )
+
+
+def _not_days(partitions: dg.PartitionsDefinition[str]) -> str | None:
+    """Return what is wrong with the keys of partitions, or None."""
+    kind = type(partitions).__name__
+    if isinstance(partitions, dg.TimeWindowPartitionsDefinition):
+        if partitions.fmt != _ISO:
+            return f"this {kind} has fmt={partitions.fmt!r}"
+        if not _ONCE_A_DAY.fullmatch(partitions.cron_schedule):
+            return f"this {kind} has several partitions in one day ({partitions.cron_schedule})"
+        return None
+    if isinstance(partitions, dg.StaticPartitionsDefinition):
+        others = [key for key in partitions.get_partition_keys() if not _is_iso(key)]
+        return f"this {kind} has {quoted(others[0])}" if others else None
+    return f"a {kind} has keys of any kind"
+
+
+def _is_iso(key: str) -> bool:
+    try:
+        return date.fromisoformat(key).isoformat() == key
+    except ValueError:
+        return False
 
 
 def last_day(partitions: dg.DailyPartitionsDefinition) -> date:

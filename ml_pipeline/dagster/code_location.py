@@ -7,18 +7,12 @@ import dagster as dg
 
 from ml_pipeline.dagster.assets import pipeline_assets, selection_of
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.io_manager import (
-    IO_MANAGER,
-    NO_IO,
-    io_manager_resource,
-    no_io_resource,
-)
-from ml_pipeline.dagster.launchpad import JOB
+from ml_pipeline.dagster.io_manager import io_manager_resource, no_io_resource
 from ml_pipeline.dagster.leaderboard_asset import leaderboard_asset
 from ml_pipeline.dagster.resources import params_resource
 from ml_pipeline.dagster.sweep_asset import sweep_asset
 from ml_pipeline.dagster.sweep_resource import sweep_resource
-from ml_pipeline.launch.run_config import PARAMS, SWEEP
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 
@@ -32,36 +26,46 @@ def code_location(
     dates_per_run: int = 32,
     studies: Callable[[], str] = lambda: settings().studies_root,
 ) -> dg.Definitions:
-    """Return the definitions of a pipeline: its assets, resources and executor.
+    """Return the definitions of a pipeline: its assets, its resources and a job.
 
     Where a stage declares an objective, there are also an asset that sweeps and a leaderboard.
+    They can be merged with any others: the assets name their own IO manager, and where others have
+    the names that are left, the pipeline is declared with `prefixed`.
 
-    Runs happen in one process: starting more costs seconds for each, and stages do their own work
-    in parallel where there is any.
+    The job runs in one process: starting more costs seconds for each, and stages do their own work
+    in parallel where there is any. Dagster lets no asset choose that, so runs of no job in
+    particular, such as backfills, have the executor that the location has.
 
     Args:
         pipeline: the stages.
-        partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
+        partitions: days, weeks or months whose keys are ISO dates, the first of each; or None for a
+            pipeline without.
         store_root: returns the directory or URI of the artifacts; called once in each run.
         code: a directory in the checkout whose commit is recorded.
         dates_per_run: most dates that a backfill puts into one run.
         studies: returns the directory or database URL of Optuna's studies; called once in each run.
+
+    Raises:
+        PipelineError: if the partitions are not ones that a date names.
     """
+    names = names_of(pipeline)
     stages = dg.Definitions(
         assets=[pipeline_assets(pipeline, partitions, dates_per_run, group_name=pipeline.name)],
         resources={
-            PARAMS: params_resource(pipeline.params, pipeline.refuse_unready),
-            IO_MANAGER: io_manager_resource(pipeline, store_root, code),
+            names.params: params_resource(pipeline),
+            names.io_manager: io_manager_resource(pipeline, store_root, code),
         },
-        jobs=[dg.define_asset_job(JOB, selection_of(pipeline))],
-        executor=dg.in_process_executor,
+        jobs=[
+            dg.define_asset_job(
+                names.job, selection_of(pipeline), executor_def=dg.in_process_executor
+            )
+        ],
     )
     # Made here, the job offers the resources that it uses; later, it would offer all there are.
     single = dg.Definitions(
         assets=stages.assets,
         resources=stages.resources,
-        jobs=[stages.resolve_job_def(JOB)],
-        executor=dg.in_process_executor,
+        jobs=[stages.resolve_job_def(names.job)],
     )
     if not pipeline.is_judged:
         return single
@@ -70,13 +74,12 @@ def code_location(
     many = dg.Definitions(
         assets=[
             sweep_asset(pipeline, partitions, group_name=aside),
-            leaderboard_asset(pipeline, store_root, group_name=aside, after=SWEEP),
+            leaderboard_asset(pipeline, store_root, group_name=aside),
         ],
         resources={
-            SWEEP: sweep_resource(pipeline, store_root, studies, code),
-            NO_IO: no_io_resource(pipeline.params),
+            names.sweep: sweep_resource(pipeline, store_root, studies, code),
+            names.no_io: no_io_resource(pipeline),
         },
-        executor=dg.in_process_executor,
     )
     return dg.Definitions.merge(single, many)
 

@@ -13,10 +13,10 @@ import dagster as dg
 from ml_pipeline.dagster import private
 from ml_pipeline.dagster.assets import FAILURES, pipeline_assets
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.io_manager import IO_MANAGER, io_manager_resource
+from ml_pipeline.dagster.io_manager import io_manager_resource
 from ml_pipeline.dagster.owners import owned
 from ml_pipeline.dagster.resources import params_resource
-from ml_pipeline.launch.run_config import PARAMS
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
@@ -54,11 +54,12 @@ def pipeline_job(
         store_root: returns the directory or URI of the artifacts; called once in each run.
         code: a directory in the checkout whose commit is recorded.
     """
+    names = names_of(pipeline)
     definitions = dg.Definitions(
         assets=[pipeline_assets(pipeline, partitions, group_name=pipeline.name)],
         resources={
-            PARAMS: params_resource(pipeline.params, pipeline.refuse_unready),
-            IO_MANAGER: io_manager_resource(pipeline, store_root, code),
+            names.params: params_resource(pipeline),
+            names.io_manager: io_manager_resource(pipeline, store_root, code),
         },
         executor=dg.in_process_executor,
     )

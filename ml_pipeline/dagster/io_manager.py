@@ -24,8 +24,8 @@ from ml_pipeline.dagster.materialization import describe, materialization
 from ml_pipeline.dagster.private import add_metadata_of_date, newest_event, reader_without_dates
 from ml_pipeline.dagster.run_config import refuse_without_effect
 from ml_pipeline.errors import PipelineError
-from ml_pipeline.launch.run_config import PARAMS
-from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.launch.names import names_of
+from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.provenance import provenance
@@ -33,12 +33,6 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Content, Record, fingerprint
 from ml_pipeline.store.slots import Slot, slot_for
-
-IO_MANAGER: Final = "io_manager"
-"""Name of the resource: the one that assets use unless they say otherwise."""
-
-NO_IO: Final = "no_io"
-"""An IO manager for assets that keep nothing of their own, and so need no parameters."""
 
 UNVERSIONED: Final = "unversioned"
 
@@ -151,29 +145,30 @@ def io_manager_resource(
         store_root: returns the store's directory or URI; called once in each run.
         code: a directory in the checkout whose commit is recorded.
     """
+    params = names_of(pipeline).params
 
-    @dg.io_manager(required_resource_keys={PARAMS})
+    @dg.io_manager(required_resource_keys={params})
     @unwrapped()
     def manager(context: dg.InitResourceContext) -> ParamIOManager:
         dagster_run_id = context.run.run_id if context.run is not None else None
         around = partial(provenance, dagster_run_id, code, pipeline.first_party)
         materializer = Materializer(pipeline, ArtifactStore(store_root()), around)
-        return ParamIOManager(materializer, context.resources.params)
+        return ParamIOManager(materializer, getattr(context.resources, params))
 
     return manager
 
 
-def no_io_resource(model: ParamModel) -> dg.IOManagerDefinition:
+def no_io_resource(pipeline: Pipeline) -> dg.IOManagerDefinition:
     """Return the IO manager of assets that keep nothing; it refuses config that they do not read.
 
     Args:
-        model: all parameter groups.
+        pipeline: the stages.
     """
 
     @dg.io_manager
     @unwrapped()
     def manager(context: dg.InitResourceContext) -> dg.IOManager:
-        refuse_without_effect(context, model)
+        refuse_without_effect(context, pipeline)
         return dg.InMemoryIOManager()  # type: ignore[no-untyped-call]
 
     return manager

@@ -2,7 +2,8 @@
 
 The webserver has a page that takes config and tags from its address, and shows them in the
 launchpad of a job, to be looked at, changed and launched. It does so only for jobs with a name: the
-implicit job of all assets forgets what it was given. Hence `JOB`, which makes the same assets.
+implicit job of all assets forgets what it was given. Hence a job of that kind,
+which makes the same assets.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,20 +14,18 @@ from urllib.parse import urlencode
 import yaml
 
 from ml_pipeline.dagster.private import setup_page
-from ml_pipeline.launch.run_config import PARAMS, date_tags
+from ml_pipeline.launch.names import Names
+from ml_pipeline.launch.run_config import date_tags
 
 WEBSERVER: Final = "http://127.0.0.1:3000"
 """Where `ml-pipeline ui` answers unless it is told otherwise."""
-
-JOB: Final = "run_pipeline"
-"""Name of the job that the links open."""
-
 
 # The one in C is ten times faster, and not everywhere.
 _DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def launchpad_link(
+    names: Names,
     url: str,
     location: str,
     params: Mapping[str, Mapping[str, Any]],
@@ -35,13 +34,16 @@ def launchpad_link(
     """Return the address of a launchpad with parameters and dates filled in.
 
     Args:
+        names: of the parts of the pipeline.
         url: where the webserver answers.
         location: name of the code location: its module.
         params: values, ``{group: {field: value}}``.
         dates: in order; those between the first and the last are asked for as well.
     """
-    asked: Any = {"resources": {PARAMS: {"config": {g: dict(v) for g, v in params.items() if v}}}}
+    asked: Any = {
+        "resources": {names.params: {"config": {g: dict(v) for g, v in params.items() if v}}}
+    }
     fields = {"config": yaml.dump(asked, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)}
     for place, (key, value) in enumerate(date_tags(dates).items()):
         fields |= {f"tags[{place}][key]": key, f"tags[{place}][value]": value}
-    return f"{setup_page(url, location, JOB)}?{urlencode(fields)}"
+    return f"{setup_page(url, location, names.job)}?{urlencode(fields)}"

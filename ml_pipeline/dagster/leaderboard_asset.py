@@ -13,13 +13,12 @@ from pydantic import Field
 
 from ml_pipeline.dagster.assets import asset_key
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.io_manager import NO_IO
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.dagster.private import location_of
 from ml_pipeline.dagster.run_config import STOPPED
 from ml_pipeline.errors import ParamsError
-from ml_pipeline.launch.run_config import LEADERBOARD
+from ml_pipeline.launch.names import Names, names_of
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 
@@ -41,12 +40,19 @@ class LeaderboardConfig(dg.Config):
     )
 
 
-def shown(board: "Leaderboard", context: dg.AssetExecutionContext) -> dict[str, Any]:
-    """Return a leaderboard as metadata: tables with links, and pictures of the first table."""
+def shown(board: "Leaderboard", context: dg.AssetExecutionContext, names: Names) -> dict[str, Any]:
+    """Return a leaderboard as metadata: tables with links, and pictures of the first table.
+
+    Args:
+        board: what is ranked.
+        context: of the asset that shows it.
+        names: of the parts of the pipeline.
+    """
     from ml_pipeline.leaderboard.charts import charts
     from ml_pipeline.leaderboard.report import Repeat, markdown
 
-    rows = markdown(board, Repeat(partial(launchpad_link, "", _location(context))), _MOST_ROWS)
+    repeat = Repeat(partial(launchpad_link, names, "", _location(context)))
+    rows = markdown(board, repeat, _MOST_ROWS)
     found: dict[str, Any] = {"leaderboard": dg.MetadataValue.md(rows)}
     if board.groups and (pictures := charts(board.groups[0])):
         found["plots"] = picture(*pictures)
@@ -54,7 +60,7 @@ def shown(board: "Leaderboard", context: dg.AssetExecutionContext) -> dict[str, 
 
 
 def leaderboard_asset(
-    pipeline: Pipeline, store_root: Callable[[], str], group_name: str, after: str
+    pipeline: Pipeline, store_root: Callable[[], str], group_name: str
 ) -> dg.AssetsDefinition:
     """Return the asset that compares everything published.
 
@@ -62,13 +68,14 @@ def leaderboard_asset(
         pipeline: the stages.
         store_root: returns the store's directory or URI; called once in each run.
         group_name: Dagster's group for the asset.
-        after: name of the asset that makes most of what is compared.
     """
+    names = names_of(pipeline)
 
     @dg.asset(
-        name=LEADERBOARD,
-        io_manager_key=NO_IO,
-        deps=[asset_key(pipeline.judge), after],
+        name=names.leaderboard,
+        io_manager_key=names.no_io,
+        # Sweeps make most of what is compared.
+        deps=[asset_key(pipeline.judge), names.sweep],
         group_name=group_name,
         description="Every published result, ranked with those that it can be compared to.",
     )
@@ -86,15 +93,15 @@ def leaderboard_asset(
         missed: list[str] = []
         cells = cells_of(store, pipeline, config.where, first, last, missed.append)
         ranked = leaderboard(cells, *named_metric(config.metric), missed=len(missed))
-        path = f"{_REPORTS}/{LEADERBOARD}/{context.run_id}.html"
-        repeat = Repeat(partial(launchpad_link, WEBSERVER, _location(context)))
+        path = f"{_REPORTS}/{names.leaderboard}/{context.run.run_id}.html"
+        repeat = Repeat(partial(launchpad_link, names, WEBSERVER, _location(context)))
         page = html(ranked, repeat, Origin(store.uri, datetime.now(UTC)))
         store.overwrite(path, page.encode())
         return dg.MaterializeResult(
             metadata={
                 "results": len(cells),
                 "report": dg.MetadataValue.path(store.address(path)),
-                **shown(ranked, context),
+                **shown(ranked, context, names),
             }
         )
 

@@ -1,6 +1,6 @@
 """The resources that check a run's parameters and carry them to its assets.
 
-`params` holds all groups in one block of run config. Dagster builds it while it makes the execution
+One holds all groups in one block of run config. Dagster builds it while it makes the execution
 plan, so a bad value is refused before a run exists, in the launchpad, in backfills and from code,
 with every problem in one message. To that end the config schema lets any name and nearly any value
 pass: Dagster would stop at the first kind of problem, not say which name is nearest, and take
@@ -18,23 +18,22 @@ from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.origins import origins_of
 from ml_pipeline.dagster.private import anything_called
 from ml_pipeline.dagster.run_config import refuse_without_effect
-from ml_pipeline.launch.run_config import PARAMS
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.params.kind import Kind
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.params.parameter import Parameter
+from ml_pipeline.runs.stages import Pipeline
 
 _MOST_KNOWN: Final = 16
 
 
-def params_resource(
-    model: ParamModel, refuse_unready: Callable[[ParamSet], None] = lambda _params: None
-) -> dg.ResourceDefinition:
+def params_resource(pipeline: Pipeline) -> dg.ResourceDefinition:
     """Return the resource whose config is the parameters and whose value is a `ParamSet`.
 
     Args:
-        model: all parameter groups.
-        refuse_unready: raises for parameters whose run could not even begin.
+        pipeline: the stages.
     """
+    model = pipeline.params
     schema = config_schema([model])
     known: dict[str, ParamSet] = {}
 
@@ -50,11 +49,12 @@ def params_resource(
     @dg.resource(config_schema=schema, description="The parameters of the run.")
     @unwrapped()
     def carry(context: dg.InitResourceContext) -> ParamSet:
-        refuse_without_effect(context, model)
-        params, origins = read(context.resource_config), origins_of(context, model, PARAMS)
+        refuse_without_effect(context, pipeline)
+        params = read(context.resource_config)
+        origins = origins_of(context, model, names_of(pipeline).params)
         return params if origins is None else replace(params, origins=origins)
 
-    return checked(carry, schema, lambda config: refuse_unready(read(config)))
+    return checked(carry, schema, lambda config: pipeline.refuse_unready(read(config)))
 
 
 def config_schema(models: Sequence[ParamModel], several: bool = False) -> Any:

@@ -1,32 +1,34 @@
 """What a run's config may say: in the job of all assets, Dagster lets any name pass in silence.
 
 It shows all of a run's config to nobody before the run exists, so this is checked first thing in
-the run; jobs with a name refuse unknown names by themselves.
+the run; jobs with a name refuse unknown names by themselves. What is near to none of our names is
+left alone: it is somebody else's affair.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
 
 from ml_pipeline.dagster.private import JobNames, names_in_job
 from ml_pipeline.errors import ParamsError, nearest
-from ml_pipeline.launch.run_config import LEADERBOARD, PARAMS, SWEEP
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import Parameter
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.text import shortened
 
 STOPPED: Final = "The run has done nothing."
 
-_SECTIONS: Final = ("resources", "ops", "execution", "loggers")
+_SECTIONS: Final = ("resources", "ops", "execution", "loggers", "inputs")
 
 
-def refuse_without_effect(context: dg.InitResourceContext, model: ParamModel) -> None:
-    """Refuse config that means nothing to a run: names that do not exist, blocks that nobody reads.
+def refuse_without_effect(context: dg.InitResourceContext, pipeline: Pipeline) -> None:
+    """Refuse config that means nothing to a run: misspelt names of ours, blocks that nobody reads.
 
     Args:
         context: the context in which a resource of the run is made.
-        model: all parameter groups.
+        pipeline: the stages.
 
     Raises:
         ParamsError: naming every problem.
@@ -37,11 +39,13 @@ def refuse_without_effect(context: dg.InitResourceContext, model: ParamModel) ->
     config: Mapping[str, Any] = run.run_config
     resources, ops = config.get("resources") or {}, config.get("ops") or {}
     problems: list[str] = []
+    names = names_of(pipeline)
     if resources or ops:
         job = names_in_job(context.instance, run)
-        problems += _unknown("resources", resources, job.resources)
-        problems += _unknown("ops", ops, job.ops)
-        problems += _unread(resources, job, model)
+        problems += _misspelt("resources", resources, job.resources, _blocks(pipeline))
+        problems += _misspelt("ops", ops, job.all_ops, [names.leaderboard])
+        problems += _not_selected(ops, job, [names.leaderboard])
+        problems += _unread(resources, job, pipeline)
     for key in config:
         if key not in _SECTIONS:
             problems.append(f"'{shortened(key)}' does not exist.{nearest(key, _SECTIONS)}")
@@ -72,17 +76,38 @@ def _meant(parameter: Parameter, value: Any) -> Any:
     return parameter.default if value == parameter.default_shown else value
 
 
-def _unknown(section: str, typed: Iterable[str], known: Sequence[str]) -> Iterator[str]:
+def _blocks(pipeline: Pipeline) -> dict[str, list[ParamModel]]:
+    """Return the models of the groups in each resource that takes config of ours."""
+    names, model = names_of(pipeline), pipeline.params
+    if not pipeline.is_judged:
+        return {names.params: [model]}
+    from ml_pipeline.sweeps.options import MODEL
+
+    return {names.params: [model], names.sweep: [model, MODEL]}
+
+
+def _misspelt(
+    section: str, typed: Iterable[str], known: Sequence[str], ours: Collection[str]
+) -> Iterator[str]:
+    """Tell which names are nobody's and near to one of ours."""
     for name in typed:
-        if name not in known:
-            yield f"'{section}: {shortened(name)}' does not exist.{nearest(name, known)}"
+        meant = "" if name in known else nearest(name, ours)
+        if meant:
+            yield f"'{section}: {shortened(name)}' does not exist.{meant}"
 
 
-def _unread(resources: Mapping[str, Any], job: JobNames, model: ParamModel) -> Iterator[str]:
-    read = {SWEEP} & set(job.ops)
-    if set(job.ops) - {SWEEP, LEADERBOARD}:
-        read.add(PARAMS)
-    for name, models in ((PARAMS, [model]), (SWEEP, _models_of_sweep(model))):
+def _not_selected(typed: Iterable[str], job: JobNames, ours: Collection[str]) -> Iterator[str]:
+    for name in typed:
+        if name in ours and name in job.all_ops and name not in job.ops:
+            yield f"'ops: {name}' does not exist in this run, since its asset is not selected"
+
+
+def _unread(resources: Mapping[str, Any], job: JobNames, pipeline: Pipeline) -> Iterator[str]:
+    names = names_of(pipeline)
+    read = {names.sweep} & set(job.ops) if pipeline.is_judged else set()
+    if not pipeline.is_judged or set(job.ops) - {names.sweep, names.leaderboard}:
+        read.add(names.params)
+    for name, models in _blocks(pipeline).items():
         if name not in resources or name in read:
             continue
         # The launchpad fills all defaults in, so a value counts as typed only if it is another.
@@ -95,9 +120,3 @@ def _unread(resources: Mapping[str, Any], job: JobNames, model: ParamModel) -> I
                 f"'resources: {name}' must be read by a selected asset, but none does, and it sets"
                 f" {', '.join(others)}: leave them out{instead}"
             )
-
-
-def _models_of_sweep(model: ParamModel) -> list[ParamModel]:
-    from ml_pipeline.sweeps.options import MODEL
-
-    return [model, MODEL]

@@ -16,8 +16,8 @@ from ml_pipeline.dagster.automation import run_request
 from ml_pipeline.dagster.calendar import Calendar, last_days
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.request_document import Rules, read_request
-from ml_pipeline.launch.run_config import SWEEP
 from ml_pipeline.launch.run_request import RequestedRun, in_ranges, requested_run
 from ml_pipeline.launch.standing import described, standing, unusable
 from ml_pipeline.params.layers import SEARCH
@@ -110,7 +110,7 @@ def weekly_schedule(
         WEEKLY,
         configured.weekly_cron,
         sweep_window,
-        dg.AssetSelection.assets(SWEEP),
+        dg.AssetSelection.assets(names_of(pipeline).sweep),
         f"Sweeps over the last {configured.weekly_days} days:"
         f" {json.dumps(configured.weekly_sweep)}. {described(standing(pipeline.params))}",
     )

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import dagster as dg
 
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.io_manager import NO_IO
 from ml_pipeline.dagster.leaderboard_asset import shown
 from ml_pipeline.dagster.metadata import table
 from ml_pipeline.dagster.private import tag_run
 from ml_pipeline.dagster.sweep_resource import SweepSetup
 from ml_pipeline.errors import ParamsError
-from ml_pipeline.launch.run_config import SWEEP, SWEEP_TAG, label_tags
+from ml_pipeline.launch.names import names_of
+from ml_pipeline.launch.run_config import SWEEP_TAG, label_tags
 from ml_pipeline.runs.stages import Pipeline
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LINES: Final = 10.0
 _MOST_ROWS: Final = 100
+_POOL: Final = "sweep"
 
 
 class Listener(Protocol):
@@ -73,27 +74,27 @@ def sweep_asset(
         partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
         group_name: Dagster's group for the asset.
     """
-    judge = pipeline.judge
+    judge, names = pipeline.judge, names_of(pipeline)
 
     @dg.multi_asset(
-        name=SWEEP,
+        name=names.sweep,
         specs=[
             dg.AssetSpec(
-                SWEEP,
+                names.sweep,
                 kinds={"optuna"},
                 description=(
                     f"Many parameter sets over the chosen dates, judged by '{judge.name}'. What is"
                     " swept is in the resource of the same name; the artifacts are those that"
                     " single runs make."
                 ),
-            ).with_io_manager_key(NO_IO)
+            ).with_io_manager_key(names.no_io)
         ],
         partitions_def=partitions,
         group_name=group_name,
-        required_resource_keys={SWEEP},
+        required_resource_keys={names.sweep},
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
         # Each takes all cores: one at a time, where the instance limits pools.
-        pool=SWEEP,
+        pool=_POOL,
     )
     @unwrapped()
     def sweep(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
@@ -102,7 +103,7 @@ def sweep_asset(
         dates: list[date | None] = (
             [date.fromisoformat(key) for key in context.partition_keys] if partitions else [None]
         )
-        setup: SweepSetup = context.resources.sweep
+        setup: SweepSetup = getattr(context.resources, names.sweep)
         listener = _listener.get()
         output = listener.output if listener is not None else None
         last = time.monotonic()
@@ -139,8 +140,9 @@ def sweep_asset(
                 allow_retries=False,
             )
         for day in dates if len(dates) > 1 else ():
-            context.add_asset_metadata(_at(swept, day), asset_key=SWEEP, partition_key=str(day))
-        return dg.MaterializeResult(SWEEP, metadata={**_about(swept), **shown(board, context)})
+            context.add_asset_metadata(_at(swept, day), names.sweep, partition_key=str(day))
+        metadata = {**_about(swept), **shown(board, context, names)}
+        return dg.MaterializeResult(names.sweep, metadata=metadata)
 
     return sweep
 

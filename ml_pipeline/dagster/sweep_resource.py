@@ -13,7 +13,7 @@ from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.origins import origins_of
 from ml_pipeline.dagster.resources import checked, config_schema
 from ml_pipeline.dagster.run_config import refuse_without_effect
-from ml_pipeline.launch.run_config import SWEEP
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.runs.provenance import provenance
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -98,8 +98,8 @@ def sweep_resource(
     @unwrapped()
     def carry(context: dg.InitResourceContext) -> SweepSetup:
         run_id = context.run.run_id if context.run is not None else None
-        refuse_without_effect(context, pipeline.params)
-        origins = origins_of(context, pipeline.params, SWEEP)
+        refuse_without_effect(context, pipeline)
+        origins = origins_of(context, pipeline.params, names_of(pipeline).sweep)
         return SweepSetup(
             parsed(context.resource_config, origins),
             pipeline,

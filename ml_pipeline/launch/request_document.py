@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.launch.dates import read_days
-from ml_pipeline.launch.run_config import SWEEP, date_tags, label_tags, origin_tags, sweep_config
+from ml_pipeline.launch.names import names_of
+from ml_pipeline.launch.run_config import date_tags, label_tags, origin_tags, sweep_config
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.params.layers import SEARCH, STANDING, Given, Layer, gathered
 from ml_pipeline.params.model import ParamModel, ParamSet
@@ -117,7 +118,8 @@ def requested_sweep(
         raise ParamsError(list(dict.fromkeys(refused)))
     tags = origin_tags(request.base.origins) | label_tags(request.representatives)
     tags |= date_tags(dates) if len(dates) > 1 else {}
-    return RequestedRun(dates, sweep_config(request.values), [SWEEP], tags, {})
+    sweep = names_of(pipeline).sweep
+    return RequestedRun(dates, sweep_config(request.values, sweep), [sweep], tags, {})
 
 
 def example(pipeline: Pipeline, day: date) -> str:

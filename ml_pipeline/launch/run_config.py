@@ -8,15 +8,6 @@ from typing import Any, Final
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.text import shortened
 
-PARAMS: Final = "params"
-"""Name of the resource that carries the parameters."""
-
-SWEEP: Final = "sweep"
-"""Name of the asset whose runs are sweeps, and of its resource."""
-
-LEADERBOARD: Final = "leaderboard"
-"""Name of the asset that compares results."""
-
 RUN_ID_TAG: Final = "ml_pipeline/run_id"
 """Tag of a run of one date: identity of its parameters and the date."""
 
@@ -34,14 +25,19 @@ _MOST_IN_TAG: Final = 2000
 """Databases index tags: PostgreSQL refuses one of more than 2,700 bytes."""
 
 
-def run_config(params: ParamSet) -> dict[str, Any]:
-    """Return Dagster run config that asks for these parameters: what is not a default."""
+def run_config(params: ParamSet, resource: str) -> dict[str, Any]:
+    """Return Dagster run config that asks for these parameters: what is not a default.
+
+    Args:
+        params: values of all parameters.
+        resource: name of the resource that carries them.
+    """
     given: dict[str, dict[str, Any]] = {}
     for group, values in params.values(params.model.groups).items():
         for parameter in params.model.parameters(group):
             if parameter.dotted in params.origins:
                 given.setdefault(group, {})[parameter.name] = values[parameter.name]
-    return {"resources": {PARAMS: {"config": given}}} if given else {}
+    return {"resources": {resource: {"config": given}}} if given else {}
 
 
 def date_tags(dates: Sequence[date | None]) -> dict[str, str]:
@@ -95,10 +91,11 @@ def origins_in(tags: Mapping[str, str]) -> dict[str, str]:
     return origins
 
 
-def sweep_config(values: Mapping[str, Any]) -> dict[str, Any]:
+def sweep_config(values: Mapping[str, Any], resource: str) -> dict[str, Any]:
     """Return Dagster run config that asks for a sweep.
 
     Args:
         values: ``{group: {field: value or space}}`` and the section ``search``.
+        resource: name of the resource that carries them.
     """
-    return {"resources": {SWEEP: {"config": dict(values)}}}
+    return {"resources": {resource: {"config": dict(values)}}}

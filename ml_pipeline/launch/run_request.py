@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_config import RUN_ID_TAG, date_tags, label_tags, origin_tags, run_config
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.stages import Pipeline
@@ -61,7 +62,7 @@ def requested_run(
     tags = origin_tags(params.origins) | run_tags(pipeline, params, dates)
     tags |= date_tags(dates) if len(dates) > 1 else {}
     assets = [stage.key for stage in pipeline.selected(selection)]
-    return RequestedRun(dates, run_config(params), assets, tags, run_ids)
+    return RequestedRun(dates, run_config(params, names_of(pipeline).params), assets, tags, run_ids)
 
 
 def run_tags(pipeline: Pipeline, params: ParamSet, dates: Sequence[date | None]) -> dict[str, str]:

@@ -44,6 +44,7 @@ class Pipeline:
         trusted: Iterable[Callable[..., Any]] = (),
         first_party: Iterable[str] = (),
         unready: Callable[[ParamSet], Iterable[str]] = lambda _params: (),
+        prefixed: bool = False,
     ) -> None:
         """Start a pipeline without stages.
 
@@ -58,6 +59,9 @@ class Pipeline:
                 imported from a folder counts in any case.
             unready: says why a run of given parameters could not even begin, such as outside data
                 that is not there; it is asked before there is a run, so it has to be quick.
+            prefixed: whether the block `params` of run config, the assets `sweep` and
+                `leaderboard` and the job `run_pipeline` have the pipeline's name before theirs, as
+                in `houses_params`: where a code location has others of these names.
 
         Raises:
             PipelineError: if two formats have one name, something cannot be trusted by name, or the
@@ -69,6 +73,7 @@ class Pipeline:
         self.first_party = tuple(several(f"first_party of pipeline '{name}'", first_party))
         self.reading = Reading(self.formats, self.first_party)
         self.stages: dict[str, Stage] = {}
+        self.is_prefixed = prefixed
         self._unready = unready
 
     def refuse_unready(self, *sets: ParamSet) -> None:

@@ -177,8 +177,8 @@ def test_materialize_takes_the_assets_and_resources_by_themselves(site: Site) ->
         instance=site.instance,
         partition_key=DAY,
         resources={
-            "params": params_resource(PARAMS),
-            "io_manager": io_manager_resource(
+            "params": params_resource(pipeline),
+            "toy_io": io_manager_resource(
                 pipeline, lambda: str(site.bench.root), Path(__file__).parent
             ),
         },

@@ -22,6 +22,7 @@ from ml_pipeline_tests.toys.dagster_site import (
 from ml_pipeline_tests.toys.pipeline import fresh
 
 OTHER = "2026-01-06"
+KEPT = "toy_io"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def site(
     return Site(bench, shared_instance)
 
 
-@dg.asset(partitions_def=DAILY)
+@dg.asset(partitions_def=DAILY, io_manager_key=KEPT)
 def report(context: dg.AssetExecutionContext, score: Any, table: Any) -> dict[str, Any]:
     """Takes one date, or a mapping where there are several."""
     if len(context.partition_keys) == 1:
@@ -254,7 +255,7 @@ def test_plain_asset_with_other_parameters_is_another_artifact(site: Site) -> No
 
 
 def test_plain_asset_is_read_back_in_the_same_run_and_later(site: Site) -> None:
-    @dg.asset(partitions_def=DAILY)
+    @dg.asset(partitions_def=DAILY, io_manager_key=KEPT)
     def own() -> pl.DataFrame:
         return pl.DataFrame({"a": [1, 2, 3]})
 
@@ -278,7 +279,7 @@ def test_plain_asset_is_read_back_in_the_same_run_and_later(site: Site) -> None:
 def test_plain_asset_made_again_is_read_as_made_last(site: Site) -> None:
     values = iter([1, 2])
 
-    @dg.asset(partitions_def=DAILY)
+    @dg.asset(partitions_def=DAILY, io_manager_key=KEPT)
     def own() -> dict[str, int]:
         return {"value": next(values)}
 
@@ -293,7 +294,7 @@ def test_plain_asset_made_again_is_read_as_made_last(site: Site) -> None:
 
 
 def test_plain_asset_for_many_dates_returns_a_mapping(site: Site) -> None:
-    @dg.asset(partitions_def=DAILY)
+    @dg.asset(partitions_def=DAILY, io_manager_key=KEPT)
     def own(context: dg.AssetExecutionContext) -> dict[str, pl.DataFrame]:
         return {day: pl.DataFrame({"day": [day]}) for day in context.partition_keys}
 
@@ -315,7 +316,7 @@ def test_plain_asset_for_many_dates_returns_a_mapping(site: Site) -> None:
 
 
 def test_plain_asset_for_many_dates_without_a_mapping_is_refused(site: Site) -> None:
-    @dg.asset(partitions_def=DAILY)
+    @dg.asset(partitions_def=DAILY, io_manager_key=KEPT)
     def own() -> dict[str, int]:
         return {"value": 1}
 
@@ -325,7 +326,7 @@ def test_plain_asset_for_many_dates_without_a_mapping_is_refused(site: Site) -> 
 
 
 def test_plain_asset_of_a_type_that_nothing_keeps_is_refused(site: Site) -> None:
-    @dg.asset(partitions_def=DAILY)
+    @dg.asset(partitions_def=DAILY, io_manager_key=KEPT)
     def own() -> object:
         return object()
 
@@ -337,7 +338,7 @@ def test_plain_asset_of_a_type_that_nothing_keeps_is_refused(site: Site) -> None
 
 
 def test_plain_asset_that_returns_nothing_keeps_nothing(site: Site) -> None:
-    @dg.asset(partitions_def=DAILY)
+    @dg.asset(partitions_def=DAILY, io_manager_key=KEPT)
     def own(table: pl.DataFrame) -> None:
         assert table.height == 6
 
@@ -347,7 +348,7 @@ def test_plain_asset_that_returns_nothing_keeps_nothing(site: Site) -> None:
 
 
 def test_plain_asset_with_a_key_of_several_parts_has_directories_for_them(site: Site) -> None:
-    @dg.asset(partitions_def=DAILY, key=["marts", "own"])
+    @dg.asset(partitions_def=DAILY, key=["marts", "own"], io_manager_key=KEPT)
     def own() -> bytes:
         return b"kept"
 

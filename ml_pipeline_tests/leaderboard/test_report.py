@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from ml_pipeline.dagster.launchpad import launchpad_link
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.leaderboard.board import Leaderboard, leaderboard
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.report import (
@@ -25,8 +26,10 @@ from ml_pipeline.leaderboard.report import (
 )
 from ml_pipeline.text import from_csv
 from ml_pipeline_tests.toys.cells import FORMULA, cell, days, nasty_board, row
+from ml_pipeline_tests.toys.sweeps import PIPELINE
 
-REPEAT = Repeat(partial(launchpad_link, "http://127.0.0.1:3000/", "houses.definitions"))
+NAMES = names_of(PIPELINE)
+REPEAT = Repeat(partial(launchpad_link, NAMES, "http://127.0.0.1:3000/", "houses.definitions"))
 
 
 @pytest.fixture

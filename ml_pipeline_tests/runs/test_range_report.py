@@ -10,9 +10,9 @@ import pytest
 from pydantic import Field
 
 from ml_pipeline.dagster.assets import pipeline_assets
-from ml_pipeline.dagster.io_manager import IO_MANAGER, io_manager_resource
+from ml_pipeline.dagster.io_manager import io_manager_resource
 from ml_pipeline.dagster.resources import params_resource
-from ml_pipeline.launch.run_config import PARAMS
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult
@@ -145,6 +145,7 @@ class Only(ParamGroup):
 
 
 PIPELINE = Pipeline("ranged", ParamModel(only=Only))
+NAMES = names_of(PIPELINE)
 
 
 @PIPELINE.asset
@@ -171,8 +172,8 @@ def ran(
     defs = dg.Definitions(
         assets=[pipeline_assets(PIPELINE, DAILY)],
         resources={
-            PARAMS: params_resource(PIPELINE.params),
-            IO_MANAGER: io_manager_resource(PIPELINE, lambda: str(store), store),
+            NAMES.params: params_resource(PIPELINE),
+            NAMES.io_manager: io_manager_resource(PIPELINE, lambda: str(store), store),
         },
     )
     tags = {
@@ -180,7 +181,7 @@ def ran(
         "dagster/asset_partition_range_end": last,
     }
     return defs.resolve_implicit_global_asset_job_def().execute_in_process(
-        run_config={"resources": {PARAMS: {"config": {"only": config}}}, "loggers": QUIET},
+        run_config={"resources": {NAMES.params: {"config": {"only": config}}}, "loggers": QUIET},
         instance=instance,
         partition_key=first if first == last else None,
         raise_on_error=False,

@@ -1,0 +1,48 @@
+"""What Dagster calls those parts of a pipeline of which its code location has one.
+
+A location has one resource, asset and job of a name, whoever it is from. What a user types stays
+short where nothing else has that name, and begins with the pipeline's name where it is `prefixed`;
+what nobody types always does.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ml_pipeline.runs.stages import Pipeline
+
+JOB: Final = "run_pipeline"
+"""Name of the job that makes all stages, where nothing else has it."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of what a pipeline has one of.
+
+    Attributes:
+        params: the resource that carries the parameters.
+        sweep: the asset whose runs are sweeps, and its resource.
+        leaderboard: the asset that compares results.
+        job: the job that makes all stages.
+        io_manager: the IO manager of the stages.
+        no_io: the IO manager of what keeps nothing of its own.
+    """
+
+    params: str
+    sweep: str
+    leaderboard: str
+    job: str
+    io_manager: str
+    no_io: str
+
+
+def names_of(pipeline: Pipeline) -> Names:
+    """Return the names of a pipeline's parts."""
+    before = f"{pipeline.name}_" if pipeline.is_prefixed else ""
+    return Names(
+        params=f"{before}params",
+        sweep=f"{before}sweep",
+        leaderboard=f"{before}leaderboard",
+        job=f"{before}{JOB}",
+        io_manager=f"{pipeline.name}_io",
+        no_io=f"{pipeline.name}_no_io",
+    )
