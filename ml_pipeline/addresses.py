@@ -20,14 +20,22 @@ _AUTHORITY: Final = re.compile(
 )
 _PORT: Final = re.compile(r"(\[[0-9a-f:.]*\]|[^:]*)(:[0-9]*)?\Z", re.IGNORECASE)
 _SPACED: Final = re.compile(r"""[a-z][a-z0-9+.-]*://([^/?#'"]*?:(?!\d+\s)[^/?#'"]*)@""", re.I)
-_FIELD: Final = re.compile(r"(?:^|[?&;#\s])([^=?&;#\s/'\"]+)=([^&;#\s'\"]+)")
+# What follows is only looked at: a second ? may begin another field within it.
+_FIELD: Final = re.compile(r"(?:^|[?&;#\s])([^=?&;#\s/'\"]+)=(?=([^&;#\s'\"]+))")
 # Names are compared in lower case, without what divides their words.
 _SECRET: Final = re.compile(
     r"password|passwd|passphrase|passcode|\Apwd|pwd\Z|secret|token|credential|signature|apikey"
     r"|privatekey|accesskey|accountkey|sharedkey|sessionkey|awsaccesskeyid|googleaccessid"
-    r"|keypairid|bearer|jwt|\A(x?amz|xgoog)(security|credential|signature)"
+    r"|keypairid|bearer|jwt|\A(x?amz|xgoog)(security|credential|signature)|subscriptionkey"
+    r"|(auth|sas|functions?|host|master|storage|signing|encryption)key\Z|assertion|oauth|cookie"
+    r"|sess(ion)?id\Z"
 )
-_SHORT: Final = frozenset({"sig", "sas", "auth", "authorization", "key", "pass", "pw", "accessid"})
+_SHORT: Final = frozenset(
+    {
+        *("sig", "sign", "sas", "auth", "authorization", "key", "pass", "pw", "accessid", "hmac"),
+        *("cred", "creds", "otp", "session", "ticket"),
+    }
+)
 _USER: Final = "user information before the host"
 _SIGNED: Final = "a field that signs or lets in"
 _HIDDEN: Final = "***"
@@ -109,8 +117,9 @@ def _found(text: str) -> Iterator[tuple[str, int, int]]:
             reached = user[1]
             yield (_USER, *user)
     for field in _FIELD.finditer(text, reached):
-        if _is_secret(unquote(field[1])):
-            yield _SIGNED, field.start(2), field.end(2)
+        if field.start(2) >= reached and _is_secret(unquote(field[1])):
+            reached = field.end(2)
+            yield _SIGNED, field.start(2), reached
 
 
 def _user_information(address: re.Match[str]) -> tuple[int, int] | None:
@@ -129,6 +138,8 @@ def _user_information(address: re.Match[str]) -> tuple[int, int] | None:
         # A password may hold an @ of its own: the host follows the last one before a slash.
         rest = re.split(r"[/?#]", more, maxsplit=1)[0]
         return start, address.start("more") + rest.rindex("@")
+    if slashes and re.search(r":.*@", unquote(host)):
+        return start, address.end("host")  # all of it encoded, so that no host is left
     if not slashes or _PORT.match(host) or "@" not in unquote(host + more):
         return None
     # What should be a port is none: a password with a slash in it, or with its @ encoded.

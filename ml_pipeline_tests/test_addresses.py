@@ -36,6 +36,14 @@ SECRET = "Pa55Word"
         f"https://h/x?X%2DAmz%2DCredential={SECRET}",
         f"az://c/x?SharedAccessSignature={SECRET}",
         f"https://h/#access_token={SECRET}",
+        f"https://u%3A{SECRET}%40h/o.csv",
+        f"https://h/o.csv?x=1?sig={SECRET}",
+        f"https://h/o.csv?sig={SECRET}?token={SECRET}",
+        f"https://h/o.csv;jsessionid={SECRET}",
+        f"https://h/o.csv?Ocp-Apim-Subscription-Key={SECRET}",
+        f"https://h/o.csv?auth_key={SECRET}",
+        f"https://h/o.csv?client_assertion={SECRET}",
+        f"https://h/o.csv?hmac={SECRET}",
         f"DefaultEndpointsProtocol=https;AccountName=x;AccountKey={SECRET}==",
     ],
 )
@@ -65,6 +73,7 @@ def test_credentials_in_an_address_are_told_and_masked(address: str) -> None:
         "https://h/x?versionId=3",
         "mail ann@example.com at 10:30",
         "author=ann",
+        "https://h/x?primary_key=a&session_days=3&design=b&host=c",
         "training.learning_rate must be number > 0, but got 3 (x.yaml)",
     ],
 )

@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from ml_pipeline.addresses import masked
 from ml_pipeline.text import for_terminal
 
 _COMMANDS: Final = {
@@ -96,7 +97,7 @@ class _Screen(io.StringIO):
 
 
 def _tell(error: Exception) -> None:
-    click.echo(f"{click.style('Error', fg='red')}: {for_terminal(str(error))}", err=True)
+    click.echo(f"{click.style('Error', fg='red')}: {for_terminal(masked(str(error)))}", err=True)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -113,7 +114,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         shown = _Screen()
         error.show(shown)
-        click.echo(for_terminal(shown.getvalue()), err=True, nl=False)
+        click.echo(for_terminal(masked(shown.getvalue())), err=True, nl=False)
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo(

@@ -73,7 +73,7 @@ def inbox_sensor(
                 stuck.append(StuckDrop(refused.drop, str(error)))
                 continue
             problems = shortened(" ".join("; ".join(refused.problems).split()), _LONGEST_LINE)
-            line = f"{refused.drop.name} was rejected: {problems} ({beside})"
+            line = f"{shortened(refused.drop.name)} was rejected: {problems} ({beside})"
             context.log.warning(line)
             memory.news.append(line)
         memory.news = memory.news[-_MOST_NEWS:]

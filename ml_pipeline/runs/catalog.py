@@ -38,13 +38,15 @@ class Entry:
     def row(self) -> dict[str, Any]:
         """Everything that can be filtered and sorted by, flat."""
         record = self.record
+        params = {name: value for group in record.params.values() for name, value in group.items()}
         return {
             "run_id": record.run_id,
             "as_of": record.as_of.isoformat() if record.as_of else None,
             "asset": record.asset,
             "revision": record.revision,
-            **{name: value for group in record.params.values() for name, value in group.items()},
-            **record.metrics,
+            **params,
+            # Earlier versions published metrics under the names of parameters.
+            **{name: value for name, value in record.metrics.items() if name not in params},
             "duration_s": record.duration_s,
             "made_at": record.started_at.isoformat(timespec="seconds"),
         }

@@ -174,7 +174,8 @@ class _Point:
         if stage.external(self.params, self.as_of) != decision.external:
             return None
         result = value if isinstance(value, Result) else Result(value)
-        metrics = plain_metrics(stage.name, result.metrics)
+        names = {name for p in self.params.model.parameters() for name in (p.name, p.dotted)}
+        metrics = plain_metrics(stage.name, result.metrics, names)
 
         def describe(content: Content) -> Record:
             return Record(

@@ -1,7 +1,7 @@
 """Metrics of a result: finite numbers by name, or a refusal that names what is none."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from numbers import Real
 from typing import Any
 
@@ -9,12 +9,15 @@ from ml_pipeline.errors import PipelineError
 from ml_pipeline.store.record import TAKEN
 
 
-def plain_metrics(stage: str, metrics: Mapping[str, Any]) -> dict[str, float]:
+def plain_metrics(
+    stage: str, metrics: Mapping[str, Any], parameters: Collection[str] = ()
+) -> dict[str, float]:
     """Return metrics as the record keeps them; numbers of NumPy become plain ones.
 
     Args:
         stage: name of the stage that returned them.
         metrics: what it returned.
+        parameters: names of parameters, beside which metrics are listed and asked for by name.
 
     Raises:
         PipelineError: if a name is taken or a value is no finite number, with all that are.
@@ -24,13 +27,14 @@ def plain_metrics(stage: str, metrics: Mapping[str, Any]) -> dict[str, float]:
             f"Metrics of '{stage}' must be a mapping from names to numbers, but are of type"
             f" {_type_of(metrics)}. Return Result(value, metrics={{'name': number}})."
         )
-    problems = [line for name, value in metrics.items() if (line := _problem(stage, name, value))]
+    found = (_problem(stage, name, value, parameters) for name, value in metrics.items())
+    problems = [line for line in found if line]
     if problems:
         raise PipelineError("\n".join(problems))
     return {name: float(value) for name, value in metrics.items()}
 
 
-def _problem(stage: str, name: object, value: object) -> str | None:
+def _problem(stage: str, name: object, value: object, parameters: Collection[str]) -> str | None:
     """Return what is wrong with a metric, or None."""
     if not isinstance(name, str) or not name:
         return f"A metric of '{stage}' must have a name, but one is called {name!r}. Name it."
@@ -38,6 +42,11 @@ def _problem(stage: str, name: object, value: object) -> str | None:
         return (
             f"Metric '{name}' of '{stage}' must have another name: runs have a column or"
             " metadata of that name already."
+        )
+    if name in parameters:
+        return (
+            f"Metric '{name}' of '{stage}' must have another name: the pipeline has a parameter of"
+            " that name."
         )
     if isinstance(value, bool) or not isinstance(value, Real):
         return (

@@ -193,6 +193,13 @@ def test_bad_request_is_told_by_the_tick_and_beside_the_file(requests: Sensor, i
     assert "as_of: 1998-06-30\nparams:\n" in text
 
 
+def test_name_of_a_request_that_acts_upon_a_terminal_is_told_escaped(
+    requests: Sensor, inbox: Path
+) -> None:
+    (inbox / "a\x1b[31m\nb.yaml").write_text(GOOD)
+    assert '"a\\u001b[31m\\nb.yaml" was rejected' in (requests.tick().skip_message or "")
+
+
 def test_rejection_in_a_tick_that_launches_is_told_by_the_next(
     requests: Sensor, inbox: Path
 ) -> None:

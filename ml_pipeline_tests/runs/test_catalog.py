@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -69,6 +70,15 @@ def test_entry_is_a_flat_row(bench: Bench) -> None:
         "workers": 1,
     }
     assert row["r2"] == score.record.metrics["r2"]
+
+
+def test_row_of_an_old_record_has_the_parameter_where_a_metric_is_called_alike(
+    bench: Bench,
+) -> None:
+    entry = entry_of(bench.run(learning_rate=0.25)["score"])
+    record = entry.record.model_copy(update={"metrics": {"learning_rate": 9.0, "r2": 0.5}})
+    row = replace(entry, record=record).row
+    assert (row["learning_rate"], row["r2"]) == (0.25, 0.5)
 
 
 def test_newest_keeps_one_revision_of_each_run_the_last_made_first(sweep: Bench) -> None:

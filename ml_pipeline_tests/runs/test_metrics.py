@@ -79,6 +79,17 @@ def test_metric_with_a_name_that_is_taken_is_refused(name: str) -> None:
         plain_metrics("score", {name: 1.0})
 
 
+def test_metric_with_the_name_of_a_parameter_is_refused_and_nothing_published(
+    bench: Bench,
+) -> None:
+    for parameter in PARAMS.parameters():
+        for name in (parameter.name, parameter.dotted):
+            returning(bench, {name: 1.0})
+            with pytest.raises(PipelineError, match=f"Metric '{name}' .* has a parameter of that"):
+                bench.run(as_of=None)
+    assert bench.files() == set()
+
+
 @pytest.mark.parametrize("name", [1, None, ""])
 def test_metric_without_a_name_is_refused(name: Any) -> None:
     with pytest.raises(PipelineError, match="A metric of 'score' must have a name"):

@@ -34,6 +34,10 @@ class ParquetFormat(Format):
             else:
                 _refuse_objects(value)
                 value.write_parquet(path)
+        except pl.exceptions.InvalidOperationError as error:
+            raise PipelineError(
+                f"A frame must have columns that Parquet can hold, but: {error}. Cast or drop them."
+            ) from error
         except pl.exceptions.ComputeError as error:
             # Polars does not tell a full disk from a bad query by the class of its errors.
             raise (OSError(str(error)) if "os error" in str(error) else error) from error

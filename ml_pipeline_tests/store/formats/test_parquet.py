@@ -130,6 +130,11 @@ def test_frame_with_a_column_of_objects_is_refused_by_name(tmp_path: Path) -> No
     )
 
 
+def test_frame_with_a_column_that_parquet_has_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"columns that Parquet can hold, but: .* no child"):
+        kept(pl.DataFrame({"a": [{}]}), tmp_path / "data.parquet")
+
+
 def test_frame_of_a_class_derived_from_one_is_refused_since_it_would_come_back_as_a_frame() -> None:
     class Measured(pl.DataFrame):
         pass
