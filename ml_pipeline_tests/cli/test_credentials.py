@@ -39,6 +39,7 @@ def nowhere(folder: Path, *said: str) -> None:
             assert SECRET.lower().encode() not in file.read_bytes().lower(), file
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_credentials_on_the_command_line_and_in_files_are_refused_and_found_nowhere(
     address: str, cli: CommandLine, tmp_path: Path
@@ -73,6 +74,7 @@ def test_credentials_on_the_command_line_and_in_files_are_refused_and_found_nowh
     nowhere(tmp_path, *said)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("setting", ["store", "studies", "inbox", "sources", "request_sources"])
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_credentials_in_settings_are_refused_and_found_nowhere(

@@ -15,6 +15,8 @@ from ml_pipeline.defs.config import NATURAL_HORIZON
 from ml_pipeline.pipeline import datasets, evaluation, features, training
 from ml_pipeline_tests.cli.conftest import CommandLine
 
+pytestmark = pytest.mark.long
+
 FIRST = date(1998, 5, 30)
 DAYS = [FIRST, FIRST + timedelta(days=1)]
 RATES, DEPTHS = (0.05, 0.2), (1, 3)

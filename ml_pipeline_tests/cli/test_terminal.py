@@ -8,6 +8,8 @@ import pytest
 from ml_pipeline_tests.cli.conftest import CommandLine
 from ml_pipeline_tests.cli.terminal import seen
 
+pytestmark = pytest.mark.long
+
 WIDTHS = (80, 120, 200)
 ID = re.compile(r"\b[0-9a-f]{16}\b")
 DAY = "1998-05-31"

@@ -68,14 +68,8 @@ def ui(cli: CommandLine) -> Iterator[Ui]:
                 os.kill(left, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        signal.SIGTERM,
-        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
-        pytest.param(signal.SIGKILL, marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_ui_that_is_ended_takes_everything_with_it(ui: Ui, sent: signal.Signals) -> None:
     assert f"http://127.0.0.1:{ui.port}" in ui.said
     with urllib.request.urlopen(f"http://127.0.0.1:{ui.port}/server_info", timeout=30) as reply:

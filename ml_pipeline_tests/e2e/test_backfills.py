@@ -1,9 +1,12 @@
 """Backfills are launched; what becomes of them is seen in `test_outcomes`."""
 
+import pytest
 from playwright.sync_api import expect
 
 from ml_pipeline_tests.e2e.backfills import Backfills
 from ml_pipeline_tests.e2e.dagster_ui import DagsterUi
+
+pytestmark = pytest.mark.long
 
 
 def test_backfills_launched_in_dialog_are_listed(ui: DagsterUi, backfills: Backfills) -> None:

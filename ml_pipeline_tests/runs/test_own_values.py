@@ -214,6 +214,7 @@ print(json.dumps([value, made["score"].reused, made["score"].reason]))
 """
 
 
+@pytest.mark.long
 def test_score_of_a_model_whose_class_or_format_was_edited_is_computed_again(
     tmp_path: Path, run_python: Callable[..., str]
 ) -> None:

@@ -123,6 +123,7 @@ def run(tmp_path: Path, run_python: Callable[..., str]) -> Callable[..., list[st
     return run
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_edit_of_what_a_value_is_made_of_computes_what_reads_it(
     run: Callable[..., list[str]], kind: str
