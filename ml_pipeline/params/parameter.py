@@ -26,9 +26,12 @@ NOT_IDENTITY: Final[JsonDict] = {"identity": False}
 """Marks a field that never changes an id: worker counts, log levels and the like."""
 
 _SECRET: Final = re.compile(
-    r"(\A|_)(passw(or)?d|pwd|passphrase|secrets?|tokens?|credentials?|(api|access|private)_?key)(_|\Z)",
+    r"(\A|_)(passw(or)?ds?|pwd|passphrase|passcode|secrets?|tokens?|credentials?|creds?|bearer|jwt"
+    r"|(api|access|private|account|signing|encryption|auth)_?key|dsn|cookies?"
+    r"|conn(ection)?_?str(ing)?|(db|user|login|admin|root)_?pass|(?<!._)pass\Z)\d*(_|\Z)",
     re.IGNORECASE,
 )
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"\\]*)\"")
 _MOST_CHOICES: Final = 20
 _REFERENCE: Final = re.compile(r"_(env|ref|name)\Z")
@@ -208,7 +211,8 @@ class Parameter:
     @property
     def looks_secret(self) -> bool:
         """Whether it can hold free text under a name that secrets have."""
-        if not _SECRET.search(self.name) or _REFERENCE.search(self.name):
+        name = _HUMP.sub("_", self.name)
+        if not _SECRET.search(name) or _REFERENCE.search(name):
             return False
         try:
             return self.kind.can_hold_text

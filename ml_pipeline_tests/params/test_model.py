@@ -192,7 +192,8 @@ def group_with_text(name: str) -> type[ParamGroup]:
 
 @pytest.mark.parametrize(
     "name", ["password", "db_passwd", "api_key", "apikey", "auth_token", "client_secret",
-             "credentials", "private_key"]
+             "credentials", "private_key", "accessToken", "password2", "passwords", "db_pass",
+             "pass", "dsn", "connection_string", "bearer", "auth_key"]
 )  # fmt: skip
 def test_plain_text_field_that_looks_like_a_secret_is_refused(name: str) -> None:
     with pytest.raises(PipelineError) as caught:
@@ -209,8 +210,11 @@ def test_reference_to_a_secret_is_accepted(name: str) -> None:
     assert ParamModel(login=group_with_text(name)).find(name).name == name
 
 
-def test_tokenizer_is_not_taken_for_a_secret() -> None:
-    assert ParamModel(text=group_with_text("tokenizer")).find("tokenizer").name == "tokenizer"
+@pytest.mark.parametrize(
+    "name", ["tokenizer", "low_pass", "primary_key", "sort_keys", "passes", "method", "secretary"]
+)
+def test_name_that_only_resembles_a_secret_is_accepted(name: str) -> None:
+    assert ParamModel(text=group_with_text(name)).find(name).name == name
 
 
 def test_number_with_a_secret_looking_name_is_accepted() -> None:
