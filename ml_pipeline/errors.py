@@ -21,6 +21,8 @@ import difflib
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from ml_pipeline.invocation import typed
+
 _FEWEST_LETTERS: Final = 3
 """What is shorter is the beginning of too much."""
 _MOST_TOLD: Final = 1500
@@ -54,7 +56,7 @@ class ParamsError(MlPipelineError):
             headline = f"{count} problems with the parameters:{_listed(self.problems)}"
         super().__init__(
             f"{headline.rstrip('.')}\n{effect}"
-            " `ml-pipeline params` lists every parameter with its type and bounds."
+            f" `{typed('params')}` lists every parameter with its type and bounds."
         )
 
 

@@ -23,6 +23,8 @@ from pydantic_settings import (
 
 from ml_pipeline.addresses import refusal, texts_in, without_credentials
 from ml_pipeline.errors import SettingsError, nearest
+from ml_pipeline.invocation import MODULE_VARIABLE
+from ml_pipeline.projects import placed, project_file
 from ml_pipeline.text import quoted
 
 _PREFIX: Final = "ML_PIPELINE_"
@@ -35,8 +37,15 @@ _LAST_DAY: Final = date(2999, 12, 31)
 
 
 def home() -> Path:
-    """Return the folder that everything lives under, absolute."""
-    return Path(os.environ.get(HOME_VARIABLE) or _DEFAULT_HOME).expanduser().absolute()
+    """Return the folder that everything lives under, absolute: the project's, where there is one.
+
+    Raises:
+        SettingsError: if a project cannot be read.
+    """
+    if given := os.environ.get(HOME_VARIABLE):
+        return Path(given).expanduser().absolute()
+    project = project_file()
+    return (project.folder if project is not None else Path.cwd()) / _DEFAULT_HOME
 
 
 class Place(pydantic.BaseModel):
@@ -167,17 +176,17 @@ class Settings(BaseSettings):
     @property
     def store_root(self) -> str:
         """Directory or URI of the artifacts."""
-        return self.store or str(self.home / "artifacts")
+        return placed(self.store) if self.store else str(self.home / "artifacts")
 
     @property
     def studies_root(self) -> str:
         """Directory or database URL of Optuna's studies."""
-        return self.studies or str(self.home / "studies")
+        return placed(self.studies) if self.studies else str(self.home / "studies")
 
     @property
     def inbox_root(self) -> str:
         """Directory or URI of request files."""
-        return self.inbox or str(self.home / "inbox")
+        return placed(self.inbox) if self.inbox else str(self.home / "inbox")
 
     @property
     def instance_directory(self) -> Path:
@@ -248,6 +257,6 @@ def unusable(problems: Sequence[str]) -> SettingsError:
 
 
 def _unknown_variables() -> list[str]:
-    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | {MODULE_VARIABLE}
     unknown = [name for name in os.environ if name.startswith(_PREFIX) and name not in known]
     return [f"'{name}' is no setting.{nearest(name, known)}" for name in sorted(unknown)]

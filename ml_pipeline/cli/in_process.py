@@ -31,5 +31,5 @@ def in_process(served: Project, job: dg.JobDefinition) -> Iterator[InProcess]:
             store=served.store,
             instance=instance,
             logs=served.settings.logs_directory,
-            dates_per_run=served.settings.dates_per_run,
+            dates_per_run=served.location.dates_per_run,
         )

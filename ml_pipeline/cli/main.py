@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from ml_pipeline.addresses import masked
+from ml_pipeline.invocation import MODULE_VARIABLE
 from ml_pipeline.text import for_terminal
 
 _COMMANDS: Final = {
@@ -71,11 +72,27 @@ class _Commands(click.Group):
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ml_pipeline")
+@click.option(
+    "-m",
+    "--module",
+    metavar="MODULE",
+    is_eager=True,
+    expose_value=False,
+    callback=lambda _context, _option, module: _serve(module),
+    help="Code location to serve, as `dagster dev -m` takes it; MODULE:PIPELINE for one of several."
+    " If omitted, what the nearest pyproject.toml names, or else the reference pipeline.",
+)
 def commands() -> None:
     """Parameterized ML runs on Dagster: same parameters, same run id, computed once.
 
-    Everything lives under ML_PIPELINE_HOME, by default .ml_pipeline in the current directory.
+    Everything lives under ML_PIPELINE_HOME, by default .ml_pipeline in the project, or else in
+    the current directory.
     """
+
+
+def _serve(module: str | None) -> None:
+    if module is not None:
+        os.environ[MODULE_VARIABLE] = module
 
 
 def _interrupt_again(lost: Any) -> None:

@@ -1,16 +1,32 @@
-"""What the commands serve: one pipeline, with its calendar, settings and store."""
+"""What the commands serve: one pipeline, with its calendar, settings and store.
 
+It is that of the code location that `-m` names, or the nearest `pyproject.toml`, or else the
+reference pipeline.
+"""
+
+import importlib
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import Final
 
 import dagster as dg
 
+from ml_pipeline.dagster import calendar, private
+from ml_pipeline.dagster.location import Location, locations_in
+from ml_pipeline.errors import SettingsError, nearest
+from ml_pipeline.invocation import MODULE_VARIABLE
+from ml_pipeline.projects import ProjectFile, project_file
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import Settings, settings
 from ml_pipeline.store.artifacts import ArtifactStore
+
+_REFERENCE: Final = "ml_pipeline.definitions"
+_SEARCHED: Final = "PYTHONPATH"
 
 
 @dataclass(frozen=True)
@@ -19,15 +35,19 @@ class Project:
 
     Attributes:
         pipeline: the stages.
-        calendar: returns the days that runs may be as of.
         module: the code location: what Dagster loads.
         code: a directory in the checkout whose commit is recorded.
+        folder: where processes of the project start; None where that makes no difference.
+        calendar_is_set_by: says where the calendar is set.
+        find: returns what the code location was made of.
     """
 
     pipeline: Pipeline
-    calendar: Callable[[Settings], dg.DailyPartitionsDefinition]
     module: str
     code: Path
+    folder: Path | None
+    calendar_is_set_by: str
+    find: Callable[[Settings], Location]
 
     @cached_property
     def settings(self) -> Settings:
@@ -39,26 +59,128 @@ class Project:
         return settings()
 
     @cached_property
+    def location(self) -> Location:
+        """What the code location was made of."""
+        return self.find(self.settings)
+
+    @cached_property
     def partitions(self) -> dg.DailyPartitionsDefinition:
-        """The days that runs may be as of."""
-        return self.calendar(self.settings)
+        """The days that runs may be as of.
+
+        Raises:
+            SettingsError: if the pipeline has none.
+        """
+        found = self.location.partitions
+        if isinstance(found, dg.DailyPartitionsDefinition) and found.fmt == "%Y-%m-%d":
+            return found
+        has = "no partitions" if found is None else str(found)
+        raise SettingsError(
+            f"Pipeline '{self.pipeline.name}' must have daily partitions whose keys are ISO dates,"
+            f" so that dates can be asked for here, but it has {has}. Dagster's UI runs it."
+        )
 
     @cached_property
     def store(self) -> ArtifactStore:
         """Where the artifacts are."""
-        return ArtifactStore(self.settings.store_root).with_formats(self.pipeline.formats)
+        return ArtifactStore(self.location.store_root()).with_formats(self.pipeline.formats)
 
     @property
     def definitions(self) -> dg.Definitions:
         """The whole code location; loading it takes as long as reusing a run."""
-        loaded: dg.Definitions = import_module(self.module).defs
-        return loaded
+        return _definitions(importlib.import_module(self.module))
 
 
 @cache
 def project() -> Project:
-    """Return what the commands of this process serve."""
+    """Return what the commands of this process serve.
+
+    Raises:
+        SettingsError: if there is no such module, or none or several pipelines in it.
+    """
+    file = project_file()
+    named = os.environ.get(MODULE_VARIABLE) or (file.module if file is not None else _REFERENCE)
+    module, _, name = named.partition(":")
+    return _reference() if named == _REFERENCE else _served(module, name, file)
+
+
+def _reference() -> Project:
+    """Return the reference pipeline: loading its code location takes as long as reusing a run."""
     from ml_pipeline.defs.assets import PIPELINE
     from ml_pipeline.defs.partitions import daily
 
-    return Project(PIPELINE, daily, "ml_pipeline.definitions", Path(__file__).parents[1])
+    code = Path(__file__).parents[1]
+
+    def find(configured: Settings) -> Location:
+        return Location(
+            PIPELINE,
+            daily(configured),
+            lambda: configured.store_root,
+            lambda: configured.studies_root,
+            code,
+            configured.dates_per_run,
+        )
+
+    return Project(PIPELINE, _REFERENCE, code, None, calendar.SETTINGS, find)
+
+
+def _served(module: str, name: str, file: ProjectFile | None) -> Project:
+    folder = file.folder if file is not None else Path.cwd()
+    _make_importable(module, folder)
+    try:
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise SettingsError(
+            f"Commands serve a module that can be imported from {folder}, but there is no"
+            f" {error.name} for '{module}'. {_advice(file)}"
+        ) from error
+    locations = locations_in(_definitions(loaded))
+    found = [one for one in locations if name in ("", one.pipeline.name)]
+    if len(found) == 1:
+        (location,) = found
+        pipeline = location.pipeline
+        set_by = f"the partitions of pipeline '{pipeline.name}' in {module} are the calendar"
+        return Project(pipeline, module, location.code, folder, set_by, lambda _: location)
+    names = [one.pipeline.name for one in locations]
+    if not names:
+        raise SettingsError(
+            f"The definitions in {module} must have a pipeline in them, made with"
+            f" `ml_pipeline.code_location`, but have none. {_advice(file)}"
+        )
+    hint = nearest(name, names) if name else ""
+    raise SettingsError(
+        f"Commands serve one pipeline, but {module} has {', '.join(names)}"
+        f"{f', and no {name!r}' if name else ''}.{hint} `-m {module}:{names[0]}` names one."
+    )
+
+
+def _definitions(module: ModuleType) -> dg.Definitions:
+    try:
+        found = private.definitions_in(module)
+    except dg.DagsterError as error:
+        raise SettingsError(f"{module.__name__} must be a code location: {error}") from error
+    if not isinstance(found, dg.Definitions):
+        raise SettingsError(
+            f"{module.__name__} must hold Dagster's Definitions, but holds {type(found).__name__}."
+        )
+    return found
+
+
+def _advice(file: ProjectFile | None) -> str:
+    if os.environ.get(MODULE_VARIABLE) or file is None:
+        return "-m names another one."
+    return f"{file.folder / 'pyproject.toml'} names it; -m names another one."
+
+
+def _make_importable(module: str, folder: Path) -> None:
+    """Let this process and those that it starts import what lies in the folder of a project."""
+    package = module.partition(".")[0]
+    places = (folder, folder / "src")
+    holds = [p for p in places if (p / package).is_dir() or (p / f"{package}.py").is_file()]
+    for place in map(str, holds[:1]):
+        if place not in sys.path:
+            sys.path.insert(0, place)
+        before = os.environ.get(_SEARCHED, "")
+        if place not in before.split(os.pathsep):
+            os.environ[_SEARCHED] = os.pathsep.join(filter(None, [place, before]))

@@ -13,6 +13,7 @@ from ml_pipeline.cli.project import Project
 from ml_pipeline.cli.tables import say
 from ml_pipeline.dagster.calendar import last_day, problem_with
 from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
+from ml_pipeline.invocation import typed
 from ml_pipeline.launch.dates import read_days
 from ml_pipeline.params.documents import as_mapping, read_file
 from ml_pipeline.params.layers import SEARCH, Given, Layer, gathered, like
@@ -24,7 +25,7 @@ ORIGIN = "command line"
 
 _SECTIONS: Final = {
     "as_of": "is no parameter: give the date with --as-of",
-    SEARCH: "belongs to a sweep: use `ml-pipeline sweep`",
+    SEARCH: f"belongs to a sweep: use `{typed('sweep')}`",
 }
 
 
@@ -115,7 +116,7 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             type=click.Path(path_type=Path),
             help="Take parameters from a YAML, TOML or JSON file; repeat for more, later ones win."
-            " `ml-pipeline params --template` writes one.",
+            f" `{typed('params --template')}` writes one.",
         ),
         click.option(
             "--param",
@@ -123,7 +124,7 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "typed",
             multiple=True,
             metavar="NAME=VALUE",
-            help="Set a parameter; repeat for more. `ml-pipeline params` lists them.",
+            help=f"Set a parameter; repeat for more. `{typed('params')}` lists them.",
         ),
         click.option("--to", "to", metavar="DATE", help="Last date of a range."),
         click.option("--from", "from_", metavar="DATE", help="First date of a range."),
@@ -237,4 +238,8 @@ def _dates(
         ends = {"--as-of": str(last_day(served.partitions)) if as_of is None else as_of}
     else:
         ends = {"--from": from_, "--to": to}
-    return read_days(ends, lambda day: problem_with(day, served.partitions), problems)
+
+    def refuses(day: date) -> str | None:
+        return problem_with(day, served.partitions, served.calendar_is_set_by)
+
+    return read_days(ends, refuses, problems)

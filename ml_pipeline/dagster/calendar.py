@@ -77,15 +77,23 @@ def last_day(partitions: dg.DailyPartitionsDefinition) -> date:
     return date.fromisoformat(key)
 
 
-def problem_with(day: date, partitions: dg.DailyPartitionsDefinition) -> str | None:
-    """Return why a day is not in the calendar, or None where it is."""
+SETTINGS: Final = "ML_PIPELINE_START_DATE and ML_PIPELINE_END_DATE set the calendar"
+
+
+def problem_with(
+    day: date, partitions: dg.DailyPartitionsDefinition, set_by: str = SETTINGS
+) -> str | None:
+    """Return why a day is not in the calendar, or None where it is.
+
+    Args:
+        day: the day.
+        partitions: the calendar.
+        set_by: says where the calendar is set.
+    """
     first, last = partitions.get_first_partition_key(), partitions.get_last_partition_key()
     if partitions.has_partition_key(day.isoformat()):
         return None
-    return (
-        f"as_of must be a day from {first} to {last}, but got {day};"
-        " ML_PIPELINE_START_DATE and ML_PIPELINE_END_DATE set the calendar"
-    )
+    return f"as_of must be a day from {first} to {last}, but got {day}; {set_by}"
 
 
 def last_days(partitions: dg.DailyPartitionsDefinition, most: int) -> Sequence[date]:

@@ -9,10 +9,12 @@ from ml_pipeline.dagster.assets import pipeline_assets, selection_of
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import io_manager_resource, no_io_resource
 from ml_pipeline.dagster.leaderboard_asset import leaderboard_asset
+from ml_pipeline.dagster.location import Location
 from ml_pipeline.dagster.resources import params_resource
 from ml_pipeline.dagster.sweep_asset import sweep_asset
 from ml_pipeline.dagster.sweep_resource import sweep_resource
 from ml_pipeline.launch.names import names_of
+from ml_pipeline.projects import placed
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 
@@ -40,7 +42,8 @@ def code_location(
         pipeline: the stages.
         partitions: days, weeks or months whose keys are ISO dates, the first of each; or None for a
             pipeline without.
-        store_root: returns the directory or URI of the artifacts; called once in each run.
+        store_root: returns the directory or URI of the artifacts; called once in each run. A
+            relative directory is one of the project, where there is a project.
         code: a directory in the checkout whose commit is recorded.
         dates_per_run: most dates that a backfill puts into one run.
         studies: returns the directory or database URL of Optuna's studies; called once in each run.
@@ -48,9 +51,25 @@ def code_location(
     Raises:
         PipelineError: if the partitions are not ones that a date names.
     """
+    location = Location(
+        pipeline,
+        partitions,
+        lambda: placed(store_root()),
+        lambda: placed(studies()),
+        code,
+        dates_per_run,
+    )
+    return dg.Definitions.merge(_definitions(location), dg.Definitions(metadata=location.metadata))
+
+
+def _definitions(location: Location) -> dg.Definitions:
+    pipeline, partitions = location.pipeline, location.partitions
+    store_root, code = location.store_root, location.code
     names = names_of(pipeline)
     stages = dg.Definitions(
-        assets=[pipeline_assets(pipeline, partitions, dates_per_run, group_name=pipeline.name)],
+        assets=[
+            pipeline_assets(pipeline, partitions, location.dates_per_run, group_name=pipeline.name)
+        ],
         resources={
             names.params: params_resource(pipeline),
             names.io_manager: io_manager_resource(pipeline, store_root, code),
@@ -77,7 +96,7 @@ def code_location(
             leaderboard_asset(pipeline, store_root, group_name=aside),
         ],
         resources={
-            names.sweep: sweep_resource(pipeline, store_root, studies, code),
+            names.sweep: sweep_resource(pipeline, store_root, location.studies, code),
             names.no_io: no_io_resource(pipeline),
         },
     )

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -56,6 +57,30 @@ def anything_called(name: str) -> ConfigType:
 def setup_page(url: str, location: str, job: str) -> str:
     """Return the page that fills a launchpad in from its address: there is no documented one."""
     return f"{url.rstrip('/')}/locations/{quote(location)}/jobs/{job}/playground/setup"
+
+
+def kept(value: object) -> Any:
+    """Return metadata that keeps an object in this process: public kinds keep plain values."""
+    from dagster._core.definitions.metadata.metadata_value import ObjectMetadataValue
+
+    return ObjectMetadataValue(value)
+
+
+def what_is_kept(metadata: Any) -> Any:
+    """Return the object that metadata keeps, or None."""
+    return getattr(metadata, "instance", None)
+
+
+def definitions_in(module: ModuleType) -> Any:
+    """Return what Dagster loads of a module; its own search for that is not public.
+
+    Raises:
+        dg.DagsterError: if there is nothing, or more than one thing.
+    """
+    from dagster._core.workspace.autodiscovery import loadable_targets_from_loaded_module
+
+    found = loadable_targets_from_loaded_module(module)[0].target_definition
+    return found() if callable(found) else found
 
 
 def version_tags(

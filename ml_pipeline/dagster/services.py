@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from ml_pipeline.errors import SettingsError
@@ -78,7 +79,7 @@ def check_port(host: str, port: int) -> None:
 
 @contextlib.contextmanager
 def services(
-    module: str, host: str, port: int, environment: Mapping[str, str]
+    module: str, host: str, port: int, environment: Mapping[str, str], folder: Path | None = None
 ) -> Iterator[Services]:
     """Start the processes; they end with the context, and with this process if it is killed.
 
@@ -87,6 +88,7 @@ def services(
         host: name or address to serve.
         port: port to serve.
         environment: variables that they get.
+        folder: where they start; that of this process if omitted.
     """
     shown = _EVERYWHERE.get(host, host)
     url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
@@ -94,6 +96,7 @@ def services(
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
         env=dict(environment),
+        cwd=folder,
         # Signals of a terminal reach this process alone, which passes them on once.
         start_new_session=True,
         preexec_fn=_end_with_parent,

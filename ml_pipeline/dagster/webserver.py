@@ -18,6 +18,7 @@ from ml_pipeline.addresses import refusal
 from ml_pipeline.dagster.graphql import FOLLOW, LAUNCH, REPOSITORIES
 from ml_pipeline.dagster.private import IMPLICIT_JOB
 from ml_pipeline.errors import LaunchRefused, RemoteError, ServerUnreachable
+from ml_pipeline.invocation import typed
 from ml_pipeline.launch.run_config import date_tags
 from ml_pipeline.launch.run_request import RequestedRun
 
@@ -254,7 +255,7 @@ class Webserver:
             reason = getattr(error, "reason", error)
             raise ServerUnreachable(
                 f"A Dagster webserver must answer at {self.url}, but none can be reached:"
-                f" {reason}. `ml-pipeline ui` starts one; --url names another."
+                f" {reason}. `{typed('ui')}` starts one; --url names another."
             ) from error
         try:
             answer = json.loads(body)

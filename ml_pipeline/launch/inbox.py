@@ -35,6 +35,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from ml_pipeline.errors import MlPipelineError, ParamsError, StoreUnreachable, told
+from ml_pipeline.invocation import typed
 from ml_pipeline.launch.drops import BadDrop, Drop, GoodDrop, Look, Memory, StuckDrop
 from ml_pipeline.launch.run_request import RequestedRun
 from ml_pipeline.store.files import digest_of_bytes
@@ -313,7 +314,7 @@ def _problems_text(refused: BadDrop, drop_id: str, instead: str) -> str:
         f"{refused.drop.name!r} was not run (drop {drop_id}):\n\n{problems}\n"
         "Correct the file and move it back into the inbox. A request looks like this:\n\n"
         f"{instead}\n"
-        "`ml-pipeline params` lists every parameter with its type and bounds.\n"
+        f"`{typed('params')}` lists every parameter with its type and bounds.\n"
     )
 
 

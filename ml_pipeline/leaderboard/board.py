@@ -17,6 +17,7 @@ from itertools import groupby
 from typing import TypeVar, get_args
 
 from ml_pipeline.errors import ParamsError, nearest
+from ml_pipeline.invocation import typed
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.groups import Group, apart
 from ml_pipeline.leaderboard.overlap import Judged, Part, Results, Table, parts, tables
@@ -68,7 +69,7 @@ def leaderboard(
     cells = list(cells)
     judged, set_aside = _judged(cells, metric, direction)
     if missed:
-        set_aside["their record cannot be read, `ml-pipeline verify` says why"] = missed
+        set_aside[f"their record cannot be read, `{typed('verify')}` says why"] = missed
     if cells and not judged:
         raise ParamsError([_nothing_to_compare(cells, metric)])
     groups: list[Group] = []

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, Final, Self
+from types import new_class
+from typing import Any, ClassVar, Final, Self, TypeAlias
 
 import dagster as dg
 import pydantic
@@ -15,6 +16,10 @@ from ml_pipeline.text import quoted
 
 OPTIONS: Final = "run"
 """Name of the group that every model has beside its own: `RunOptions`."""
+
+
+Config: TypeAlias = dg.Config
+"""What can be a group: `ParamGroup` and, as they are, the config classes of ops and assets."""
 
 
 class ParamGroup(dg.Config):
@@ -58,6 +63,23 @@ class ParamGroup(dg.Config):
             ValueError: if the values do not go together; the message says what must hold.
         """
         return self
+
+
+@cache
+def as_group(cls: type[Config]) -> type[ParamGroup]:
+    """Return a class as a group: itself, or a subclass by which its values are read as a group's.
+
+    Args:
+        cls: a group, or any other config class, which is left as it is.
+    """
+    if issubclass(cls, ParamGroup):
+        return cls
+    # The base that comes last has the last word on what is frozen and forbidden.
+    named = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    made: type[ParamGroup] = new_class(
+        cls.__name__, (cls, ParamGroup), exec_body=lambda body: body.update(named)
+    )
+    return made
 
 
 @cache

@@ -1,20 +1,22 @@
 """Kinds: what values a field takes, worked out once from its annotation.
 
-Only what has one canonical form has a kind: none, truth values, numbers, text, dates, choices, and
-lists and mappings of them. Anything else could not be the same value by every door, and is refused
-when a model is made.
+Only what has one canonical form has a kind: none, truth values, numbers, text, dates, choices, what
+`spelled` has, and lists, sets and mappings of them. Anything else could not be the same value by
+every door, and is refused when a model is made.
 """
 
 import enum
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from itertools import combinations
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NewType, Union
 
 from ml_pipeline.params.scalar import scalar
+from ml_pipeline.params.spelled import SPELLED
 from ml_pipeline.text import written
 
 _PLAIN: Final = (str, int, float, bool)
@@ -36,6 +38,8 @@ class Kind:
         items: kind of the members of a list.
         places: kinds of the members of a tuple, one for each place.
         values: kind of the values of a mapping, whose keys are text.
+        different: kind of the members of a set.
+        spelled: the type of values that are written as text, such as paths.
     """
 
     none: bool = False
@@ -49,17 +53,33 @@ class Kind:
     items: "Kind | None" = None
     places: "tuple[Kind, ...] | None" = None
     values: "Kind | None" = None
+    different: "Kind | None" = None
+    spelled: type | None = None
 
     @property
     def holds_members(self) -> bool:
-        """Whether there are values with members: lists, tuples and mappings."""
-        return (self.items, self.places, self.values) != (None, None, None)
+        """Whether there are values with members: lists, tuples, sets and mappings."""
+        return any(
+            one is not None for one in (self.items, self.places, self.values, self.different)
+        )
+
+    @property
+    def members(self) -> "Sequence[Kind]":
+        """The kinds of what stands in values with members."""
+        several = (self.items, self.values, self.different, *(self.places or ()))
+        return [kind for kind in several if kind is not None]
+
+    @property
+    def needs_reading(self) -> bool:
+        """Whether a value is of another type than its form in JSON, at whatever depth."""
+        is_other = self.spelled is not None or self.different is not None
+        return is_other or any(kind.needs_reading for kind in self.members)
 
     @property
     def can_hold_text(self) -> bool:
         """Whether free text can stand in a value, at whatever depth."""
-        inner = [kind for kind in (self.items, self.values, *(self.places or ())) if kind]
-        return self.text or self.anything or any(kind.can_hold_text for kind in inner)
+        is_text = self.text or self.anything or self.spelled is Path
+        return is_text or any(kind.can_hold_text for kind in self.members)
 
 
 class NoKind(ValueError):
@@ -99,9 +119,13 @@ def _kind(annotation: Any) -> Kind:
         return _checked(Kind(choices=_choices([member.value for member in annotation])))
     if annotation in _NAMED:
         return _NAMED[annotation]
+    if annotation in SPELLED:
+        return Kind(spelled=annotation)
     container = origin or annotation
     if container in (list, Sequence):
         return Kind(items=_kind(arguments[0]) if arguments else Kind(anything=True))
+    if container in (set, frozenset, Set):
+        return Kind(different=_of_set(arguments))
     if container in (dict, Mapping):
         if arguments and _bare(arguments[0]) is not str:
             raise NoKind("its keys must be text")
@@ -113,8 +137,19 @@ def _kind(annotation: Any) -> Kind:
     name = getattr(annotation, "__name__", str(annotation))
     raise NoKind(
         f"a {name} has no form that is the same by every door: take text, numbers, truth values,"
-        " dates, choices, or lists and mappings of them"
+        " dates, choices, paths, decimals, durations, UUIDs, or lists, sets and mappings of them"
     )
+
+
+def _of_set(arguments: Sequence[Any]) -> Kind:
+    if not arguments:
+        raise NoKind("a set has to say what is in it, like set[str]")
+    members = _kind(arguments[0])
+    if members.holds_members or members.anything:
+        raise NoKind("the members of a set must be single values, so that they have an order")
+    if len({bool, int, float}.intersection(leaves(members))) > 1:
+        raise NoKind("the numbers in a set must be of one type: 1, 1.0 and true are one member")
+    return members
 
 
 _NAMED: Final[Mapping[Any, Kind]] = {
@@ -153,16 +188,31 @@ def _union(members: Sequence[Kind]) -> Kind:
     for member in members:
         for field in fields(Kind):
             old, new = getattr(joined, field.name), getattr(member, field.name)
-            if field.name in ("items", "places", "values"):
+            if field.name in ("items", "places", "values", "different", "spelled"):
                 if old is not None and new is not None:
-                    raise NoKind("two kinds of lists or mappings cannot be told apart: join them")
+                    raise NoKind(
+                        f"two kinds of {_SEVERAL[field.name]} cannot be told apart: join them"
+                    )
                 value = new if old is None else old
             else:
                 value = _joined(old, new) if field.name == "choices" else old or new
             joined = replace(joined, **{field.name: value})
-    if joined.items is not None and joined.places is not None:
-        raise NoKind("a list and a tuple cannot be told apart: take one")
+    if sum(one is not None for one in (joined.items, joined.places, joined.different)) > 1:
+        raise NoKind("lists, tuples and sets cannot be told apart: take one")
+    if joined.spelled is not None and _has_words(joined):
+        name = joined.spelled.__name__
+        raise NoKind(f"a {name} cannot be told apart from other text or numbers: take one")
     return _checked(joined)
+
+
+_SEVERAL: Final = {"spelled": "text"} | dict.fromkeys(
+    ("items", "places", "values", "different"), "lists or mappings"
+)
+
+
+def _has_words(kind: Kind) -> bool:
+    """Whether there are values, beside none, that one word stands for."""
+    return any((kind.truth, kind.whole, kind.number, kind.text, kind.day, kind.choices))
 
 
 def _joined(some: tuple[Any, ...], more: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -206,7 +256,9 @@ def leaves(kind: Kind) -> Iterator[type]:
         str: kind.text,
         date: kind.day,
         list: kind.items,
+        set: kind.different,
         tuple: kind.places,
         dict: kind.values,
     }
+    yield from (kind.spelled,) if kind.spelled else ()
     yield from (cls for cls, taken in named.items() if taken not in (False, None))

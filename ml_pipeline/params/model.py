@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from ml_pipeline.errors import ParamsError, PipelineError, nearest
-from ml_pipeline.params.group import OPTIONS, ParamGroup, RunOptions
+from ml_pipeline.params.group import OPTIONS, Config, ParamGroup, RunOptions, as_group
 from ml_pipeline.params.parameter import Parameter, plain
 from ml_pipeline.params.validation import checked_group
 from ml_pipeline.text import quoted, shortened
@@ -89,21 +89,27 @@ class ParamModel:
     Attributes:
         groups: the classes by group name, `RunOptions` as ``run`` last.
         scope: names of the groups that a pipeline's results depend on: all but ``run``.
+        names: the groups' names by the classes that were given for them.
     """
 
-    def __init__(self, **groups: type[ParamGroup]) -> None:
+    def __init__(self, **groups: type[Config]) -> None:
         """Join groups under their names.
 
         Args:
-            **groups: the classes by group name, a group after those that it follows.
+            **groups: the classes by group name, a group after those that it follows. Dagster's
+                config classes that are no `ParamGroup` are groups as well.
 
         Raises:
             PipelineError: if two groups share a field name, a group follows one that is not before
                 it, or a field cannot be a parameter: it looks like it would hold a secret, or its
                 values have no canonical form.
         """
-        self.groups: Mapping[str, type[ParamGroup]] = {**groups, OPTIONS: RunOptions}
+        self.groups: Mapping[str, type[ParamGroup]] = {
+            **{name: as_group(cls) for name, cls in groups.items()},
+            OPTIONS: RunOptions,
+        }
         self.scope = tuple(groups)
+        self.names = {cls: name for name, cls in groups.items()} | {RunOptions: OPTIONS}
         self._parameters: dict[str, Parameter] = {}
         problems = []
         if OPTIONS in groups:
@@ -229,7 +235,7 @@ class ParamModel:
             raw = nested.get(group)
             if raw is None:
                 raw = {}
-            if isinstance(raw, ParamGroup):
+            if isinstance(raw, Config):
                 raw = raw.model_dump()
             if not isinstance(raw, Mapping):
                 found.append(_no_mapping(group, raw))

@@ -4,7 +4,7 @@ import enum
 import json
 import re
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
@@ -17,6 +17,7 @@ from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.documents import read_document
 from ml_pipeline.params.kind import Kind, NoKind, kind_of, leaves, members_of
 from ml_pipeline.params.reading import Unreadable, read
+from ml_pipeline.params.spelled import SPELLED, in_order, spelled
 from ml_pipeline.text import shortened, written
 
 PATH_LABEL: Final[JsonDict] = {"path_label": True}
@@ -108,7 +109,7 @@ class Parameter:
         if length:
             low, high = length.get("min_length", 0), length.get("max_length")
             reach = f"of {low} to {high}" if high is not None else f"of at least {low}"
-            unit = "items" if accepts(self.info, list, dict) else "characters"
+            unit = "items" if accepts(self.info, list, set, dict) else "characters"
             limits.insert(0, f"{reach} {unit}")
         return " and ".join(limits)
 
@@ -144,7 +145,8 @@ class Parameter:
     @cached_property
     def has_default_of_its_kind(self) -> bool:
         """Whether the group's own default is the value that it reads as: not 1 for a float."""
-        return json.dumps(plain(self._given_default)) == json.dumps(self.default)
+        is_same = json.dumps(plain(self._given_default)) == json.dumps(self.default)
+        return is_same and not self.kind.needs_reading
 
     @property
     def _given_default(self) -> Any:
@@ -237,9 +239,13 @@ _WORDS: Final[Mapping[Any, str]] = {
     bool: "true or false",
     list: "list",
     tuple: "list",
+    set: "list without order",
+    frozenset: "list without order",
+    Set: "list without order",
     Sequence: "list",
     dict: "mapping",
     Mapping: "mapping",
+    **{cls: called for cls, (_, _, called) in SPELLED.items()},
 }
 
 
@@ -271,6 +277,10 @@ def plain(value: Any) -> Any:
         return value.model_dump(mode="json")
     if hasattr(value, "isoformat"):
         return value.isoformat()
+    if (text := spelled(value)) is not None:
+        return text
+    if isinstance(value, Set):
+        return [plain(member) for member in in_order(value)]
     if isinstance(value, tuple | list):
         return [plain(member) for member in value]
     if isinstance(value, Mapping):

@@ -13,12 +13,13 @@ import json
 import math
 import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import date
 from typing import Any, Final
 
 from ml_pipeline.params.kind import Kind
 from ml_pipeline.params.scalar import scalar
+from ml_pipeline.params.spelled import of_spelling
 
 _NONE: Final = ("", "~", "none", "null")
 _TRUE: Final = ("t", "true", "y", "yes", "on")
@@ -58,10 +59,14 @@ def read(kind: Kind, raw: Any, place: str = "") -> Any:
     raw = raw.value if isinstance(raw, enum.Enum) else raw
     if kind.anything:
         return _tidied(raw, place)
-    if isinstance(raw, str):
+    if _is_spelled(kind, raw):
+        value = _of_spelling(kind.spelled, raw)
+    elif isinstance(raw, str):
         value = _of_text(kind, raw)
     elif isinstance(raw, Mapping):
         value = _of_mapping(kind, raw, place)
+    elif kind.different is not None and isinstance(raw, list | tuple | Set):
+        value = _of_set(kind.different, raw, place)
     elif isinstance(raw, list | tuple):
         value = _of_list(kind, raw, place)
     else:
@@ -70,6 +75,26 @@ def read(kind: Kind, raw: Any, place: str = "") -> Any:
         needs_quotes = kind.text and not isinstance(raw, str)
         raise Unreadable(raw, place, ": put text in quotes" if needs_quotes else "")
     return value
+
+
+def _is_spelled(kind: Kind, raw: Any) -> bool:
+    """Whether a raw value is meant for a type whose values are written as text."""
+    if kind.spelled is None or isinstance(raw, Mapping | list | tuple | Set):
+        return False
+    is_none = raw is None or (isinstance(raw, str) and raw.strip().lower() in _NONE)
+    return not (kind.none and is_none)
+
+
+def _of_spelling(cls: type | None, raw: Any) -> Any:
+    try:
+        return of_spelling(cls, raw) if cls is not None else _NOTHING
+    except ValueError:
+        return _NOTHING
+
+
+def _of_set(kind: Kind, raw: Iterable[Any], place: str) -> frozenset[Any]:
+    # A list would stay one where it is empty: Dagster's config keeps those that it is given.
+    return frozenset(read(kind, member, f"{place}[{at}]") for at, member in enumerate(raw))
 
 
 def _of_text(kind: Kind, raw: str) -> Any:

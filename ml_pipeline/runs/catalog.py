@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, ParamsError
+from ml_pipeline.invocation import typed
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.ledger import promoted_to
@@ -144,7 +145,7 @@ def find(store: ArtifactStore, pipeline: Pipeline, text: str) -> Entry:
         raise ArtifactMissing(
             f"A run id must begin with '{prefix}'"
             f"{f' and have a revision that begins with {revision!r}' if revision else ''}, but none"
-            f" in {store.uri} does. `ml-pipeline runs list` shows those there are."
+            f" in {store.uri} does. `{typed('runs list')}` shows those there are."
         )
     if len(found) > 1:
         raise ArtifactMissing(
@@ -157,7 +158,7 @@ def find(store: ArtifactStore, pipeline: Pipeline, text: str) -> Entry:
     if not entries:
         raise ArtifactMissing(
             f"Run {run_id} must have a record that can be read, but none of {len(paths)} can."
-            " `ml-pipeline verify` says why; running it again makes a new one."
+            f" `{typed('verify')}` says why; running it again makes a new one."
         )
     return max(entries, key=lambda entry: entry.record.started_at)
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
+from ml_pipeline.invocation import typed
 from ml_pipeline.runs.changes import changes_of_code, changes_of_inputs, changes_outside
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -121,7 +122,7 @@ def command_line(values: Mapping[str, Any], first: date | None, last: date | Non
     else:
         flags = [f"--as-of {first}"] if first == last else [f"--from {first} --to {last}"]
     flags += [f"--param {shlex.quote(f'{name}={_typed(value)}')}" for name, value in values.items()]
-    return " ".join(["ml-pipeline run", *flags])
+    return typed(" ".join(["run", *flags]))
 
 
 def _typed(value: Any) -> str:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 from ml_pipeline.errors import PipelineError, nearest
-from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.group import Config
 from ml_pipeline.params.model import ParamModel, ParamSet
 
 _BY_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -53,7 +53,6 @@ def signature_of(
     Raises:
         PipelineError: if an argument is none of these.
     """
-    by_class = {cls: group for group, cls in params.groups.items()}
     groups, inputs, lazy = {}, {}, set()
     takes_date = False
     for argument, parameter in inspect.signature(function).parameters.items():
@@ -65,13 +64,13 @@ def signature_of(
             )
         if argument == AS_OF:
             takes_date = True
-        elif isinstance(annotation, type) and issubclass(annotation, ParamGroup):
-            if annotation not in by_class:
+        elif isinstance(annotation, type) and issubclass(annotation, Config):
+            if annotation not in params.names:
                 raise PipelineError(
                     f"'{function.__name__}' asks for {annotation.__name__}, which is no group"
                     f" of pipeline '{pipeline}'. Add it to the ParamModel."
                 )
-            groups[argument] = by_class[annotation]
+            groups[argument] = params.names[annotation]
         elif argument in stages:
             inputs[argument] = argument
             if _last_name(annotation) == "LazyFrame":

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pydantic
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, nearest
+from ml_pipeline.invocation import typed
 from ml_pipeline.store.document import BelowRoot, Document, Moment
 from ml_pipeline.store.objects import Objects
 
@@ -117,10 +118,11 @@ def promoted_to(store: Objects, environment: str) -> Promotion:
     known = current(store)
     if environment not in known:
         meant = nearest(environment, known)
+        promoting = typed(f"promote RUN_ID --to {environment}")
         raise ArtifactMissing(
             f"A run must have been promoted to '{environment}', but there is none"
             f" (promoted to: {', '.join(known) or 'nothing'})."
-            f"{meant or f' `ml-pipeline promote RUN_ID --to {environment}` does that.'}"
+            f"{meant or f' `{promoting}` does that.'}"
         )
     return known[environment]
 

@@ -136,7 +136,7 @@ def single(parameter: Parameter, raw: Any) -> Any:
 
 def _is_one_list(parameter: Parameter, raw: list[Any] | tuple[Any, ...]) -> bool:
     are_lists = [isinstance(member, list | tuple) for member in raw]
-    return accepts(parameter.info, list, tuple) and not (are_lists and all(are_lists))
+    return accepts(parameter.info, list, tuple, set) and not (are_lists and all(are_lists))
 
 
 def _values(parameter: Parameter, items: list[Any], given: Any) -> Values:

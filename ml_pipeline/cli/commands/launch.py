@@ -18,6 +18,7 @@ from ml_pipeline.dagster.assets import FAILURES
 from ml_pipeline.dagster.launchpad import WEBSERVER
 from ml_pipeline.dagster.webserver import Made, Progress, Webserver
 from ml_pipeline.errors import ParamsError, RemoteError
+from ml_pipeline.invocation import typed
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult
 from ml_pipeline.runs.range_report import RangeReport
@@ -246,7 +247,7 @@ def _print_sweep(launched: Launched, ended: Progress) -> None:
         for name in (name for name in told if name not in ("url", "status", "dates")):
             say(f"{name}: {told[name]}")
         first, last = launched.run.dates[0], launched.run.dates[-1]
-        say(f"`ml-pipeline leaderboard --from {first} --to {last}` ranks the results.")
+        say(f"`{typed(f'leaderboard --from {first} --to {last}')}` ranks the results.")
 
 
 def _print(launched: Launched, ended: Progress, wide: bool, paths: bool) -> None:

@@ -9,19 +9,40 @@ import click
 from ml_pipeline.cli.board import Output, output_options, show_board
 from ml_pipeline.cli.days import Day
 from ml_pipeline.cli.project import project
+from ml_pipeline.invocation import typed
 from ml_pipeline.leaderboard.board import leaderboard, named_metric
 from ml_pipeline.leaderboard.cells import cells_of
 from ml_pipeline.runs.query import both, equal
 
-_NOTHING: Final = "No result yet: `ml-pipeline run` makes the first, `ml-pipeline sweep` many."
-_NOTHING_SUCH: Final = "No result fulfils that: `ml-pipeline runs list` shows those there are."
-_LABELS: Final = [p.name for p in project().pipeline.params.parameters() if p.is_label]
+_NOTHING: Final = f"No result yet: `{typed('run')}` makes the first, `{typed('sweep')}` many."
+_NOTHING_SUCH: Final = f"No result fulfils that: `{typed('runs list')}` shows those there are."
+_TAKEN: Final = (
+    "--where",
+    "--from",
+    "--to",
+    "--metric",
+    "--top",
+    "--csv",
+    "--html",
+    "--json",
+    "--url",
+    "--wide",
+    "--help",
+    "where",
+    "first",
+    "last",
+    "metric",
+    "output",
+)
 
 
 def _label_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command an option for each parameter that shows in paths."""
-    for name in reversed(_LABELS):
+    """Give a command an option for each parameter that shows in paths, but for names it has."""
+    labels = [p.name for p in project().pipeline.params.parameters() if p.is_label]
+    for name in reversed(labels):
         option = f"--{name.replace('_', '-')}"
+        if option in _TAKEN or name in _TAKEN:
+            continue
         text = f'Short for --where "{name}=..."'
         command = click.option(option, name, metavar="VALUE", help=text)(command)
     return command

@@ -6,6 +6,7 @@ from ml_pipeline.cli.environments import known_environment
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say
+from ml_pipeline.invocation import typed
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.promotion import promote
 
@@ -28,7 +29,7 @@ def command(run_id: str, environment: str, note: str, as_json: bool) -> None:
     if entry.record.asset not in last:
         raise click.UsageError(
             f"What is promoted must be a run of {' or '.join(last)}, with all that it was made"
-            f" from, but {run_id} is one of {entry.record.asset}. `ml-pipeline runs list` shows"
+            f" from, but {run_id} is one of {entry.record.asset}. `{typed('runs list')}` shows"
             " those there are."
         )
     done = promote(store, entry, environment, note)
@@ -57,6 +58,6 @@ def command(run_id: str, environment: str, note: str, as_json: bool) -> None:
         say(f"'{environment}' has {what} now; {done.checked} artifacts checked.")
         if before is not None:
             earlier = f"{before.run_id}/{before.revision}"
-            say(f"`ml-pipeline promote {earlier} --to {environment}` goes back.")
+            say(f"`{typed(f'promote {earlier} --to {environment}')}` goes back.")
     else:
         say(f"'{environment}' has {what} since {now.at:%Y-%m-%d %H:%M} UTC already.")

@@ -6,6 +6,7 @@ from ml_pipeline.cli.environments import known_environment
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say
+from ml_pipeline.invocation import typed
 from ml_pipeline.store import ledger
 
 
@@ -26,7 +27,7 @@ def command(environment: str | None, as_json: bool) -> None:
         print_json({"promotions": told})
         return
     if not found:
-        say("Nothing was promoted yet: `ml-pipeline promote RUN_ID --to staging` does that.")
+        say(f"Nothing was promoted yet: `{typed('promote RUN_ID --to staging')}` does that.")
         return
     metrics = list(dict.fromkeys(name for one in found for name in one.metrics))
     print_table(

@@ -79,8 +79,8 @@ def command(
 
 def _job(served: Project) -> dg.JobDefinition:
     """Return the pipeline's own job: the rest of the code location takes as long as reuse does."""
-    root = served.settings.store_root
-    return pipeline_job(served.pipeline, served.partitions, lambda: root, served.code)
+    location = served.location
+    return pipeline_job(served.pipeline, served.partitions, location.store_root, served.code)
 
 
 def _print_summary(report: RangeReport) -> None:

@@ -7,6 +7,7 @@ import click
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say, wide_option
+from ml_pipeline.invocation import typed
 from ml_pipeline.runs import catalog, query
 from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -35,13 +36,13 @@ def list_(where: str | None, sort: str | None, limit: int, wide: bool, as_json: 
     )
     found = catalog.newest(everything)
     if missed:
-        say(f"{len(missed)} cannot be read: `ml-pipeline verify` says why.", err=True)
+        say(f"{len(missed)} cannot be read: `{typed('verify')}` says why.", err=True)
     chosen = query.by(query.matching(found, where), sort)
     if as_json:
         print_json({"runs": [_document(entry) for entry in chosen[:limit]]})
         return
     if not chosen:
-        say("No run fulfils that." if found else "No run yet: `ml-pipeline run` makes the first.")
+        say("No run fulfils that." if found else f"No run yet: `{typed('run')}` makes the first.")
         return
     rows = [entry.row for entry in chosen]
     params = [

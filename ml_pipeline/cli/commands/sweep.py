@@ -64,16 +64,9 @@ def command(asked: Asked, searched: Searched, only_plan: bool, output: Output) -
 
 
 def _plan(run: RequestedRun, request: SweepRequest, as_json: bool) -> int:
-    from ml_pipeline.store.artifacts import ArtifactStore
-
-    configured = project().settings
-    plan = Sweep(
-        request,
-        run.dates,
-        project().pipeline,
-        ArtifactStore(configured.store_root),
-        configured.studies_root,
-    ).plan()
+    served = project()
+    sweep = Sweep(request, run.dates, served.pipeline, served.store, served.location.studies())
+    plan = sweep.plan()
     if as_json:
         print_json(plan.document)
     else:

@@ -24,7 +24,8 @@ _ABANDONED_S: Final = 10.0
 @click.option("--port", "-p", type=click.IntRange(1, 65535), default=3000, show_default=True)
 def command(host: str, port: int) -> int:
     """Start the Dagster UI and its daemon on this home folder."""
-    configured = project().settings
+    served = project()
+    configured = served.settings
     folder = configured.instance_directory
     environment = {**os.environ, "DAGSTER_HOME": str(folder), HOME_VARIABLE: str(configured.home)}
     check_port(host, port)
@@ -34,7 +35,7 @@ def command(host: str, port: int) -> int:
         with (
             stoppable(),
             open_instance(configured) as instance,
-            services(project().module, host, port, environment) as running,
+            services(served.module, host, port, environment, served.folder) as running,
         ):
             is_told, looked = False, time.monotonic()
             while not running.has_ended:

@@ -1,0 +1,19 @@
+"""How the command line is called here, so that what a message recommends works as it stands."""
+
+import os
+import shlex
+from typing import Final
+
+MODULE_VARIABLE: Final = "ML_PIPELINE_MODULE"
+"""Names the code location that commands serve; processes that they start inherit it."""
+
+
+def typed(words: str) -> str:
+    """Return a command as it has to be typed for what this process serves.
+
+    Args:
+        words: all but the program, such as ``params --json``.
+    """
+    module = os.environ.get(MODULE_VARIABLE)
+    served = f"-m {shlex.quote(module)} " if module else ""
+    return f"ml-pipeline {served}{words}"
