@@ -1,6 +1,7 @@
 """The commands serve any pipeline: here the README's, as a package of its own."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,12 +94,16 @@ def test_project_messages_recommend_what_works(tmp_path: Path) -> None:
     early = cli(*SERVED, "run", "--as-of", "2025-12-31")
     assert "the partitions of pipeline 'houses' in houses.definitions are the calendar" in early.err
     assert "ML_PIPELINE_START_DATE" not in early.err
-    missing = cli(*SERVED, "run", *AS_OF, "--select", "score")
-    (command,) = [
-        line for line in missing.err.splitlines() if line.strip().startswith("ml-pipeline")
-    ]
-    made = cli(*command.split()[1:])
-    assert made.code == 0, (command, made.err)
+    done = cli(*SERVED, "run", *AS_OF, "--select", "score")
+    for upstream in ("price_model", "sales"):
+        assert f"--select {upstream}" in done.err
+        done = cli(*_recommended(done.err))
+    assert done.code == 0, done.err
+
+
+def _recommended(text: str) -> list[str]:
+    (command,) = [line for line in text.splitlines() if line.strip().startswith("ml-pipeline")]
+    return shlex.split(command)[1:]
 
 
 @pytest.mark.parametrize(

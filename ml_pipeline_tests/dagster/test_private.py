@@ -259,3 +259,11 @@ def test_configuration_that_does_not_do_raises_what_is_expected(tmp_path: Path) 
     (tmp_path / "dagster.yaml").write_text("run_queue: 3\n")
     with pytest.raises(private.REFUSALS):
         private.open_instance(tmp_path)
+
+
+def test_kept_objects_survive_a_merge_in_this_process() -> None:
+    kept = object()
+    some = dg.Definitions(metadata={"ml_pipeline/x": private.kept(kept)})
+    merged = dg.Definitions.merge(dg.Definitions(metadata={"other": 1}), some)
+    assert private.what_is_kept(merged.metadata["ml_pipeline/x"]) is kept
+    assert private.what_is_kept(merged.metadata["other"]) is None
