@@ -115,6 +115,5 @@ def _accepted(parameter: Parameter, several: bool) -> Any:
         parameter.kind == Kind(choices=choices)
     )
     if is_choice_of_texts and not several:
-        name = f"{parameter.group}_{parameter.name}"
-        return dg.Enum(name, [dg.EnumValue(choice) for choice in choices])
+        return dg.Enum(parameter.type, [dg.EnumValue(choice) for choice in choices])
     return anything_called(f"{parameter.type}, or several" if several else parameter.type)

@@ -29,6 +29,7 @@ class What(ParamGroup):
     kind: Literal["plain", "fancy"] = Field("plain", description="which one")
     size: float = Field(1.0, description="how large")
     word: str = Field("a", description="what to say")
+    lid: Literal["plain", "fancy"] = Field("plain", description="which one goes on top")
 
 
 PIPELINE = Pipeline("choosing", ParamModel(what=What))
@@ -192,7 +193,7 @@ def test_choice_of_a_pipeline_is_completed_by_the_editor_and_marked_where_it_is_
         if value == "fancy":
             dg.validate_run_config(job, config)
         else:
-            with pytest.raises(dg.DagsterInvalidConfigError, match="not in enum type what_kind"):
+            with pytest.raises(dg.DagsterInvalidConfigError, match="one of plain, fancy got fency"):
                 dg.validate_run_config(job, config)
 
 
@@ -200,7 +201,7 @@ def test_type_of_every_parameter_is_told_by_the_editor(tmp_path: Path) -> None:
     job = code_location(PIPELINE, DAILY, lambda: str(tmp_path), tmp_path).resolve_job_def(JOB)
     snapshot = job.resource_defs["params"].config_schema.config_type.schema_snapshot  # type: ignore[union-attr]
     names = {one.given_name for one in snapshot.all_config_snaps_by_key.values()}
-    assert {"what_kind", "number", "text"} <= names
+    assert {"one of plain, fancy", "number", "text"} <= names
     assert "Any" not in names
 
 

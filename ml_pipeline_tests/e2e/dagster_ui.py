@@ -42,13 +42,18 @@ class DagsterUi:
 
     def launch(self, partition: str, config: str, asset: str | None = None) -> None:
         """Launch all assets of the pipeline, or one asset, for one partition with the launchpad."""
+        launchpad = self.open_launchpad(partition, asset)
+        self.type_config(launchpad, config)
+        launchpad.get_by_role("button", name="Materialize").click()
+
+    def open_launchpad(self, partition: str, asset: str | None = None) -> Locator:
+        """Open the launchpad of all assets of the pipeline, or of one, for one partition."""
         materialize = self._materialize(asset)
         materialize.locator("xpath=following::button[1]").click()
         self.page.get_by_role("menuitem", name="Open launchpad").click()
         launchpad = self._dialog("Launchpad (configure assets)")
         self._choose_partition(launchpad, partition)
-        self._type_config(launchpad, config)
-        launchpad.get_by_role("button", name="Materialize").click()
+        return launchpad
 
     def launched_run(self) -> str:
         """Return Dagster's id of the run whose page the launchpad has gone to."""
@@ -72,7 +77,7 @@ class DagsterUi:
         page = f"/locations/ml_pipeline.definitions/jobs/{job}/playground"
         self.go(f"{page}/setup-from-run/{dagster_run_id}")
         expect(self.page.get_by_text(f"From run {dagster_run_id[:8]}")).to_be_visible()
-        self._type_config(self.page.locator("body"), config)
+        self.type_config(self.page.locator("body"), config)
         self.page.get_by_role("button", name="Launch Run").click()
 
     def backfill(self, partitions: str, config: str, asset: str | None = None) -> str:
@@ -84,7 +89,7 @@ class DagsterUi:
         expect(dialog.get_by_text(re.compile(r"^[1-9]\d* partitions$"))).to_be_visible()
         dialog.get_by_role("button", name="Add config").click()
         editor = self._dialog("Config Editor")
-        self._type_config(editor, config)
+        self.type_config(editor, config)
         editor.get_by_role("button", name="Save config").click()
         expect(dialog.get_by_text("Config saved")).to_be_visible()
         dialog.get_by_role("button", name="Launch backfill").click()
@@ -149,7 +154,8 @@ class DagsterUi:
                 break
         expect(launchpad.get_by_text(f"partition: {partition}")).to_be_visible()
 
-    def _type_config(self, dialog: Locator, config: str) -> None:
+    def type_config(self, dialog: Locator, config: str) -> None:
+        """Replace what an editor holds."""
         editor = dialog.locator(".CodeMirror")
         editor.click()
         self.page.keyboard.press("Control+A")

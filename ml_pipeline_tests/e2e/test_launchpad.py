@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from ml_pipeline_tests.e2e.conftest import LAUNCHED
@@ -63,6 +64,19 @@ def test_launchpad_with_bad_values_tells_all_problems_and_launches_nothing(
     expect(ui.error).to_contain_text("'training.max_dept' does not exist")
     expect(ui.error).to_contain_text("Did you mean 'max_depth'?")
     assert _launched_singly(server) == before
+
+
+@pytest.mark.long
+def test_launchpad_editor_completes_choices_and_shows_what_may_be_none(ui: DagsterUi) -> None:
+    launchpad = ui.open_launchpad(LAUNCHED)
+    expect(launchpad.locator(".CodeMirror")).to_contain_text("horizon_days: 'none'")
+    ui.type_config(launchpad, run_config(data={"dataset": "order"}))
+    expect(launchpad.get_by_text("one of orders, customers got order")).to_be_visible()
+    ui.type_config(launchpad, run_config(training={"learning_rate": "1e-3"}))
+    expect(launchpad.get_by_text("No errors")).to_be_visible()
+    ui.type_config(launchpad, "resources:\n  params:\n    config:\n      data:\n        dataset: ")
+    ui.page.keyboard.press("Control+Space")
+    expect(ui.page.locator(".CodeMirror-hint", has_text="customers")).to_be_visible()
 
 
 def test_command_line_after_launchpad_reuses_all_and_is_listed(
