@@ -182,12 +182,10 @@ class JobNames:
     Attributes:
         resources: all resources.
         ops: the ops of the selected assets.
-        all_ops: those of the other assets as well.
     """
 
     resources: Sequence[str]
     ops: Sequence[str]
-    all_ops: Sequence[str]
 
 
 def names_in_job(instance: dg.DagsterInstance, run: dg.DagsterRun) -> JobNames:
@@ -195,12 +193,7 @@ def names_in_job(instance: dg.DagsterInstance, run: dg.DagsterRun) -> JobNames:
     snapshot = instance.get_job_snapshot(str(run.job_snapshot_id))
     (mode,) = snapshot.mode_def_snaps
     resources = [resource.name for resource in mode.resource_def_snaps]
-    ops = list(snapshot.node_names)
-    lineage = snapshot.lineage_snapshot
-    whole = lineage.parent_snapshot_id if lineage is not None else None
-    if whole is None or not instance.has_job_snapshot(whole):
-        return JobNames(resources, ops, ops)
-    return JobNames(resources, ops, list(instance.get_job_snapshot(whole).node_names))
+    return JobNames(resources, list(snapshot.node_names))
 
 
 def known_revisions() -> set[str]:

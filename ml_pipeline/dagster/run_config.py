@@ -43,8 +43,10 @@ def refuse_without_effect(context: dg.InitResourceContext, pipeline: Pipeline) -
     if resources or ops:
         job = names_in_job(context.instance, run)
         problems += _misspelt("resources", resources, job.resources, _blocks(pipeline))
-        problems += _misspelt("ops", ops, job.all_ops, [names.leaderboard])
-        problems += _not_selected(ops, job, [names.leaderboard])
+        # A run knows no ops but its own, so others' are let pass unless they are near to ours.
+        ours = [names.leaderboard] if pipeline.is_judged else []
+        problems += _misspelt("ops", ops, [*job.ops, *ours], ours)
+        problems += _not_selected(ops, job, ours)
         problems += _unread(resources, job, pipeline)
     for key in config:
         if key not in _SECTIONS:
@@ -98,7 +100,7 @@ def _misspelt(
 
 def _not_selected(typed: Iterable[str], job: JobNames, ours: Collection[str]) -> Iterator[str]:
     for name in typed:
-        if name in ours and name in job.all_ops and name not in job.ops:
+        if name in ours and name not in job.ops:
             yield f"'ops: {name}' does not exist in this run, since its asset is not selected"
 
 

@@ -40,9 +40,9 @@ class Kept(dg.InMemoryIOManager):
 def pipeline(name: str, prefixed: bool) -> Pipeline:
     made = Pipeline(name, ParamModel(size=Size), prefixed=prefixed)
 
-    @made.asset(objective=Objective(metric="rows", direction="maximize"), key_prefix=name)
+    @made.asset(objective=Objective(metric="height", direction="maximize"), key_prefix=name)
     def score(as_of: date, size: Size) -> Result:
-        return Result({"rows": size.rows}, metrics={"rows": size.rows})
+        return Result({"rows": size.rows}, metrics={"height": size.rows})
 
     return made
 
@@ -146,7 +146,7 @@ def check(defs: dg.Definitions, of: Pipeline, instance: dg.DagsterInstance) -> N
     ]
     for result, days in zip(runs, (1, 2, 1), strict=True):
         made = [event.materialization for event in result.get_asset_materialization_events()]
-        assert [one.metadata["rows"].value for one in made] == [3] * days
+        assert [one.metadata["height"].value for one in made] == [3] * days
     swept = {"resources": {f"{before}sweep": {"config": {"size": {"rows": "1,2"}}}}}
     if of.is_prefixed:  # Other tests sweep under the plain name, and workers take seconds.
         assert ran(every, instance, swept, [dg.AssetKey(f"{before}sweep")]).success

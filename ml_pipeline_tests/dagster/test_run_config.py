@@ -134,7 +134,7 @@ def test_config_of_other_peoples_assets_and_resources_is_let_pass(site: Site) ->
 
 def test_config_of_an_op_that_is_not_selected_is_refused(site: Site) -> None:
     told = refusal(site.run("table", ops={"leaderboard": {"config": {"where": "rows=3"}}}))
-    assert "'ops: leaderboard' does not exist" in told
+    assert "'ops: leaderboard' does not exist in this run, since its asset is not selected" in told
 
 
 def test_run_from_any_door_has_tags_that_tell_what_it_is(site: Site) -> None:
