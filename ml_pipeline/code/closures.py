@@ -6,7 +6,6 @@ nobody could tell when it changes.
 """
 
 import dataclasses
-import re
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -14,16 +13,10 @@ from enum import Enum
 from fractions import Fraction
 from functools import partial
 from pathlib import PurePath
-from types import (
-    BuiltinFunctionType,
-    FunctionType,
-    MappingProxyType,
-    MethodType,
-    ModuleType,
-)
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
-from ml_pipeline.code.modules import FirstParty, Source, is_first_party, makes_a_stage, source_of
+from ml_pipeline.code.modules import FirstParty, is_first_party, source_of
 from ml_pipeline.code.reach import WHOLE, Definition
 from ml_pipeline.errors import PipelineError
 
@@ -84,24 +77,19 @@ class Held:
         if isinstance(value, ModuleType):
             self.reached.append((value.__name__, WHOLE))
             return value.__name__
-        if isinstance(value, MethodType):
-            method = self._defined(value.__func__.__module__, value.__func__.__qualname__)
-            return f"{method} of {self.text_of(value.__self__, place)}"
-        if kind is partial:
-            given = [value.func, value.args, dict(sorted(value.keywords.items()))]
-            return f"partial{self._all(given, place)}"
         if isinstance(value, BuiltinFunctionType) and isinstance(value.__self__, ModuleType):
             return f"{value.__module__}.{value.__qualname__}"
         if hasattr(value, "__wrapped__") and kind.__module__ == "functools":
             return f"{kind.__qualname__} of {self.text_of(value.__wrapped__, place)}"
         own = self._defined(kind.__module__, kind.__qualname__)
+        if kind is partial:
+            given = [value.func, value.args, dict(sorted(value.keywords.items()))]
+            return f"{own}{self._all(given, place)}"
         if isinstance(value, Enum):
             return f"{own}.{value.name}"
         if isinstance(value, PurePath):
             return f"{own}{str(value)!r}"
-        if kind is re.Pattern:
-            return f"{own}{(value.pattern, value.flags)}"
-        if kind in (dict, MappingProxyType):
+        if kind is dict:
             return f"{own}{self._all((one for pair in value.items() for one in pair), place)}"
         if kind in (set, frozenset):
             return f"{own}{sorted(self.text_of(one, place) for one in value)}"
@@ -158,7 +146,8 @@ class Held:
         elif is_first_party(home, self._first_party):
             raise self._unreadable(code.co_name)
         own = source_of(module, self._first_party)
-        is_told = source is None and own is not None and _is_decorated(own, name)
+        texts = () if own is None or source is not None else own.definitions.get(name, ())
+        is_told = any(getattr(one, "decorator_list", ()) for one in texts)
         return f"{module}.{name} by {home}.{code.co_qualname}{self._held(function, is_told)}"
 
     def _held(self, function: FunctionType, is_told: bool) -> str:
@@ -184,11 +173,6 @@ class Held:
             if not is_told or isinstance(one, FunctionType):
                 text += f"\n{place}={self.text_of(one, place)}"
         return text
-
-
-def _is_decorated(source: Source, name: str) -> bool:
-    decorators = (getattr(one, "decorator_list", ()) for one in source.definitions.get(name, ()))
-    return any(not makes_a_stage(one) for several in decorators for one in several)
 
 
 def _defaults(function: FunctionType) -> dict[str, Any]:

@@ -28,12 +28,18 @@ from types import FunctionType
 from typing import Any, Final
 
 from ml_pipeline.code.closures import Held
-from ml_pipeline.code.modules import TOOLKIT, FirstParty, is_first_party, source_of, sources_below
+from ml_pipeline.code.modules import (
+    FirstParty,
+    is_first_party,
+    own_package,
+    source_of,
+    sources_below,
+)
 from ml_pipeline.code.reach import reached_from
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.params.identity import ID_DIGITS
 
-SCHEME: Final = 2
+SCHEME: Final = 3
 """Counts the ways of fingerprinting that there have been."""
 
 _PART_DIGITS: Final = 6
@@ -139,15 +145,6 @@ def libraries_of(
         sources = list(sources_below([home], first_party))
     found = [one.libraries(first_party) for one in sources if one is not None]
     return frozenset().union(*found)
-
-
-def own_package(module: str) -> FirstParty:
-    """Return what is first-party where a pipeline does not say: the module's top-level package.
-
-    The toolkit is nobody's.
-    """
-    top = module.partition(".")[0]
-    return () if top == TOOLKIT else (top,)
 
 
 def _lines(parts: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -9,12 +9,13 @@ import ast
 import contextlib
 import importlib.util
 import os
-import symtable
 import sys
 from collections.abc import Iterable, Iterator
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
+
+from ml_pipeline.code.normal import FUNCTIONS, IMPORTS, normal_statements
 
 Steps: TypeAlias = tuple[str, ...]
 """A module, and the attributes to take from it one after the other."""
@@ -24,10 +25,6 @@ FirstParty: TypeAlias = tuple[str, ...]
 
 TOOLKIT: Final = __name__.partition(".")[0]
 
-FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
-_BLOCKS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
-"""What statements are made of, besides expressions."""
-
 
 class Source:
     """One module, as far as fingerprints need it.
@@ -36,10 +33,9 @@ class Source:
         module: its dotted name.
         is_package: whether it is the `__init__` of a package.
         text: its bytes.
-        statements: what is executed when it is imported, in order; a docstring is left out.
-        definitions: the statements that bind each name.
-        imports: what each imported name may stand for; more than one where imports compete.
-        executed: modules that may be executed when this one is.
+        statements: what is executed when it is imported, in order and in normal form.
+        definitions: the statements that bind each name, but for plain imports.
+        imports: what each name of a plain import may stand for.
     """
 
     def __init__(self, module: str, path: Path) -> None:
@@ -52,25 +48,53 @@ class Source:
         self.module = module
         self.is_package = path.name == "__init__.py"
         self.text = path.read_bytes()
+        self.statements = list(normal_statements(ast.parse(self.text).body, module == "__main__"))
         self.definitions: dict[str, list[ast.stmt]] = {}
         self.imports: dict[str, list[Steps]] = {}
-        # Whoever imports a module executes the packages above it.
-        self.executed: list[str] = [module.rpartition(".")[0]]
-        self._path = path
-        self.statements = list(self._executed(ast.parse(self.text, filename=str(path)).body))
         for statement in self.statements:
-            self._take(statement)
-
-    def bound_by(self, statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Steps]]:
-        """Yield each name that an import binds, and what it stands for."""
-        for alias in statement.names:
-            if isinstance(statement, ast.ImportFrom):
-                yield alias.asname or alias.name, (self._base(statement), alias.name)
-            elif alias.asname:
-                yield alias.asname, tuple(alias.name.split("."))
+            if isinstance(statement, IMPORTS):
+                for name, steps in self.bound_by(statement):
+                    self.imports.setdefault(name, []).append(steps)
             else:
-                top = alias.name.partition(".")[0]
-                yield top, (top,)
+                for name in dict.fromkeys(self._names_bound(statement)):
+                    self.definitions.setdefault(name, []).append(statement)
+
+    def bound_by(self, tree: ast.AST) -> Iterator[tuple[str, Steps]]:
+        """Yield each name that the imports in a tree bind, and what it stands for."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                base = self._base(node)
+                yield from ((one.asname or one.name, (base, one.name)) for one in node.names)
+            elif isinstance(node, ast.Import):
+                for one in node.names:
+                    steps = tuple(one.name.split("."))
+                    yield (one.asname, steps) if one.asname else (steps[0], steps[:1])
+
+    def all_imports(self) -> Iterator[str]:
+        """Yield what imports anywhere in the module may execute; attributes may look like it."""
+        for statement in self.statements:
+            for _, steps in self.bound_by(statement):
+                yield from (steps[0], ".".join(steps))
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Import):
+                    yield from (one.name for one in node.names)
+
+    def libraries(self, first_party: FirstParty) -> frozenset[str]:
+        """Return the top-level names of what the module imports that is not first-party."""
+        tops = {name.partition(".")[0] for name in self.all_imports()} - {""}
+        return (
+            frozenset(top for top in tops if not is_first_party(top, first_party))
+            - sys.stdlib_module_names
+        )
+
+    def name_at(self, line: int) -> str | None:
+        """Return a name that is bound by the statement at a line, if any is."""
+        for name, statements in self.definitions.items():
+            for one in statements:
+                heads = [one, *getattr(one, "decorator_list", [])]
+                if min(head.lineno for head in heads) <= line <= (one.end_lineno or 0):
+                    return name
+        return None
 
     def _base(self, statement: ast.ImportFrom) -> str:
         if not statement.level:
@@ -79,150 +103,21 @@ class Source:
         kept = parents[: len(parents) - statement.level + self.is_package]
         return ".".join([*kept, *([statement.module] if statement.module else [])])
 
-    def modules_of(self, statement: ast.Import | ast.ImportFrom) -> Iterator[str]:
-        """Yield what an import may execute; attributes may look like modules."""
-        if isinstance(statement, ast.ImportFrom):
-            yield self._base(statement)
-            yield from (".".join(steps) for _, steps in self.bound_by(statement))
-        else:
-            yield from (alias.name for alias in statement.names)
-
-    def all_imports(self) -> Iterator[str]:
-        """Yield what the module imports anywhere, within functions as well."""
-        for statement in self.statements:
-            for found in imports_in(statement, within_functions=True):
-                yield from self.modules_of(found)
-
-    def libraries(self, first_party: FirstParty) -> frozenset[str]:
-        """Return the top-level names of what the module imports that is not first-party."""
-        return (
-            frozenset(
-                name.partition(".")[0]
-                for name in self.all_imports()
-                if name and not is_first_party(name.partition(".")[0], first_party)
-            )
-            - sys.stdlib_module_names
-        )
-
-    def name_at(self, line: int) -> str | None:
-        """Return a name that is bound by the statement at a line, if any is."""
-        for name, statements in self.definitions.items():
-            if any(first <= line <= last for first, last in map(lines_of, statements)):
-                return name
-        return None
-
-    def names_read(self, first: int, last: int) -> frozenset[str]:
-        """Return the names of the module that functions and classes within some lines read."""
-        return frozenset(
-            name for line, names in self._tables if first <= line <= last for name in names
-        )
-
-    @cached_property
-    def _tables(self) -> list[tuple[int, frozenset[str]]]:
-        """The names of the module that each function and class reads, by its line.
-
-        The compiler's own tables tell a local name from a name of the module.
-        """
-        top = symtable.symtable(self.text.decode(), str(self._path), "exec")
-        found = []
-        waiting = top.get_children()
-        while waiting:
-            table = waiting.pop()
-            waiting += table.get_children()
-            # A class may read a name of the module before it binds its own.
-            in_class = table.get_type() == "class"
-            names = (one.get_name() for one in table.get_symbols() if in_class or one.is_global())
-            found.append((table.get_lineno(), frozenset(names)))
-        return found
-
-    def _executed(self, body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-        """Leave out docstrings, and what is executed for type checkers or scripts only."""
-        for statement in body:
-            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+    def _names_bound(self, statement: ast.stmt) -> Iterator[str]:
+        is_definition = isinstance(statement, (*FUNCTIONS, ast.ClassDef))
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Global):
+                yield from node.names
+            elif is_definition and node is not statement:
                 continue
-            if isinstance(statement, ast.If) and self._is_never_true(statement.test):
-                yield from self._executed(statement.orelse)
-            else:
-                yield statement
-
-    def _is_never_true(self, test: ast.expr) -> bool:
-        if isinstance(test, ast.Compare) and isinstance(test.left, ast.Name):
-            return test.left.id == "__name__" and self.module != "__main__"
-        return steps_of(test)[-1:] == ("TYPE_CHECKING",)
-
-    def _take(self, statement: ast.stmt) -> None:
-        for found in imports_in(statement):
-            self.executed.extend(self.modules_of(found))
-            for name, steps in self.bound_by(found):
-                self.imports.setdefault(name, []).append(steps)
-                if found is not statement:
-                    # Whether it is executed depends on the statement around it.
-                    self._define(statement, [name])
-        if not isinstance(statement, ast.Import | ast.ImportFrom):
-            self._define(statement, _names_bound(statement))
-            if b"global" in self.text:
-                nodes = [node for node in ast.walk(statement) if isinstance(node, ast.Global)]
-                self._define(statement, (name for node in nodes for name in node.names))
-
-    def _define(self, statement: ast.stmt, names: Iterable[str]) -> None:
-        for name in names:
-            statements = self.definitions.setdefault(name, [])
-            if statement not in statements:
-                statements.append(statement)
-
-
-def lines_of(node: ast.AST) -> tuple[int, int]:
-    """Return the first and last line of a statement, its decorators included."""
-    lines = [one.lineno for one in ast.walk(node) if isinstance(one, ast.stmt | ast.expr)]
-    return min(lines), max(lines)
-
-
-def imports_in(
-    tree: ast.AST, within_functions: bool = False
-) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Yield the imports in a tree: those executed with it, or those within functions as well."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        elif within_functions or not isinstance(node, FUNCTIONS):
-            # There are no imports within expressions.
-            waiting += [part for part in ast.iter_child_nodes(node) if isinstance(part, _BLOCKS)]
-
-
-def steps_of(node: ast.AST) -> Steps:
-    """Return a name and the attributes after it, or nothing for any other expression.
-
-    Of a generic class with its parameters, it is the class that counts.
-    """
-    attributes: list[str] = []
-    if isinstance(node, ast.Subscript):
-        node = node.value
-    while isinstance(node, ast.Attribute):
-        attributes.append(node.attr)
-        node = node.value
-    return (node.id, *reversed(attributes)) if isinstance(node, ast.Name) else ()
-
-
-def makes_a_stage(node: ast.AST) -> bool:
-    """Whether a decorator, or a call of it, is a pipeline's own."""
-    called = node.func if isinstance(node, ast.Call) else node
-    return isinstance(called, ast.Attribute) and called.attr == "asset"
-
-
-def _names_bound(statement: ast.stmt) -> Iterator[str]:
-    if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
-        yield statement.name
-        return
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        elif isinstance(node, ast.MatchAs | ast.MatchStar):
-            if node.name is not None:
+            elif isinstance(node, (*FUNCTIONS, ast.ClassDef)):
                 yield node.name
-        elif isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-            yield node.name
+            elif isinstance(node, IMPORTS):
+                yield from (name for name, _ in self.bound_by(node))
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                yield node.id
+            elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name is not None:
+                yield node.name
 
 
 @cache
@@ -233,7 +128,7 @@ def source_of(module: str, first_party: FirstParty) -> Source | None:
         module: its dotted name.
         first_party: what the pipeline says is its own.
     """
-    file = _file_of(module) if is_first_party(module, first_party) else None
+    file = _file_of(module) if module and is_first_party(module, first_party) else None
     return Source(module, file) if file is not None else None
 
 
@@ -242,14 +137,25 @@ def sources_below(modules: Iterable[str], first_party: FirstParty) -> Iterator[S
     waiting = list(modules)
     seen = set(waiting)
     while waiting:
-        source = None
+        module = waiting.pop()
+        # Whoever imports a module executes the packages above it.
+        found = {module.rpartition(".")[0]}
         with contextlib.suppress(OSError, SyntaxError, ValueError):
-            source = source_of(waiting.pop(), first_party)
-        if source is not None:
-            yield source
-            found = set(source.all_imports()) - seen
-            seen |= found
-            waiting += found
+            source = source_of(module, first_party)
+            if source is not None:
+                yield source
+                found.update(source.all_imports())
+        waiting += found - seen
+        seen |= found
+
+
+def own_package(module: str) -> FirstParty:
+    """Return what is first-party where a pipeline does not say: the module's top-level package.
+
+    The toolkit is nobody's.
+    """
+    top = module.partition(".")[0]
+    return () if top == TOOLKIT else (top,)
 
 
 @cache

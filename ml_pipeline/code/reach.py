@@ -2,18 +2,20 @@
 
 A stage does not change with the stage beside it, so in a module that defines stages or parameter
 groups, or the function that is asked for, a definition reaches what its names stand for. Any other
-first-party module is reached as a whole, with everything that it imports.
+first-party module is reached as a whole, with everything that it imports. So is each that does more
+than define when it is imported; in a module that defines stages, the statements that do.
 """
 
 import ast
+import symtable
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
-from ml_pipeline.code.effects import Effects, watches_subclasses
-from ml_pipeline.code.modules import FUNCTIONS, FirstParty, Source, Steps, lines_of, source_of
-from ml_pipeline.code.normal import NormalForm, normal_form
+from ml_pipeline.code.effects import effects_of, watches_subclasses
+from ml_pipeline.code.modules import FirstParty, Source, Steps, source_of, sources_below
+from ml_pipeline.code.normal import FUNCTIONS, IMPORTS, without_fields
 from ml_pipeline.params.group import ParamGroup
 
 WHOLE: Final = "*"
@@ -34,168 +36,178 @@ def reached_from(
         home: the module of which only what is reached by name counts.
         first_party: what the pipeline says is its own.
     """
-    waiting = list(definitions)
-    seen: set[Definition] = set()
+    waiting = list(dict.fromkeys(definitions))
+    modules = frozenset({home, *(module for module, _ in waiting)})
+    active, watched = _active_below(modules, first_party)
+    waiting += [(module, LOOSE) for module in active]
+    seen = set(waiting)
     parts: dict[str, dict[str, str]] = {}
-    watched = False
     while waiting:
-        key = module, name = waiting.pop()
-        if key not in seen:
-            seen.add(key)
-            found, reached = _expanded(module, name, module == home, first_party)
-            if found:
-                parts.setdefault(module, {}).update(found)
-            waiting.extend(reached)
-        if not waiting and not watched:
-            modules = sorted({module for module, name in seen if name == LOOSE})
-            sources = [one for module in modules if (one := source_of(module, first_party))]
-            watched = any(map(watches_subclasses, sources))
-            if watched:
-                waiting = [
-                    (source.module, one.name)
-                    for source in sources
-                    for one in Effects(source, first_party).derived()
-                ]
+        module, name = waiting.pop()
+        found, reached = _expanded(module, name, module == home, watched, first_party)
+        kept = parts.get(module, {})
+        if found:
+            # A statement on its own may have other neighbours there than in the whole.
+            parts[module] = kept | found if name == WHOLE else found | kept
+        waiting += reached - seen
+        seen |= reached
     return parts
 
 
 @cache
+def _active_below(modules: frozenset[str], first_party: FirstParty) -> tuple[tuple[str, ...], bool]:
+    """Return the modules that do more than define, and whether some ask for derived classes."""
+    sources = list(sources_below(modules, first_party))
+    watched = any(map(watches_subclasses, sources))
+    active = [one.module for one in sources if any(effects_of(one, watched, first_party))]
+    return tuple(active), watched
+
+
+@cache
 def _expanded(
-    module: str, name: str, is_home: bool, first_party: FirstParty
-) -> tuple[Mapping[str, str], tuple[Definition, ...]]:
+    module: str, name: str, is_home: bool, watched: bool, first_party: FirstParty
+) -> tuple[dict[str, str], frozenset[Definition]]:
     """Return the parts of a module that a definition is, and what these reach."""
     source = source_of(module, first_party)
     if source is None:
-        return {}, ()
-    expansion = _Expansion(source, first_party)
-    by_name = (
-        is_home
-        or b".asset" in source.text
-        or any(
-            _is_group(module, one.name)
-            for one in source.statements
-            if isinstance(one, ast.ClassDef)
-        )
-    )
-    if name == LOOSE:
-        loose = list(Effects(source, first_party).loose())
-        if loose and by_name:
-            expansion.add(LOOSE, loose)
-        elif loose:
-            expansion.reached.append((module, WHOLE))
-        expansion.execute(source.executed)
-        return expansion.parts, tuple(dict.fromkeys(expansion.reached))
-    expansion.execute([module])
-    is_defined, is_imported = name in source.definitions, name in source.imports
+        return {}, frozenset()
+    reach = _Reach(source, first_party)
+    by_name = is_home or b".asset" in source.text or _has_groups(source)
+    defined, imported = source.definitions.get(name, []), source.imports.get(name, [])
     if name == WHOLE:
-        expansion.add_all()
-    elif (is_defined and not by_name) or not (is_defined or is_imported):
-        expansion.reached.append((module, WHOLE))
+        reach.add_all()
+    elif name == LOOSE and by_name:
+        reach.add(LOOSE, effects_of(source, watched, first_party))
+    elif defined and by_name:
+        reach.add(name, defined)
+        reach.follow((name,))
+    elif imported and not defined:
+        reach.follow((name,))
     else:
-        expansion.add(name, source.definitions.get(name, []))
-        expansion.pass_on(name)
-    return expansion.parts, tuple(dict.fromkeys(expansion.reached))
+        reach.reached.add((module, WHOLE))
+    return reach.parts, frozenset(reach.reached)
 
 
-class _Expansion:
+class _Reach:
     """Collects parts of a module, and what they reach."""
 
     def __init__(self, source: Source, first_party: FirstParty) -> None:
         self.parts: dict[str, str] = {}
-        self.reached: list[Definition] = []
+        self.reached: set[Definition] = set()
         self._source = source
         self._first_party = first_party
-        self._effects = Effects(source, first_party)
 
     def add(self, name: str, statements: Iterable[ast.stmt], is_whole: bool = False) -> None:
-        """Count statements by a name."""
+        """Count statements by a name, with what the names in them stand for.
+
+        Args:
+            name: the name.
+            statements: the statements.
+            is_whole: whether the rest of the module counts anyway.
+        """
         texts = []
         for statement in statements:
-            is_group = isinstance(statement, ast.ClassDef) and _is_group(
-                self._source.module, statement.name
-            )
-            form = normal_form(statement, self._effects, is_group)
-            texts.append(form.text)
-            self._refer(form, statement, is_whole)
+            one = without_fields(statement) if _is_group(statement, self._source) else statement
+            text = ast.unparse(one)
+            texts.append(text)
+            self._import(one)
+            known = self._source.imports.keys() if is_whole else _names_of_module(text)
+            within = list(self._source.bound_by(one))
+            for first, *attributes in _chains(one):
+                if first in known:
+                    self.follow((first, *attributes))
+                for bound, steps in within:
+                    if bound == first:
+                        self._reach((*steps, *attributes))
         self.parts[name] = "\n".join(texts)
 
     def add_all(self) -> None:
         """Count the whole module: functions and classes by name, the rest in its order."""
-        source = self._source
-        named: dict[str, list[ast.stmt]] = {}
-        rest, imported = [], []
-        for statement in source.statements:
-            if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+        named: dict[str, list[ast.stmt]] = {LOOSE: []}
+        for statement in self._source.statements:
+            if isinstance(statement, IMPORTS):
+                self._import(statement)
+            elif isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
                 named.setdefault(statement.name, []).append(statement)
-            elif isinstance(statement, ast.Import | ast.ImportFrom):
-                imported.append(statement)
             else:
-                rest.append(statement)
+                named[LOOSE].append(statement)
         for name, statements in named.items():
             self.add(name, statements, is_whole=True)
-        self.add(LOOSE, rest, is_whole=True)
-        self.pass_on(WHOLE)
-        self._import(imported)
+        for name, imported in self._source.imports.items():
+            self.parts[f"import {name}"] = repr(imported)
 
-    def execute(self, modules: Iterable[str]) -> None:
-        """Count what happens when modules are imported."""
-        self.reached.extend((module, LOOSE) for module in modules)
-
-    def pass_on(self, name: str, attributes: Steps = ()) -> None:
-        """Count what a name is imported from, and attributes that are taken from it."""
+    def follow(self, chain: Steps) -> None:
+        """Count what a name of the module stands for, and attributes that are taken from it."""
+        name, *attributes = chain
         source = self._source
-        imported = source.imports.get(name, ())
+        if name in source.definitions:
+            self.reached.add((source.module, name))
+        imported = source.imports.get(name, [])
         if not imported and name not in source.definitions:
-            imported = source.imports.get(WHOLE, ())
+            imported = source.imports.get(WHOLE, [])
         for steps in imported:
-            self.reached.extend(_meant((*steps, *attributes), self._first_party))
+            self._reach((*steps, *attributes))
         if imported:
             self.parts[f"import {name}"] = repr(imported)
 
-    def _refer(self, form: NormalForm, node: ast.AST, is_whole: bool) -> None:
-        """Count what a piece of code refers to."""
-        source = self._source
-        within = {name: steps for one in form.imports for name, steps in source.bound_by(one)}
-        inner = form.inner
-        if not is_whole:
-            read = source.names_read(*lines_of(node))
-            inner = [steps for steps in inner if steps[0] in read or steps[0] in within]
-        for name, *attributes in (*form.names, *inner):
-            if name in within:
-                steps = (*within[name], *attributes)
-                self.reached.extend(_meant(steps, self._first_party))
-            if name in source.definitions and not is_whole:
-                self.reached.append((source.module, name))
-            if not is_whole or name in source.imports:
-                self.pass_on(name, tuple(attributes))
-        self._import(form.imports)
-
-    def _import(self, imports: Iterable[ast.Import | ast.ImportFrom]) -> None:
+    def _import(self, tree: ast.AST) -> None:
         """Count what imports bring in, whether it is used by its name or not."""
-        for one in imports:
-            self.execute(self._source.modules_of(one))
-            for _, steps in self._source.bound_by(one):
-                if isinstance(one, ast.ImportFrom):
-                    self.reached.extend(_meant(steps, self._first_party))
-            if isinstance(one, ast.Import):
-                self.reached.extend((alias.name, WHOLE) for alias in one.names)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                self.reached.update((one.name, WHOLE) for one in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                for _, steps in self._source.bound_by(node):
+                    self._reach(steps)
+
+    def _reach(self, steps: Steps) -> None:
+        """Count what a module and the attributes taken from it may stand for."""
+        module, *attributes = steps
+        for name in attributes:
+            source = source_of(module, self._first_party)
+            below = f"{module}.{name}"
+            is_module = source_of(below, self._first_party) is not None
+            if source is not None:
+                if not is_module or name in (*source.definitions, *source.imports):
+                    self.reached.add((module, name))
+                if not is_module:
+                    return
+            module = below
+        self.reached.add((module, WHOLE))
 
 
-def _is_group(module: str, name: str) -> bool:
-    defined = getattr(sys.modules.get(module), name, None)
+def _names_of_module(statement: str) -> set[str]:
+    """Return the names in a statement that are not local to a function, as the compiler says."""
+    names = set()
+    tables = [symtable.symtable(statement, "", "exec")]
+    for table in tables:
+        tables += table.get_children()
+        # A class may read a name of the module before it binds its own.
+        is_open = table.get_type() != "function"
+        names |= {one.get_name() for one in table.get_symbols() if is_open or one.is_global()}
+    return names
+
+
+def _chains(tree: ast.AST) -> Iterator[Steps]:
+    """Yield the names in a tree, each with the attributes that are taken from it."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        inner, attributes = node, []
+        while isinstance(inner, ast.Attribute):
+            attributes.append(inner.attr)
+            inner = inner.value
+        if isinstance(inner, ast.Name):
+            yield (inner.id, *reversed(attributes))
+        else:
+            waiting += ast.iter_child_nodes(inner)
+
+
+def _has_groups(source: Source) -> bool:
+    return any(_is_group(one, source) for one in source.statements)
+
+
+def _is_group(statement: ast.stmt, source: Source) -> TypeGuard[ast.ClassDef]:
+    if not isinstance(statement, ast.ClassDef):
+        return False
+    defined = getattr(sys.modules.get(source.module), statement.name, None)
     return isinstance(defined, type) and issubclass(defined, ParamGroup)
-
-
-def _meant(steps: Steps, first_party: FirstParty) -> Iterator[Definition]:
-    """Yield what a module and the attributes taken from it may stand for."""
-    module, *attributes = steps
-    for name in attributes:
-        source = source_of(module, first_party)
-        below = f"{module}.{name}"
-        is_module = source_of(below, first_party) is not None
-        if source is not None and (not is_module or name in (*source.definitions, *source.imports)):
-            yield module, name
-        if source is not None and not is_module:
-            return
-        module = below
-    yield module, WHOLE

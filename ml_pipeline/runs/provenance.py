@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from ml_pipeline.code.modules import TOOLKIT, FirstParty, sources_below
+from ml_pipeline.code.modules import FirstParty, own_package, sources_below
 from ml_pipeline.store.record import Provenance
 
 PYTHON: Final = sys.version.partition(" ")[0]
@@ -87,8 +87,8 @@ def _imported(code: Path, first_party: FirstParty) -> set[str]:
     """
     names: set[str] = set()
     for module in _loaded_from(code):
-        for source in sources_below([module], first_party or _own(module)):
-            names |= source.libraries(first_party or _own(module))
+        for source in sources_below([module], first_party or own_package(module)):
+            names |= source.libraries(first_party or own_package(module))
     return names
 
 
@@ -106,12 +106,6 @@ def _loaded_from(code: Path) -> list[str]:
                 loaded.append(name)
                 break
     return loaded
-
-
-def _own(module: str) -> FirstParty:
-    """Return the top-level package of a module; the toolkit's own modules are nobody's."""
-    top = module.partition(".")[0]
-    return () if top == TOOLKIT else (top,)
 
 
 def _distributed_as_another(names: set[str]) -> dict[str, str]:

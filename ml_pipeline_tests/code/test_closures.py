@@ -58,11 +58,9 @@ def holding(held: str) -> Files:
         ("decimal.Decimal('1.0')", "decimal.Decimal('1.00')"),
         ("pathlib.Path('a')", "pathlib.Path('b')"),
         ("len", "max"),
-        ("re.compile('a')", "re.compile('b')"),
         ("Colour.RED", "Colour.BLUE"),
         ("Spec(1)", "Spec(2)"),
         ("Point(1, 2)", "Point(1, 3)"),
-        ("types.MappingProxyType({'a': 1})", "types.MappingProxyType({'a': 2})"),
         ("functools.partial(one, 1)", "functools.partial(one, 2)"),
         ("functools.partial(one, x=1)", "functools.partial(one, x=2)"),
         ("functools.partial(one, 1)", "functools.partial(two, 1)"),
@@ -106,14 +104,13 @@ def test_function_that_is_held_counts_with_its_code(
     assert fingerprint(files) != fingerprint(edited(files, "x + 1", "x + 3"))
 
 
-@pytest.mark.parametrize("held", ["Spec(1)", "Plain", "Colour.RED", "Spec(1).thrice"])
+@pytest.mark.parametrize("held", ["Spec(1)", "Plain", "Colour.RED"])
 def test_class_of_what_is_held_counts_with_its_code(
     fingerprint: Callable[..., str], held: str
 ) -> None:
     files = holding(held)
     old, new = {
         "Spec(1)": ("n: int", "n: str"),
-        "Spec(1).thrice": ("self.n * 3", "self.n * 4"),
         "Plain": ("self.n * 2", "self.n * 3"),
         "Colour.RED": ("BLUE = 2", "BLUE = 3"),
     }[held]
@@ -125,7 +122,10 @@ def test_class_of_what_is_held_counts_with_its_code(
     [
         ("Plain(1)", "team.lib.Plain"),
         ("[{'a': Plain(1)}]", "team.lib.Plain"),
-        ("Plain(1).twice", "team.lib.Plain"),
+        ("Plain(1).twice", "method"),
+        ("Spec(1).thrice", "method"),
+        ("re.compile('a')", "re.Pattern"),
+        ("types.MappingProxyType({'a': 1})", "mappingproxy"),
         ("functools.partial(one, object())", "object"),
         ("functools.partial(numpy.log, 1)", "numpy.ufunc"),
         ("iter([1])", "list_iterator"),
