@@ -35,7 +35,7 @@ class Source:
         text: its bytes.
         statements: what is executed when it is imported, in order and in normal form.
         definitions: the statements that bind each name, but for plain imports.
-        imports: what each name of a plain import may stand for.
+        imports: what each imported name may stand for; more than one where imports compete.
     """
 
     def __init__(self, module: str, path: Path) -> None:
@@ -52,10 +52,10 @@ class Source:
         self.definitions: dict[str, list[ast.stmt]] = {}
         self.imports: dict[str, list[Steps]] = {}
         for statement in self.statements:
-            if isinstance(statement, IMPORTS):
+            if not isinstance(statement, FUNCTIONS):
                 for name, steps in self.bound_by(statement):
                     self.imports.setdefault(name, []).append(steps)
-            else:
+            if not isinstance(statement, IMPORTS):
                 for name in dict.fromkeys(self._names_bound(statement)):
                     self.definitions.setdefault(name, []).append(statement)
 

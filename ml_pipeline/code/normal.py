@@ -1,7 +1,8 @@
 """The normal form of code: its syntax tree without what cannot change a result.
 
-Layout, comments, docstrings and the decorators that make stages are left out. Fields and validators
-of parameter groups are, too: their values are part of identity.
+Layout, comments, docstrings and the decorators that make stages are left out, and so is what a
+function is said to return, unless a decorator may read it. Fields and validators of parameter
+groups are, too: their values are part of identity.
 """
 
 import ast
@@ -45,6 +46,8 @@ class _Normal(ast.NodeTransformer):
             if ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
             node.decorator_list = [one for one in node.decorator_list if not makes_a_stage(one)]
+        if isinstance(node, FUNCTIONS) and not node.decorator_list:
+            node.returns = None
         if isinstance(node, ast.arg) and node.annotation is not None:
             node.annotation = _Unquoted().visit(node.annotation)
         return self.generic_visit(node)

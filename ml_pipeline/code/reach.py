@@ -133,8 +133,6 @@ class _Reach:
                 named[LOOSE].append(statement)
         for name, statements in named.items():
             self.add(name, statements, is_whole=True)
-        for name, imported in self._source.imports.items():
-            self.parts[f"import {name}"] = repr(imported)
 
     def follow(self, chain: Steps) -> None:
         """Count what a name of the module stands for, and attributes that are taken from it."""
