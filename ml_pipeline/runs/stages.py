@@ -166,10 +166,9 @@ class Pipeline:
             for upstream in signature.inputs.values():
                 own |= set(self.stages[upstream].scope)
             doc = inspect.getdoc(function) or ""
-            # What an artifact is, for a stage that reads it, includes the classes in it.
-            besides: list[Callable[..., Any]] = [type(one) for one in self.formats.own]
-            if signature.inputs:
-                besides += self.formats.trusted
+            # How a value is written counts for the stage that makes it; which stage that is, nobody
+            # can tell before. What reads a value counts with the inputs, as does what is trusted.
+            besides = [type(one) for one in self.formats.own]
             fingerprint = (
                 None if code_version else fingerprint_of(function, self.first_party, besides)
             )
