@@ -133,6 +133,7 @@ class _Reach:
                 named[LOOSE].append(statement)
         for name, statements in named.items():
             self.add(name, statements, is_whole=True)
+        self.follow((WHOLE,))
 
     def follow(self, chain: Steps) -> None:
         """Count what a name of the module stands for, and attributes that are taken from it."""
