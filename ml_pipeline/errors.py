@@ -2,6 +2,7 @@
 
     MlPipelineError
     ├── ParamsError          parameter values that are refused, all problems at once
+    │   └── QueryError           conditions on runs that are refused; nothing was to be launched
     ├── SettingsError        a setting of this installation that cannot be used
     ├── PipelineError        stages that do not fit together; raised when definitions load
     ├── SourceError          outside data that cannot be read
@@ -49,15 +50,27 @@ class ParamsError(MlPipelineError):
             effect: what has happened all the same, as a sentence.
         """
         self.problems = tuple(problems)
-        count = len(self.problems)
-        if count == 1:
-            headline = _cut(self.problems[0])
-        else:
-            headline = f"{count} problems with the parameters:{_listed(self.problems)}"
-        super().__init__(
-            f"{headline.rstrip('.')}\n{effect}"
-            f" `{typed('params')}` lists every parameter with its type and bounds."
-        )
+        advice = f"`{typed('params')}` lists every parameter with its type and bounds."
+        super().__init__(f"{_headline(self.problems, 'the parameters')}\n{effect} {advice}")
+
+
+class QueryError(ParamsError):
+    """What is asked of the runs there are cannot be answered."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Compose the message from all problems.
+
+        Args:
+            problems: at least one line, each naming what must hold.
+        """
+        self.problems = tuple(problems)
+        MlPipelineError.__init__(self, _headline(self.problems, "what is asked"))
+
+
+def _headline(problems: Sequence[str], what: str) -> str:
+    if len(problems) == 1:
+        return _cut(problems[0]).rstrip(".")
+    return f"{len(problems)} problems with {what}:{_listed(problems)}".rstrip(".")
 
 
 def _listed(problems: Sequence[str]) -> str:

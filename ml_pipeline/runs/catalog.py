@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, ParamsError
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, QueryError
 from ml_pipeline.invocation import typed
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -121,7 +121,7 @@ def find(store: ArtifactStore, pipeline: Pipeline, text: str) -> Entry:
             The ids of all assets count; where several share one, the last stage is meant.
 
     Raises:
-        ParamsError: if the text is none of these.
+        QueryError: if the text is none of these.
         ArtifactMissing: if it stands for nothing, or for more than one run.
         ArtifactDamaged: if an environment has other bytes than those that were promoted.
     """
@@ -133,7 +133,7 @@ def find(store: ArtifactStore, pipeline: Pipeline, text: str) -> Entry:
             f"a run id is 1 to 16 hexadecimal digits, but got {text!r}; RUN_ID/REVISION stands for"
             " a revision that is not the newest, @ENVIRONMENT for what was promoted to it"
         )
-        raise ParamsError([problem])
+        raise QueryError([problem])
     prefix, revision = match.group(1), match.group(2) or ""
     found: dict[str, dict[str, list[str]]] = {}
     for asset in reversed(pipeline.stages):

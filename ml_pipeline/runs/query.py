@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from ml_pipeline.errors import ParamsError, nearest
+from ml_pipeline.errors import QueryError, nearest
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.conditions import Column, Conditions, Kind, read_time
 from ml_pipeline.text import written
@@ -20,13 +20,13 @@ def matching(found: Sequence[Entry], where: str | None) -> list[Entry]:
     """Keep the entries that fulfil conditions such as ``learning_rate<0.1 and dataset=sales``.
 
     Raises:
-        ParamsError: if a condition cannot be read, names nothing, or compares what cannot be.
+        QueryError: if a condition cannot be read, names nothing, or compares what cannot be.
     """
     if not where or not where.strip():
         return list(found)
     if len(where) > _LONGEST:
         problem = f"conditions may have {_LONGEST} characters, but these have {len(where)}"
-        raise ParamsError([problem])
+        raise QueryError([problem])
     if not found:
         return []
     rows = [entry.row for entry in found]
@@ -42,7 +42,7 @@ def matching(found: Sequence[Entry], where: str | None) -> list[Entry]:
     conditions = Conditions(where, columns)
     sql = conditions.sql()
     if conditions.problems:
-        raise ParamsError(conditions.problems)
+        raise QueryError(conditions.problems)
     import polars as pl
 
     used = {columns[name].sql for name in conditions.used}
@@ -56,7 +56,7 @@ def matching(found: Sequence[Entry], where: str | None) -> list[Entry]:
     try:
         chosen = frame.select(pl.sql_expr(sql)).to_series()
     except pl.exceptions.SQLInterfaceError as error:
-        raise ParamsError([f"conditions must be readable, but got {where!r}"]) from error
+        raise QueryError([f"conditions must be readable, but got {where!r}"]) from error
     return [entry for entry, is_wanted in zip(found, chosen, strict=True) if is_wanted]
 
 
@@ -75,14 +75,14 @@ def by(found: Sequence[Entry], name: str | None) -> list[Entry]:
     """Sort entries by a column; a leading minus turns the order round.
 
     Raises:
-        ParamsError: if no entry has the column.
+        QueryError: if no entry has the column.
     """
     if not name:
         return list(found)
     column = name.removeprefix("-")
     known = _names([entry.row for entry in found])
     if found and column not in known:
-        raise ParamsError([f"'{column}' is nothing that runs have.{nearest(column, known)}"])
+        raise QueryError([f"'{column}' is nothing that runs have.{nearest(column, known)}"])
     having = [entry for entry in found if entry.row.get(column) is not None]
     lacking = [entry for entry in found if entry.row.get(column) is None]
     having.sort(key=lambda entry: _ordered(entry.row[column]), reverse=name.startswith("-"))
