@@ -193,6 +193,26 @@ def test_bad_request_is_told_by_the_tick_and_beside_the_file(requests: Sensor, i
     assert "as_of: 1998-06-30\nparams:\n" in text
 
 
+def test_tick_with_only_rejected_files_names_each_in_its_reason_once(
+    requests: Sensor, inbox: Path
+) -> None:
+    (inbox / "date.yaml").write_text("as_of: soon\n")
+    (inbox / "name.json").write_text('{"as_of": "1998-05-31", "params": {"max_dept": 4}}')
+    (inbox / "text.yaml").write_text("as_of: [1998-05-31\n")
+    ticked = requests.tick()
+    assert ticked.run_requests == []
+    told = ticked.skip_message or ""
+    for name, problem in (
+        ("date.yaml", "as_of must be a date"),
+        ("name.json", "'max_dept' does not exist. Did you mean 'max_depth'?"),
+        ("text.yaml", ""),
+    ):
+        assert f"{name} was rejected: {problem}" in told
+        assert f"(rejected/{name}.problems.txt)" in told
+    assert len(requests.cursor or "") in range(1, 100)
+    assert requests.tick().skip_message == f"no requests in {inbox}"
+
+
 def test_name_of_a_request_that_acts_upon_a_terminal_is_told_escaped(
     requests: Sensor, inbox: Path
 ) -> None:

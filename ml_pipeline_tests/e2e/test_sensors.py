@@ -53,7 +53,7 @@ def test_request_dropped_with_the_sensor_on_is_a_run_with_its_metadata(
     quick_ui.go(SENSOR_PAGE)
     quick_ui.page.get_by_role("checkbox").locator("xpath=..").click()
     inbox = quick_server.home / "inbox"
-    inbox.mkdir(exist_ok=True)
+    assert inbox.is_dir()
     (inbox / "good.yaml").write_text(
         "as_of: 1998-05-31\nparams:\n  training: {learning_rate: 0.2, max_iter: 5}\n"
     )
