@@ -12,7 +12,7 @@ import dagster as dg
 
 from ml_pipeline.dagster.private import JobNames, names_in_job
 from ml_pipeline.errors import ParamsError, nearest
-from ml_pipeline.launch.names import names_of
+from ml_pipeline.launch.names import Names, names_of
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.runs.stages import Pipeline
@@ -43,9 +43,12 @@ def refuse_without_effect(context: dg.InitResourceContext, pipeline: Pipeline) -
     if resources or ops:
         job = names_in_job(context.instance, run)
         problems += _misspelt("resources", resources, job.resources, _blocks(pipeline))
+        problems += _misplaced("resources", resources, job.resources, pipeline.params.groups, names)
         # A run knows no ops but its own, so others' are let pass unless they are near to ours.
         ours = [names.leaderboard] if pipeline.is_judged else []
-        problems += _misspelt("ops", ops, [*job.ops, *ours], ours)
+        stages = [pipeline.name, *pipeline.stages]
+        problems += _misspelt("ops", ops, [*job.ops, *ours, *stages], [*ours, *stages])
+        problems += _misplaced("ops", ops, job.ops, stages, names)
         problems += _not_selected(ops, job, ours)
         problems += _unread(resources, job, pipeline)
     for key in config:
@@ -96,6 +99,18 @@ def _misspelt(
         meant = "" if name in known else nearest(name, ours)
         if meant:
             yield f"'{section}: {shortened(name)}' does not exist.{meant}"
+
+
+def _misplaced(
+    section: str, typed: Iterable[str], known: Sequence[str], ours: Collection[str], names: Names
+) -> Iterator[str]:
+    """Tell which names are ours, but take no config there."""
+    for name in typed:
+        if name in ours and name not in known:
+            yield (
+                f"'{section}: {shortened(name)}' does not exist: parameters go under"
+                f" 'resources: {names.params}: config:', by group"
+            )
 
 
 def _not_selected(typed: Iterable[str], job: JobNames, ours: Collection[str]) -> Iterator[str]:

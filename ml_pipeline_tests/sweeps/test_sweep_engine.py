@@ -190,12 +190,12 @@ def test_grid_over_what_decides_the_objective_has_no_best(bench: Bench) -> None:
     assert [attempt.state for attempt in swept.attempts] == ["complete"] * 4
     assert swept.best is None
     assert swept.objective is None
-    assert {tuple(cell.metrics) for cell in swept.cells} == {("loss", "depth"), ("gain",)}
+    assert {tuple(cell.metrics) for cell in swept.cells} == {("loss", "levels"), ("gain",)}
     assert not bench.studies.exists()
 
 
 def test_metric_other_than_the_objective(bench: Bench) -> None:
-    search = {"metric": "depth", "direction": "maximize"}
+    search = {"metric": "levels", "direction": "maximize"}
     swept = bench.run(depth="1,7,2", search=search)
     assert swept.best is not None
     assert swept.best.value == 7.0
@@ -206,7 +206,7 @@ def test_metric_that_does_not_exist_ends_the_sweep_at_once(bench: Bench) -> None
     with pytest.raises(PipelineError) as caught:
         bench.run(depth="range(1,21)", search=search)
     assert str(caught.value) == (
-        "the objective 'losss' must be one of the metrics, but they are loss, depth. Did you mean"
+        "the objective 'losss' must be one of the metrics, but they are loss, levels. Did you mean"
         " 'loss'? What was computed stays and will be reused."
     )
     assert len([call for call in bench.calls() if call.startswith("model")]) < 10

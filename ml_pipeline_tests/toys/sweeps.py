@@ -207,7 +207,7 @@ def score(
     """How good the fit is."""
     note(around, f"score {as_of}")
     value = loss(model, table, fit)
-    metrics = {"loss": value, "depth": float(model["depth"])}
+    metrics = {"loss": value, "levels": float(model["depth"])}
     if data.region == "south":
         metrics = {"gain": -value}
     if fit.act == "not_a_number":
