@@ -3,6 +3,10 @@
 One Dagster step makes all selected stages, date by date. That way a date that fails takes only
 itself down, every event appears while the run goes on, and a run costs one step, not one for each
 stage.
+
+Of many dates, each is told of when all of it is done: what a backfill has left over is then the
+same dates of every asset, which Dagster puts into one run again. If each asset had dates of its
+own, it would make a run for each. What a date published before it failed is reused.
 """
 
 from collections.abc import Iterator
@@ -20,6 +24,7 @@ from ml_pipeline.errors import told
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_request import run_tags
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
+from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.range_report import RangeReport
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
@@ -103,12 +108,18 @@ def _make(
     tag_run(context.instance, context.run, run_tags(manager.pipeline, manager.params, dates))
     for as_of in dates:
         made: list[ArtifactResult] = []
+        outcomes: list[Outcome] = []
         try:
-            for outcome, event in manager.materialize(keys, as_of, context.instance):
+            for outcome in manager.materializer.run(manager.params, as_of, keys):
                 made.append(
                     artifact_result(manager.store, outcome.slot, outcome.record, outcome.reused)
                 )
-                yield event
+                if len(dates) == 1:
+                    yield manager.event(outcome, context.instance)
+                else:
+                    outcomes.append(outcome)
+            for outcome in outcomes:
+                yield manager.event(outcome, context.instance)
         except Exception as error:
             failures[str(as_of)] = error
             if len(dates) > 1:

@@ -11,7 +11,7 @@ this IO manager goes through `handle_output`: it is kept and keyed by all parame
 nothing says which of them it reads. `load_input` finds either, whichever run made it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -60,22 +60,15 @@ class ParamIOManager(dg.IOManager):
         """The stages."""
         return self.materializer.pipeline
 
-    def materialize(
-        self,
-        selection: Iterable[str],
-        as_of: date | None,
-        instance: dg.DagsterInstance,
-    ) -> Iterator[tuple[Outcome, dg.AssetMaterialization]]:
-        """Publish stages at one date, in order, each as it is done, unless they are there already.
+    def event(self, outcome: Outcome, instance: dg.DagsterInstance) -> dg.AssetMaterialization:
+        """Return what tells Dagster of a stage's artifact, once its inputs have been told of.
 
         Args:
-            selection: names of the stages.
-            as_of: the date, or None for a pipeline without dates.
+            outcome: the artifact.
             instance: where the run is kept.
         """
-        for outcome in self.materializer.run(self.params, as_of, selection):
-            newest, origins = newest_event(instance), self.params.origins
-            yield outcome, materialization(self.pipeline, outcome, self.store, origins, newest)
+        newest, origins = newest_event(instance), self.params.origins
+        return materialization(self.pipeline, outcome, self.store, origins, newest)
 
     @unwrapped()
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
