@@ -5,8 +5,9 @@ its module, in a function beside it, and in another module. The model is of a cl
 whose code runs where the model is used.
 """
 
+import math
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ml_pipeline_tests.toys.pipeline import STAGES
 
@@ -101,3 +102,14 @@ def write(folder: Path, versions: dict[str, str], style: str) -> None:
     (folder / "edited.py").write_text(text)
     (folder / "lines.py").write_text(lines)
     (folder / "shifts.py").write_text(shifts)
+
+
+def alike(mine: Any, theirs: Any) -> bool:
+    """Whether two values are the same but for rounding: arrays of another layout add otherwise."""
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        return mine.keys() == theirs.keys() and all(alike(mine[k], theirs[k]) for k in mine)
+    if isinstance(mine, list) and isinstance(theirs, list):
+        return len(mine) == len(theirs) and all(map(alike, mine, theirs))
+    if isinstance(mine, float) and isinstance(theirs, float):
+        return math.isclose(mine, theirs, rel_tol=1e-9, abs_tol=1e-12)
+    return bool(mine == theirs)
