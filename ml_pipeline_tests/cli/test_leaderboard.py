@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ml_pipeline.defs.config import NATURAL_HORIZON
+from ml_pipeline.defs.config import NATURAL_HORIZON, TrainingParams
 from ml_pipeline.pipeline import datasets, evaluation, features, training
 from ml_pipeline_tests.cli.conftest import CommandLine
 
@@ -53,23 +53,12 @@ def by_a_plain_loop(dataset: str) -> dict[tuple[float, int], list[dict[str, floa
             rows, dataset=dataset, as_of=day, lookback_days=28, horizon_days=horizon
         )
         for rate, depth in itertools.product(RATES, DEPTHS):
-            common: dict[str, Any] = {
-                "dataset": dataset,
-                "as_of": day,
-                "horizon_days": horizon,
-                "holdout_days": 56,
-            }
-            model = training.fit(
-                table,
-                estimator="gradient_boosting",
-                learning_rate=rate,
-                max_depth=depth,
-                max_iter=SMALL["max_iter"],
-                regularization=1.0,
-                seed=0,
-                **common,
+            common: dict[str, Any] = {"dataset": dataset, "as_of": day, "horizon_days": horizon}
+            hyper = TrainingParams(
+                learning_rate=rate, max_depth=depth, max_iter=int(SMALL["max_iter"])
             )
-            judged = evaluation.evaluate(model, table, **common)
+            model = training.fit(table, hyper, **common)
+            judged = evaluation.evaluate(model, table, holdout_days=hyper.holdout_days, **common)
             metrics.setdefault((rate, depth), []).append(judged["metrics"])
     return metrics
 

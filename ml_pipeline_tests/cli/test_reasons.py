@@ -60,15 +60,15 @@ def test_reproduce_with_an_upstream_original_gone_says_so_and_agrees(own: Comman
     assert [one["agrees"] for one in document["assets"]] == [None, True, True, True]
 
 
-def test_verify_checks_what_is_no_stage_of_the_pipeline(own: CommandLine) -> None:
+def test_verify_checks_what_is_no_stage_of_the_pipeline_and_tells_what_was_put_elsewhere(
+    own: CommandLine,
+) -> None:
     assert own("verify", "--json").document == {"checked": 4, "damaged": []}
     (features,) = own.artifacts.glob("features/**/data.parquet")
     renamed: Path = own.artifacts / "caf%C3%A9" / "old" / features.relative_to(own.artifacts)
     shutil.copytree(features.parent, renamed.parent)
     hidden = own.artifacts / ".staging" / "left" / "rev=1"
     shutil.copytree(features.parent, hidden)
-    assert own("verify", "--json").document == {"checked": 5, "damaged": []}
-    renamed.write_bytes(b"damaged")
     checked = own("verify", "--json")
     assert checked.code == 1
     assert checked.document["checked"] == 5
