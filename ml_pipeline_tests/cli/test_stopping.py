@@ -55,6 +55,8 @@ def test_run_that_is_stopped_shows_as_canceled(
     monkeypatch: pytest.MonkeyPatch,
     sent: signal.Signals,
 ) -> None:
+    if signal.getsignal(sent) is signal.SIG_IGN:
+        pytest.skip("whoever started the tests ignores this signal, and so does every process here")
     running.send_signal(sent)
     _, err = running.communicate(timeout=120)
     assert running.returncode == 130, err

@@ -71,6 +71,8 @@ def ui(cli: CommandLine) -> Iterator[Ui]:
 @pytest.mark.long
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_ui_that_is_ended_takes_everything_with_it(ui: Ui, sent: signal.Signals) -> None:
+    if sent is not signal.SIGKILL and signal.getsignal(sent) is signal.SIG_IGN:
+        pytest.skip("whoever started the tests ignores this signal, and so does every process here")
     assert f"http://127.0.0.1:{ui.port}" in ui.said
     with urllib.request.urlopen(f"http://127.0.0.1:{ui.port}/server_info", timeout=30) as reply:
         assert "dagster_version" in json.load(reply)

@@ -4,6 +4,7 @@ Nothing here does anything when it is made, whatever it is given: no file, no pr
 Names are those of definitions. An alias of something else is no entry, however it is spelt.
 """
 
+import threading
 from collections.abc import Mapping
 from functools import cache
 from typing import Final
@@ -158,9 +159,18 @@ UFUNC_MODULES: Final = ("numpy", "scipy.special._special_ufuncs", "scipy.special
 """Where the functions of NumPy and SciPy that work element by element are defined."""
 
 
-@cache
+_LISTING: Final = threading.Lock()
+"""Listing imports all of scikit-learn, which two threads at once trip over."""
+
+
 def estimator_names() -> frozenset[str]:
     """Return the names of scikit-learn's own estimators, as it lists them."""
+    with _LISTING:
+        return _listed()
+
+
+@cache
+def _listed() -> frozenset[str]:
     from sklearn.utils import all_estimators
 
     return frozenset(
