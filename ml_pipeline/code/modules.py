@@ -11,7 +11,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -70,18 +70,24 @@ class Source:
                     steps = tuple(one.name.split("."))
                     yield (one.asname, steps) if one.asname else (steps[0], steps[:1])
 
-    def all_imports(self) -> Iterator[str]:
-        """Yield what imports anywhere in the module may execute; attributes may look like it."""
+    @cached_property
+    def all_imports(self) -> frozenset[str]:
+        """What imports anywhere in the module may execute; attributes may look like it."""
+        found: set[str] = set()
         for statement in self.statements:
-            for _, steps in self.bound_by(statement):
-                yield from (steps[0], ".".join(steps))
             for node in ast.walk(statement):
                 if isinstance(node, ast.Import):
-                    yield from (one.name for one in node.names)
+                    found.update(one.name for one in node.names)
+                    found.update(one.name.partition(".")[0] for one in node.names)
+                elif isinstance(node, ast.ImportFrom):
+                    base = self._base(node)
+                    found.add(base)
+                    found.update(f"{base}.{one.name}" for one in node.names)
+        return frozenset(found)
 
     def libraries(self, first_party: FirstParty) -> frozenset[str]:
         """Return the top-level names of what the module imports that is not first-party."""
-        tops = {name.partition(".")[0] for name in self.all_imports()} - {""}
+        tops = {name.partition(".")[0] for name in self.all_imports} - {""}
         return (
             frozenset(top for top in tops if not is_first_party(top, first_party))
             - sys.stdlib_module_names
@@ -144,7 +150,7 @@ def sources_below(modules: Iterable[str], first_party: FirstParty) -> Iterator[S
             source = source_of(module, first_party)
             if source is not None:
                 yield source
-                found.update(source.all_imports())
+                found.update(source.all_imports)
         waiting += found - seen
         seen |= found
 
