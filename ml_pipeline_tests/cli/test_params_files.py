@@ -13,6 +13,8 @@ from ml_pipeline.cli.main import main
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline_tests.cli.conftest import CommandLine, Ran
 
+pytestmark = pytest.mark.long
+
 DAY = ("--as-of", "1998-05-31")
 TOLD = """
 import json, sys

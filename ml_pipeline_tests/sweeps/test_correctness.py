@@ -17,6 +17,8 @@ from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.sweeps.engine import Sweep
 from ml_pipeline.sweeps.request import SweepRequest
 
+pytestmark = pytest.mark.long
+
 LAST = date(1998, 5, 31)
 
 GRIDS: Mapping[str, Mapping[str, list[Any]]] = {

@@ -23,6 +23,8 @@ from ml_pipeline.sweeps.study import Study
 from ml_pipeline.sweeps.study_storage import exists
 from ml_pipeline_tests.toys.sweep_bench import Bench, asked, outcome
 
+pytestmark = pytest.mark.long
+
 LOSS = Objective(metric="loss", direction="minimize")
 SPACES = {"learning_rate": "log[1e-3..1]", "depth": "[1..9]", "label": '"[a",{b'}
 
