@@ -16,7 +16,7 @@ from ml_pipeline_tests.toys.pipeline import PARAMS, STAGES, fresh, toy
 from ml_pipeline_tests.toys.process import Running, run
 
 ALL = list(STAGES)
-LEASE_S = 0.4
+LEASE_S = 1.2
 
 
 @pytest.fixture
