@@ -109,9 +109,9 @@ def made(server: Server, dagster_run_id: str) -> dict[str, set[str | None]]:
 def test_cancelled_backfill_executed_again_from_failure_is_one_run_of_what_is_left(
     server: Server, launched: Launched
 ) -> None:
-    wait_until(lambda: bool(server.backfill(launched.long)["runs"]), 90, "run")
+    wait_until(lambda: bool(server.backfill(launched.long)["runs"]), 240, "run")
     (run,) = server.backfill(launched.long)["runs"]
-    wait_until(lambda: bool(made(server, run["id"])["evaluation"]), 60, "first date")
+    wait_until(lambda: bool(made(server, run["id"])["evaluation"]), 240, "first date")
     server.graphql(_CANCEL, id=launched.long)
     assert server.finished_backfill(launched.long)["status"] == "CANCELED"
     dates = made(server, run["id"])
@@ -121,7 +121,7 @@ def test_cancelled_backfill_executed_again_from_failure_is_one_run_of_what_is_le
     assert 0 < len(left) < len(LONG)
 
     new = again(server, launched.long, "FROM_FAILURE")
-    wait_until(lambda: bool(server.backfill(new)["runs"]), 90, "run")
+    wait_until(lambda: bool(server.backfill(new)["runs"]), 240, "run")
     (rest,) = server.backfill(new)["runs"]
     tags = server.run(rest["id"])["tags"]
     assert tags["dagster/asset_partition_range_start"] == left[0]
