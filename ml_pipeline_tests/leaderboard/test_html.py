@@ -10,28 +10,16 @@ import pytest
 
 from ml_pipeline.dagster.launchpad import launchpad_link
 from ml_pipeline.launch.names import names_of
-from ml_pipeline.leaderboard.board import Leaderboard, leaderboard
-from ml_pipeline.leaderboard.cells import Cell
+from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.charts import charts
 from ml_pipeline.leaderboard.html import Origin, html
 from ml_pipeline.leaderboard.report import Repeat
-from ml_pipeline_tests.toys.cells import FORMULA, NASTY, cell, days, nasty_board, row, wide_board
+from ml_pipeline_tests.toys.cells import FORMULA, NASTY, nasty_board, wide_board
 from ml_pipeline_tests.toys.sweeps import PIPELINE
 
 NAMES = names_of(PIPELINE)
 REPEAT = Repeat(partial(launchpad_link, NAMES, "http://127.0.0.1:3000/", "houses.definitions"))
 ORIGIN = Origin("s3://bucket/store", datetime(2026, 2, 3, 4, 5, tzinfo=UTC))
-
-
-@pytest.fixture
-def board() -> Leaderboard:
-    cells: list[Cell] = []
-    for rate in (0.1, 0.2, 0.3):
-        cells += row([rate + n / 100 for n in range(8)], rate=rate, kind="a b")
-    cells += row([0.9] * 5, rate=0.4, kind="a b")
-    cells += [cell(day, None, failed="too few rows", rate=0.4, kind="a b") for day in days(8)[5:7]]
-    cells += row([0.2] * 2, dataset="customers", rate=0.1, kind="a b")
-    return leaderboard(cells)
 
 
 class _Page(HTMLParser):

@@ -13,7 +13,6 @@ import yaml
 from ml_pipeline.dagster.launchpad import launchpad_link
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.leaderboard.board import Leaderboard, leaderboard
-from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.report import (
     CAUTION,
     Repeat,
@@ -30,17 +29,6 @@ from ml_pipeline_tests.toys.sweeps import PIPELINE
 
 NAMES = names_of(PIPELINE)
 REPEAT = Repeat(partial(launchpad_link, NAMES, "http://127.0.0.1:3000/", "houses.definitions"))
-
-
-@pytest.fixture
-def board() -> Leaderboard:
-    cells: list[Cell] = []
-    for rate in (0.1, 0.2, 0.3):
-        cells += row([rate + n / 100 for n in range(8)], rate=rate, kind="a b")
-    cells += row([0.9] * 5, rate=0.4, kind="a b")
-    cells += [cell(day, None, failed="too few rows", rate=0.4, kind="a b") for day in days(8)[5:7]]
-    cells += row([0.2] * 2, dataset="customers", rate=0.1, kind="a b")
-    return leaderboard(cells)
 
 
 def test_table_has_what_compares_rows_and_what_varies(board: Leaderboard) -> None:
