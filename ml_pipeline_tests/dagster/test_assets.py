@@ -13,7 +13,6 @@ from ml_pipeline.dagster.resources import params_resource
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Record
-from ml_pipeline_tests.toys.bench import Bench
 from ml_pipeline_tests.toys.dagster_site import (
     DAILY,
     DAY,
@@ -25,22 +24,6 @@ from ml_pipeline_tests.toys.dagster_site import (
 from ml_pipeline_tests.toys.pipeline import PARAMS, STAGES, Data, enter, fresh, toy
 
 ALL = list(STAGES)
-
-
-@pytest.fixture(scope="module")
-def shared_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    with temporary_instance(tmp_path_factory.mktemp("dagster") / "instance") as instance:
-        yield instance
-
-
-@pytest.fixture
-def site(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_instance: dg.DagsterInstance
-) -> Site:
-    """A store of its own and an instance that remembers other tests."""
-    bench = Bench(tmp_path)
-    monkeypatch.setenv("TOY_HOME", str(bench.home))
-    return Site(bench, shared_instance)
 
 
 @pytest.fixture

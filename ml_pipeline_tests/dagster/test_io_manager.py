@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,35 +9,18 @@ from sklearn.linear_model import Ridge
 from ml_pipeline.dagster.materialization import describe
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.store.record import TAKEN
-from ml_pipeline_tests.toys.bench import Bench, flip
+from ml_pipeline_tests.toys.bench import flip
 from ml_pipeline_tests.toys.dagster_site import (
     DAILY,
     DAY,
     Site,
     events,
     failure,
-    temporary_instance,
 )
 from ml_pipeline_tests.toys.pipeline import fresh
 
 OTHER = "2026-01-06"
 KEPT = "toy_io"
-
-
-@pytest.fixture(scope="module")
-def shared_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    with temporary_instance(tmp_path_factory.mktemp("dagster") / "instance") as instance:
-        yield instance
-
-
-@pytest.fixture
-def site(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_instance: dg.DagsterInstance
-) -> Site:
-    """A store of its own and an instance that remembers other tests."""
-    bench = Bench(tmp_path)
-    monkeypatch.setenv("TOY_HOME", str(bench.home))
-    return Site(bench, shared_instance)
 
 
 @dg.asset(partitions_def=DAILY, io_manager_key=KEPT)
