@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from ml_pipeline.code.normal import FUNCTIONS, IMPORTS, normal_statements
+from ml_pipeline.code.normal import FUNCTIONS, IMPORTS, nodes_of, normal_statements
 
 Steps: TypeAlias = tuple[str, ...]
 """A module, and the attributes to take from it one after the other."""
@@ -49,6 +49,7 @@ class Source:
         self.is_package = path.name == "__init__.py"
         self.text = path.read_bytes()
         self.statements = list(normal_statements(ast.parse(self.text).body, module == "__main__"))
+        self._nodes: dict[ast.AST, list[ast.AST]] = {}
         self.definitions: dict[str, list[ast.stmt]] = {}
         self.imports: dict[str, list[Steps]] = {}
         for statement in self.statements:
@@ -59,9 +60,15 @@ class Source:
                 for name in dict.fromkeys(self._names_bound(statement)):
                     self.definitions.setdefault(name, []).append(statement)
 
+    def nodes(self, tree: ast.AST) -> list[ast.AST]:
+        """Return the nodes of a tree, each after the one that it is in; walked once for all."""
+        if tree not in self._nodes:
+            self._nodes[tree] = nodes_of(tree)
+        return self._nodes[tree]
+
     def bound_by(self, tree: ast.AST) -> Iterator[tuple[str, Steps]]:
         """Yield each name that the imports in a tree bind, and what it stands for."""
-        for node in ast.walk(tree):
+        for node in self.nodes(tree):
             if isinstance(node, ast.ImportFrom):
                 base = self._base(node)
                 yield from ((one.asname or one.name, (base, one.name)) for one in node.names)
@@ -75,7 +82,7 @@ class Source:
         """What imports anywhere in the module may execute; attributes may look like it."""
         found: set[str] = set()
         for statement in self.statements:
-            for node in ast.walk(statement):
+            for node in self.nodes(statement):
                 if isinstance(node, ast.Import):
                     found.update(one.name for one in node.names)
                     found.update(one.name.partition(".")[0] for one in node.names)
@@ -111,7 +118,7 @@ class Source:
 
     def _names_bound(self, statement: ast.stmt) -> Iterator[str]:
         is_definition = isinstance(statement, (*FUNCTIONS, ast.ClassDef))
-        for node in ast.walk(statement):
+        for node in self.nodes(statement):
             if isinstance(node, ast.Global):
                 yield from node.names
             elif is_definition and node is not statement:

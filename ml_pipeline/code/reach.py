@@ -151,7 +151,7 @@ class _Reach:
 
     def _import(self, tree: ast.AST) -> None:
         """Count what imports bring in, whether it is used by its name or not."""
-        for node in ast.walk(tree):
+        for node in self._source.nodes(tree):
             if isinstance(node, ast.Import):
                 self.reached.update((one.name, WHOLE) for one in node.names)
             elif isinstance(node, ast.ImportFrom):
