@@ -1,5 +1,6 @@
 """The code location: what `dagster dev`, `dg dev` and `ml-pipeline ui` load."""
 
+import gc
 from pathlib import Path
 
 import dagster as dg
@@ -10,6 +11,10 @@ from ml_pipeline.defs.partitions import daily
 from ml_pipeline.defs.schedules import schedules
 from ml_pipeline.defs.sensors import sensors
 from ml_pipeline.settings import settings
+
+# What imports have made stays: without this, each collection of garbage and the end of a process go
+# through all of it, and Dagster starts a process with this module for each of its runs.
+gc.freeze()
 
 defs = dg.Definitions.merge(
     code_location(

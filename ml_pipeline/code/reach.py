@@ -15,7 +15,7 @@ from typing import Final, TypeAlias, TypeGuard
 
 from ml_pipeline.code.effects import effects_of, watches_subclasses
 from ml_pipeline.code.modules import FirstParty, Source, Steps, source_of, sources_below
-from ml_pipeline.code.normal import FUNCTIONS, IMPORTS, without_fields
+from ml_pipeline.code.normal import FUNCTIONS, IMPORTS, parts_of, without_fields
 from ml_pipeline.params.group import ParamGroup
 
 WHOLE: Final = "*"
@@ -198,7 +198,7 @@ def _chains(tree: ast.AST) -> Iterator[Steps]:
         if isinstance(inner, ast.Name):
             yield (inner.id, *reversed(attributes))
         else:
-            waiting += ast.iter_child_nodes(inner)
+            waiting += parts_of(inner)
 
 
 def _has_groups(source: Source) -> bool:
