@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ml_pipeline.dagster.code_location import code_location
-    from ml_pipeline.dagster.inbox_sensor import inbox_sensor
-    from ml_pipeline.dagster.new_days_sensor import new_days_sensor
-    from ml_pipeline.dagster.schedules import daily_schedule, weekly_schedule
+    from ml_pipeline.dagster.new_data_sensor import new_data_sensor
+    from ml_pipeline.dagster.requests_sensor import requests_sensor
+    from ml_pipeline.dagster.schedules import sweep_schedule, window_schedule
     from ml_pipeline.dagster.webserver import Webserver
     from ml_pipeline.errors import (
         MlPipelineError,
@@ -58,26 +58,23 @@ __all__ = [
     "Webserver",
     "added_later",
     "code_location",
-    "daily_schedule",
     "formats",
     "gathered",
-    "inbox_sensor",
-    "new_days_sensor",
+    "new_data_sensor",
     "read_document",
     "requested_run",
+    "requests_sensor",
     "run_id",
+    "sweep_schedule",
     "template",
-    "weekly_schedule",
+    "window_schedule",
 ]
 
 _ROOMS: Final = {
     "dagster.code_location": ("code_location",),
-    "dagster.inbox_sensor": ("inbox_sensor",),
-    "dagster.new_days_sensor": ("new_days_sensor",),
-    "dagster.schedules": (
-        "daily_schedule",
-        "weekly_schedule",
-    ),
+    "dagster.new_data_sensor": ("new_data_sensor",),
+    "dagster.requests_sensor": ("requests_sensor",),
+    "dagster.schedules": ("sweep_schedule", "window_schedule"),
     "errors": (
         "MlPipelineError",
         "ParamsError",

@@ -7,7 +7,7 @@ import dagster as dg
 
 from ml_pipeline.dagster.code_location import code_location, defs_folder
 from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.defs.partitions import daily
+from ml_pipeline.defs.partitions import CALENDAR, daily
 from ml_pipeline.defs.schedules import schedules
 from ml_pipeline.defs.sensors import sensors
 from ml_pipeline.settings import settings
@@ -16,19 +16,23 @@ from ml_pipeline.settings import settings
 # through all of it, and Dagster starts a process with this module for each of its runs.
 gc.freeze()
 
-defs = dg.Definitions.merge(
-    code_location(
-        pipeline=PIPELINE,
-        partitions=daily(settings()),
-        store_root=lambda: settings().store_root,
-        code=Path(__file__).parent,
-        dates_per_run=settings().dates_per_run,
-    ),
-    dg.Definitions(
-        sensors=sensors(),
-        schedules=schedules(),
+
+def location() -> dg.Definitions:
+    """Return the pipeline with the calendar and store of the settings."""
+    return code_location(
+        PIPELINE, daily(settings()), code=Path(__file__).parent, calendar_is_set_by=CALENDAR
+    )
+
+
+def _whole() -> dg.Definitions:
+    pipeline = location()
+    own = dg.Definitions(
+        sensors=sensors(pipeline),
+        schedules=schedules(pipeline),
         # Starting more processes costs seconds for each.
         executor=dg.in_process_executor,
-    ),
-    defs_folder(Path(__file__).parent),
-)
+    )
+    return dg.Definitions.merge(pipeline, own, defs_folder(Path(__file__).parent))
+
+
+defs = _whole()

@@ -131,8 +131,9 @@ class Settings(BaseSettings):
         default=28, description="how many last days the weekly sweep covers"
     )
     weekly_sweep: Mapping[str, Any] = Field(
-        default={"params": {"learning_rate": [0.05, 0.1, 0.2]}, "search": {}},
-        description="params and search of the weekly sweep, as in a request file; {} for none",
+        default_factory=dict,
+        description="params and search of the weekly sweep, as in a request file; {} for none;"
+        " what the pipeline's author wants if it is not set",
     )
     studies: str = Field(
         default="",

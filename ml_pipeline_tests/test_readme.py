@@ -197,10 +197,10 @@ def test_readme_request_and_settings_are_accepted(tmp_path: Path) -> None:
     script = """
 from pathlib import Path
 from ml_pipeline.definitions import defs
-from ml_pipeline.defs.requests import rules
+from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.params.documents import read_file
-from ml_pipeline.launch.request_document import read_request
-run = read_request(read_file(Path("request.yaml")), "request.yaml", rules())
+from ml_pipeline.launch.request_document import Rules, read_request
+run = read_request(read_file(Path("request.yaml")), "request.yaml", Rules(PIPELINE))
 assert list(run.assets) == ["orders", "features"]
 weekly = defs.resolve_schedule_def("weekly_sweep")
 assert '"max_depth": [2, 3, 4]' in weekly.description

@@ -16,7 +16,8 @@ from typing import Final
 
 import dagster as dg
 
-from ml_pipeline.dagster import calendar, private
+from ml_pipeline.dagster import private
+from ml_pipeline.dagster.calendar import days_of
 from ml_pipeline.dagster.location import Location, locations_in
 from ml_pipeline.errors import SettingsError, nearest
 from ml_pipeline.invocation import MODULE_VARIABLE
@@ -38,7 +39,6 @@ class Project:
         module: the code location: what Dagster loads.
         code: a directory in the checkout whose commit is recorded.
         folder: where processes of the project start; None where that makes no difference.
-        calendar_is_set_by: says where the calendar is set.
         find: returns what the code location was made of.
     """
 
@@ -46,7 +46,6 @@ class Project:
     module: str
     code: Path
     folder: Path | None
-    calendar_is_set_by: str
     find: Callable[[Settings], Location]
 
     @cached_property
@@ -70,19 +69,12 @@ class Project:
         Raises:
             SettingsError: if the pipeline has none.
         """
-        found = self.location.partitions
-        if isinstance(found, dg.DailyPartitionsDefinition) and found.fmt == "%Y-%m-%d":
-            return found
-        has = "no partitions" if found is None else str(found)
-        raise SettingsError(
-            f"Pipeline '{self.pipeline.name}' must have daily partitions whose keys are ISO dates,"
-            f" so that dates can be asked for here, but it has {has}. Dagster's UI runs it."
-        )
+        return days_of(self.location)
 
     @cached_property
     def store(self) -> ArtifactStore:
         """Where the artifacts are."""
-        return ArtifactStore(self.location.store_root()).with_formats(self.pipeline.formats)
+        return self.location.store
 
     @property
     def definitions(self) -> dg.Definitions:
@@ -106,7 +98,7 @@ def project() -> Project:
 def _reference() -> Project:
     """Return the reference pipeline: loading its code location takes as long as reusing a run."""
     from ml_pipeline.defs.assets import PIPELINE
-    from ml_pipeline.defs.partitions import daily
+    from ml_pipeline.defs.partitions import CALENDAR, daily
 
     code = Path(__file__).parents[1]
 
@@ -118,9 +110,10 @@ def _reference() -> Project:
             lambda: configured.studies_root,
             code,
             configured.dates_per_run,
+            CALENDAR,
         )
 
-    return Project(PIPELINE, _REFERENCE, code, None, calendar.SETTINGS, find)
+    return Project(PIPELINE, _REFERENCE, code, None, find)
 
 
 def _served(module: str, name: str, file: ProjectFile | None) -> Project:
@@ -140,8 +133,7 @@ def _served(module: str, name: str, file: ProjectFile | None) -> Project:
     if len(found) == 1:
         (location,) = found
         pipeline = location.pipeline
-        set_by = f"the partitions of pipeline '{pipeline.name}' in {module} are the calendar"
-        return Project(pipeline, module, location.code, folder, set_by, lambda _: location)
+        return Project(pipeline, module, location.code, folder, lambda _: location)
     names = [one.pipeline.name for one in locations]
     if not names:
         raise SettingsError(

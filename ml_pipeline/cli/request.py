@@ -240,6 +240,6 @@ def _dates(
         ends = {"--from": from_, "--to": to}
 
     def refuses(day: date) -> str | None:
-        return problem_with(day, served.partitions, served.calendar_is_set_by)
+        return problem_with(day, served.location)
 
     return read_days(ends, refuses, problems)

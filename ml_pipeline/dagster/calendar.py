@@ -1,19 +1,16 @@
 """Days of a calendar: its last, its last few, and whether one is in it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Final, TypeAlias
+from typing import Final
 
 import dagster as dg
 
-from ml_pipeline.errors import ParamsError, PipelineError
+from ml_pipeline.dagster.location import Location
+from ml_pipeline.errors import ParamsError, PipelineError, SettingsError
 from ml_pipeline.launch.dates import days_between
-from ml_pipeline.settings import Settings
 from ml_pipeline.text import quoted
-
-Calendar: TypeAlias = Callable[[Settings], dg.DailyPartitionsDefinition]
-"""Returns the daily partitions that the settings ask for."""
 
 _ISO: Final = "%Y-%m-%d"
 _ONCE_A_DAY: Final = re.compile(r"\d+ \d+ .*")
@@ -65,6 +62,22 @@ def _is_iso(key: str) -> bool:
         return False
 
 
+def days_of(location: Location) -> dg.DailyPartitionsDefinition:
+    """Return the days that runs of a pipeline may be as of.
+
+    Raises:
+        SettingsError: if it has none.
+    """
+    found = location.partitions
+    if isinstance(found, dg.DailyPartitionsDefinition) and found.fmt == _ISO:
+        return found
+    has = "no partitions" if found is None else str(found)
+    raise SettingsError(
+        f"Pipeline '{location.pipeline.name}' must have daily partitions whose keys are ISO dates,"
+        f" so that dates can be asked for here, but it has {has}. Dagster's UI runs it."
+    )
+
+
 def last_day(partitions: dg.DailyPartitionsDefinition) -> date:
     """Return the last day of the calendar that is over.
 
@@ -77,19 +90,17 @@ def last_day(partitions: dg.DailyPartitionsDefinition) -> date:
     return date.fromisoformat(key)
 
 
-SETTINGS: Final = "ML_PIPELINE_START_DATE and ML_PIPELINE_END_DATE set the calendar"
-
-
-def problem_with(
-    day: date, partitions: dg.DailyPartitionsDefinition, set_by: str = SETTINGS
-) -> str | None:
-    """Return why a day is not in the calendar, or None where it is.
+def problem_with(day: date, location: Location) -> str | None:
+    """Return why a run cannot be as of a day, or None where it can.
 
     Args:
         day: the day.
-        partitions: the calendar.
-        set_by: says where the calendar is set.
+        location: the pipeline and its calendar.
+
+    Raises:
+        SettingsError: if it has no days.
     """
+    partitions, set_by = days_of(location), location.calendar_is_set_by
     first, last = partitions.get_first_partition_key(), partitions.get_last_partition_key()
     if partitions.has_partition_key(day.isoformat()):
         return None

@@ -1,5 +1,6 @@
 """A whole Dagster code location from a pipeline."""
 
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +25,11 @@ from ml_pipeline.settings import settings
 def code_location(
     pipeline: Pipeline,
     partitions: dg.PartitionsDefinition[str] | None,
-    store_root: Callable[[], str],
-    code: Path,
-    dates_per_run: int = 32,
+    store_root: Callable[[], str] = lambda: settings().store_root,
+    code: Path | None = None,
+    dates_per_run: int | None = None,
     studies: Callable[[], str] = lambda: settings().studies_root,
+    calendar_is_set_by: str = "",
 ) -> dg.Definitions:
     """Return the definitions of a pipeline: its assets, its resources and a job.
 
@@ -44,23 +46,39 @@ def code_location(
         partitions: days, weeks or months whose keys are ISO dates, the first of each; or None for a
             pipeline without.
         store_root: returns the directory or URI of the artifacts; called once in each run. A
-            relative directory is one of the project, where there is a project.
-        code: a directory in the checkout whose commit is recorded.
-        dates_per_run: most dates that a backfill puts into one run.
+            relative directory is one of the project, where there is a project. If omitted, the
+            setting `store`.
+        code: a directory in the checkout whose commit is recorded; that of the stages if omitted.
+        dates_per_run: most dates that a backfill puts into one run; if omitted, the setting.
         studies: returns the directory or database URL of Optuna's studies; called once in each run.
+            If omitted, the setting.
+        calendar_is_set_by: says where its days can be changed, for whoever asks for one that there
+            is not; if omitted, that the partitions are the calendar.
+
+    Returns:
+        Definitions that load as they are or merged with others. `requests_sensor`,
+        `window_schedule` and the like take them unmerged.
 
     Raises:
         PipelineError: if the partitions are not ones that a date names.
+        SettingsError: if settings are needed and cannot be used.
     """
     location = Location(
         pipeline,
         partitions,
         lambda: placed(store_root()),
         lambda: placed(studies()),
-        code,
-        dates_per_run,
+        code or _folder_of(pipeline),
+        dates_per_run or settings().dates_per_run,
+        calendar_is_set_by or f"the partitions of pipeline '{pipeline.name}' are the calendar",
     )
     return dg.Definitions.merge(_definitions(location), dg.Definitions(metadata=location.metadata))
+
+
+def _folder_of(pipeline: Pipeline) -> Path:
+    """Return the folder of the module that the stages are in; this one where it has no file."""
+    files = (inspect.getsourcefile(stage.function) for stage in pipeline.stages.values())
+    return next((Path(file).parent for file in files if file is not None), Path.cwd())
 
 
 def _definitions(location: Location) -> dg.Definitions:

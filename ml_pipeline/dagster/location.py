@@ -8,7 +8,9 @@ from typing import Any, Final
 import dagster as dg
 
 from ml_pipeline.dagster import private
+from ml_pipeline.errors import PipelineError
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.store.artifacts import ArtifactStore
 
 _PREFIX: Final = "ml_pipeline/"
 
@@ -23,6 +25,12 @@ class Location:
     studies: Callable[[], str]
     code: Path
     dates_per_run: int
+    calendar_is_set_by: str
+
+    @property
+    def store(self) -> ArtifactStore:
+        """Where the artifacts are."""
+        return ArtifactStore(self.store_root()).with_formats(self.pipeline.formats)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -38,3 +46,19 @@ def locations_in(definitions: dg.Definitions) -> list[Location]:
         if name.startswith(_PREFIX)
     )
     return [location for location in kept if isinstance(location, Location)]
+
+
+def location_of(definitions: dg.Definitions) -> Location:
+    """Return what definitions with one pipeline were made of.
+
+    Raises:
+        PipelineError: if there is none in them, or several.
+    """
+    found = locations_in(definitions)
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(location.pipeline.name for location in found) or "no pipeline"
+    raise PipelineError(
+        "A sensor or schedule must get the definitions of one pipeline, as `code_location` returns"
+        f" them, but those given have {names}. Merge them afterwards."
+    )

@@ -5,17 +5,18 @@ them on.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Final, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import dagster as dg
 
 from ml_pipeline.dagster.assets import selection_of
 from ml_pipeline.dagster.automation import run_request
-from ml_pipeline.dagster.calendar import Calendar, last_days
+from ml_pipeline.dagster.calendar import days_of, last_days, problem_with
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.errors import ParamsError
+from ml_pipeline.dagster.location import location_of
+from ml_pipeline.errors import ParamsError, PipelineError
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.request_document import Rules, read_request
 from ml_pipeline.launch.run_request import RequestedRun, in_ranges, requested_run
@@ -23,96 +24,116 @@ from ml_pipeline.launch.standing import described, standing, unusable
 from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.materializer import Materializer
-from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 from ml_pipeline.settings import unusable as settings_unusable
-from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.text import quoted
 
-DAILY: Final = "daily_window"
-WEEKLY: Final = "weekly_sweep"
-
+T = TypeVar("T")
 Answer: TypeAlias = list[dg.RunRequest] | dg.SkipReason
 
 
 @unwrapped()
-def daily_schedule(pipeline: Pipeline, calendar: Calendar) -> dg.ScheduleDefinition:
-    """Return the schedule that asks for what is missing of the last days.
+def window_schedule(
+    location: dg.Definitions, cron: str = "0 6 * * *", last: int = 7
+) -> dg.ScheduleDefinition:
+    """Return the schedule `daily_window`, which asks for what is missing of the last days.
 
-    That is what has not been made, has failed, or would come out otherwise now.
+    That is what has not been made, has failed, or would come out otherwise now. It asks with the
+    installation's standing parameters. Settings of the installation win over what is given here.
 
     Args:
-        pipeline: the stages.
-        calendar: returns the days that runs may be as of.
+        location: what `code_location` returned for the pipeline.
+        cron: when; the setting `daily_cron` wins.
+        last: how many last days it keeps complete; the setting `daily_days` wins.
 
     Raises:
-        SettingsError: if its parameters or time cannot be used.
+        PipelineError: if there is not one pipeline in the definitions, or no such time.
+        SettingsError: if its parameters or time cannot be used, or the pipeline has no days.
     """
+    made_of = location_of(location)
+    pipeline, partitions = made_of.pipeline, days_of(made_of)
+    most = _set("daily_days", last)
 
     def keep_complete(context: dg.ScheduleEvaluationContext) -> Answer:
-        configured, params = settings(), standing(pipeline.params)
-        materializer = Materializer(pipeline, ArtifactStore(configured.store_root))
-        window = last_days(calendar(configured), configured.daily_days)
+        params = standing(pipeline.params)
+        materializer = Materializer(pipeline, made_of.store)
+        window = last_days(partitions, most)
         missing = [day for day in window if not _is_published(materializer, params, day)]
         if not missing:
             return dg.SkipReason(f"{window[0]} to {window[-1]} are published")
         return [
             run_request(requested_run(pipeline, params, dates), _run_key(context, dates))
-            for dates in in_ranges(missing, configured.dates_per_run)
+            for dates in in_ranges(missing, made_of.dates_per_run)
         ]
 
-    _refuse_other_than_crons()
     return _schedule(
-        DAILY,
-        settings().daily_cron,
+        names_of(pipeline).window,
+        _time("daily_cron", cron),
         keep_complete,
         selection_of(pipeline),
-        f"Runs those of the last {settings().daily_days} days that are not published as they would"
+        f"Runs those of the last {most} days that are not published as they would"
         f" be now. {described(standing(pipeline.params))}",
     )
 
 
 @unwrapped()
-def weekly_schedule(
-    pipeline: Pipeline, calendar: Calendar, rules: Callable[[], Rules]
-) -> dg.ScheduleDefinition | None:
-    """Return the schedule that sweeps over the last days, where something is set to be swept.
+def sweep_schedule(
+    location: dg.Definitions, sweep: Mapping[str, Any], cron: str = "0 8 * * 1", last: int = 28
+) -> dg.ScheduleDefinition:
+    """Return the schedule `weekly_sweep`, which sweeps over the last days.
+
+    What the sweep leaves open are the installation's standing parameters. Settings of the
+    installation win over what is given here.
 
     Args:
-        pipeline: the stages.
-        calendar: returns the days that runs may be as of.
-        rules: returns what this installation itself may ask for.
+        location: what `code_location` returned for the pipeline.
+        sweep: `params`, which may have several values each, and `search`, as in a request file; the
+            setting `weekly_sweep` wins, and an empty one skips every tick.
+        cron: when; the setting `weekly_cron` wins.
+        last: how many last days it covers; the setting `weekly_days` wins.
 
     Raises:
-        SettingsError: if its parameters or time cannot be used, naming every problem.
+        PipelineError: if there is not one pipeline in the definitions, it declares no objective, or
+            there is no such time.
+        ParamsError: if the sweep that is given cannot be asked for, naming every problem.
+        SettingsError: the same of one that is set, or if the pipeline has no days.
     """
+    made_of = location_of(location)
+    pipeline, partitions = made_of.pipeline, days_of(made_of)
+    name, most = names_of(pipeline).sweep_schedule, _set("weekly_days", last)
+    wanted = _set("weekly_sweep", sweep)
+    if not pipeline.is_judged:
+        raise PipelineError(
+            f"A pipeline must declare an objective to be swept, but '{pipeline.name}' declares"
+            " none: give one stage `@pipeline.asset(objective=...)`."
+        )
 
     def asked() -> RequestedRun:
-        configured = settings()
-        window = last_days(calendar(configured), configured.weekly_days)
+        window = last_days(partitions, most)
         dates = {"from": str(window[0]), "to": str(window[-1])}
-        document = {SEARCH: {}, **configured.weekly_sweep, **dates}
+        rules = Rules(pipeline, lambda day: problem_with(day, made_of), standing=settings().params)
         try:
-            return read_request(document, f"schedule {WEEKLY}", rules())
+            return read_request({SEARCH: {}, **wanted, **dates}, f"schedule {name}", rules)
         except ParamsError as error:
-            raise unusable(WEEKLY, error) from None
+            if not _is_set("weekly_sweep"):
+                raise
+            raise unusable("weekly_sweep", error) from None
 
     def sweep_window(context: dg.ScheduleEvaluationContext) -> Answer:
+        if not wanted:
+            return dg.SkipReason("nothing is set to be swept")
         run = asked()
         return [run_request(run, _run_key(context, run.dates))]
 
-    _refuse_other_than_crons()
-    configured = settings()
-    if not configured.weekly_sweep:
-        return None
-    asked()
+    if wanted:
+        asked()
     return _schedule(
-        WEEKLY,
-        configured.weekly_cron,
+        name,
+        _time("weekly_cron", cron),
         sweep_window,
         dg.AssetSelection.assets(names_of(pipeline).sweep),
-        f"Sweeps over the last {configured.weekly_days} days:"
-        f" {json.dumps(configured.weekly_sweep)}. {described(standing(pipeline.params))}",
+        f"Sweeps over the last {most} days:"
+        f" {json.dumps(wanted)}. {described(standing(pipeline.params))}",
     )
 
 
@@ -132,18 +153,43 @@ def _schedule(
     )(unwrapped()(evaluate))
 
 
-def _refuse_other_than_crons() -> None:
-    problems = []
-    for name in ("daily_cron", "weekly_cron"):
-        cron = getattr(settings(), name)
-        try:
-            dg.ScheduleDefinition(name, cron_schedule=cron, job_name=name)
-        except dg.DagsterInvalidDefinitionError:
-            problems.append(
-                f"{name}: it must be a cron expression such as 0 6 * * *, got {quoted(cron)}"
-            )
+def _is_set(name: str) -> bool:
+    """Whether an installation sets something itself."""
+    return name in settings().model_fields_set
+
+
+def _set(name: str, own: T) -> T:
+    """Return a setting where it is set, or else what the pipeline's author wants."""
+    found: T = getattr(settings(), name)
+    return found if _is_set(name) else own
+
+
+def _time(setting: str, cron: str) -> str:
+    """Return when a schedule ticks.
+
+    Raises:
+        SettingsError: naming every setting that is no time.
+        PipelineError: if what the pipeline's author wants is none.
+    """
+    must = "must be a cron expression such as 0 6 * * *, got"
+    problems = [
+        f"{name}: it {must} {quoted(found)}"
+        for name in ("daily_cron", "weekly_cron")
+        if _is_set(name) and not _is_cron(found := getattr(settings(), name))
+    ]
     if problems:
         raise settings_unusable(problems)
+    if not _is_cron(cron):
+        raise PipelineError(f"cron {must} {quoted(cron)}.")
+    return _set(setting, cron)
+
+
+def _is_cron(text: str) -> bool:
+    try:
+        dg.ScheduleDefinition("tried", cron_schedule=text, job_name="tried")
+    except dg.DagsterInvalidDefinitionError:
+        return False
+    return True
 
 
 def _is_published(materializer: Materializer, params: ParamSet, day: date) -> bool:

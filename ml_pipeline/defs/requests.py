@@ -1,18 +1,13 @@
 """What may be asked for in this installation."""
 
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
 from ml_pipeline.addresses import masked
-from ml_pipeline.dagster.calendar import problem_with
-from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.defs.partitions import daily
 from ml_pipeline.defs.source import locate
 from ml_pipeline.errors import SourceError, nearest
-from ml_pipeline.launch.request_document import Rules
 from ml_pipeline.pipeline.locations import is_name, normalized
 from ml_pipeline.pipeline.sources import SAMPLE, find_source, refuse_missing
 from ml_pipeline.settings import settings
@@ -20,19 +15,9 @@ from ml_pipeline.settings import settings
 SOURCE: Final = "data.source"
 
 
-def rules() -> Rules:
-    """Return what request files may ask for."""
-    return Rules(PIPELINE, _refused_day(), lambda values: problems_with_source(values.get(SOURCE)))
-
-
-def own_rules() -> Rules:
-    """Return what this installation itself may ask for: any source, its standing parameters."""
-    return Rules(PIPELINE, _refused_day(), standing=settings().params)
-
-
-def _refused_day() -> Callable[[date], str | None]:
-    calendar = daily(settings())
-    return lambda day: problem_with(day, calendar)
+def refused(values: Mapping[str, Any]) -> Iterator[str]:
+    """Tell why the values of a request may not be asked for, by dotted name."""
+    return problems_with_source(values.get(SOURCE))
 
 
 def problems_with_source(source: Any) -> Iterator[str]:

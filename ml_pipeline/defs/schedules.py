@@ -1,14 +1,15 @@
-"""Which schedules there are; their times, windows and parameters are settings."""
+"""Which schedules there are; settings change their times, windows and parameters."""
+
+from collections.abc import Mapping
+from typing import Any, Final
 
 import dagster as dg
 
-from ml_pipeline import daily_schedule, weekly_schedule
-from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.defs.partitions import daily
-from ml_pipeline.defs.requests import own_rules
+from ml_pipeline import sweep_schedule, window_schedule
+
+SWEEP: Final[Mapping[str, Any]] = {"params": {"learning_rate": [0.05, 0.1, 0.2]}, "search": {}}
 
 
-def schedules() -> list[dg.ScheduleDefinition]:
-    """Return the schedules; the weekly one only where something is set to be swept."""
-    found = [daily_schedule(PIPELINE, daily), weekly_schedule(PIPELINE, daily, own_rules)]
-    return [schedule for schedule in found if schedule is not None]
+def schedules(location: dg.Definitions) -> list[dg.ScheduleDefinition]:
+    """Return the schedules of the code location."""
+    return [window_schedule(location), sweep_schedule(location, SWEEP)]

@@ -5,18 +5,16 @@ from datetime import date
 
 import dagster as dg
 
-from ml_pipeline import ParamSet, inbox_sensor, new_days_sensor
+from ml_pipeline import ParamSet, new_data_sensor, requests_sensor
 from ml_pipeline.defs import source
-from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.defs.partitions import daily
-from ml_pipeline.defs.requests import rules
+from ml_pipeline.defs.requests import refused
 
 
-def sensors() -> list[dg.SensorDefinition]:
-    """Return the sensors: of request files, and of new days in the source."""
+def sensors(location: dg.Definitions) -> list[dg.SensorDefinition]:
+    """Return the sensors of the code location: of request files, and of new days in the source."""
     return [
-        inbox_sensor(PIPELINE, daily, rules),
-        new_days_sensor(PIPELINE, daily, held=_orders_held, what=_orders),
+        requests_sensor(location, refused),
+        new_data_sensor(location, held=_orders_held, what=_orders),
     ]
 
 

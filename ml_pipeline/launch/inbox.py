@@ -38,6 +38,8 @@ from ml_pipeline.errors import MlPipelineError, ParamsError, StoreUnreachable, t
 from ml_pipeline.invocation import typed
 from ml_pipeline.launch.drops import BadDrop, Drop, GoodDrop, Look, Memory, StuckDrop
 from ml_pipeline.launch.run_request import RequestedRun
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
 from ml_pipeline.store.files import digest_of_bytes
 from ml_pipeline.store.objects import Objects
 
@@ -300,6 +302,12 @@ class Inbox(Objects):
         _, note = self._noted(drop.name, drop_id)
         attempt = int(note.get("attempt", 1)) + bool(note.get("moved"))
         return GoodDrop(drop, data, drop_id, attempt, run)
+
+
+def inbox_of(pipeline: Pipeline) -> str:
+    """Return the directory or URI of a pipeline's request files: its own, where it is prefixed."""
+    root = settings().inbox_root
+    return f"{root.rstrip('/')}/{pipeline.name}" if pipeline.is_prefixed else root
 
 
 def _places(name: str, drop_id: str) -> tuple[str, str]:

@@ -25,6 +25,10 @@ class Names:
         job: the job that makes all stages.
         io_manager: the IO manager of the stages.
         no_io: the IO manager of what keeps nothing of its own.
+        requests: the sensor of request files.
+        new_data: the sensor of outside data.
+        window: the schedule that keeps the last dates complete.
+        sweep_schedule: the schedule that sweeps over the last dates.
     """
 
     params: str
@@ -33,6 +37,10 @@ class Names:
     job: str
     io_manager: str
     no_io: str
+    requests: str
+    new_data: str
+    window: str
+    sweep_schedule: str
 
 
 def names_of(pipeline: Pipeline) -> Names:
@@ -45,4 +53,8 @@ def names_of(pipeline: Pipeline) -> Names:
         job=f"{before}{JOB}",
         io_manager=f"{pipeline.name}_io",
         no_io=f"{pipeline.name}_no_io",
+        requests=f"{before}requests",
+        new_data=f"{before}new_data",
+        window=f"{before}daily_window",
+        sweep_schedule=f"{before}weekly_sweep",
     )

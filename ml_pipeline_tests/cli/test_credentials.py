@@ -12,11 +12,11 @@ from ml_pipeline.cli.board import Output
 from ml_pipeline.dagster.webserver import Webserver
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.config import DataParams
-from ml_pipeline.defs.requests import rules
+from ml_pipeline.defs.requests import refused
 from ml_pipeline.errors import MlPipelineError, ParamsError
 from ml_pipeline.launch.drops import BadDrop, Drop
 from ml_pipeline.launch.inbox import Inbox
-from ml_pipeline.launch.request_document import read_request
+from ml_pipeline.launch.request_document import Rules, read_request
 from ml_pipeline.pipeline.datasets import orders_between
 from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -149,7 +149,7 @@ def test_credentials_in_a_request_file_are_refused_and_not_in_the_report(
     settings.cache_clear()
     request = {"as_of": "1998-05-31", "params": {"source": address, "seed": address}}
     with pytest.raises(ParamsError) as raised:
-        read_request(request, "a.json", rules())
+        read_request(request, "a.json", Rules(PIPELINE, refuses=refused))
     settings.cache_clear()
     data = json.dumps(request).encode()
     inbox = Inbox(str(tmp_path / "inbox"))

@@ -92,7 +92,7 @@ def test_project_messages_recommend_what_works(tmp_path: Path) -> None:
     assert unknown.code == 2
     assert "`ml-pipeline -m houses.definitions params` lists every parameter" in unknown.err
     early = cli(*SERVED, "run", "--as-of", "2025-12-31")
-    assert "the partitions of pipeline 'houses' in houses.definitions are the calendar" in early.err
+    assert "the partitions of pipeline 'houses' are the calendar" in early.err
     assert "ML_PIPELINE_START_DATE" not in early.err
     done = cli(*SERVED, "run", *AS_OF, "--select", "score")
     for upstream in ("price_model", "sales"):

@@ -9,8 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ml_pipeline.dagster.schedules import DAILY, WEEKLY
-from ml_pipeline.definitions import defs
+from ml_pipeline.definitions import defs, location
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.schedules import schedules
 from ml_pipeline.errors import SettingsError
@@ -20,6 +19,7 @@ from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
 
 LAST = date(1998, 6, 30)
+DAILY, WEEKLY = "daily_window", "weekly_sweep"
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 PARAMS = {"training": {"estimator": "linear", "max_iter": 5}}
 
@@ -46,7 +46,7 @@ def setting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def schedule(name: str) -> dg.ScheduleDefinition:
-    (found,) = (one for one in schedules() if one.name == name)
+    (found,) = (one for one in schedules(location()) if one.name == name)
     return found
 
 
@@ -134,17 +134,17 @@ def test_daily_schedule_splits_long_windows_and_stays_in_the_calendar(
     ]
 
 
-def test_weekly_schedule_is_there_unless_nothing_is_swept(
+def test_weekly_schedule_says_what_it_sweeps_and_skips_where_that_is_nothing(
     setting: Callable[..., None],
 ) -> None:
-    assert [one.name for one in schedules()] == [DAILY, WEEKLY]
+    assert [one.name for one in schedules(location())] == [DAILY, WEEKLY]
     assert schedule(WEEKLY).description == (
         "Sweeps over the last 28 days:"
         ' {"params": {"learning_rate": [0.05, 0.1, 0.2]}, "search": {}}.'
         " Parameters: the defaults."
     )
     setting(weekly_sweep="{}")
-    assert [one.name for one in schedules()] == [DAILY]
+    assert tick(WEEKLY) == ([], "nothing is set to be swept")
 
 
 def test_weekly_schedule_sweeps_over_its_window(setting: Callable[..., None]) -> None:
@@ -187,7 +187,7 @@ def test_schedule_with_bad_parameters_stops_the_definitions(
 ) -> None:
     setting(**variables)
     with pytest.raises(SettingsError) as caught:
-        schedules()
+        schedules(location())
     assert told in str(caught.value)
     assert f"ML_PIPELINE_{next(iter(variables)).upper()}" in str(caught.value)
 
@@ -197,7 +197,7 @@ def test_times_of_schedules_that_are_none_are_reported_together(
 ) -> None:
     setting(daily_cron="every day", weekly_cron="0 0 31 2 *")
     with pytest.raises(SettingsError) as caught:
-        schedules()
+        schedules(location())
     assert str(caught.value).splitlines()[:3] == [
         "Settings cannot be used:",
         "  daily_cron: it must be a cron expression such as 0 6 * * *, got 'every day'",

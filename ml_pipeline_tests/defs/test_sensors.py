@@ -11,9 +11,8 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
-from ml_pipeline.dagster.inbox_sensor import REQUEST_TAG, REQUESTS
-from ml_pipeline.dagster.new_days_sensor import NEW_DATA
-from ml_pipeline.definitions import defs
+from ml_pipeline.dagster.requests_sensor import REQUEST_TAG
+from ml_pipeline.definitions import defs, location
 from ml_pipeline.defs.requests import problems_with_source
 from ml_pipeline.defs.sensors import sensors
 from ml_pipeline.errors import SettingsError
@@ -21,6 +20,7 @@ from ml_pipeline.launch.run_config import ORIGINS_TAG
 from ml_pipeline.settings import settings
 from ml_pipeline_tests.toys.dagster_site import temporary_instance
 
+REQUESTS, NEW_DATA = "requests", "new_data"
 LAST = date(1998, 6, 30)
 GOOD = "as_of: 1998-05-31\nparams: {learning_rate: 0.2}\nselect: [orders]\n"
 
@@ -34,7 +34,7 @@ class Sensor:
     cursor: str | None = None
 
     def tick(self) -> SensorExecutionData:
-        (sensor,) = (one for one in sensors() if one.name == self.name)
+        (sensor,) = (one for one in sensors(location()) if one.name == self.name)
         with dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, definitions=defs
         ) as context:
@@ -96,7 +96,7 @@ def inbox(home: Path) -> Path:
 
 def test_sensors_are_off_and_say_what_they_use(setting: Callable[..., None]) -> None:
     setting(params='{"training": {"learning_rate": 0.3}}', inbox="memory://requests")
-    by_name = {sensor.name: sensor for sensor in sensors()}
+    by_name = {sensor.name: sensor for sensor in sensors(location())}
     assert {s.default_status for s in by_name.values()} == {dg.DefaultSensorStatus.STOPPED}
     assert by_name[REQUESTS].description == (
         "Launches a run for every request file in memory://requests."
@@ -314,7 +314,7 @@ def test_standing_parameters_that_are_refused_stop_the_definitions(
 ) -> None:
     setting(params='{"training": {"learning_rate": 7, "dept": 1}}')
     with pytest.raises(SettingsError) as caught:
-        sensors()
+        sensors(location())
     message = str(caught.value)
     assert "params: 'training.dept' does not exist." in message
     assert "training.learning_rate must be number > 0 and <= 1, but got 7" in message

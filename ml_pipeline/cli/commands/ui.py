@@ -12,7 +12,7 @@ from ml_pipeline.cli.project import project
 from ml_pipeline.dagster.instance import open_instance
 from ml_pipeline.dagster.owners import end_abandoned
 from ml_pipeline.dagster.services import check_port, services, stoppable
-from ml_pipeline.launch.inbox import Inbox
+from ml_pipeline.launch.inbox import Inbox, inbox_of
 from ml_pipeline.settings import HOME_VARIABLE
 
 _LOOK_S: Final = 0.5
@@ -30,7 +30,7 @@ def command(host: str, port: int) -> int:
     environment = {**os.environ, "DAGSTER_HOME": str(folder), HOME_VARIABLE: str(configured.home)}
     check_port(host, port)
     # Somebody may want to drop a request before the sensor has had its first look.
-    Inbox(configured.inbox_root)
+    Inbox(inbox_of(served.pipeline))
     try:
         with (
             stoppable(),

@@ -4,26 +4,26 @@ It is off until somebody turns it on. A tick that launches has no words of its o
 what it has to say is told by the next tick that launches nothing.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import dagster as dg
 
 from ml_pipeline.dagster.automation import everything_of, run_request
-from ml_pipeline.dagster.calendar import Calendar, last_day
+from ml_pipeline.dagster.calendar import days_of, last_day, problem_with
 from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.dagster.location import location_of
 from ml_pipeline.errors import StoreUnreachable
 from ml_pipeline.launch.cursors import Cursors
 from ml_pipeline.launch.drops import Drop, Look, Memory, StuckDrop
-from ml_pipeline.launch.inbox import Inbox
+from ml_pipeline.launch.inbox import Inbox, inbox_of
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.request_document import Rules, example, read_request
 from ml_pipeline.launch.run_request import RequestedRun
 from ml_pipeline.params.documents import read_document
-from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 from ml_pipeline.text import shortened
 
-REQUESTS: Final = "requests"
 REQUEST_TAG: Final = "ml_pipeline/request"
 """Tag of a run: key of the request that it was launched for."""
 
@@ -34,38 +34,48 @@ _LONGEST_LINE: Final = 400
 
 
 @unwrapped()
-def inbox_sensor(
-    pipeline: Pipeline, calendar: Calendar, rules: Callable[[], Rules]
+def requests_sensor(
+    location: dg.Definitions,
+    refuses: Callable[[Mapping[str, Any]], Iterable[str]] = lambda _values: (),
 ) -> dg.SensorDefinition:
-    """Return the sensor.
+    """Return the sensor `requests`, which runs each request file in the inbox exactly once.
+
+    The inbox is the setting `inbox`; that of a `prefixed` pipeline is a folder of its name in it.
 
     Args:
-        pipeline: the stages.
-        calendar: returns the days that runs may be as of.
-        rules: returns what request files may ask for.
+        location: what `code_location` returned for the pipeline.
+        refuses: says why values, valid or not, cannot be asked for here; it gets them by dotted
+            name, raw as a request gives them, or one parameter set of a sweep after the other.
+
+    Raises:
+        PipelineError: if there is not one pipeline in the definitions.
+        SettingsError: if settings cannot be used, or the pipeline has no days.
     """
+    made_of = location_of(location)
+    pipeline, name = made_of.pipeline, names_of(made_of.pipeline).requests
+    days = days_of(made_of)
+    allowed = Rules(pipeline, lambda day: problem_with(day, made_of), refuses)
 
     @unwrapped()
     def launch_requests(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         """Launch what is asked for, move away what has its run, refuse what cannot be run."""
         configured = settings()
-        cursors = Cursors(configured.home / "sensors" / REQUESTS)
+        cursors = Cursors(configured.home / "sensors" / name)
         memory = Memory.from_json(cursors.recall(context.cursor))
-        allowed = rules()
 
-        def read(data: bytes, name: str) -> RequestedRun:
-            return read_request(read_document(data, name), f"sensor {REQUESTS} ({name})", allowed)
+        def read(data: bytes, file: str) -> RequestedRun:
+            return read_request(read_document(data, file), f"sensor {name} ({file})", allowed)
 
         most = configured.requests_per_tick
         try:
-            inbox = Inbox(configured.inbox_root)
+            inbox = Inbox(inbox_of(pipeline))
             look = inbox.look(read, memory, configured.inbox_settle_s, 2 * most)
         except StoreUnreachable as error:
             return dg.SensorResult(skip_reason=str(error), cursor=cursors.keep(memory.to_json()))
         runs = _runs(context.instance, [asked.key for asked in look.good])
         accepted = [(asked, runs[asked.key]) for asked in look.good if asked.key in runs]
         stuck = [*look.stuck, *inbox.accept(accepted)]
-        instead = example(pipeline, last_day(calendar(configured)))
+        instead = example(pipeline, last_day(days))
         for refused in look.bad:
             try:
                 beside = inbox.reject(refused, instead)
@@ -88,11 +98,11 @@ def inbox_sensor(
         return dg.SensorResult(skip_reason=reason, cursor=cursors.keep(memory.to_json()))
 
     return dg.SensorDefinition(
-        REQUESTS,
+        name,
         evaluation_fn=launch_requests,
         asset_selection=everything_of(pipeline),
         minimum_interval_seconds=settings().inbox_interval_s,
-        description=f"Launches a run for every request file in {settings().inbox_root}.",
+        description=f"Launches a run for every request file in {inbox_of(pipeline)}.",
     )
 
 

@@ -10,58 +10,59 @@ from typing import Final
 import dagster as dg
 
 from ml_pipeline.dagster.automation import everything_of, run_request
-from ml_pipeline.dagster.calendar import Calendar, last_day
+from ml_pipeline.dagster.calendar import days_of, last_day
 from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.dagster.location import location_of
 from ml_pipeline.errors import SourceError
 from ml_pipeline.launch.cursors import Cursors
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_request import in_ranges, requested_run
 from ml_pipeline.launch.seen_days import SeenDays
 from ml_pipeline.launch.standing import described, standing
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
-from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
-
-NEW_DATA: Final = "new_data"
 
 _MOST_RANGES: Final = 10
 
 
 @unwrapped()
-def new_days_sensor(
-    pipeline: Pipeline,
-    calendar: Calendar,
+def new_data_sensor(
+    location: dg.Definitions,
     held: Callable[[ParamSet], tuple[str, Mapping[date, str]]],
-    what: Callable[[ParamSet], str],
+    what: Callable[[ParamSet], str] = lambda _params: "data",
 ) -> dg.SensorDefinition:
-    """Return the sensor.
+    """Return the sensor `new_data`, which runs the days whose data is new or has changed.
 
+    It asks with the installation's standing parameters, which are the setting `params`.
     Late data of a day may change what later days compute as well; those are left to whoever wants
     them, and a run of one of them finds out.
 
     Args:
-        pipeline: the stages.
-        calendar: returns the days that runs may be as of.
+        location: what `code_location` returned for the pipeline.
         held: returns, for parameters, where the data is and a digest of each day of it; raises
             `SourceError` if it cannot be read.
         what: returns a noun phrase for the data, to say what is looked at.
 
     Raises:
-        SettingsError: if the standing parameters cannot be used.
+        PipelineError: if there is not one pipeline in the definitions.
+        SettingsError: if the standing parameters cannot be used, or the pipeline has no days.
     """
+    made_of = location_of(location)
+    pipeline, name = made_of.pipeline, names_of(made_of.pipeline).new_data
+    partitions = days_of(made_of)
 
     @unwrapped()
     def launch_new_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        configured = settings()
         params = standing(pipeline.params)
-        cursors = Cursors(configured.home / "sensors" / NEW_DATA)
+        cursors = Cursors(settings().home / "sensors" / name)
         before = SeenDays.from_text(cursors.recall(context.cursor))
-        partitions = calendar(configured)
         try:
             place, digests = held(params)
         except SourceError as error:
             return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-        first, last = configured.start_date, last_day(partitions)
+        last = last_day(partitions)
+        first = date.fromisoformat(str(partitions.get_first_partition_key()))
         within = {day: digest for day, digest in digests.items() if first <= day <= last}
         found = SeenDays.of(place, within)
         if before is None or before.source != place:
@@ -70,7 +71,7 @@ def new_days_sensor(
                 cursor=cursors.keep(found.to_text()),
             )
         changed = [day for day in before.differing(found) if first <= day <= last]
-        ranges = in_ranges(changed, configured.dates_per_run)[:_MOST_RANGES]
+        ranges = in_ranges(changed, made_of.dates_per_run)[:_MOST_RANGES]
         if not ranges:
             return dg.SensorResult(
                 skip_reason=f"no day of {place} is new or has changed",
@@ -91,7 +92,7 @@ def new_days_sensor(
 
     params = standing(pipeline.params)
     return dg.SensorDefinition(
-        NEW_DATA,
+        name,
         evaluation_fn=launch_new_days,
         asset_selection=everything_of(pipeline),
         minimum_interval_seconds=settings().source_interval_s,
