@@ -21,6 +21,7 @@ AMBER: Final = "#e9a23b"
 
 _TICKS: Final = 4
 _DATES: Final = 6
+_LONGEST_DAY: Final = 16
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,18 @@ def rule(frame: Frame, value: float, label: str) -> str:
     )
 
 
-def days(frame: Frame, along: Sequence[date]) -> list[str]:
-    """Write some of the days below their places."""
+def days(frame: Frame, along: Sequence[date | str]) -> list[str]:
+    """Write some of the days, or of what is in their stead, below their places."""
     return [
-        below(frame, place, f"{along[place].day} {along[place]:%b %Y}")
+        below(frame, place, _day(along[place]))
         for place in range(0, len(along), math.ceil(len(along) / _DATES))
     ]
+
+
+def _day(along: date | str) -> str:
+    if isinstance(along, date):
+        return f"{along.day} {along:%b %Y}"
+    return along if len(along) <= _LONGEST_DAY else f"{along[: _LONGEST_DAY - 3]}..."
 
 
 def below(frame: Frame, place: float, label: str) -> str:
@@ -274,8 +281,10 @@ def page(
     return "\n".join(parts)
 
 
-def over_days(title: str, along: Sequence[date], lines: Sequence[Line]) -> str | None:
+def over_days(title: str, along: Sequence[date | str], lines: Sequence[Line]) -> str | None:
     """Draw lines over days, as far apart as they are, on a scale that fits the values.
+
+    What is no day has a place like any other.
 
     Args:
         title: what it shows.
@@ -291,12 +300,15 @@ def over_days(title: str, along: Sequence[date], lines: Sequence[Line]) -> str |
     marks = ticks(min(known), max(known))
     legend = [(line.name, line.color) for line in lines if any(v is not None for v in line.values)]
     rows = len(legend_rows(legend))
-    first, last = along[0], along[-1]
-    places = [float((day - first).days) for day in along]
-    count = (last - first).days + 1
+    dates = [day for day in along if isinstance(day, date)]
+    if len(dates) == len(along):
+        places = [float((day - dates[0]).days) for day in dates]
+    else:
+        places = [float(place) for place in range(len(along))]
+    count = int(places[-1]) + 1
     frame = Frame(marks[0], marks[-1], count, height=226 + 16 * rows, top=46 + 16 * rows)
     body = [rule(frame, mark, short(mark)) for mark in marks]
-    body += calendar(frame, first, last)
+    body += calendar(frame, dates[0], dates[-1]) if len(dates) == len(along) else days(frame, along)
     for line in reversed(lines):
         body.append(polyline(frame, line.values, line.color, line.width, line.dash, places))
         if count > len(along):

@@ -47,7 +47,7 @@ def planned(request: Request, selection: Sequence[str] | None) -> list[Step]:
             name = decided.stage.name
             steps.append(
                 Step(
-                    day.isoformat(),
+                    str(day),
                     name,
                     decided.stage.slot(request.params, day).run_id,
                     decided.action,

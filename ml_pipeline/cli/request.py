@@ -15,6 +15,7 @@ from ml_pipeline.dagster.calendar import last_day, problem_with
 from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
 from ml_pipeline.invocation import typed
 from ml_pipeline.launch.dates import read_days
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.documents import as_mapping, read_file
 from ml_pipeline.params.layers import SEARCH, Given, Layer, gathered, like
 from ml_pipeline.params.model import ParamModel, ParamSet
@@ -61,7 +62,7 @@ class Draft:
     """
 
     given: Given
-    dates: Sequence[date]
+    dates: Sequence[AsOf]
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Request:
     """
 
     params: ParamSet
-    dates: Sequence[date]
+    dates: Sequence[AsOf]
 
     def print_origins(self) -> None:
         """Print a line for each value that was given, unless it is the default all the same."""
@@ -171,7 +172,7 @@ def drafted(served: Project, asked: Asked, with_search: bool = False) -> Draft:
     if asked.like is not None and (earlier := _earlier(served, asked.like, problems)):
         layers.append(like(pipeline.params, earlier.identity, f"like {earlier.run_id}"))
         if {asked.as_of, asked.from_, asked.to} == {None} and earlier.as_of is not None:
-            as_of = earlier.as_of.isoformat()
+            as_of = str(earlier.as_of)
     days = _dates(served, as_of, asked.from_, asked.to, problems)
     for path in asked.files:
         try:
@@ -226,7 +227,7 @@ def _without_value(model: ParamModel, name: str) -> str:
 
 def _dates(
     served: Project, as_of: str | None, from_: str | None, to: str | None, problems: list[str]
-) -> Sequence[date]:
+) -> Sequence[AsOf]:
     if as_of is not None and (from_ is not None or to is not None):
         problems.append("--as-of is one date and --from with --to a range: type one or the other")
         return []

@@ -12,7 +12,7 @@ def document(results: Iterable[DateResult], params: ParamSet) -> dict[str, Any]:
     """Return results in JSON form, with the parameters that they have in common."""
     runs, failures = [], []
     for result in results:
-        at = {"as_of": result.as_of.isoformat(), "run_id": result.run_id}
+        at = {"as_of": str(result.as_of), "run_id": result.run_id}
         if result.error is not None:
             failures.append({**at, "error": result.error})
             continue

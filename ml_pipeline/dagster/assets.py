@@ -9,8 +9,7 @@ same dates of every asset, which Dagster puts into one run again. If each asset 
 own, it would make a run for each. What a date published before it failed is reused.
 """
 
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import dagster as dg
@@ -23,6 +22,7 @@ from ml_pipeline.dagster.private import NO_EVENT, tag_run
 from ml_pipeline.errors import told
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_request import run_tags
+from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.range_report import RangeReport
@@ -78,9 +78,7 @@ def pipeline_assets(
         backfill_policy=dg.BackfillPolicy.multi_run(dates_per_run) if partitions else None,
     )
     def make(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        dates = (
-            [date.fromisoformat(key) for key in context.partition_keys] if partitions else [None]
-        )
+        dates = [as_of_from_key(key) for key in context.partition_keys] if partitions else [None]
         with unwrapped():
             yield from _make(context, getattr(context.resources, io_manager), dates)
 
@@ -98,7 +96,7 @@ def selection_of(pipeline: Pipeline) -> dg.AssetSelection:
 
 
 def _make(
-    context: dg.AssetExecutionContext, manager: ParamIOManager, dates: list[date] | list[None]
+    context: dg.AssetExecutionContext, manager: ParamIOManager, dates: Sequence[AsOf | None]
 ) -> Iterator[Any]:
     stages = manager.pipeline.selected()
     keys = {stage.name: asset_key(stage) for stage in stages}

@@ -4,7 +4,6 @@ import contextlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from ml_pipeline.dagster.owners import owned
 from ml_pipeline.dagster.resources import params_resource
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
+from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.stages import Pipeline
@@ -89,7 +89,7 @@ class InProcess:
     def run(
         self,
         params: ParamSet,
-        dates: Sequence[date],
+        dates: Sequence[AsOf],
         selection: Sequence[str] | None = None,
         progress: Callable[[str, str], None] = lambda _as_of, _asset: None,
     ) -> list[DateResult]:
@@ -169,13 +169,13 @@ class InProcess:
     def _one_run(
         self,
         params: ParamSet,
-        dates: Sequence[date],
+        dates: Sequence[AsOf],
         selection: Sequence[str] | None,
         progress: Callable[[str, str], None],
     ) -> list[DateResult]:
         dagster_run_id = str(uuid.uuid4())
         asked = requested_run(self.pipeline, params, dates, selection)
-        artifacts: dict[date, list[ArtifactResult]] = {day: [] for day in asked.run_ids}
+        artifacts: dict[AsOf, list[ArtifactResult]] = {day: [] for day in asked.run_ids}
 
         def hear(event: dg.EventLogEntry) -> None:
             if event.asset_materialization is not None:
@@ -185,7 +185,7 @@ class InProcess:
         private.listen(self.instance, dagster_run_id, hear)
         result = self.execute(asked, dagster_run_id)
         for made in result.get_asset_materialization_events():
-            day = date.fromisoformat(str(made.partition))
+            day = as_of_from_key(str(made.partition))
             artifact = self._artifact(made.materialization, params, day)
             if artifact is not None:
                 artifacts[day].append(artifact)
@@ -202,12 +202,12 @@ class InProcess:
         return [
             one
             if one in complete
-            else replace(one, error=errors.get(one.as_of.isoformat()) or reason_of(result))
+            else replace(one, error=errors.get(str(one.as_of)) or reason_of(result))
             for one in results
         ]
 
     def _artifact(
-        self, made: dg.AssetMaterialization, params: ParamSet, as_of: date
+        self, made: dg.AssetMaterialization, params: ParamSet, as_of: AsOf
     ) -> ArtifactResult | None:
         stage = self.pipeline.at_key(made.asset_key.to_user_string())
         if stage is None:

@@ -12,7 +12,7 @@ nothing says which of them it reads. `load_input` finds either, whichever run ma
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from ml_pipeline.dagster.private import add_metadata_of_date, newest_event, read
 from ml_pipeline.dagster.run_config import refuse_without_effect
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.launch.names import names_of
+from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
@@ -83,7 +84,7 @@ class ParamIOManager(dg.IOManager):
             if as_of is None:
                 context.add_output_metadata(described)
             else:
-                add_metadata_of_date(context, described, as_of.isoformat())
+                add_metadata_of_date(context, described, str(as_of))
 
     @unwrapped()
     def load_input(self, context: dg.InputContext) -> Any:
@@ -93,10 +94,10 @@ class ParamIOManager(dg.IOManager):
         if not context.has_asset_partitions:
             return self._load(asset, None, lazy)
         keys = _dates_read(context)
-        values = {key: self._load(asset, date.fromisoformat(key), lazy) for key in keys}
+        values = {key: self._load(asset, as_of_from_key(key), lazy) for key in keys}
         return values[keys[0]] if len(keys) == 1 else values
 
-    def _load(self, asset: str, as_of: date | None, lazy: bool) -> Any:
+    def _load(self, asset: str, as_of: AsOf | None, lazy: bool) -> Any:
         stage = self.pipeline.at_key(asset)
         if stage is not None:
             record = self.materializer.locate(stage, self.params, as_of)
@@ -187,13 +188,13 @@ def _dates_read(context: dg.InputContext) -> Sequence[str]:
     )
 
 
-def _by_date(context: dg.OutputContext, obj: Any) -> Iterator[tuple[date | None, Any]]:
+def _by_date(context: dg.OutputContext, obj: Any) -> Iterator[tuple[AsOf | None, Any]]:
     if not context.has_asset_partitions:
         yield None, obj
         return
     keys = context.asset_partition_keys
     if len(keys) == 1:
-        yield date.fromisoformat(keys[0]), obj
+        yield as_of_from_key(keys[0]), obj
         return
     if not isinstance(obj, Mapping) or set(obj) != set(keys):
         raise dg.DagsterInvariantViolationError(
@@ -201,4 +202,4 @@ def _by_date(context: dg.OutputContext, obj: Any) -> Iterator[tuple[date | None,
             " return a mapping from each date to its value."
         )
     for key in keys:
-        yield date.fromisoformat(key), obj[key]
+        yield as_of_from_key(key), obj[key]

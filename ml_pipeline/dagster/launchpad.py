@@ -7,7 +7,6 @@ which makes the same assets.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -16,6 +15,7 @@ import yaml
 from ml_pipeline.dagster.private import setup_page
 from ml_pipeline.launch.names import Names
 from ml_pipeline.launch.run_config import date_tags
+from ml_pipeline.params.as_of import AsOf
 
 WEBSERVER: Final = "http://127.0.0.1:3000"
 """Where `ml-pipeline ui` answers unless it is told otherwise."""
@@ -29,7 +29,7 @@ def launchpad_link(
     url: str,
     location: str,
     params: Mapping[str, Mapping[str, Any]],
-    dates: Sequence[date | None],
+    dates: Sequence[AsOf | None],
 ) -> str:
     """Return the address of a launchpad with parameters and dates filled in.
 

@@ -32,7 +32,7 @@ def materialization(
     inputs = {pipeline.stage(name).key: read.digest for name, read in record.inputs.items()}
     return dg.AssetMaterialization(
         pipeline.stage(record.asset).key.split("/"),
-        partition=record.as_of.isoformat() if record.as_of is not None else None,
+        partition=str(record.as_of) if record.as_of is not None else None,
         metadata=describe(outcome, store, origins),
         tags=version_tags(record.content.digest, record.code, inputs, newest_event),
     )

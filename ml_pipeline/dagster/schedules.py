@@ -21,6 +21,7 @@ from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.request_document import Rules, read_request
 from ml_pipeline.launch.run_request import RequestedRun, in_ranges, requested_run
 from ml_pipeline.launch.standing import described, standing, unusable
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.materializer import Materializer
@@ -196,5 +197,5 @@ def _is_published(materializer: Materializer, params: ParamSet, day: date) -> bo
     return all(decided.action == "reuse" for decided in materializer.plan(params, day))
 
 
-def _run_key(context: dg.ScheduleEvaluationContext, dates: Sequence[date]) -> str:
+def _run_key(context: dg.ScheduleEvaluationContext, dates: Sequence[AsOf]) -> str:
     return f"{context.scheduled_execution_time.isoformat()} {dates[0]}"

@@ -7,7 +7,6 @@ import contextlib
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -21,6 +20,7 @@ from ml_pipeline.dagster.sweep_resource import SweepSetup
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_config import SWEEP_TAG, label_tags
+from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.runs.stages import Pipeline
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def sweep_asset(
     def sweep(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         from ml_pipeline.sweeps.board import board_of
 
-        dates: list[date | None] = (
-            [date.fromisoformat(key) for key in context.partition_keys] if partitions else [None]
+        dates: list[AsOf | None] = (
+            [as_of_from_key(key) for key in context.partition_keys] if partitions else [None]
         )
         setup: SweepSetup = getattr(context.resources, names.sweep)
         listener = _listener.get()
@@ -169,7 +169,7 @@ def _about(swept: "Swept") -> dict[str, Any]:
     return about
 
 
-def _at(swept: "Swept", day: date | None) -> dict[str, Any]:
+def _at(swept: "Swept", day: AsOf | None) -> dict[str, Any]:
     """Return a table of what came of every trial at one date."""
     names = list(dict.fromkeys(name for attempt in swept.attempts for name in attempt.told))
     done = [(attempt, attempt.cells.get(day)) for attempt in swept.attempts[:_MOST_ROWS]]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from ml_pipeline.dagster.origins import origins_of
 from ml_pipeline.dagster.resources import checked, config_schema
 from ml_pipeline.dagster.run_config import refuse_without_effect
 from ml_pipeline.launch.names import names_of
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.provenance import provenance
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -44,7 +44,7 @@ class SweepSetup:
     studies: str
     provenance: Callable[[], Provenance]
 
-    def sweep(self, dates: Sequence[date | None], output: Path | None) -> "Sweep":
+    def sweep(self, dates: Sequence[AsOf | None], output: Path | None) -> "Sweep":
         """Return the sweep over some dates.
 
         Args:

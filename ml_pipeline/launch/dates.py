@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.text import quoted
 
 
@@ -32,7 +33,7 @@ def days_between(first: date, last: date) -> list[date]:
 
 def read_days(
     ends: Mapping[str, Any], refuses: Callable[[date], str | None], problems: list[str]
-) -> Sequence[date]:
+) -> Sequence[AsOf]:
     """Read one day or a range.
 
     Args:

@@ -22,6 +22,7 @@ from ml_pipeline.launch.dates import read_days
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_config import date_tags, label_tags, origin_tags, sweep_config
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.layers import SEARCH, STANDING, Given, Layer, gathered
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.stages import Pipeline
@@ -97,7 +98,7 @@ def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
 def requested_sweep(
     pipeline: Pipeline,
     request: SweepRequest,
-    dates: Sequence[date],
+    dates: Sequence[AsOf],
     refuses: Callable[[ParamSet], Iterable[str]] = lambda _params: (),
 ) -> RequestedRun:
     """Return the run that sweeps over parameters and dates.
@@ -138,7 +139,7 @@ def _unknown(name: str, model: ParamModel) -> str:
     return f"'{shortened(name)}' does not exist.{nearest(name, _FIELDS)}"
 
 
-def _dates(reading: _Reading, refuses_day: Callable[[date], str | None]) -> Sequence[date]:
+def _dates(reading: _Reading, refuses_day: Callable[[date], str | None]) -> Sequence[AsOf]:
     given = [name for name in ("as_of", "from", "to") if reading.document.get(name) is not None]
     if given not in (["as_of"], ["from", "to"]):
         found = " and ".join(given) or "neither"

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from typing import Any, Final
 
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.text import shortened
 
@@ -40,13 +40,13 @@ def run_config(params: ParamSet, resource: str) -> dict[str, Any]:
     return {"resources": {resource: {"config": given}}} if given else {}
 
 
-def date_tags(dates: Sequence[date | None]) -> dict[str, str]:
+def date_tags(dates: Sequence[AsOf | None]) -> dict[str, str]:
     """Return the tags that tell Dagster which dates a run covers.
 
     Args:
         dates: in order; those between the first and the last are covered as well.
     """
-    known = [day.isoformat() for day in dates if day is not None]
+    known = [str(day) for day in dates if day is not None]
     if len(known) > 1:
         return {_FIRST_TAG: known[0], _LAST_TAG: known[-1]}
     return {_PARTITION_TAG: known[0]} if known else {}

@@ -11,6 +11,7 @@ from typing import Any
 
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_config import RUN_ID_TAG, date_tags, label_tags, origin_tags, run_config
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.stages import Pipeline
 
@@ -27,16 +28,16 @@ class RequestedRun:
         run_ids: identity of the parameters and each date.
     """
 
-    dates: Sequence[date]
+    dates: Sequence[AsOf]
     config: Mapping[str, Any]
     assets: Sequence[str]
     tags: Mapping[str, str]
-    run_ids: Mapping[date, str]
+    run_ids: Mapping[AsOf, str]
 
     @property
     def partition_key(self) -> str | None:
         """The date, where there is only one; a range is told by tags."""
-        return self.dates[0].isoformat() if len(self.dates) == 1 else None
+        return str(self.dates[0]) if len(self.dates) == 1 else None
 
     @property
     def asset_paths(self) -> list[list[str]]:
@@ -47,7 +48,7 @@ class RequestedRun:
 def requested_run(
     pipeline: Pipeline,
     params: ParamSet,
-    dates: Sequence[date],
+    dates: Sequence[AsOf],
     selection: Sequence[str] | None = None,
 ) -> RequestedRun:
     """Return the run that makes assets for given parameters and dates.
@@ -65,7 +66,7 @@ def requested_run(
     return RequestedRun(dates, run_config(params, names_of(pipeline).params), assets, tags, run_ids)
 
 
-def run_tags(pipeline: Pipeline, params: ParamSet, dates: Sequence[date | None]) -> dict[str, str]:
+def run_tags(pipeline: Pipeline, params: ParamSet, dates: Sequence[AsOf | None]) -> dict[str, str]:
     """Return the tags that tell people what a run is: its labels and, of one date, its run id.
 
     Args:

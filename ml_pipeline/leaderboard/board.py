@@ -12,7 +12,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from itertools import groupby
 from typing import TypeVar, get_args
 
@@ -21,7 +20,8 @@ from ml_pipeline.invocation import typed
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.groups import Group, apart
 from ml_pipeline.leaderboard.overlap import Judged, Part, Results, Table, parts, tables
-from ml_pipeline.leaderboard.rows import Direction, Row, by_day
+from ml_pipeline.leaderboard.rows import Direction, Row
+from ml_pipeline.params.as_of import AsOf, by_key
 from ml_pipeline.store.record import Objective
 
 _T = TypeVar("_T")
@@ -50,7 +50,7 @@ def leaderboard(
     cells: Iterable[Cell],
     metric: str | None = None,
     direction: Direction | None = None,
-    dates: Sequence[date | None] | None = None,
+    dates: Sequence[AsOf | None] | None = None,
     missed: int = 0,
 ) -> Leaderboard:
     """Compare results.
@@ -76,9 +76,9 @@ def leaderboard(
     for same in _alike(judged):
         results = [Results(key, found) for key, found in _by(same, lambda pair: pair[0].key)]
         for part in parts(results, is_asked=dates is not None):
-            asked = [Table(sorted(dates, key=by_day), part.members)] if dates is not None else None
+            asked = [Table(sorted(dates, key=by_key), part.members)] if dates is not None else None
             groups += [_group(part, table) for table in asked or tables(part)]
-    groups.sort(key=_least_told)
+    groups = _told_most_first(groups)
     told = [
         replace(group, apart=apart(group, groups[:place])) for place, group in enumerate(groups)
     ]
@@ -177,16 +177,16 @@ def _group(part: Part, table: Table) -> Group:
         dataset=cell.dataset,
         codes=cell.codes,
         dates=dates,
-        left_out=sorted(everywhere - set(dates), key=by_day),
+        left_out=sorted(everywhere - set(dates), key=by_key),
         rows=_in_order(rows, objective.direction),
         yardstick=part.yardstick,
     )
 
 
-def _row(results: Results, dates: Sequence[date | None], objective: Objective) -> Row:
+def _row(results: Results, dates: Sequence[AsOf | None], objective: Objective) -> Row:
     cells = {day: results.cells[day] for day in dates if day in results.cells}
 
-    def at(day: date | None, name: str | None) -> float | None:
+    def at(day: AsOf | None, name: str | None) -> float | None:
         return cells[day].metrics.get(name) if name is not None and day in cells else None
 
     run_ids = [cell.run_id for cell in (cells or results.cells).values() if cell.run_id]
@@ -223,12 +223,16 @@ def _in_order(rows: Sequence[Row], direction: Direction) -> list[Row]:
     return ranked + sorted(rest, key=lambda row: (-len(row.known), score(row), row.key))
 
 
-def _least_told(group: Group) -> tuple[float, int, int, int, str]:
-    """Return a key that puts those groups first that compare most rows best."""
-    ranked, dates = len(group.ranked), len(group.dates)
-    latest = max((day.toordinal() for day in group.dates if day is not None), default=0)
-    told = -(ranked - 1) * math.sqrt(dates), -ranked * dates, -len(group.rows)
-    return *told, -latest, min(row.key for row in group.rows)
+def _told_most_first(groups: Iterable[Group]) -> list[Group]:
+    """Put those groups first that compare most rows best; of equal ones the later ones."""
+
+    def told(group: Group) -> tuple[float, int, int]:
+        ranked, dates = len(group.ranked), len(group.dates)
+        return -(ranked - 1) * math.sqrt(dates), -ranked * dates, -len(group.rows)
+
+    named = sorted(groups, key=lambda group: min(row.key for row in group.rows))
+    late = sorted(named, key=lambda group: max(map(by_key, group.dates)), reverse=True)
+    return sorted(late, key=told)
 
 
 def _by(items: Iterable[_T], key: Callable[[_T], str]) -> list[tuple[str, list[_T]]]:

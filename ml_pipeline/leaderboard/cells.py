@@ -5,13 +5,12 @@ ones included. A leaderboard compares cells and does not ask where they came fro
 """
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cache, cached_property
-from typing import Any, Final
+from typing import Any
 
+from ml_pipeline.params.as_of import AsOf, by_key
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.layers import like
 from ml_pipeline.params.model import ParamModel, ParamSet
@@ -23,8 +22,7 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.lineage import upstream
 from ml_pipeline.store.record import Input, Objective, Record
-
-_AS_OF: Final = re.compile(r"/as_of=(\d{4}-\d\d-\d\d)/")
+from ml_pipeline.store.slots import as_of_on
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Cell:
     asset: str
     params: Mapping[str, Mapping[str, Any]]
     dataset: Mapping[str, Any]
-    as_of: date | None
+    as_of: AsOf | None
     objective: Objective | None
     codes: Mapping[str, str]
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -85,7 +83,7 @@ def judged_cell(pipeline: Pipeline, records: Sequence[Record]) -> Cell:
     )
 
 
-def failed_cell(pipeline: Pipeline, params: ParamSet, as_of: date | None, error: str) -> Cell:
+def failed_cell(pipeline: Pipeline, params: ParamSet, as_of: AsOf | None, error: str) -> Cell:
     """Return the cell of a computation that failed.
 
     Args:
@@ -114,8 +112,8 @@ def cells_of(
     store: ArtifactStore,
     pipeline: Pipeline,
     where: str | None = None,
-    first: date | None = None,
-    last: date | None = None,
+    first: AsOf | None = None,
+    last: AsOf | None = None,
     missed: Callable[[str], object] = lambda _path: None,
 ) -> list[Cell]:
     """Return the newest result of every parameter set and date in the store.
@@ -132,19 +130,24 @@ def cells_of(
         ParamsError: if a condition cannot be read or names nothing.
     """
 
-    def is_between(path: str) -> bool:
-        match = _AS_OF.search(path)
-        if match is None:
+    def is_between(as_of: AsOf | None) -> bool:
+        if as_of is None:
             return first is None and last is None
-        day = date.fromisoformat(match.group(1))
-        return (first is None or first <= day) and (last is None or day <= last)
+        is_late = first is None or by_key(first) <= by_key(as_of)
+        return is_late and (last is None or by_key(as_of) <= by_key(last))
+
+    def is_wanted(path: str) -> bool:
+        # What a long key is, only the record tells.
+        told = [label for label in path.split("/") if label.startswith("as_of=")]
+        as_of = as_of_on(told[0]) if told else None
+        return is_between(as_of) or (as_of is None and bool(told))
 
     found = []
-    for entry in catalog.entries(store, [pipeline.judge.name], is_between, missed):
-        if _is_told(entry.record):
-            found.append(entry)
-        else:
+    for entry in catalog.entries(store, [pipeline.judge.name], is_wanted, missed):
+        if not _is_told(entry.record):
             missed(entry.path)
+        elif is_between(entry.record.as_of):
+            found.append(entry)
     chosen = matching(catalog.newest(iter(found)), where)
     upstream = _Upstream(store, chosen)
     return [judged_cell(pipeline, upstream.lineage(entry.record)) for entry in chosen]

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cached_property
 from typing import Any, Final
 
 from ml_pipeline.leaderboard.rows import Row, counted, span
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.store.record import Objective
 from ml_pipeline.text import shortened
 
@@ -37,10 +37,10 @@ class Group:
     objective: Objective
     dataset: Mapping[str, Any]
     codes: Mapping[str, str]
-    dates: Sequence[date | None]
-    left_out: Sequence[date | None]
+    dates: Sequence[AsOf | None]
+    left_out: Sequence[AsOf | None]
     rows: Sequence[Row]
-    yardstick: Mapping[date | None, float] = field(default_factory=dict, repr=False)
+    yardstick: Mapping[AsOf | None, float] = field(default_factory=dict, repr=False)
     apart: str = ""
 
     @property
@@ -49,7 +49,7 @@ class Group:
         return [row for row in self.rows if row.rank is not None]
 
     @cached_property
-    def baseline(self) -> dict[date | None, float | None]:
+    def baseline(self) -> dict[AsOf | None, float | None]:
         """The naive baseline by date."""
         return {
             day: next(
@@ -151,7 +151,7 @@ def _other_days(group: Group, other: Group) -> str:
     return f"{told} ({', '.join(reasons)})" if reasons else told
 
 
-def agree(known: Mapping[date | None, float], other: Mapping[date | None, float]) -> bool:
+def agree(known: Mapping[AsOf | None, float], other: Mapping[AsOf | None, float]) -> bool:
     """Whether two baselines are the same at the dates that both have."""
     return all(
         math.isclose(known[day], value, rel_tol=SAME, abs_tol=SAME)

@@ -15,21 +15,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from itertools import combinations
-from typing import Final
+from typing import Any, Final
 
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.groups import agree
-from ml_pipeline.leaderboard.rows import by_day
+from ml_pipeline.params.as_of import AsOf, by_key
 from ml_pipeline.store.record import Objective
 
 _MOST_TABLES: Final = 6
 _MOST_PAIRED: Final = 60
 
 Judged = tuple[Cell, Objective]
-Days = frozenset[date | None]
+Days = frozenset[AsOf | None]
 
 
 @dataclass
@@ -45,10 +44,10 @@ class Results:
     judged: list[Judged]
 
     @cached_property
-    def cells(self) -> dict[date | None, Cell]:
+    def cells(self) -> dict[AsOf | None, Cell]:
         """The results by date, in order."""
         return {
-            cell.as_of: cell for cell, _ in sorted(self.judged, key=lambda p: by_day(p[0].as_of))
+            cell.as_of: cell for cell, _ in sorted(self.judged, key=lambda p: by_key(p[0].as_of))
         }
 
     @cached_property
@@ -57,7 +56,7 @@ class Results:
         return frozenset(self.cells)
 
     @cached_property
-    def yardstick(self) -> dict[date | None, float]:
+    def yardstick(self) -> dict[AsOf | None, float]:
         """The declared baseline at the dates that have it: the same for the same judged days."""
         found = {}
         for day, cell in self.cells.items():
@@ -77,8 +76,8 @@ class Part:
         members: the parameter sets.
     """
 
-    yardstick: dict[date | None, float]
-    days: set[date | None]
+    yardstick: dict[AsOf | None, float]
+    days: set[AsOf | None]
     members: list[Results]
 
 
@@ -86,7 +85,7 @@ class Part:
 class Table:
     """Some parameter sets and the dates to compare them at, in order."""
 
-    dates: Sequence[date | None]
+    dates: Sequence[AsOf | None]
     members: Sequence[Results]
 
 
@@ -120,8 +119,8 @@ def parts(results: Iterable[Results], is_asked: bool) -> list[Part]:
 
 def _add(
     part: Part,
-    yardstick: Mapping[date | None, float],
-    days: Iterable[date | None],
+    yardstick: Mapping[AsOf | None, float],
+    days: Iterable[AsOf | None],
     members: Sequence[Results],
 ) -> None:
     part.yardstick.update(yardstick)
@@ -144,12 +143,12 @@ def tables(part: Part) -> Iterator[Table]:
             for one in part.members
             if one.days >= dates or (one in left and 2 * len(one.days & dates) >= len(dates))
         ]
-        yield Table(sorted(dates, key=by_day), members)
+        yield Table(sorted(dates, key=by_key), members)
         unplaced = [one for one in unplaced if one not in members]
         left = [one for one in left if one not in members or _has_more(one, dates, part.members)]
     if unplaced:
         largest = max(unplaced, key=lambda one: (len(one.days), one.key))
-        yield Table(sorted(largest.days, key=by_day), unplaced)
+        yield Table(sorted(largest.days, key=by_key), unplaced)
 
 
 def _has_more(one: Results, dates: Days, members: Sequence[Results]) -> bool:
@@ -169,11 +168,11 @@ def _most_to_compare(
         candidates |= {one & other for one, other in combinations(sets, 2) if one & other}
     having = {days: _count(sets, days) for days in candidates}
 
-    def gain(days: Days) -> tuple[float, int, list[tuple[bool, date]]]:
+    def gain(days: Days) -> tuple[float, int, list[tuple[Any, ...]]]:
         added = _count(new, days)
         compared = added if having[days] > added else added - 1
         # Of equal gains the more and the later dates.
-        latest = sorted(map(by_day, days), reverse=True)
+        latest = sorted(map(by_key, days), reverse=True)
         return compared * math.sqrt(len(days)), len(days), latest
 
     wanted = [days for days in candidates - used if _count(new, days)]

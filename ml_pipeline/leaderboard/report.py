@@ -4,12 +4,12 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.groups import Group
 from ml_pipeline.leaderboard.rows import Row, counted, span
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.explain import command_line
 from ml_pipeline.text import for_csv, for_markdown, written
 
@@ -38,7 +38,7 @@ class Repeat:
             value}}``, for dates.
     """
 
-    launchpad: Callable[[Mapping[str, Mapping[str, Any]], Sequence[date | None]], str]
+    launchpad: Callable[[Mapping[str, Mapping[str, Any]], Sequence[AsOf | None]], str]
 
     def link(self, row: Row, group: Group) -> str:
         """Return the address of a launchpad filled in with a row's parameters and dates."""
@@ -233,5 +233,5 @@ def in_full(value: Any) -> str:
     return value if isinstance(value, str) else written(value)
 
 
-def _iso(day: date | None) -> str | None:
-    return day.isoformat() if day is not None else None
+def _iso(day: AsOf | None) -> str | None:
+    return str(day) if day is not None else None

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cached_property
 from typing import Any, Literal
 
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.paired_test import signed_rank_p
+from ml_pipeline.params.as_of import AsOf
 
 Direction = Literal["minimize", "maximize"]
 
@@ -32,13 +32,13 @@ class Row:
 
     key: str
     params: Mapping[str, Mapping[str, Any]]
-    cells: Mapping[date | None, Cell] = field(repr=False)
-    values: Mapping[date | None, float | None] = field(repr=False)
-    baseline: Mapping[date | None, float | None] = field(repr=False)
+    cells: Mapping[AsOf | None, Cell] = field(repr=False)
+    values: Mapping[AsOf | None, float | None] = field(repr=False)
+    baseline: Mapping[AsOf | None, float | None] = field(repr=False)
     direction: Direction
     rank: int | None = None
     is_tied: bool = False
-    own: Mapping[date | None, float] = field(default_factory=dict, repr=False)
+    own: Mapping[AsOf | None, float] = field(default_factory=dict, repr=False)
     run_id: str = ""
 
     @property
@@ -75,7 +75,7 @@ class Row:
         return math.sqrt(squares / (len(self.known) - 1))
 
     @cached_property
-    def worst(self) -> tuple[date | None, float] | None:
+    def worst(self) -> tuple[AsOf | None, float] | None:
         """The worst value and its date, the first of equal ones."""
         known = [(day, value) for day, value in self.values.items() if value is not None]
         sign = 1 if self.direction == "minimize" else -1
@@ -110,9 +110,9 @@ class Row:
         return math.fsum(cell.seconds for cell in self.cells.values())
 
     @property
-    def failures(self) -> dict[str, list[date | None]]:
+    def failures(self) -> dict[str, list[AsOf | None]]:
         """The dates that failed, by reason."""
-        found: dict[str, list[date | None]] = {}
+        found: dict[str, list[AsOf | None]] = {}
         for day, cell in self.cells.items():
             if cell.error is not None:
                 found.setdefault(cell.error, []).append(day)
@@ -132,7 +132,7 @@ class Row:
         return "; ".join(parts)
 
 
-def span(days: Sequence[date | None]) -> str:
+def span(days: Sequence[AsOf | None]) -> str:
     """Say which dates are meant, in a phrase."""
     if not days:
         return "no dates"
@@ -144,8 +144,3 @@ def span(days: Sequence[date | None]) -> str:
 def counted(count: int, noun: str) -> str:
     """Write ``1 date`` or ``2 dates``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def by_day(day: date | None) -> tuple[bool, date]:
-    """Return a key that puts dates in order."""
-    return day is not None, day or date.min

@@ -10,10 +10,10 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from datetime import date
 from typing import Any, Final
 
 from ml_pipeline.errors import PipelineError
+from ml_pipeline.params.as_of import AsOf
 
 SCHEME: Final = 1
 """Number of the algorithm; any change to what is hashed, or how, takes the next number."""
@@ -21,19 +21,19 @@ SCHEME: Final = 1
 ID_DIGITS: Final = 16
 
 
-def document(params: Mapping[str, Mapping[str, Any]], as_of: date | None) -> dict[str, Any]:
+def document(params: Mapping[str, Mapping[str, Any]], as_of: AsOf | None) -> dict[str, Any]:
     """Build the document that identifies a run.
 
     Args:
         params: validated values of the scope, ``{group: {field: value}}``.
-        as_of: the partition, or None for something that is not partitioned.
+        as_of: the partition's key, or None for something that is not partitioned.
 
     Raises:
         PipelineError: if a value has no canonical form, naming the field.
     """
     return {
         "scheme": SCHEME,
-        "as_of": as_of.isoformat() if as_of is not None else None,
+        "as_of": str(as_of) if as_of is not None else None,
         "params": {
             group: {name: _canonical(value, f"{group}.{name}") for name, value in values.items()}
             for group, values in params.items()
@@ -41,7 +41,7 @@ def document(params: Mapping[str, Mapping[str, Any]], as_of: date | None) -> dic
     }
 
 
-def run_id(params: Mapping[str, Mapping[str, Any]], as_of: date | None) -> str:
+def run_id(params: Mapping[str, Mapping[str, Any]], as_of: AsOf | None) -> str:
     """Return the id of a point in parameter space: 16 hexadecimal digits."""
     return digest_of(document(params, as_of))
 

@@ -42,7 +42,7 @@ class Entry:
         params = {name: value for group in record.params.values() for name, value in group.items()}
         return {
             "run_id": record.run_id,
-            "as_of": record.as_of.isoformat() if record.as_of else None,
+            "as_of": str(record.as_of) if record.as_of is not None else None,
             "asset": record.asset,
             "revision": record.revision,
             **params,

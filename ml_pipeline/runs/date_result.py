@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Objective, Record
 from ml_pipeline.store.slots import Slot
@@ -55,7 +55,7 @@ class DateResult:
         error: why the date failed, or None where it did not.
     """
 
-    as_of: date
+    as_of: AsOf
     run_id: str
     dagster_run_id: str
     artifacts: Sequence[ArtifactResult] = ()

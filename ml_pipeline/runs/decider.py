@@ -8,10 +8,11 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import RunOptions
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Decision, Undecided
@@ -50,7 +51,7 @@ class Decider:
         self.explain = explain
 
     def plan(
-        self, params: ParamSet, as_of: date | None, selection: Iterable[str] | None = None
+        self, params: ParamSet, as_of: AsOf | None, selection: Iterable[str] | None = None
     ) -> Iterator[Decision | Undecided]:
         """Tell what `run` would do with each selected stage, computing nothing."""
         known: dict[str, Record] = {}
@@ -85,7 +86,7 @@ class Decider:
         self,
         stage: Stage,
         params: ParamSet,
-        as_of: date | None,
+        as_of: AsOf | None,
         known: dict[str, Record],
         made: Collection[str] = (),
         older: Collection[str] = (),
@@ -135,11 +136,11 @@ class Decider:
             older_inputs=tuple(name for name in inputs if name in older),
         )
 
-    def locate(self, stage: Stage, params: ParamSet, as_of: date | None) -> Record:
+    def locate(self, stage: Stage, params: ParamSet, as_of: AsOf | None) -> Record:
         """Find the published artifact of a stage, as `located` does, for whoever takes any."""
         return self.located(stage, params, as_of)[0]
 
-    def located(self, stage: Stage, params: ParamSet, as_of: date | None) -> tuple[Record, bool]:
+    def located(self, stage: Stage, params: ParamSet, as_of: AsOf | None) -> tuple[Record, bool]:
         """Find the published artifact of a stage, made by whichever run.
 
         Returns:

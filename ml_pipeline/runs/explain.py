@@ -8,21 +8,20 @@ same labels: the artifact's own, those of the same date with other labels, those
 dates, anywhere. All of it is bounded; a sentence that a bound has made uncertain says so.
 """
 
-import contextlib
 import heapq
 import itertools
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from typing import Any, Final
 
 from ml_pipeline.invocation import typed
+from ml_pipeline.params.as_of import AsOf, nearest_keys
 from ml_pipeline.runs.changes import changes_of_code, changes_of_inputs, changes_outside
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
-from ml_pipeline.store.slots import Slot, asset_directory
+from ml_pipeline.store.slots import Slot, as_of_label, as_of_on, asset_directory
 
 # On a local disk, listing a file takes 12 us, reading a record 130 us; with an object store, a
 # request takes 20 ms or more.
@@ -109,7 +108,7 @@ def command_for(slot: Slot) -> str:
     return command_line(values, slot.as_of, slot.as_of)
 
 
-def command_line(values: Mapping[str, Any], first: date | None, last: date | None) -> str:
+def command_line(values: Mapping[str, Any], first: AsOf | None, last: AsOf | None) -> str:
     """Return the command line that runs everything for parameters and dates.
 
     Args:
@@ -174,7 +173,7 @@ def _with_other_labels(store: ArtifactStore, slot: Slot) -> Iterator[Record]:
     labels = slot.path.removeprefix(f"{root}/").split("/")[:-1]
     shelves = [(0, root)]
     for label in labels:
-        if label == f"as_of={slot.as_of}":
+        if slot.as_of is not None and label == as_of_label(slot.as_of):
             shelves = [(others, f"{shelf}/{label}") for others, shelf in shelves]
             continue
         name = label.partition("=")[0]
@@ -189,16 +188,17 @@ def _with_other_labels(store: ArtifactStore, slot: Slot) -> Iterator[Record]:
 
 
 def _shelves_of_nearest_days(store: ArtifactStore, slot: Slot, shelf: str) -> Iterator[str]:
-    wanted = slot.as_of
-    above, marker, below = shelf.partition(f"/as_of={wanted}")
-    if wanted is None or not marker:
+    if slot.as_of is None:
         return
-    days = []
-    for name in store.children(above):
-        with contextlib.suppress(ValueError):
-            days.append(date.fromisoformat(name.removeprefix("as_of=")))
-    for day in sorted(set(days) - {wanted}, key=lambda day: abs(day - wanted))[:_DAYS]:
-        yield f"{above}/as_of={day}{below}"
+    ours = as_of_label(slot.as_of)
+    above, marker, below = shelf.partition(f"/{ours}")
+    if not marker:
+        return
+    told = {
+        as_of: label for label in store.children(above) if (as_of := as_of_on(label)) is not None
+    }
+    for as_of in nearest_keys(slot.as_of, told)[:_DAYS]:
+        yield f"{above}/{told[as_of]}{below}"
 
 
 def _on_shelf(store: ArtifactStore, shelf: str) -> Iterator[Record]:
@@ -209,9 +209,11 @@ def _on_shelf(store: ArtifactStore, shelf: str) -> Iterator[Record]:
 def _anywhere(store: ArtifactStore, slot: Slot) -> Iterator[Record]:
     """Yield records of the asset, those first whose date and labels differ least."""
     ours = set(slot.path.split("/"))
+    same_date = as_of_label(slot.as_of) if slot.as_of is not None else None
 
     def distance(directory: str) -> tuple[int, bool]:
-        return len(ours.difference(directory.split("/"))), f"/as_of={slot.as_of}/" not in directory
+        levels = directory.split("/")
+        return len(ours.difference(levels)), same_date not in levels
 
     some = itertools.islice(store.directories(slot.asset), _LISTED)
     return _read(store, sorted(some, key=distance))

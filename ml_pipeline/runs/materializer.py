@@ -8,11 +8,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from ml_pipeline.code.fingerprint import SCHEME
 from ml_pipeline.errors import ArtifactDamaged, SourceError
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decider import CONFIRMED, Decider
 from ml_pipeline.runs.decisions import Decision, Outcome
@@ -59,7 +60,7 @@ class Materializer(Decider):
     def run(
         self,
         params: ParamSet,
-        as_of: date | None,
+        as_of: AsOf | None,
         selection: Iterable[str] | None = None,
         known: Mapping[str, Record] | None = None,
     ) -> Iterator[Outcome]:
@@ -103,7 +104,7 @@ class Materializer(Decider):
 class _Point:
     """One set of parameters at one date: computes stages, mending inputs where needed."""
 
-    def __init__(self, materializer: Materializer, params: ParamSet, as_of: date | None) -> None:
+    def __init__(self, materializer: Materializer, params: ParamSet, as_of: AsOf | None) -> None:
         self.materializer = materializer
         self.store = materializer.store
         self.params = params

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from typing import Any, Final
 
 from ml_pipeline import svg
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.date_result import DateResult
 from ml_pipeline.store.record import Objective
 
@@ -27,9 +27,9 @@ class Figures:
 
     mean: float
     sd: float | None
-    lowest: tuple[date, float]
-    highest: tuple[date, float]
-    worst: tuple[date, float] | None
+    lowest: tuple[AsOf, float]
+    highest: tuple[AsOf, float]
+    worst: tuple[AsOf, float] | None
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class RangeReport:
         return sum(result.reused for result in self.done)
 
     @cached_property
-    def failures(self) -> dict[str, list[date]]:
+    def failures(self) -> dict[str, list[AsOf]]:
         """The dates that failed, by reason."""
-        found: dict[str, list[date]] = {}
+        found: dict[str, list[AsOf]] = {}
         for result in self.results:
             if result.error is not None:
                 found.setdefault(result.error, []).append(result.as_of)
@@ -125,7 +125,7 @@ class RangeReport:
             "reused": self.reused,
             "failed": len(self.results) - len(self.done),
             "failures": {
-                reason: [day.isoformat() for day in days] for reason, days in self.failures.items()
+                reason: [str(day) for day in days] for reason, days in self.failures.items()
             },
             "metrics": {
                 name: {
@@ -175,8 +175,8 @@ class RangeReport:
         return main is None or name not in (main.metric, main.baseline)
 
 
-def _pair(found: tuple[date, float] | None) -> dict[str, Any] | None:
-    return {"date": found[0].isoformat(), "value": found[1]} if found is not None else None
+def _pair(found: tuple[AsOf, float] | None) -> dict[str, Any] | None:
+    return {"date": str(found[0]), "value": found[1]} if found is not None else None
 
 
 def listed(things: Sequence[Any]) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 
 from ml_pipeline.errors import ArtifactMissing, ParamsError
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.layers import completed
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.catalog import Entry, lineage_by_asset
@@ -76,7 +76,7 @@ def reproduce(
     params = recorded_params(pipeline.params, record)
     originals = lineage_by_asset(store, entry)
     around = _changed_around(record.provenance)
-    as_of: date | None = record.as_of
+    as_of: AsOf | None = record.as_of
     wanted = [stage.name for stage in pipeline.upstream_of(record.asset)]
     for outcome in Materializer(pipeline, clean).run(params, as_of, wanted):
         original = originals.get(outcome.record.asset)

@@ -3,10 +3,10 @@
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 from ml_pipeline.errors import PipelineError, nearest
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import Config
 from ml_pipeline.params.model import ParamModel, ParamSet
 
@@ -31,7 +31,7 @@ class Signature:
     lazy: frozenset[str]
     takes_date: bool
 
-    def arguments(self, params: ParamSet, as_of: date | None) -> dict[str, Any]:
+    def arguments(self, params: ParamSet, as_of: AsOf | None) -> dict[str, Any]:
         """Return the arguments that do not come from upstream."""
         given: dict[str, Any] = {arg: params.groups[group] for arg, group in self.groups.items()}
         if self.takes_date:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ml_pipeline.code.fingerprint import Fingerprint, libraries_of
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.reading import Reading
@@ -97,11 +97,11 @@ class Stage:
         """Top-level names of what the code imports that is not first-party."""
         return libraries_of(self.function, self.fingerprint, self.first_party)
 
-    def slot(self, params: ParamSet, as_of: date | None) -> Slot:
+    def slot(self, params: ParamSet, as_of: AsOf | None) -> Slot:
         """Return where the asset lives for given parameters."""
         return slot_for(self.name, params, self.scope, as_of)
 
-    def external(self, params: ParamSet, as_of: date | None) -> str | None:
+    def external(self, params: ParamSet, as_of: AsOf | None) -> str | None:
         """Return the digest of what the stage would read from outside now: data and files."""
         data = None
         if self.reads is not None and self.reads_signature is not None:

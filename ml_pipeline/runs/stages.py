@@ -15,11 +15,11 @@ and on those of everything upstream, and on nothing else.
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from typing import Any, TypeVar, overload
 
 from ml_pipeline.code.fingerprint import fingerprint_of
 from ml_pipeline.errors import ParamsError, PipelineError, nearest
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.reading import Reading
 from ml_pipeline.runs.signature import AS_OF, Signature, signature_of
@@ -246,7 +246,7 @@ class Pipeline:
         stages = list(self.stages.values())
         return ([stage for stage in stages if stage.judged_by is not None] or stages)[-1]
 
-    def run_slot(self, params: ParamSet, as_of: date | None) -> Slot:
+    def run_slot(self, params: ParamSet, as_of: AsOf | None) -> Slot:
         """Return the slot of a whole run: its id is that of all parameters together."""
         return slot_for(self.name, params, self.params.scope, as_of)
 

@@ -5,13 +5,13 @@ Going back to an earlier run is one more entry.
 """
 
 from collections.abc import Iterable
-from datetime import date
 from typing import Any, Final
 
 import pydantic
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, nearest
 from ml_pipeline.invocation import typed
+from ml_pipeline.params.as_of import Kept
 from ml_pipeline.store.document import BelowRoot, Document, Moment
 from ml_pipeline.store.objects import Objects
 
@@ -45,7 +45,7 @@ class Promotion(Document):
     revision: str
     path: BelowRoot
     artifacts: dict[BelowRoot, str]
-    as_of: date | None
+    as_of: Kept
     metrics: dict[str, pydantic.FiniteFloat] = pydantic.Field(default_factory=dict)
     at: Moment
     note: str = ""

@@ -5,11 +5,11 @@ Nothing in it names a host, a user or a directory.
 """
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any, Final, Literal
 
 import pydantic
 
+from ml_pipeline.params.as_of import Kept
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.store.document import BelowRoot, Document, Moment, Part, PlainName, Seconds
 
@@ -111,7 +111,7 @@ class Record(Document):
     asset: str
     run_id: str
     revision: str
-    as_of: date | None
+    as_of: Kept
     identity: dict[str, Any]
     params: dict[str, dict[str, Any]]
     origins: dict[str, str] = pydantic.Field(default_factory=dict)

@@ -8,13 +8,14 @@ directories; every one is percent-encoded, so no value can leave its directory.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.params.identity import digest_of, document
 from ml_pipeline.params.model import ParamSet
 
+_AS_OF: Final = "as_of"
 _LONGEST_LABEL: Final = 120
 
 
@@ -31,7 +32,7 @@ class Slot:
     """
 
     asset: str
-    as_of: date | None
+    as_of: AsOf | None
     identity: dict[str, Any]
     run_id: str
     path: str
@@ -41,7 +42,7 @@ class Slot:
         return f"{self.path}/rev={fingerprint}"
 
 
-def slot_for(asset: str, params: ParamSet, scope: Sequence[str], as_of: date | None) -> Slot:
+def slot_for(asset: str, params: ParamSet, scope: Sequence[str], as_of: AsOf | None) -> Slot:
     """Return where an asset lives.
 
     Args:
@@ -59,7 +60,7 @@ def slot_for(asset: str, params: ParamSet, scope: Sequence[str], as_of: date | N
         first = next(iter(params.identity_values(scope)), None)
         labels = list(params.labels(scope))
         parts += [_label(name, value) for group, name, value in labels if group == first]
-        parts.append(_label("as_of", as_of.isoformat()))
+        parts.append(as_of_label(as_of))
         parts += [_label(name, value) for group, name, value in labels if group != first]
     parts.append(f"run={key}")
     return Slot(asset, as_of, identity, key, "/".join(parts))
@@ -68,6 +69,23 @@ def slot_for(asset: str, params: ParamSet, scope: Sequence[str], as_of: date | N
 def asset_directory(asset: str) -> str:
     """Return the directory of an asset below the root; slashes in its name are levels."""
     return "/".join(_encoded(part) for part in asset.split("/"))
+
+
+def as_of_label(as_of: AsOf) -> str:
+    """Return the level of a path that tells what all below it is as of."""
+    return _label(_AS_OF, as_of)
+
+
+def as_of_on(label: str) -> AsOf | None:
+    """Return what a level of a path tells all below it to be as of.
+
+    Returns:
+        None where it tells nothing of that, or where the key was too long to be told whole.
+    """
+    name, _, text = label.partition("=")
+    if name != _AS_OF or len(text) > _LONGEST_LABEL:
+        return None
+    return as_of_from_key(unquote(text))
 
 
 def _label(name: str, value: Any) -> str:

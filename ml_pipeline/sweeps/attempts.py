@@ -4,10 +4,10 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Any
 
 from ml_pipeline.errors import PipelineError, nearest
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.store.record import Objective
 from ml_pipeline.sweeps.plan import duration
 from ml_pipeline.sweeps.runner import TrialCell
@@ -29,7 +29,7 @@ class Attempt:
     """
 
     trial: Trial
-    cells: dict[date | None, TrialCell] = field(default_factory=dict)
+    cells: dict[AsOf | None, TrialCell] = field(default_factory=dict)
     state: str = "running"
     value: float | None = None
     number: int | None = None
@@ -103,7 +103,7 @@ class Attempts(dict[str, Attempt]):
     """
 
     def __init__(
-        self, objective: Objective | None, dates: Sequence[date | None], is_typed: bool = False
+        self, objective: Objective | None, dates: Sequence[AsOf | None], is_typed: bool = False
     ) -> None:
         """Start without any.
 

@@ -5,13 +5,13 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ml_pipeline.cores import cores
 from ml_pipeline.errors import MlPipelineError, ParamsError, StoreUnreachable
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.materializer import Materializer
@@ -51,7 +51,7 @@ class Swept:
 
     plan: Plan
     objective: Objective | None
-    dates: Sequence[date | None]
+    dates: Sequence[AsOf | None]
     attempts: Sequence[Attempt]
     stopped: str | None
     study: str
@@ -94,7 +94,7 @@ class Sweep:
     def __init__(
         self,
         request: SweepRequest,
-        dates: Sequence[date | None],
+        dates: Sequence[AsOf | None],
         pipeline: Pipeline,
         store: ArtifactStore,
         studies: str,
@@ -300,7 +300,7 @@ class Sweep:
             log.warning("the trials are not noted in a study: %s", error)
 
 
-def _external(stage: Stage, params: ParamSet, day: date | None) -> str | None:
+def _external(stage: Stage, params: ParamSet, day: AsOf | None) -> str | None:
     """Return the digest of what a stage reads from outside; what cannot be read has none."""
     try:
         return stage.external(params, day)

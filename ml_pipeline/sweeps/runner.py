@@ -11,10 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Final
 
 from ml_pipeline.errors import MlPipelineError, PipelineError
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import Record
@@ -41,7 +41,7 @@ class TrialCell:
     """
 
     trial: Trial
-    as_of: date | None
+    as_of: AsOf | None
     run_id: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -60,7 +60,7 @@ class _Shared:
     """
 
     records: dict[str, Record] = field(default_factory=dict)
-    waiting: list[tuple[Trial, date | None]] = field(default_factory=list)
+    waiting: list[tuple[Trial, AsOf | None]] = field(default_factory=list)
     is_ready: bool = False
     error: str | None = None
 
@@ -70,7 +70,7 @@ class _Job:
     """A task and what it is for: a cell, or shared work."""
 
     task: Task
-    cell: tuple[Trial, date | None] | None
+    cell: tuple[Trial, AsOf | None] | None
     shared: _Shared
     lives: int = _LIVES
 
@@ -113,11 +113,11 @@ class Runner:
         self.was_cut = False
         self._start_workers = workers
         self._workers: Workers | None = None
-        self._shared: dict[tuple[date | None, tuple[str, ...]], _Shared] = {}
+        self._shared: dict[tuple[AsOf | None, tuple[str, ...]], _Shared] = {}
         self._found: deque[TrialCell] = deque()
         self._queue: deque[_Job] = deque()
 
-    def add(self, trial: Trial, as_of: date | None) -> bool:
+    def add(self, trial: Trial, as_of: AsOf | None) -> bool:
         """Take a cell on.
 
         Returns:
@@ -157,7 +157,7 @@ class Runner:
         if self._workers is not None:
             self._workers.close()
 
-    def _look_up_shared(self, trial: Trial, as_of: date | None) -> _Shared:
+    def _look_up_shared(self, trial: Trial, as_of: AsOf | None) -> _Shared:
         shared = _Shared()
         try:
             complete = self._look_up(self.shared_stages, trial, as_of, shared.records)
@@ -173,7 +173,7 @@ class Runner:
             self._queue.appendleft(_Job(task, None, shared))
         return shared
 
-    def _add_own(self, trial: Trial, as_of: date | None, shared: _Shared) -> bool:
+    def _add_own(self, trial: Trial, as_of: AsOf | None, shared: _Shared) -> bool:
         if shared.error is not None:
             self._found.append(TrialCell(trial, as_of, error=shared.error))
             return True
@@ -191,7 +191,7 @@ class Runner:
         return True
 
     def _look_up(
-        self, stages: list[Stage], trial: Trial, as_of: date | None, records: dict[str, Record]
+        self, stages: list[Stage], trial: Trial, as_of: AsOf | None, records: dict[str, Record]
     ) -> bool:
         """Add the records of what is published; stop at the first that is not."""
         for stage in stages:
@@ -266,7 +266,7 @@ class Runner:
         shared.waiting.clear()
 
     def _cell(
-        self, trial: Trial, as_of: date | None, records: Mapping[str, Record], reused: bool
+        self, trial: Trial, as_of: AsOf | None, records: Mapping[str, Record], reused: bool
     ) -> TrialCell:
         judged = records[self.own_stages[-1].name]
         return TrialCell(
@@ -280,7 +280,7 @@ class Runner:
 
 
 def _task(
-    trial: Trial, as_of: date | None, selection: list[str], known: Mapping[str, Record]
+    trial: Trial, as_of: AsOf | None, selection: list[str], known: Mapping[str, Record]
 ) -> Task:
     values = trial.params.values(trial.params.model.groups)
     return Task(values, dict(trial.params.origins), as_of, selection, dict(known))

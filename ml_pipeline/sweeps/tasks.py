@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.store.record import Provenance, Record
 
 THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
@@ -52,7 +52,7 @@ class Task:
 
     values: Mapping[str, Mapping[str, Any]]
     origins: Mapping[str, str]
-    as_of: date | None
+    as_of: AsOf | None
     selection: Sequence[str]
     known: Mapping[str, Record]
 

@@ -181,7 +181,7 @@ INPUT = {"run_id": "1", "revision": "2", "digest": "3"}
         ({"started_at": "2026-01-05T00:00:00"}, "started_at: Input should have timezone info"),
         ({"started_at": "0001-01-01T00:00:00Z"}, "must be a moment of the years 1970 to 8999"),
         ({"started_at": "9999-12-31T23:59:59Z"}, "must be a moment of the years 1970 to 8999"),
-        ({"as_of": "yesterday"}, "as_of: Input should be a valid date"),
+        ({"as_of": 20260105}, "as_of: Value error, must be the key of a partition"),
         ({"content__file": "/etc/passwd"}, "content.file: Value error, must be a path below"),
         ({"content__file": "../data.json"}, "content.file: Value error, must be a path below"),
         ({"content__file": "deeper/data.json"}, "must be the name of a file, without directories"),

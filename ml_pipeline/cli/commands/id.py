@@ -1,6 +1,5 @@
 """`ml-pipeline id`: run ids and paths, without running or reading anything."""
 
-from datetime import date
 from typing import Any
 
 import click
@@ -9,6 +8,7 @@ from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, request_options, validated
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamSet
 
 
@@ -30,11 +30,11 @@ def command(asked: Asked, as_json: bool) -> None:
     print_table(["as_of", "run id", "asset", "asset's run id", "path"], rows)
 
 
-def _identified(params: ParamSet, day: date) -> dict[str, Any]:
+def _identified(params: ParamSet, day: AsOf) -> dict[str, Any]:
     slots = [stage.slot(params, day) for stage in project().pipeline.selected()]
     return {
         "run_id": project().pipeline.run_slot(params, day).run_id,
-        "as_of": day.isoformat(),
+        "as_of": str(day),
         "params": params.values(),
         "assets": [
             {"asset": slot.asset, "run_id": slot.run_id, "path": slot.path} for slot in slots

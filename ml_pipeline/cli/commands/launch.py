@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any, Final
 
 import click
@@ -20,6 +19,7 @@ from ml_pipeline.dagster.webserver import Made, Progress, Webserver
 from ml_pipeline.errors import ParamsError, RemoteError
 from ml_pipeline.invocation import typed
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult
 from ml_pipeline.runs.range_report import RangeReport
 
@@ -169,7 +169,7 @@ def _followed(launched: Launched) -> Progress:
         return launched.server.follow(launched.dagster_run_id, progressed)
 
 
-def _failures(launched: Launched, ended: Progress) -> dict[date, str]:
+def _failures(launched: Launched, ended: Progress) -> dict[AsOf, str]:
     """Return the reason of every date that failed; where a run failed as a whole, all share one."""
     if not ended.has_failed:
         return {}
@@ -186,7 +186,7 @@ def _failures(launched: Launched, ended: Progress) -> dict[date, str]:
     }
 
 
-def _made_at(progress: Progress, day: date) -> list[Made]:
+def _made_at(progress: Progress, day: AsOf) -> list[Made]:
     return [made for made in progress.made if made.partition == str(day)]
 
 
