@@ -26,7 +26,8 @@ def test_key_is_a_date_only_where_it_is_an_iso_date(key: str, as_of: date | str)
 
 def test_order_of_keys_has_dates_first_and_numbers_as_numbers() -> None:
     ordered = [None, date(1998, 5, 1), date(1998, 5, 31), "9", "010", "shard 2", "shard 10"]
-    assert sorted(ordered[::-1], key=by_key) == ordered
+    last_first = list(reversed(ordered))
+    assert sorted(last_first, key=by_key) == ordered
 
 
 def test_nearest_keys_are_counted_in_days_or_in_places() -> None:
