@@ -7,6 +7,7 @@ where a later Dagster has changed it.
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -196,7 +197,8 @@ def names_in_job(instance: dg.DagsterInstance, run: dg.DagsterRun) -> JobNames:
     return JobNames(resources, list(snapshot.node_names))
 
 
-def known_revisions() -> set[str]:
+@cache
+def known_revisions() -> frozenset[str]:
     """Return the revisions that the databases of this Dagster may have: it tells them to nobody."""
     from alembic.script import ScriptDirectory
     from dagster._core.storage.runs.sqlite import sqlite_run_storage
@@ -204,7 +206,7 @@ def known_revisions() -> set[str]:
 
     configuration = get_alembic_config(sqlite_run_storage.__file__)
     scripts = ScriptDirectory.from_config(configuration)
-    return {script.revision for script in scripts.walk_revisions()}
+    return frozenset(script.revision for script in scripts.walk_revisions())
 
 
 def open_instance(folder: Path) -> dg.DagsterInstance:

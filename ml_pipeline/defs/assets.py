@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PIPELINE: Final = Pipeline(
     "ml_pipeline",
     ParamModel(data=DataParams, features=FeatureParams, training=TrainingParams),
-    first_party=("ml_pipeline.pipeline", "ml_pipeline.defs"),
+    first_party=source.FIRST_PARTY,
     unready=source.problems,
 )
 

@@ -23,6 +23,8 @@ from ml_pipeline.pipeline.column_names import refuse_unusable
 from ml_pipeline.pipeline.locations import is_name
 from ml_pipeline.settings import Place, settings
 
+FIRST_PARTY: Final = ("ml_pipeline.pipeline", "ml_pipeline.defs")
+"""The reference pipeline's own code; the rest of the package is the toolkit."""
 _TRUSTED_FOR_S: Final = 30.0
 _remembered: Final[dict[str, tuple[str | None, float, Mapping[date, str]]]] = {}
 
@@ -153,4 +155,4 @@ def _to_disk(place: Place, stamp: str, days: Mapping[date, str]) -> None:
 @cache
 def _code() -> str:
     """Fingerprint of the digesting itself: cached digests of other code are worth nothing."""
-    return fingerprint_of(datasets.day_digests, ("ml_pipeline.pipeline",)).digest
+    return fingerprint_of(datasets.day_digests, FIRST_PARTY).digest
