@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import pydantic
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,14 +23,19 @@ from pydantic_settings import (
 )
 
 from ml_pipeline.addresses import refusal, texts_in, without_credentials
+from ml_pipeline.environment_tables import read_environments
+from ml_pipeline.environments import Environment, Environments
 from ml_pipeline.errors import SettingsError, nearest
 from ml_pipeline.invocation import MODULE_VARIABLE
+from ml_pipeline.places import Source
 from ml_pipeline.projects import placed, project_file
 from ml_pipeline.text import quoted
 
 _PREFIX: Final = "ML_PIPELINE_"
 HOME_VARIABLE: Final = f"{_PREFIX}HOME"
 _DEFAULT_HOME: Final = ".ml_pipeline"
+_TOLD: Final = "told_in_full"
+"""Type of errors whose message is the whole of what is to be said."""
 
 # Days are counted back and forth from those of the calendar, so some years have to be left.
 _FIRST_DAY: Final = date(1900, 1, 1)
@@ -46,29 +52,6 @@ def home() -> Path:
         return Path(given).expanduser().absolute()
     project = project_file()
     return (project.folder if project is not None else Path.cwd()) / _DEFAULT_HOME
-
-
-class Place(pydantic.BaseModel):
-    """Where outside data is, and what it calls its columns."""
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    location: Annotated[str, Field(min_length=1)]
-    columns: Mapping[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
-
-    def __str__(self) -> str:
-        """Name the place in full: the same text means the same data."""
-        if not self.columns:
-            return self.location
-        called = ", ".join(f"{name} = {self.columns[name]}" for name in sorted(self.columns))
-        return f"{self.location} ({called})"
-
-
-# Told apart beforehand: a mistake in one is not told as a mistake in the other as well.
-_Source = Annotated[
-    Annotated[str, Tag("location")] | Annotated[Place, Tag("place")],
-    Discriminator(lambda value: "place" if isinstance(value, Mapping | Place) else "location"),
-]
 
 
 class Settings(BaseSettings):
@@ -93,7 +76,7 @@ class Settings(BaseSettings):
     dates_per_run: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=32, description="most dates that a backfill puts into one Dagster run"
     )
-    sources: Mapping[str, _Source] = Field(
+    sources: Mapping[str, Source] = Field(
         default_factory=dict,
         description="places of orders by the name that `source` may use, with their columns where"
         " these have other names",
@@ -139,9 +122,18 @@ class Settings(BaseSettings):
         default="",
         description="directory, or database URL, of Optuna's studies; <home>/studies if empty",
     )
-    environments: Sequence[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]] = Field(
+    environment: str | None = Field(
+        default=None, description="environment that runs are in unless they say otherwise"
+    )
+    writable: Sequence[str] | None = Field(
+        default=None,
+        description="environments that runs of this deployment may write to; `environment` alone"
+        " if not set",
+    )
+    environments: Environments = Field(
         default=("staging", "production"),
-        description="environments that runs can be promoted to",
+        validate_default=True,
+        description="tables of environments by name; or names that runs can be promoted to",
     )
     timezone: str = Field(default="UTC", description="time zone of the schedules")
 
@@ -152,6 +144,24 @@ class Settings(BaseSettings):
             if (problem := refusal(text)) is not None:
                 raise ValueError(problem)
         return value
+
+    @pydantic.field_validator("environments", mode="plain")
+    @classmethod
+    def _environments_fit_together(cls, raw: Any, info: pydantic.ValidationInfo) -> Environments:
+        # What could not be read is told already.
+        folder, store, studies = (str(info.data.get(n, "")) for n in ("home", "store", "studies"))
+        base = Environment(
+            "",
+            placed(store) if store else f"{folder}/artifacts",
+            placed(studies) if studies else f"{folder}/studies",
+            info.data.get("sources", {}),
+            info.data.get("params", {}),
+        )
+        try:
+            given = info.data.get("environment"), info.data.get("writable")
+            return read_environments(raw, base, *given)
+        except ValueError as error:
+            raise PydanticCustomError(_TOLD, "{lines}", {"lines": str(error)}) from None
 
     @pydantic.field_validator("end_date")
     @classmethod
@@ -176,13 +186,13 @@ class Settings(BaseSettings):
 
     @property
     def store_root(self) -> str:
-        """Directory or URI of the artifacts."""
-        return placed(self.store) if self.store else str(self.home / "artifacts")
+        """Directory or URI of the artifacts where no environment says otherwise."""
+        return self.environments.base.store
 
     @property
     def studies_root(self) -> str:
-        """Directory or database URL of Optuna's studies."""
-        return placed(self.studies) if self.studies else str(self.home / "studies")
+        """Directory or database URL of Optuna's studies where no environment says otherwise."""
+        return self.environments.base.studies
 
     @property
     def inbox_root(self) -> str:
@@ -232,6 +242,9 @@ def settings() -> Settings:
         first: dict[str, str] = {}
         for detail in error.errors(include_url=False):
             name = str(detail["loc"][0]) if detail["loc"] else "settings"
+            if detail["type"] == _TOLD:
+                first.setdefault(name, "\n  ".join(detail["msg"].splitlines()))
+                continue
             said = detail["msg"].removeprefix("Value error, ")
             found = without_credentials(detail["input"])
             shown = str(found) if isinstance(found, date) else quoted(found)

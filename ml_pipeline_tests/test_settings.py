@@ -7,7 +7,8 @@ import pydantic
 import pytest
 
 from ml_pipeline.errors import SettingsError
-from ml_pipeline.settings import Place, Settings, home, settings
+from ml_pipeline.places import Place
+from ml_pipeline.settings import Settings, home, settings
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,8 @@ from ml_pipeline.params.model import ParamSet
 from ml_pipeline.pipeline import datasets, sources
 from ml_pipeline.pipeline.column_names import refuse_unusable
 from ml_pipeline.pipeline.locations import is_name
-from ml_pipeline.settings import Place, settings
+from ml_pipeline.places import Place
+from ml_pipeline.settings import settings
 
 FIRST_PARTY: Final = ("ml_pipeline.pipeline", "ml_pipeline.defs")
 """The reference pipeline's own code; the rest of the package is the toolkit."""

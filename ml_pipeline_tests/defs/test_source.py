@@ -20,10 +20,11 @@ from ml_pipeline.errors import ParamsError, SourceError
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.pipeline.sources import change_stamp
+from ml_pipeline.places import Place
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.settings import Place, settings
+from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline_tests.toys.s3_server import serving_s3
 
