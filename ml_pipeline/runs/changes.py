@@ -6,7 +6,7 @@ from typing import Final
 from ml_pipeline.code.fingerprint import SCHEME
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.surroundings import with_versions
-from ml_pipeline.store.record import Record
+from ml_pipeline.store.record import OtherAsset, Record
 
 _NAMED: Final = 5
 
@@ -61,6 +61,16 @@ def changes_of_inputs(
             told.append(f"the code of {', '.join(read_by)}, which input {name} is made of, changed")
     waiting = [name for name, record in inputs.items() if record is None]
     return told + [f"input {name} has to be computed" for name in waiting]
+
+
+def changes_of_others(earlier: Record, others: Mapping[str, OtherAsset]) -> list[str]:
+    """Say what is another in the assets that a stage reads and that are no stages, as phrases."""
+    then, now = (
+        {key: f"{one.version} of {one.partition}" for key, one in each.items()}
+        for each in (earlier.others, others)
+    )
+    # Which assets there are is told by the code.
+    return [f"asset {key} changed" for key, there, here in _differing(then, now) if there and here]
 
 
 def changes_outside(earlier: Record, stage: Stage) -> list[str]:

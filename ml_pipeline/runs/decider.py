@@ -17,6 +17,7 @@ from ml_pipeline.params.group import RunOptions
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Decision, Undecided
 from ml_pipeline.runs.explain import why_computed, why_missing
+from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.runs.surroundings import upgraded
@@ -38,6 +39,7 @@ class Decider:
         pipeline: Pipeline,
         store: ArtifactStore,
         explain: Callable[..., str] = why_computed,
+        host: Host | None = None,
     ) -> None:
         """Bring a pipeline and a store together.
 
@@ -45,7 +47,9 @@ class Decider:
             pipeline: the stages.
             store: where artifacts are looked up.
             explain: says why something has to be computed; takes what `why_computed` takes.
+            host: what provides what stages take besides; plain Python if omitted.
         """
+        self.host = host or Host()
         self.pipeline = pipeline
         self.store = store.with_formats(pipeline.formats)
         self.explain = explain
@@ -70,9 +74,10 @@ class Decider:
                 slot = stage.slot(params, as_of)
                 inputs = {name: known.get(name) for name in stage.upstream}
                 external = stage.external(params, as_of)
-                reason = self.explain(self.store, slot, stage, inputs, external)
+                others = self.host.others(stage, as_of)
+                reason = self.explain(self.store, slot, stage, inputs, external, others)
                 may_reuse = not params.options.force and any(
-                    (record.code, record.external) == (stage.code, external)
+                    (record.code, record.external, record.others) == (stage.code, external, others)
                     for record in self.store.revisions(slot)
                 )
                 yield Undecided(stage, reason, may_reuse)
@@ -105,7 +110,8 @@ class Decider:
         inputs = {name: known[name] for name in stage.upstream}
         digests = {name: stage.reading.digest(one) for name, one in inputs.items()}
         external = stage.external(params, as_of)
-        revision = fingerprint(stage.code, digests, external)
+        others = self.host.others(stage, as_of)
+        revision = fingerprint(stage.code, digests, external, others)
         record, reason = None, ""
         try:
             record = self.store.find(slot, revision)
@@ -120,10 +126,10 @@ class Decider:
                 reason = (
                     f"run {slot.run_id} was made {record.started_at:%Y-%m-%d %H:%M} by {made_by}"
                 )
-                others = upgraded(record.provenance.packages, stage.libraries, stage.packages)
-                reason = ", but ".join([reason, *others])
+                newer = upgraded(record.provenance.packages, stage.libraries, stage.packages)
+                reason = ", but ".join([reason, *newer])
         elif not reason:
-            reason = self.explain(self.store, slot, stage, inputs, external)
+            reason = self.explain(self.store, slot, stage, inputs, external, others)
         return Decision(
             stage,
             slot,
@@ -134,6 +140,7 @@ class Decider:
             reason,
             reused_inputs=tuple(name for name in inputs if name not in made),
             older_inputs=tuple(name for name in inputs if name in older),
+            others=others,
         )
 
     def locate(self, stage: Stage, params: ParamSet, as_of: AsOf | None) -> Record:
@@ -156,7 +163,8 @@ class Decider:
                 name: stage.reading.digest(self.locate(self.pipeline.stage(name), params, as_of))
                 for name in stage.upstream
             }
-            revision = fingerprint(stage.code, digests, stage.external(params, as_of))
+            external, others = stage.external(params, as_of), self.host.others(stage, as_of)
+            revision = fingerprint(stage.code, digests, external, others)
             current = self.store.find(slot, revision)
         except (ArtifactMissing, ArtifactDamaged):
             current = None

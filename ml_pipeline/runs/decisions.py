@@ -1,11 +1,11 @@
 """What a stage would do, and what it did, each with the reason in words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from ml_pipeline.runs.stage import Stage
-from ml_pipeline.store.record import Record
+from ml_pipeline.store.record import OtherAsset, Record
 from ml_pipeline.store.slots import Slot
 
 Action: TypeAlias = Literal["compute", "reuse", "undecided"]
@@ -31,6 +31,7 @@ class Decision:
         reused_inputs: names of the inputs that another run made.
         older_inputs: names of those among them that code and data as they are now would make
             otherwise.
+        others: the assets that it would read and that are no stages, by key.
     """
 
     stage: Stage
@@ -42,6 +43,7 @@ class Decision:
     reason: str
     reused_inputs: tuple[str, ...] = ()
     older_inputs: tuple[str, ...] = ()
+    others: Mapping[str, OtherAsset] = field(default_factory=dict)
 
     @property
     def action(self) -> Action:

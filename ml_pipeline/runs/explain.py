@@ -17,10 +17,15 @@ from typing import Any, Final
 
 from ml_pipeline.invocation import typed
 from ml_pipeline.params.as_of import AsOf, nearest_keys
-from ml_pipeline.runs.changes import changes_of_code, changes_of_inputs, changes_outside
+from ml_pipeline.runs.changes import (
+    changes_of_code,
+    changes_of_inputs,
+    changes_of_others,
+    changes_outside,
+)
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.store.record import Record
+from ml_pipeline.store.record import OtherAsset, Record
 from ml_pipeline.store.slots import Slot, as_of_label, as_of_on, asset_directory
 
 # On a local disk, listing a file takes 12 us, reading a record 130 us; with an object store, a
@@ -39,6 +44,7 @@ def why_computed(
     stage: Stage,
     inputs: Mapping[str, Record | None],
     external: str | None,
+    others: Mapping[str, OtherAsset] | None = None,
 ) -> str:
     """Say why something has to be computed, as a phrase.
 
@@ -48,10 +54,12 @@ def why_computed(
         stage: what would make it.
         inputs: records of what it would read; None for what has to be computed first.
         external: digest of the outside data that it would read.
+        others: the assets that it would read and that are no stages, by key.
     """
     for earlier in store.revisions(slot):
         changed = changes_of_code(earlier, stage)
         changed += changes_of_inputs(earlier, stage, inputs)
+        changed += changes_of_others(earlier, others or {})
         if earlier.external != external:
             changed += changes_outside(earlier, stage)
         return ", ".join(changed) or f"revision {earlier.revision} is of another kind"

@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from ml_pipeline.code.fingerprint import SCHEME
 from ml_pipeline.errors import ArtifactDamaged, SourceError
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.calls import called
 from ml_pipeline.runs.decider import CONFIRMED, Decider
 from ml_pipeline.runs.decisions import Decision, Outcome
 from ml_pipeline.runs.explain import why_computed
+from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.metrics import plain_metrics
-from ml_pipeline.runs.stage import Result
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.claims import claimed
@@ -43,6 +45,7 @@ class Materializer(Decider):
         provenance: Callable[[], Provenance] = Provenance,
         explain: Callable[..., str] = why_computed,
         recent: RecentValues | None = None,
+        host: Host | None = None,
     ) -> None:
         """Bring a pipeline and a store together.
 
@@ -52,8 +55,9 @@ class Materializer(Decider):
             provenance: tells what to record about the surroundings; asked before a stage computes.
             explain: says why something has to be computed; takes what `why_computed` takes.
             recent: keeps values that are likely to be read again by this very process.
+            host: what provides what stages take besides; plain Python if omitted.
         """
-        super().__init__(pipeline, store, explain)
+        super().__init__(pipeline, store, explain, host)
         self.provenance = provenance
         self.recent = recent
 
@@ -74,12 +78,15 @@ class Materializer(Decider):
 
         Raises:
             ArtifactMissing: if something upstream was not selected and is not published.
+            PipelineError: if a stage takes what is not there.
         """
         known = dict(known or {})
         made: set[str] = set()
         older: set[str] = set()
         point = _Point(self, params, as_of)
-        for stage in self.pipeline.selected(selection):
+        stages = self.pipeline.selected(selection)
+        self.host.refuse(stages)
+        for stage in stages:
             for name in stage.upstream:
                 if name not in known:
                     upstream = self.pipeline.stage(name)
@@ -90,6 +97,12 @@ class Materializer(Decider):
             if not outcome.reused:
                 made.add(stage.name)
             yield outcome
+
+    def hosted(self, host: Host) -> "Materializer":
+        """Return the same with another host."""
+        return Materializer(
+            self.pipeline, self.store, self.provenance, self.explain, self.recent, host
+        )
 
     def confirm(self, slot: Slot, revision: str) -> None:
         """Note that a published revision was computed again just now with the same result."""
@@ -167,14 +180,13 @@ class _Point:
         # Before, because somebody may edit the code while it runs.
         around = self.materializer.provenance()
         started_at, start = datetime.now(UTC), time.perf_counter()
-        arguments = stage.signature.arguments(self.params, self.as_of)
-        for argument, name in stage.signature.inputs.items():
-            lazy = argument in stage.signature.lazy
-            arguments[argument] = self._input(name, decision.inputs[name], lazy)
-        value = stage.function(**arguments)
+        arguments = partial(self._arguments, decision)
+        value, attempt = called(stage.function, arguments, stage.extras.retry)
         if stage.external(self.params, self.as_of) != decision.external:
             return None
-        result = value if isinstance(value, Result) else Result(value)
+        if self.materializer.host.others(stage, self.as_of) != decision.others:
+            return None
+        result = self.materializer.pipeline.result_of(stage.name, value)
         names = {name for p in self.params.model.parameters() for name in (p.name, p.dotted)}
         metrics = plain_metrics(stage.name, result.metrics, names)
 
@@ -207,6 +219,7 @@ class _Point:
                     )
                     for name, record in decision.inputs.items()
                 },
+                others=dict(decision.others),
                 content=content,
                 started_at=started_at,
                 duration_s=round(time.perf_counter() - start, 6),
@@ -222,6 +235,8 @@ class _Point:
             kept_as = self.store.formats.named(content.format)
             self.materializer.recent.keep(content, kept_as, result.value, is_fresh=True)
         reason = decision.sentence
+        if attempt > 1:
+            reason += f"; it took {attempt} attempts"
         if self.mended:
             reason += f"; {', '.join(self.mended)} was damaged and has been computed again"
             self.mended.clear()
@@ -233,6 +248,14 @@ class _Point:
                 "; NOT DETERMINISTIC: the bytes differ from those published before, which stand"
             )
         return Outcome(slot, published.record, reused=False, reason=reason)
+
+    def _arguments(self, decision: Decision) -> dict[str, Any]:
+        stage, host = decision.stage, self.materializer.host
+        arguments = stage.signature.arguments(self.params, self.as_of)
+        for argument, name in stage.signature.inputs.items():
+            lazy = argument in stage.signature.lazy
+            arguments[argument] = self._input(name, decision.inputs[name], lazy)
+        return {**arguments, **host.arguments(stage, self.as_of, decision.others)}
 
     def _input(self, name: str, record: Record, lazy: bool) -> Any:
         """Load an input; one whose bytes have been damaged is computed again.

@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import Config
 from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.runs.options import NO_EXTRAS, Extras
 
 _BY_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _ONLY_BY_NAME: Final = inspect.Parameter.KEYWORD_ONLY
@@ -24,15 +25,17 @@ class Signature:
         inputs: stage by argument.
         lazy: arguments that want a deferred frame.
         takes_date: whether there is an argument ``as_of``.
+        provided: what is asked of where the function is called, by argument.
     """
 
     groups: Mapping[str, str]
     inputs: Mapping[str, str]
     lazy: frozenset[str]
     takes_date: bool
+    provided: Mapping[str, object] = field(default_factory=dict)
 
     def arguments(self, params: ParamSet, as_of: AsOf | None) -> dict[str, Any]:
-        """Return the arguments that do not come from upstream."""
+        """Return the arguments that come neither from upstream nor from where it is called."""
         given: dict[str, Any] = {arg: params.groups[group] for arg, group in self.groups.items()}
         if self.takes_date:
             given[AS_OF] = as_of
@@ -40,7 +43,11 @@ class Signature:
 
 
 def signature_of(
-    function: Callable[..., Any], pipeline: str, params: ParamModel, stages: Collection[str]
+    function: Callable[..., Any],
+    pipeline: str,
+    params: ParamModel,
+    stages: Collection[str],
+    extras: Extras = NO_EXTRAS,
 ) -> Signature:
     """Read what the arguments of a function ask for.
 
@@ -49,11 +56,13 @@ def signature_of(
         pipeline: the pipeline's name.
         params: its parameter groups.
         stages: names of the stages that are defined already.
+        extras: what else may be asked for.
 
     Raises:
         PipelineError: if an argument is none of these.
     """
     groups, inputs, lazy = {}, {}, set()
+    provided: dict[str, object] = {}
     takes_date = False
     for argument, parameter in inspect.signature(function).parameters.items():
         annotation = _evaluated(parameter.annotation, function)
@@ -64,6 +73,8 @@ def signature_of(
             )
         if argument == AS_OF:
             takes_date = True
+        elif (asked := extras.provide(argument, annotation)) is not None:
+            provided[argument] = asked
         elif isinstance(annotation, type) and issubclass(annotation, Config):
             if annotation not in params.names:
                 raise PipelineError(
@@ -80,8 +91,9 @@ def signature_of(
                 f"'{function.__name__}' has the argument '{argument}', which must be as_of, an"
                 " asset defined before it, or be annotated with a parameter group."
                 + nearest(argument, stages)
+                + extras.provided
             )
-    return Signature(groups, inputs, frozenset(lazy), takes_date)
+    return Signature(groups, inputs, frozenset(lazy), takes_date, provided)
 
 
 def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:

@@ -10,6 +10,7 @@ from ml_pipeline.code.fingerprint import Fingerprint, libraries_of
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.options import NO_EXTRAS, Extras
 from ml_pipeline.runs.reading import Reading
 from ml_pipeline.runs.signature import Signature
 from ml_pipeline.runs.surroundings import digests_of
@@ -59,6 +60,7 @@ class Stage:
         owners: Dagster's owners, addresses or teams.
         tags: Dagster's tags.
         key_prefix: what stands before the name in Dagster's key; it never shows in paths.
+        extras: what others have added to it.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Stage:
     owners: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     key_prefix: tuple[str, ...] = ()
+    extras: Extras = NO_EXTRAS
 
     @property
     def key(self) -> str:
@@ -89,8 +92,13 @@ class Stage:
 
     @property
     def upstream(self) -> tuple[str, ...]:
-        """Names of the stages that this one reads."""
-        return tuple(self.signature.inputs.values())
+        """Names of the stages that this one depends on."""
+        return tuple(dict.fromkeys([*self.signature.inputs.values(), *self.extras.after]))
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Keys of the assets that it depends on and that are no stages."""
+        return self.extras.others
 
     @cached_property
     def libraries(self) -> frozenset[str]:

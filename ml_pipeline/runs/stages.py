@@ -14,16 +14,18 @@ and on those of everything upstream, and on nothing else.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, Unpack, cast, overload
 
 from ml_pipeline.code.fingerprint import fingerprint_of
 from ml_pipeline.errors import ParamsError, PipelineError, nearest
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.runs.calls import refuse_generator
+from ml_pipeline.runs.options import NO_EXTRAS, Extras, StageOptions, refuse_unknown
 from ml_pipeline.runs.reading import Reading
 from ml_pipeline.runs.signature import AS_OF, Signature, signature_of
-from ml_pipeline.runs.stage import Stage
+from ml_pipeline.runs.stage import Result, Stage
 from ml_pipeline.runs.surroundings import declared_files, declared_versions, several, with_versions
 from ml_pipeline.store.formats import Format, Formats
 from ml_pipeline.store.record import Objective
@@ -90,115 +92,88 @@ class Pipeline:
     def asset(self, function: F, /) -> F: ...
 
     @overload
-    def asset(
-        self,
-        /,
-        *,
-        reads: Callable[..., str] | None = None,
-        objective: Objective | Callable[..., Objective] | None = None,
-        code_version: str | None = None,
-        packages: Iterable[str] = (),
-        files: Iterable[str] = (),
-        description: str | None = None,
-        kinds: Iterable[str] = (),
-        group: str | None = None,
-        owners: Iterable[str] = (),
-        tags: Mapping[str, str] | None = None,
-        key_prefix: str | Iterable[str] = (),
-    ) -> Callable[[F], F]: ...
+    def asset(self, /, **options: Unpack[StageOptions]) -> Callable[[F], F]: ...
 
-    def asset(
-        self,
-        function: Any = None,
-        /,
-        *,
-        reads: Callable[..., str] | None = None,
-        objective: Objective | Callable[..., Objective] | None = None,
-        code_version: str | None = None,
-        packages: Iterable[str] = (),
-        files: Iterable[str] = (),
-        description: str | None = None,
-        kinds: Iterable[str] = (),
-        group: str | None = None,
-        owners: Iterable[str] = (),
-        tags: Mapping[str, str] | None = None,
-        key_prefix: str | Iterable[str] = (),
-    ) -> Any:
+    def asset(self, function: Any = None, /, **options: Any) -> Any:
         """Make a function a stage of this pipeline; the function itself is returned unchanged.
 
         Args:
             function: computes the asset for one date; its name is the asset's.
-            reads: for a stage that reads data from outside: takes ``as_of`` and groups like the
-                stage itself and returns a digest of what the stage would read now.
-            objective: for a stage whose metrics judge the run: the metric that runs are compared
-                by, or a function of groups that returns it.
-            code_version: stands for the code instead of its fingerprint; for that of own formats
-                and of what the pipeline trusts, too.
-            packages: names of installed packages whose versions are part of the revision.
-            files: paths of files whose content is part of the revision, relative to the folder of
-                the function's module.
-            description: what the asset is; the first line of the docstring if omitted.
-            kinds: Dagster's kind tags.
-            group: Dagster's group; the pipeline's name if omitted.
-            owners: Dagster's owners: addresses, or teams like ``team:research``.
-            tags: Dagster's tags.
-            key_prefix: what stands before the name in Dagster's key. Paths in the store do not
-                have it, so it may change.
+            **options: those of `StageOptions`.
 
         Raises:
             PipelineError: if an argument names no earlier stage and has no group's type, a declared
-                package or file is missing, or nobody could tell when the function changes.
+                package or file is missing, an option does not exist, or nobody could tell when the
+                function changes.
         """
 
         def add(function: F) -> F:
-            name = function.__name__
-            if name in self.stages:
-                raise PipelineError(f"'{name}' is already an asset of pipeline '{self.name}'.")
-            if name == AS_OF:
-                raise PipelineError(f"'{AS_OF}' is the date and cannot be an asset.")
-            signature = signature_of(function, self.name, self.params, self.stages)
-            own = set(signature.groups.values())
-            reads_signature = self._of_groups(reads, "it tells what outside data holds")
-            if reads_signature is not None:
-                own |= set(reads_signature.groups.values())
-            judged_by = None if isinstance(objective, Objective) else objective
-            judged_by_signature = self._of_groups(judged_by, "it tells what runs are compared by")
-            for upstream in signature.inputs.values():
-                own |= set(self.stages[upstream].scope)
-            doc = inspect.getdoc(function) or ""
-            # How a value is written counts for the stage that makes it; which stage that is, nobody
-            # can tell before. What reads a value counts with the inputs, as does what is trusted.
-            besides = [type(one) for one in self.formats.own]
-            fingerprint = (
-                None if code_version else fingerprint_of(function, self.first_party, besides)
-            )
-            versions = declared_versions(name, packages)
-            code = fingerprint.digest if fingerprint else str(code_version)
-            self.stages[name] = Stage(
-                name=name,
-                function=function,
-                code=with_versions(code, versions),
-                reading=self.reading,
-                fingerprint=fingerprint,
-                first_party=self.first_party,
-                packages=versions,
-                files=declared_files(name, function, files),
-                signature=signature,
-                scope=tuple(group for group in self.params.groups if group in own),
-                reads=reads,
-                reads_signature=reads_signature,
-                judged_by=objective,
-                judged_by_signature=judged_by_signature,
-                description=description or doc.partition("\n")[0] or None,
-                kinds=frozenset(kinds),
-                group=group,
-                owners=tuple(several(f"owners of '{name}'", owners)),
-                tags=dict(tags or {}),
-                key_prefix=(key_prefix,) if isinstance(key_prefix, str) else tuple(key_prefix),
-            )
+            refuse_unknown(function.__name__, options, StageOptions.__annotations__)
+            self.add(function, cast("StageOptions", options))
             return function
 
         return add if function is None else add(function)
+
+    def add(
+        self, function: Callable[..., Any], options: StageOptions, extras: Extras = NO_EXTRAS
+    ) -> None:
+        """Make a function a stage, as `asset` does.
+
+        Args:
+            function: computes the asset for one date.
+            options: what is said of it.
+            extras: what others add.
+
+        Raises:
+            PipelineError: as `asset` does.
+        """
+        name = function.__name__
+        if name in self.stages:
+            raise PipelineError(f"'{name}' is already an asset of pipeline '{self.name}'.")
+        if name == AS_OF:
+            raise PipelineError(f"'{AS_OF}' is the date and cannot be an asset.")
+        refuse_generator(function)
+        signature = signature_of(function, self.name, self.params, self.stages, extras)
+        own = set(signature.groups.values())
+        reads, objective = options.get("reads"), options.get("objective")
+        reads_signature = self._of_groups(reads, "it tells what outside data holds")
+        if reads_signature is not None:
+            own |= set(reads_signature.groups.values())
+        judged_by = None if isinstance(objective, Objective) else objective
+        judged_by_signature = self._of_groups(judged_by, "it tells what runs are compared by")
+        for upstream in [*signature.inputs.values(), *extras.after]:
+            own |= set(self.stages[upstream].scope)
+        doc, prefix = inspect.getdoc(function) or "", options.get("key_prefix", ())
+        # How a value is written counts for the stage that makes it; which stage that is, nobody
+        # can tell before. What reads a value counts with the inputs, as does what is trusted.
+        besides = [type(one) for one in self.formats.own]
+        code_version = options.get("code_version")
+        fingerprint = None if code_version else fingerprint_of(function, self.first_party, besides)
+        versions = declared_versions(name, options.get("packages", ()))
+        code = fingerprint.digest if fingerprint else str(code_version)
+        self.stages[name] = Stage(
+            name=name,
+            function=function,
+            code=with_versions(code, versions),
+            reading=self.reading,
+            fingerprint=fingerprint,
+            first_party=self.first_party,
+            packages=versions,
+            files=declared_files(name, function, options.get("files", ())),
+            signature=signature,
+            scope=tuple(group for group in self.params.groups if group in own),
+            reads=reads,
+            reads_signature=reads_signature,
+            judged_by=objective,
+            judged_by_signature=judged_by_signature,
+            description=options.get("description") or doc.partition("\n")[0] or None,
+            kinds=frozenset(options.get("kinds", ())),
+            group=options.get("group"),
+            owners=tuple(several(f"owners of '{name}'", options.get("owners", ()))),
+            tags=dict(options.get("tags") or {}),
+            key_prefix=(prefix,) if isinstance(prefix, str) else tuple(prefix),
+            extras=extras,
+        )
 
     def stage(self, name: str) -> Stage:
         """Return a stage by name.
@@ -249,6 +224,23 @@ class Pipeline:
     def run_slot(self, params: ParamSet, as_of: AsOf | None) -> Slot:
         """Return the slot of a whole run: its id is that of all parameters together."""
         return slot_for(self.name, params, self.params.scope, as_of)
+
+    def result_of(self, stage: str, value: Any) -> Result:
+        """Return what a stage has returned as a result.
+
+        Args:
+            stage: its name.
+            value: what it returned.
+
+        Raises:
+            PipelineError: if that is no value that anybody could keep.
+        """
+        if isinstance(value, Iterator):
+            raise PipelineError(
+                f"'{stage}' must return one value, which is kept, but returned a"
+                f" {type(value).__name__}, which can be read once. Return a list or a table."
+            )
+        return value if isinstance(value, Result) else Result(value)
 
     def _of_groups(self, function: Callable[..., Any] | None, purpose: str) -> Signature | None:
         """Return the signature of a function that is called before any asset is loaded."""

@@ -38,6 +38,18 @@ class Input(Part):
     code: dict[str, str] = pydantic.Field(default_factory=dict)
 
 
+class OtherAsset(Part):
+    """An asset that is no stage, as a computation found it; nothing of it is in the store.
+
+    Attributes:
+        partition: its partition, or None where it has none.
+        version: its data version, as Dagster has it.
+    """
+
+    partition: str | None
+    version: str
+
+
 class Content(Part):
     """The bytes of an artifact.
 
@@ -95,6 +107,7 @@ class Record(Document):
         files: content digests of the files that it declares; they count in `external`.
         external: digest of outside data that was read, if any.
         inputs: upstream artifacts by stage name.
+        others: assets that are no stages, by their key in Dagster.
         started_at: when the computation began, UTC.
         duration_s: how long computing and writing took, in seconds.
         metrics: numbers that tell how good the result is.
@@ -122,6 +135,7 @@ class Record(Document):
     files: dict[str, str] = pydantic.Field(default_factory=dict)
     external: str | None = None
     inputs: dict[str, Input] = pydantic.Field(default_factory=dict)
+    others: dict[str, OtherAsset] = pydantic.Field(default_factory=dict)
     content: Content
     started_at: Moment
     duration_s: Seconds
@@ -131,7 +145,12 @@ class Record(Document):
     provenance: Provenance = Provenance()
 
 
-def fingerprint(code: str, inputs: Mapping[str, str], external: str | None) -> str:
+def fingerprint(
+    code: str,
+    inputs: Mapping[str, str],
+    external: str | None,
+    others: Mapping[str, OtherAsset] | None = None,
+) -> str:
     """Return the revision that code and data make of a run id: 16 hexadecimal digits.
 
     Args:
@@ -139,5 +158,8 @@ def fingerprint(code: str, inputs: Mapping[str, str], external: str | None) -> s
         inputs: digest of each input as the stage sees it, by stage name. Content, not revision: an
             upstream that was computed again with the same result disturbs nothing.
         external: digest of the outside data that the stage reads.
+        others: the assets that it reads and that are no stages, by key.
     """
-    return digest_of({"code": code, "inputs": dict(inputs), "external": external})
+    # No name of a stage has a blank in it.
+    versions = {f"asset {key}": other.version for key, other in (others or {}).items()}
+    return digest_of({"code": code, "inputs": {**inputs, **versions}, "external": external})
