@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ml_pipeline.dagster.new_data_sensor import new_data_sensor
     from ml_pipeline.dagster.requests_sensor import requests_sensor
     from ml_pipeline.dagster.schedules import sweep_schedule, window_schedule
+    from ml_pipeline.dagster.validated import validated
     from ml_pipeline.dagster.webserver import Webserver
     from ml_pipeline.errors import (
         MlPipelineError,
@@ -67,6 +68,7 @@ __all__ = [
     "run_id",
     "sweep_schedule",
     "template",
+    "validated",
     "window_schedule",
 ]
 
@@ -85,6 +87,7 @@ _ROOMS: Final = {
         "StoreError",
     ),
     "launch.run_request": ("requested_run",),
+    "dagster.validated": ("validated",),
     "dagster.webserver": ("Webserver",),
     "params.documents": ("read_document",),
     "params.group": ("ParamGroup",),

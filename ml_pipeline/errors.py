@@ -2,7 +2,8 @@
 
     MlPipelineError
     ├── ParamsError          parameter values that are refused, all problems at once
-    │   └── QueryError           conditions on runs that are refused; nothing was to be launched
+    │   ├── QueryError           conditions on runs that are refused; nothing was to be launched
+    │   └── OpConfigError        config of ops that is refused
     ├── SettingsError        a setting of this installation that cannot be used
     ├── PipelineError        stages that do not fit together; raised when definitions load
     ├── SourceError          outside data that cannot be read
@@ -65,6 +66,20 @@ class QueryError(ParamsError):
         """
         self.problems = tuple(problems)
         MlPipelineError.__init__(self, _headline(self.problems, "what is asked"))
+
+
+class OpConfigError(ParamsError):
+    """The config of ops is refused."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Compose the message from all problems.
+
+        Args:
+            problems: at least one line, each naming the op, the field and what must hold.
+        """
+        self.problems = tuple(problems)
+        headline = _headline(self.problems, "the config of ops")
+        MlPipelineError.__init__(self, f"{headline}\nNo op has started.")
 
 
 def _headline(problems: Sequence[str], what: str) -> str:

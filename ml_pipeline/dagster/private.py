@@ -1,7 +1,7 @@
 """All that is not public of Dagster and used here: why each is needed, in one sentence.
 
-Nothing else in this package reaches into Dagster. `test_private.py` has a test for each that fails
-where a later Dagster has changed it.
+Nothing else in this package reaches into Dagster, but `private_ops`, which goes into existing ops.
+`test_private.py` has a test for each that fails where a later Dagster has changed it.
 """
 
 import contextlib

@@ -68,14 +68,14 @@ def _told(
     places: Mapping[str, str],
 ) -> Iterator[str]:
     for detail in details:
-        own_words = _own_words(detail)
+        words = own_words(detail)
         if not detail["loc"]:
-            yield f"{group}: {own_words or detail['msg']}"
+            yield f"{group}: {words or detail['msg']}"
         elif (parameter := read.get(str(detail["loc"][0]))) is not None:
             at, found = _member(detail, known.get(parameter.name, parameter.default))
             got = _got(found, at)
-            rule = own_words or f"must be {parameter.must_be}, but got"
-            yield _problem(parameter, rule, f"(got {got})" if own_words else got, places)
+            rule = words or f"must be {parameter.must_be}, but got"
+            yield _problem(parameter, rule, f"(got {got})" if words else got, places)
 
 
 def _problem(parameter: Parameter, rule: str, got: str, places: Mapping[str, str]) -> str:
@@ -98,7 +98,7 @@ def _member(detail: Any, given: Any) -> tuple[str, Any]:
     return at, found
 
 
-def _own_words(detail: Any) -> str:
+def own_words(detail: Any) -> str:
     """Return what a validator of a group says itself, if it was one that refused."""
     if detail["type"] in ("value_error", "assertion_error"):
         return " ".join(str(detail["ctx"]["error"]).split()) or "breaks a rule of its own"
