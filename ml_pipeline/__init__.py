@@ -7,7 +7,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ml_pipeline.dagster.code_location import code_location
+    from ml_pipeline.dagster.code_location import code_location, defs_folder
     from ml_pipeline.dagster.new_data_sensor import new_data_sensor
     from ml_pipeline.dagster.requests_sensor import requests_sensor
     from ml_pipeline.dagster.schedules import sweep_schedule, window_schedule
@@ -59,6 +59,7 @@ __all__ = [
     "Webserver",
     "added_later",
     "code_location",
+    "defs_folder",
     "formats",
     "gathered",
     "new_data_sensor",
@@ -73,7 +74,7 @@ __all__ = [
 ]
 
 _ROOMS: Final = {
-    "dagster.code_location": ("code_location",),
+    "dagster.code_location": ("code_location", "defs_folder"),
     "dagster.new_data_sensor": ("new_data_sensor",),
     "dagster.requests_sensor": ("requests_sensor",),
     "dagster.schedules": ("sweep_schedule", "window_schedule"),

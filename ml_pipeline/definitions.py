@@ -6,10 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from ml_pipeline.dagster.code_location import code_location, defs_folder
-from ml_pipeline.defs.assets import PIPELINE
-from ml_pipeline.defs.partitions import CALENDAR, daily
-from ml_pipeline.defs.schedules import schedules
-from ml_pipeline.defs.sensors import sensors
+from ml_pipeline.defs import assets, config, partitions, requests, schedules, sensors, source
 from ml_pipeline.settings import settings
 
 # What imports have made stays: without this, each collection of garbage and the end of a process go
@@ -17,22 +14,29 @@ from ml_pipeline.settings import settings
 gc.freeze()
 
 
+OWN = (assets, config, partitions, requests, schedules, sensors, source)
+"""What the defs folder has besides what is scaffolded into it."""
+
+
 def location() -> dg.Definitions:
     """Return the pipeline with the calendar and store of the settings."""
     return code_location(
-        PIPELINE, daily(settings()), code=Path(__file__).parent, calendar_is_set_by=CALENDAR
+        assets.PIPELINE,
+        partitions.daily(settings()),
+        code=Path(__file__).parent,
+        calendar_is_set_by=partitions.CALENDAR,
     )
 
 
 def _whole() -> dg.Definitions:
     pipeline = location()
     own = dg.Definitions(
-        sensors=sensors(pipeline),
-        schedules=schedules(pipeline),
+        sensors=sensors.sensors(pipeline),
+        schedules=schedules.schedules(pipeline),
         # Starting more processes costs seconds for each.
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(pipeline, own, defs_folder(Path(__file__).parent))
+    return dg.Definitions.merge(pipeline, own, defs_folder(Path(__file__).parent, OWN))
 
 
 defs = _whole()

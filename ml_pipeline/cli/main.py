@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "promotions": "List what environments have, and had.",
     "verify": "Check the digest of every artifact.",
     "gc": "List orphans and replaced revisions; with --delete, remove them.",
+    "new": "Write a working package with a pipeline of your own.",
     "ui": "Start the Dagster UI and its daemon on this home folder.",
 }
 

@@ -1,9 +1,10 @@
 """A whole Dagster code location from a pipeline."""
 
+import ast
 import inspect
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
 
 import dagster as dg
 
@@ -122,25 +123,30 @@ def _definitions(location: Location) -> dg.Definitions:
     return dg.Definitions.merge(single, many)
 
 
-def defs_folder(package: Path) -> dg.Definitions:
+def defs_folder(package: Path, besides: Iterable[ModuleType] = ()) -> dg.Definitions:
     """Return what stands in the defs folder of a project of `dg`, such as what it scaffolds.
 
     Args:
         package: folder of the project's package. Where that is installed without the project,
             nobody scaffolds, and there is nothing.
+        besides: modules in the folder that have no definitions of their own. Where there is nothing
+            else, Dagster's loader, which takes a tenth of a second, is not asked.
+
+    Returns:
+        Definitions to merge with the others of the project.
     """
-    if not (package.parent / "pyproject.toml").is_file() or not _has_more(package / "defs"):
-        return dg.Definitions()
-    return dg.load_from_defs_folder(path_within_project=package)
+    known = {getattr(module, "__file__", None) for module in besides}
+    files = (package / "defs").rglob("*") if (package.parent / "pyproject.toml").is_file() else ()
+    for file in files:
+        is_read = file.suffix in (".py", ".yaml", ".yml")
+        if is_read and str(file) not in known and not _is_bare(file):
+            return dg.load_from_defs_folder(path_within_project=package)
+    return dg.Definitions()
 
 
-def _has_more(folder: Path) -> bool:
-    """Whether a folder has files besides the modules that this process has imported already.
-
-    Looking costs a millisecond; Dagster's loader takes a tenth of a second.
-    """
-    imported = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    return any(
-        path.suffix in (".py", ".yaml", ".yml") and str(path) not in imported
-        for path in folder.rglob("*")
-    )
+def _is_bare(file: Path) -> bool:
+    """Whether a file makes a folder a package and does nothing else."""
+    if file.name != "__init__.py":
+        return False
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return len(tree.body) == bool(ast.get_docstring(tree))

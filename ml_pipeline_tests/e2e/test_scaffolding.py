@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import ml_pipeline.defs
+from ml_pipeline import definitions
 from ml_pipeline_tests.e2e.server import REPOSITORY, environment, tool
 
 pytestmark = pytest.mark.long
@@ -53,3 +55,9 @@ def test_asset_and_schedule_that_are_scaffolded_are_listed_and_checked(project: 
     assert {"orders", "features", "model", "evaluation", "sweep", "leaderboard"} <= assets
     assert "nightly" in {schedule["name"] for schedule in listed["schedules"]}
     dg(project, "check", "defs")
+
+
+def test_modules_that_are_no_scaffolds_are_known_and_need_no_loader() -> None:
+    folder = Path(ml_pipeline.defs.__file__).parent
+    known = {Path(str(module.__file__)) for module in definitions.OWN}
+    assert known == set(folder.glob("*.py")) - {folder / "__init__.py"}

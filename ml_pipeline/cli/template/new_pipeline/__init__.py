@@ -1,0 +1,1 @@
+"""A pipeline whose runs are points in parameter space."""

@@ -1,0 +1,1 @@
+"""What `dg scaffold defs` adds here is loaded beside the pipeline."""
