@@ -70,6 +70,11 @@ def quoted(value: Any, most: int = MOST_SHOWN) -> str:
     return f"{text[: most - 20]}... ({count} characters)"
 
 
+def counted(count: int, noun: str) -> str:
+    """Write ``1 date`` or ``2 dates``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def for_terminal(text: str) -> str:
     r"""Return text with what a terminal would act upon made visible: ``\x1b``, ``\u202e``.
 

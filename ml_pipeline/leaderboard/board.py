@@ -20,9 +20,9 @@ from ml_pipeline.invocation import typed
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.groups import Group, apart
 from ml_pipeline.leaderboard.overlap import Judged, Part, Results, Table, parts, tables
-from ml_pipeline.leaderboard.rows import Direction, Row
+from ml_pipeline.leaderboard.rows import Row
 from ml_pipeline.params.as_of import AsOf, by_key
-from ml_pipeline.store.record import Objective
+from ml_pipeline.store.record import Direction, Objective
 
 _T = TypeVar("_T")
 

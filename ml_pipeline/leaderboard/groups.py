@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from ml_pipeline.leaderboard.rows import Row, counted, span
-from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.leaderboard.rows import Row
+from ml_pipeline.params.as_of import AsOf, span
 from ml_pipeline.store.record import Objective
-from ml_pipeline.text import shortened
+from ml_pipeline.text import counted, shortened
 
 SAME: Final = 1e-9
 """Baselines that differ by less, relatively, are one value that was rounded."""

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.groups import Group
-from ml_pipeline.leaderboard.rows import Row, counted, span
-from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.leaderboard.rows import Row
+from ml_pipeline.params.as_of import AsOf, span
 from ml_pipeline.runs.explain import command_line
-from ml_pipeline.text import for_csv, for_markdown, written
+from ml_pipeline.text import counted, for_csv, for_markdown, written
 
 CAUTION: Final = (
     "p: Wilcoxon signed-rank test of the differences to the baseline by date, two-sided. It"

@@ -1,16 +1,16 @@
 """Rows: one parameter set over the dates that it is compared at, and what these come to."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.paired_test import signed_rank_p
 from ml_pipeline.params.as_of import AsOf
-
-Direction = Literal["minimize", "maximize"]
+from ml_pipeline.store.record import Direction
+from ml_pipeline.text import counted
 
 
 @dataclass(frozen=True)
@@ -130,17 +130,3 @@ class Row:
         if missing := len(self.values) - len(self.known) - failed:
             parts.insert(0, f"missing {missing} {dates}")
         return "; ".join(parts)
-
-
-def span(days: Sequence[AsOf | None]) -> str:
-    """Say which dates are meant, in a phrase."""
-    if not days:
-        return "no dates"
-    if len(days) == 1:
-        return str(days[0]) if days[0] is not None else "no date"
-    return f"{counted(len(days), 'date')} from {days[0]} to {days[-1]}"
-
-
-def counted(count: int, noun: str) -> str:
-    """Write ``1 date`` or ``2 dates``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -5,11 +5,13 @@ Dagster spells it: that is what identity, paths, records and tags hold.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Annotated, Any, Final, TypeAlias
 
 import pydantic
+
+from ml_pipeline.text import counted
 
 AsOf: TypeAlias = date | str
 """A partition's key: a date where it is an ISO date, and text otherwise."""
@@ -50,6 +52,15 @@ def nearest_keys(wanted: AsOf, others: Iterable[AsOf]) -> list[AsOf]:
         return abs(places[other] - places[wanted])
 
     return sorted((other for other in ordered if other != wanted), key=distance)
+
+
+def span(days: Sequence[AsOf | None]) -> str:
+    """Say which dates are meant, in a phrase."""
+    if not days:
+        return "no dates"
+    if len(days) == 1:
+        return str(days[0]) if days[0] is not None else "no date"
+    return f"{counted(len(days), 'date')} from {days[0]} to {days[-1]}"
 
 
 def _read(given: Any) -> Any:

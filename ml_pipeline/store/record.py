@@ -22,6 +22,10 @@ TAKEN: Final = frozenset(
 """Names that no metric can have: materializations and lists of runs show other things by them."""
 
 
+Direction = Literal["minimize", "maximize"]
+"""Which way a metric is better."""
+
+
 class Input(Part):
     """An upstream artifact that a computation read.
 
@@ -88,7 +92,7 @@ class Objective(Part):
     """
 
     metric: str
-    direction: Literal["minimize", "maximize"]
+    direction: Direction
     baseline: str | None = None
 
 

@@ -11,7 +11,8 @@ from ml_pipeline.errors import ParamsError
 from ml_pipeline.leaderboard.board import Leaderboard, leaderboard
 from ml_pipeline.leaderboard.groups import Group
 from ml_pipeline.leaderboard.paired_test import signed_rank_p
-from ml_pipeline.leaderboard.rows import Row, span
+from ml_pipeline.leaderboard.rows import Row
+from ml_pipeline.params.as_of import span
 from ml_pipeline.store.record import Objective
 from ml_pipeline_tests.toys.cells import ERROR, FIRST, cell, days, row
 
