@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ml_pipeline.params.model import ParamModel, ParamSet
     from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
     from ml_pipeline.params.template import template
+    from ml_pipeline.runs.gate import Gate
     from ml_pipeline.runs.stage import Result
     from ml_pipeline.runs.stages import Pipeline
     from ml_pipeline.store import formats
@@ -41,6 +42,7 @@ __all__ = [
     "NOT_IDENTITY",
     "PATH_LABEL",
     "Format",
+    "Gate",
     "Layer",
     "MlPipelineError",
     "NotEnoughDataError",
@@ -97,6 +99,7 @@ _ROOMS: Final = {
     "params.model": ("ParamModel", "ParamSet"),
     "params.parameter": ("NOT_IDENTITY", "PATH_LABEL", "added_later"),
     "params.template": ("template",),
+    "runs.gate": ("Gate",),
     "runs.stage": ("Result",),
     "runs.stages": ("Pipeline",),
     "store": ("formats",),
