@@ -77,7 +77,7 @@ class ParamIOManager(dg.IOManager):
         if obj is None:
             return
         asset = context.asset_key.to_user_string()
-        for as_of, value in _by_date(context, obj):
+        for as_of, value in by_date(context, obj):
             slot = slot_for(asset, self.params, self.params.model.scope, as_of)
             outcome = self._publish(slot, value, context.run_id)
             described = describe(outcome, self.store, self.params.origins)
@@ -93,7 +93,7 @@ class ParamIOManager(dg.IOManager):
         lazy = getattr(context.dagster_type.typing_type, "__name__", "") == "LazyFrame"
         if not context.has_asset_partitions:
             return self._load(asset, None, lazy)
-        keys = _dates_read(context)
+        keys = dates_read(context)
         values = {key: self._load(asset, as_of_from_key(key), lazy) for key in keys}
         return values[keys[0]] if len(keys) == 1 else values
 
@@ -168,7 +168,7 @@ def no_io_resource(pipeline: Pipeline) -> dg.IOManagerDefinition:
     return manager
 
 
-def _dates_read(context: dg.InputContext) -> Sequence[str]:
+def dates_read(context: dg.InputContext) -> Sequence[str]:
     """Return the dates of an input; who reads declares which, if only by dates of its own.
 
     To Dagster, whatever has no partitions reads all there are. That is taken for meant but in a
@@ -188,7 +188,12 @@ def _dates_read(context: dg.InputContext) -> Sequence[str]:
     )
 
 
-def _by_date(context: dg.OutputContext, obj: Any) -> Iterator[tuple[AsOf | None, Any]]:
+def by_date(context: dg.OutputContext, obj: Any) -> Iterator[tuple[AsOf | None, Any]]:
+    """Yield each date of an output with its value, None for the date of what has no partitions.
+
+    Raises:
+        DagsterInvariantViolationError: if a run of many dates has no value for each.
+    """
     if not context.has_asset_partitions:
         yield None, obj
         return

@@ -29,7 +29,7 @@ def _origins(
 
     What a re-execution has taken over from an earlier run came from where it came from then.
     """
-    typed, door = typed_values([model], run.run_config, resource), _door(run)
+    typed, door = typed_values([model], run.run_config, resource), door_of(run)
     # The launchpad fills all defaults in, so a value counts as typed only if it is another.
     origins = {
         p.dotted: door for p in model.parameters() if typed.get(p.dotted, p.default) != p.default
@@ -50,7 +50,8 @@ def _origins(
     }
 
 
-def _door(run: dg.DagsterRun) -> str:
+def door_of(run: dg.DagsterRun) -> str:
+    """Return the door that a run came through."""
     tags = run.tags
     if "dagster/schedule_name" in tags:
         return f"schedule {tags['dagster/schedule_name']}"

@@ -7,7 +7,8 @@ of outside data give the revision, and one look into the store tells whether it 
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -22,7 +23,7 @@ from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.runs.surroundings import upgraded
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.store.record import Record, fingerprint
+from ml_pipeline.store.record import OtherAsset, Record, fingerprint
 from ml_pipeline.store.slots import Slot
 
 CONFIRMED: Final = "confirmed.json"
@@ -106,11 +107,40 @@ class Decider:
             made: names of stages that this very run has computed.
             older: names of stages of which an older revision is known.
         """
-        slot = stage.slot(params, as_of)
-        inputs = {name: known[name] for name in stage.upstream}
+        decision = self.decide_at(
+            stage,
+            stage.slot(params, as_of),
+            {name: known[name] for name in stage.upstream},
+            stage.external(params, as_of),
+            self.host.others(stage, as_of),
+            params.options,
+        )
+        return replace(
+            decision,
+            reused_inputs=tuple(name for name in decision.inputs if name not in made),
+            older_inputs=tuple(name for name in decision.inputs if name in older),
+        )
+
+    def decide_at(
+        self,
+        stage: Stage,
+        slot: Slot,
+        inputs: dict[str, Record],
+        external: str | None,
+        others: Mapping[str, OtherAsset],
+        options: RunOptions,
+    ) -> Decision:
+        """Tell whether what reads some inputs is published in a place already.
+
+        Args:
+            stage: what would make it.
+            slot: the place.
+            inputs: records of what it would read.
+            external: digest of the outside data that it would read.
+            others: the assets that it would read and that are no stages, by key.
+            options: of the run.
+        """
         digests = {name: stage.reading.digest(one) for name, one in inputs.items()}
-        external = stage.external(params, as_of)
-        others = self.host.others(stage, as_of)
         revision = fingerprint(stage.code, digests, external, others)
         record, reason = None, ""
         try:
@@ -118,7 +148,7 @@ class Decider:
         except ArtifactDamaged as error:
             reason = str(error)
         if record is not None:
-            reason = self.stale(params.options, slot, record)
+            reason = self.stale(options, slot, record)
             if reason:
                 record = None
             else:
@@ -130,18 +160,7 @@ class Decider:
                 reason = ", but ".join([reason, *newer])
         elif not reason:
             reason = self.explain(self.store, slot, stage, inputs, external, others)
-        return Decision(
-            stage,
-            slot,
-            revision,
-            inputs,
-            external,
-            record,
-            reason,
-            reused_inputs=tuple(name for name in inputs if name not in made),
-            older_inputs=tuple(name for name in inputs if name in older),
-            others=others,
-        )
+        return Decision(stage, slot, revision, inputs, external, record, reason, others=others)
 
     def locate(self, stage: Stage, params: ParamSet, as_of: AsOf | None) -> Record:
         """Find the published artifact of a stage, as `located` does, for whoever takes any."""

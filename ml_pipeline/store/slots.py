@@ -6,7 +6,7 @@ The run id alone is the key. The labels before it are for people, and for engine
 directories; every one is percent-encoded, so no value can leave its directory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -51,14 +51,30 @@ def slot_for(asset: str, params: ParamSet, scope: Sequence[str], as_of: AsOf | N
         scope: the groups that the asset depends on.
         as_of: the partition, or None.
     """
-    identity = document(params.identity_values(scope), as_of)
+    return slot_of(asset, params.identity_values(scope), list(params.labels(scope)), as_of)
+
+
+def slot_of(
+    asset: str,
+    values: Mapping[str, Mapping[str, Any]],
+    labels: Sequence[tuple[str, str, Any]],
+    as_of: AsOf | None,
+) -> Slot:
+    """Return where an asset lives that depends on given values.
+
+    Args:
+        asset: name of the asset.
+        values: those that take part in identity, ``{group: {field: value}}``.
+        labels: group, name and value of those that show in the path.
+        as_of: the partition, or None.
+    """
+    identity = document(values, as_of)
     key = digest_of(identity)
     parts = [asset_directory(asset)]
     if as_of is None:
-        parts += [_label(name, value) for _, name, value in params.labels(scope)]
+        parts += [_label(name, value) for _, name, value in labels]
     else:
-        first = next(iter(params.identity_values(scope)), None)
-        labels = list(params.labels(scope))
+        first = next(iter(values), None)
         parts += [_label(name, value) for group, name, value in labels if group == first]
         parts.append(as_of_label(as_of))
         parts += [_label(name, value) for group, name, value in labels if group != first]
