@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError, StoreUnreachable
-from ml_pipeline.store.files import Files, digest_of_bytes, digest_of_file
 from ml_pipeline.store.formats import Formats
+from ml_pipeline.store.payloads import Payloads
 from ml_pipeline.store.record import Content, Record
-from ml_pipeline.store.slots import Slot, asset_directory
+from ml_pipeline.store.slots import Slot, asset_directory, revision_of
 
 RECORD: Final = "record.json"
 CLAIMS: Final = ".claims"
@@ -43,7 +43,7 @@ class Published:
     deterministic: bool = True
 
 
-class ArtifactStore(Files):
+class ArtifactStore(Payloads):
     """Artifacts and their records below one root.
 
     Attributes:
@@ -79,7 +79,10 @@ class ArtifactStore(Files):
         kept_as = self.formats.for_value(value, slot.asset)
         with self._staged(kept_as.filename) as staged:
             try:
+                if kept_as.is_directory:
+                    staged.mkdir()
                 kept_as.keep(value, staged)
+                content = self._put_payload(directory, staged, kept_as.name)
             except (ArtifactDamaged, PipelineError) as error:
                 raise PipelineError(f"'{slot.asset}' is not published. {error}") from error
             except OSError as error:
@@ -87,11 +90,7 @@ class ArtifactStore(Files):
                 if isinstance(error, FileNotFoundError) and staged.parent.is_dir():
                     raise
                 raise self._unreachable("write to", error) from error
-            size, digest = staged.stat().st_size, digest_of_file(staged)
-            file = self._put_file(directory, kept_as.filename, staged, digest)
-        content = Content(
-            file=file, format=kept_as.name, bytes=size, digest=digest, shape=kept_as.describe(value)
-        )
+        content = content.model_copy(update={"shape": kept_as.describe(value)})
         record = describe(content)
         text = record.to_json()
         try:
@@ -112,7 +111,7 @@ class ArtifactStore(Files):
         except ArtifactDamaged:
             self.discard(slot, revision)
             return self.publish(slot, revision, value, describe)
-        return Published(standing, True, standing.content.digest == digest)
+        return Published(standing, True, standing.content.digest == content.digest)
 
     def find(self, slot: Slot, revision: str) -> Record | None:
         """Return the record of a revision if it is published and its bytes are there.
@@ -129,13 +128,8 @@ class ArtifactStore(Files):
         if record is None:
             return None
         self._refuse_other(slot, directory, record)
-        size = self._size(f"{directory}/{record.content.file}")
-        if size != record.content.bytes:
-            found = "it is missing" if size is None else f"it has {size}"
-            raise ArtifactDamaged(
-                f"{self.address(directory)}/{record.content.file} must have"
-                f" {record.content.bytes} bytes, but {found}. It is not used."
-            )
+        if (missing := self._missing(directory, record.content)) is not None:
+            raise ArtifactDamaged(f"{missing} It is not used.")
         return record
 
     def read_record(self, directory: str) -> Record | None:
@@ -176,18 +170,11 @@ class ArtifactStore(Files):
         Raises:
             ArtifactDamaged: if the bytes are not those that were published.
         """
-        path = f"{slot.revision(record.revision)}/{record.content.file}"
         kept_as = self.formats.named(record.content.format)
-        if self.directory is None:
-            data = self.read(path)
-            self._check(path, record, None if data is None else digest_of_bytes(data))
-            return kept_as.read(data or b"", lazy)
-        # The digest comes first: what a parser makes of damaged bytes may end the whole process.
-        self._check(path, record, self._digest(path))
-        try:
-            return kept_as.read(self.directory / path, lazy)
-        except FileNotFoundError:
-            return self._check(path, record, None)
+        directory = slot.revision(record.revision)
+        stays = lazy or kept_as.needs_file
+        with self._at_hand(directory, record.content, stays) as path:
+            return kept_as.read(path, lazy)
 
     def check(self, directory: str, record: Record) -> None:
         """Check an artifact's bytes against its record, and that they can be read.
@@ -195,24 +182,18 @@ class ArtifactStore(Files):
         Raises:
             ArtifactDamaged: if they are missing, not those that were published, or cannot be read.
         """
-        path = f"{directory}/{record.content.file}"
-        if self.directory is None:
-            data = self.read(path)
-            self._check(path, record, None if data is None else digest_of_bytes(data))
-            source: Path | bytes = data or b""
-        else:
-            self._check(path, record, self._digest(path))
-            source = self.directory / path
-        try:
-            self.formats.named(record.content.format).prove(source)
-        except ArtifactDamaged as error:
-            raise ArtifactDamaged(f"{self.address(path)} cannot be read. {error}") from error
+        with self._at_hand(directory, record.content, stays=False) as path:
+            try:
+                self.formats.named(record.content.format).prove(path)
+            except ArtifactDamaged as error:
+                address = self.address(f"{directory}/{record.content.file}")
+                raise ArtifactDamaged(f"{address} cannot be read. {error}") from error
 
     def directories(self, asset: str) -> Iterator[str]:
         """Yield the directory of every published revision of an asset."""
         for entry in self.entries(asset_directory(asset)):
-            directory, _, file = entry["path"].rpartition("/")
-            if file == RECORD:
+            directory = revision_of(entry["path"])
+            if entry["path"] == f"{directory}/{RECORD}":
                 yield directory
 
     def newest_on_shelf(self, shelf: str) -> Iterator[str]:
@@ -242,7 +223,7 @@ class ArtifactStore(Files):
         records = [
             entry
             for entry in itertools.islice(self.entries(below), most)
-            if entry["path"].endswith(f"/{RECORD}")
+            if entry["path"] == f"{revision_of(entry['path'])}/{RECORD}"
         ]
         records.sort(key=lambda entry: entry["last_modified"], reverse=True)
         return [entry["path"].rpartition("/")[0] for entry in records]
@@ -269,17 +250,6 @@ class ArtifactStore(Files):
             raise ArtifactDamaged(
                 f"{self.address(directory)} must hold the artifact of {slot.identity}, but its"
                 f" record says {record.identity}. It is not used."
-            )
-
-    def _check(self, path: str, record: Record, digest: str | None) -> None:
-        if digest is None:
-            raise ArtifactDamaged(
-                f"{self.address(path)} must be there, since its record is, but is missing."
-            )
-        if digest != record.content.digest:
-            raise ArtifactDamaged(
-                f"{self.address(path)} must have the digest {record.content.digest}, but has"
-                f" {digest}: the bytes have changed since they were published. It is not used."
             )
 
 

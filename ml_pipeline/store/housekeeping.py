@@ -12,6 +12,7 @@ from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import CLAIMS, RECORD, ArtifactStore
 from ml_pipeline.store.files import STAGING
 from ml_pipeline.store.lineage import upstream
+from ml_pipeline.store.slots import revision_of
 
 _READERS: Final = 4
 
@@ -95,17 +96,17 @@ def removable(
     cutoff = datetime.now(UTC) - older_than
     directories: dict[str, list[Any]] = defaultdict(list)
     for entry in store.entries(""):
-        directory = entry["path"].rpartition("/")[0]
+        directory = revision_of(entry["path"])
         directories[entry["path"] if directory == CLAIMS else directory].append(entry)
     found: list[Removable] = []
     published: dict[str, list[str]] = defaultdict(list)
     for directory, objects in directories.items():
         is_old = max(entry["last_modified"] for entry in objects) < cutoff
-        names = {entry["path"].rpartition("/")[2] for entry in objects}
+        names = {entry["path"] for entry in objects}
         if directory.startswith((STAGING, CLAIMS)):
             if is_old:
                 found.append(_removable(directory, "left by a run that crashed", objects))
-        elif RECORD in names:
+        elif f"{directory}/{RECORD}" in names:
             published[directory.rpartition("/rev=")[0]].append(directory)
         elif "/rev=" in directory and is_old and directory not in promoted:
             found.append(_removable(directory, "orphan: files without a record", objects))
@@ -119,7 +120,8 @@ def removable(
 
 
 def _removable(path: str, why: str, objects: Sequence[Any]) -> Removable:
-    names = sorted((o["path"] for o in objects), key=lambda name: not name.endswith(RECORD))
+    record = f"{path}/{RECORD}"
+    names = sorted((o["path"] for o in objects), key=lambda name: name != record)
     return Removable(path, why, sum(o["size"] for o in objects), tuple(names))
 
 

@@ -54,15 +54,29 @@ class OtherAsset(Part):
     version: str
 
 
+class Member(Part):
+    """One file of a folder.
+
+    Attributes:
+        bytes: its size.
+        digest: BLAKE3 of it, 32 hexadecimal digits.
+    """
+
+    bytes: int = pydantic.Field(ge=0)
+    digest: str
+
+
 class Content(Part):
     """The bytes of an artifact.
 
     Attributes:
-        file: name of the file beside the record.
+        file: name of the file, or of the folder, beside the record.
         format: name of the `Format` that wrote it.
-        bytes: size of the file.
-        digest: BLAKE3 of the file, 32 hexadecimal digits.
+        bytes: size of the file, or of all files of the folder.
+        digest: BLAKE3 of the file, or of the paths and digests of all files of the folder; 32
+            hexadecimal digits.
         shape: rows and columns where the value has them.
+        files: the files of a folder by their path in it.
     """
 
     file: PlainName
@@ -70,6 +84,7 @@ class Content(Part):
     bytes: int = pydantic.Field(ge=0)
     digest: str
     shape: dict[str, int] = pydantic.Field(default_factory=dict)
+    files: dict[BelowRoot, Member] = pydantic.Field(default_factory=dict)
 
 
 class Provenance(Part):

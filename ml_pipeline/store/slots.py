@@ -6,6 +6,7 @@ The run id alone is the key. The labels before it are for people, and for engine
 directories; every one is percent-encoded, so no value can leave its directory.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +18,7 @@ from ml_pipeline.params.model import ParamSet
 
 _AS_OF: Final = "as_of"
 _LONGEST_LABEL: Final = 120
+_REVISION: Final = re.compile(r"(.*?/run=[^/]+/rev=[^/]+)/")
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,16 @@ def as_of_on(label: str) -> AsOf | None:
     if name != _AS_OF or len(text) > _LONGEST_LABEL:
         return None
     return as_of_from_key(unquote(text))
+
+
+def revision_of(path: str) -> str:
+    """Return the directory of the revision that something is in, or else the one that it is in.
+
+    Args:
+        path: a file below the store's root; what an artifact holds may be named like ours.
+    """
+    found = _REVISION.match(path)
+    return found[1] if found else path.rpartition("/")[0]
 
 
 def _label(name: str, value: Any) -> str:

@@ -38,8 +38,8 @@ class WordsFormat(Format):
     def write(self, value: Words, path: Path) -> None:
         path.write_text(value.text, encoding="utf-8")
 
-    def read(self, source: Path | bytes, lazy: bool) -> Words:
-        return Words((source if isinstance(source, bytes) else source.read_bytes()).decode())
+    def read(self, path: Path, lazy: bool) -> Words:
+        return Words(path.read_bytes().decode())
 
 
 def scaled(pipeline: Pipeline) -> Pipeline:
@@ -143,7 +143,7 @@ def test_value_without_a_format_is_refused_with_the_line_to_write(bench: Bench) 
 
 
 class Unreadable(WordsFormat):
-    def read(self, source: Path | bytes, lazy: bool) -> Words:
+    def read(self, path: Path, lazy: bool) -> Words:
         raise ValueError("no")
 
 

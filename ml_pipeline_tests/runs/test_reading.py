@@ -75,7 +75,7 @@ class Kept(Format):
     def write(self, value, path):
         path.write_text(str(value.n))
     def read(self, source, lazy):
-        return Own(float(source if isinstance(source, bytes) else source.read_bytes()))
+        return Own(floatpath.read_bytes())
 """
 SHIFTS = "def shift(x):\n    return x + 10\n"
 PREDICTED = "float(model.predict(X)[0])"

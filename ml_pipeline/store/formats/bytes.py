@@ -21,9 +21,9 @@ class BytesFormat(Format):
         """Write the bytes."""
         path.write_bytes(value)
 
-    def read(self, source: Path | bytes, lazy: bool) -> Any:
+    def read(self, path: Path, lazy: bool) -> Any:
         """Read the bytes."""
-        return source if isinstance(source, bytes) else source.read_bytes()
+        return path.read_bytes()
 
-    def prove(self, source: Path | bytes) -> None:
+    def prove(self, path: Path) -> None:
         """Nothing to prove: any bytes are bytes."""

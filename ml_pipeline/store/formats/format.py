@@ -1,4 +1,4 @@
-"""What a format is: one way to keep a value in a file, and to read it again."""
+"""What a format is: one way to keep a value in a file or a folder, and to read it again."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -9,14 +9,17 @@ from ml_pipeline.errors import ArtifactDamaged
 
 
 class Format(ABC):
-    """One way to keep a value in a file.
+    """One way to keep a value in a file, or in a folder of files.
 
     Bytes must be the same for the same value, in every process and at any time: identity of what
     lies downstream counts stored content. Hence no timestamps, no memory addresses and no pickle.
 
     Attributes:
         name: the word for it in records.
-        filename: the file's name in its directory.
+        filename: the name of the file, or of the folder, in the artifact's directory.
+        is_directory: whether it keeps values in a folder.
+        needs_file: whether what `read` returns goes on reading what it was read from; a deferred
+            form always may.
         types: the classes that it keeps, subclasses included: a class, or ``"package:Class"`` for
             one whose package need not be imported. Of two formats the one with the class that is
             nearer to the value's is asked first.
@@ -24,6 +27,8 @@ class Format(ABC):
 
     name: ClassVar[str]
     filename: ClassVar[str]
+    is_directory: ClassVar[bool] = False
+    needs_file: ClassVar[bool] = False
     types: ClassVar[tuple[type | str, ...]] = ()
 
     def accepts(self, value: Any) -> bool:
@@ -32,34 +37,37 @@ class Format(ABC):
 
     @abstractmethod
     def write(self, value: Any, path: Path) -> None:
-        """Write `value` to a new file.
+        """Write `value` to a new file, or into a folder that is there and empty.
+
+        A folder may hold folders; links may lead to files within it.
 
         Raises:
             PipelineError: if it holds what would not come back as it is.
         """
 
     @abstractmethod
-    def read(self, source: Path | bytes, lazy: bool) -> Any:
+    def read(self, path: Path, lazy: bool) -> Any:
         """Read the value back.
 
         Args:
-            source: a local file, or the bytes of one that is elsewhere.
+            path: the file or folder on this machine, with the very bytes that were written. It is
+                the store's own or a copy: change nothing there.
             lazy: whether a deferred form is wanted where the format has one.
         """
 
-    def prove(self, source: Path | bytes) -> None:
+    def prove(self, path: Path) -> None:
         """Refuse what cannot be read back: by default, by reading it.
 
         Nothing is published that this refuses.
 
         Args:
-            source: what `write` wrote.
+            path: what `write` wrote.
 
         Raises:
             ArtifactDamaged: if it cannot be read.
         """
         try:
-            self.read(source, lazy=False)
+            self.read(path, lazy=False)
         except (
             *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, RecursionError),
             *(TypeError, ValueError),

@@ -42,11 +42,11 @@ class JsonFormat(Format):
             )
         path.write_text(text + "\n", encoding="utf-8")
 
-    def read(self, source: Path | bytes, lazy: bool) -> Any:
+    def read(self, path: Path, lazy: bool) -> Any:
         """Read a document."""
-        return json.loads(source if isinstance(source, bytes) else source.read_bytes())
+        return json.loads(path.read_bytes())
 
-    def prove(self, source: Path | bytes) -> None:
+    def prove(self, path: Path) -> None:
         """Nothing to prove: writing refuses what would not come back."""
 
 

@@ -1,6 +1,5 @@
 """Polars frames as Parquet."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,16 +41,15 @@ class ParquetFormat(Format):
             # Polars does not tell a full disk from a bad query by the class of its errors.
             raise (OSError(str(error)) if "os error" in str(error) else error) from error
 
-    def read(self, source: Path | bytes, lazy: bool) -> Any:
+    def read(self, path: Path, lazy: bool) -> Any:
         """Read a `DataFrame`, or a `LazyFrame` where `lazy`."""
         import polars as pl
 
-        file = io.BytesIO(source) if isinstance(source, bytes) else source
         if lazy:
-            return pl.scan_parquet(file, hive_partitioning=False, glob=False)
-        return pl.read_parquet(file, hive_partitioning=False, glob=False)
+            return pl.scan_parquet(path, hive_partitioning=False, glob=False)
+        return pl.read_parquet(path, hive_partitioning=False, glob=False)
 
-    def prove(self, source: Path | bytes) -> None:
+    def prove(self, path: Path) -> None:
         """Nothing to prove: of the columns that Parquet takes, all come back."""
 
     def describe(self, value: Any) -> dict[str, int]:

@@ -10,6 +10,7 @@ from ml_pipeline.store.formats.format import Format, dotted
 from ml_pipeline.store.formats.json import JsonFormat
 from ml_pipeline.store.formats.numpy import NumpyFormat
 from ml_pipeline.store.formats.parquet import ParquetFormat
+from ml_pipeline.store.formats.paths import FileFormat, FolderFormat
 from ml_pipeline.store.formats.skops import SkopsFormat
 
 BUILT_IN: Final[tuple[Format, ...]] = (
@@ -18,6 +19,8 @@ BUILT_IN: Final[tuple[Format, ...]] = (
     NumpyFormat(),
     BytesFormat(),
     JsonFormat(),
+    FileFormat(),
+    FolderFormat(),
 )
 FORMATS: Final[list[Format]] = list(BUILT_IN)
 """The formats of every pipeline; what is appended is asked before the built-in ones."""

@@ -58,22 +58,22 @@ class SkopsFormat(Format):
         self._prove_once(archive, audit)
         path.write_bytes(archive)
 
-    def read(self, source: Path | bytes, lazy: bool) -> Any:
+    def read(self, path: Path, lazy: bool) -> Any:
         """Read an estimator; nothing of it is made unless all of it is trusted.
 
         Raises:
             ArtifactDamaged: if it holds something that is not trusted, or cannot be read.
         """
-        data = source if isinstance(source, bytes) else source.read_bytes()
+        data = path.read_bytes()
         return self._loaded(data, self._audit(data))
 
-    def prove(self, source: Path | bytes) -> None:
+    def prove(self, path: Path) -> None:
         """Refuse what `read` would refuse; what is made of the same parts is read once.
 
         Raises:
             ArtifactDamaged: if it holds something that is not trusted, or cannot be read.
         """
-        data = source if isinstance(source, bytes) else source.read_bytes()
+        data = path.read_bytes()
         audit = self._audit(data)
         if frozenset(audit.kinds) not in _PROVEN:
             self._loaded(data, audit)

@@ -57,7 +57,7 @@ def test_format_that_nobody_knows_is_refused_with_those_known() -> None:
         Formats().named("pickle")
     assert str(caught.value) == (
         "A record names the format 'pickle', which is none of parquet, skops, numpy, bytes,"
-        " json. Give the pipeline its Format: Pipeline(..., formats=[...])."
+        " json, file, folder. Give the pipeline its Format: Pipeline(..., formats=[...])."
     )
 
 
@@ -75,8 +75,8 @@ class TextFormat(Format):
     def write(self, value: Any, path: Path) -> None:
         path.write_text(value, encoding="utf-8")
 
-    def read(self, source: Path | bytes, lazy: bool) -> Any:
-        return (source if isinstance(source, bytes) else source.read_bytes()).decode()
+    def read(self, path: Path, lazy: bool) -> Any:
+        return path.read_bytes().decode()
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_own_formats_of_one_name_and_what_is_none_are_refused_at_once() -> None:
 class Forgetful(TextFormat):
     name = "forgetful"
 
-    def read(self, source: Path | bytes, lazy: bool) -> Any:
+    def read(self, path: Path, lazy: bool) -> Any:
         raise LookupError("no words")
 
 

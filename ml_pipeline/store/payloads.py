@@ -1,0 +1,196 @@
+"""The bytes of artifacts: a file or a folder each, put in place, checked, and brought to hand.
+
+Whoever reads gets a path on this machine whose bytes have just been compared with the record. Of a
+store elsewhere they are streamed to this disk, so that they are never held in memory whole.
+"""
+
+import contextlib
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from blake3 import blake3
+from obstore.exceptions import AlreadyExistsError
+
+from ml_pipeline.errors import ArtifactDamaged, StoreUnreachable
+from ml_pipeline.store.fetched import folder_for_good
+from ml_pipeline.store.files import Files, digest_of_bytes, digest_of_file
+from ml_pipeline.store.formats.folders import members_of
+from ml_pipeline.store.record import Content, Member
+
+_CHUNK: Final = 8 << 20
+_WRITERS: Final = 4
+_SHOWN: Final = 3
+
+
+class Payloads(Files):
+    """The files and folders that artifacts are."""
+
+    def _put_payload(self, directory: str, staged: Path, kept_as: str) -> Content:
+        """Put what was staged in place.
+
+        The files of a folder are put one by one, so it is named for its content: whoever else
+        writes into it writes the same.
+
+        Args:
+            directory: the artifact's directory.
+            staged: a file or a folder, named as it is to be.
+            kept_as: name of the format that wrote it.
+
+        Raises:
+            PipelineError: if the folder holds what cannot be kept.
+        """
+        if not staged.is_dir():
+            size, digest = staged.stat().st_size, digest_of_file(staged)
+            name = self._put_file(directory, staged.name, staged, digest)
+            return Content(file=name, format=kept_as, bytes=size, digest=digest)
+        files = members_of(staged)
+        members = {
+            name: Member(bytes=file.stat().st_size, digest=digest_of_file(file))
+            for name, file in files.items()
+        }
+        digest = digest_of_members(members)
+        folder = f"{staged.name}-{digest}"
+
+        def put(name: str) -> None:
+            path = f"{directory}/{folder}/{name}"
+            try:
+                self._put_if_absent(path, files[name])
+            except AlreadyExistsError:
+                if self._digest(path) != members[name].digest:
+                    raise StoreUnreachable(
+                        f"{self.address(path)} is in a folder that is named for its content but"
+                        " has other content. Remove the folder and run again."
+                    ) from None
+
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            list(writers.map(put, members))
+        size = sum(one.bytes for one in members.values())
+        return Content(file=folder, format=kept_as, bytes=size, digest=digest, files=members)
+
+    def _missing(self, directory: str, content: Content) -> str | None:
+        """Say what of an artifact is not there or of another size; None if all is.
+
+        Args:
+            directory: the artifact's directory.
+            content: what its record says.
+        """
+        path = f"{directory}/{content.file}"
+        if not content.files:
+            size = self._size(path)
+            if size == content.bytes:
+                return None
+            found = "it is missing" if size is None else f"it has {size}"
+            return f"{self.address(path)} must have {content.bytes} bytes, but {found}."
+        wanted = {name: one.bytes for name, one in content.files.items()}
+        there = self._sizes(path)
+        if there == wanted:
+            return None
+        return f"{self.address(path)} must hold its files as written, but {_other(wanted, there)}."
+
+    @contextlib.contextmanager
+    def _at_hand(self, directory: str, content: Content, stays: bool) -> Iterator[Path]:
+        """Give an artifact's file or folder on this machine, its bytes compared with the record.
+
+        The digest comes first: what a parser makes of damaged bytes may end the whole process.
+
+        Args:
+            directory: the artifact's directory.
+            content: what its record says.
+            stays: whether it is read from for as long as this process lives.
+
+        Raises:
+            ArtifactDamaged: if the bytes are not those that were published.
+        """
+        path = f"{directory}/{content.file}"
+        if content.files and (missing := self._missing(directory, content)) is not None:
+            raise ArtifactDamaged(f"{missing} It is not used.")
+        with contextlib.ExitStack() as held:
+            if self.directory is not None:
+                here = self.directory / path
+            elif stays:
+                here = folder_for_good(content.digest) / content.file
+            else:
+                temporary = tempfile.TemporaryDirectory(prefix="ml_pipeline-")
+                here = Path(held.enter_context(temporary)) / content.file
+            if not content.files:
+                self._bring(path, here, content.digest)
+            for name, member in content.files.items():
+                self._bring(f"{path}/{name}", here / name, member.digest)
+            try:
+                yield here
+            except FileNotFoundError:
+                if here.exists():
+                    raise
+                self._compare(path, content.digest, None)
+
+    def _bring(self, path: str, here: Path, digest: str) -> None:
+        """Have a file on this machine and compare its bytes."""
+        if self.directory is not None:
+            self._compare(path, digest, self._digest(path))
+        elif not (here.is_file() and digest_of_file(here) == digest):
+            here.parent.mkdir(parents=True, exist_ok=True)
+            part = here.with_name(f"{uuid.uuid4().hex}.part")
+            self._compare(path, digest, self._streamed(path, part))
+            part.replace(here)
+
+    def _streamed(self, path: str, here: Path) -> str | None:
+        """Stream an object into a file and return its digest; None where there is none."""
+        seen = blake3()
+        try:
+            with self._reaching("read"):
+                chunks = self._objects.get(path).stream(min_chunk_size=_CHUNK)
+                with here.open("wb") as file:
+                    for chunk in chunks:
+                        seen.update(chunk)
+                        file.write(chunk)
+        except FileNotFoundError:
+            return None
+        return seen.hexdigest(length=16)
+
+    def _compare(self, path: str, digest: str, found: str | None) -> None:
+        if found is None:
+            raise ArtifactDamaged(
+                f"{self.address(path)} must be there, since its record is, but is missing."
+            )
+        if found != digest:
+            raise ArtifactDamaged(
+                f"{self.address(path)} must have the digest {digest}, but has {found}: the bytes"
+                " have changed since they were published. It is not used."
+            )
+
+    def _sizes(self, folder: str) -> dict[str, int]:
+        """Return the sizes of all files below a folder, in bytes."""
+        if self.directory is None:
+            start = len(folder) + 1
+            return {entry["path"][start:]: entry["size"] for entry in self.entries(folder)}
+        with self._reaching("read"):
+            top = self.directory / folder
+            return {
+                file.relative_to(top).as_posix(): file.lstat().st_size
+                for file in top.rglob("*")
+                if file.is_symlink() or not file.is_dir()
+            }
+
+
+def digest_of_members(members: Mapping[str, Member]) -> str:
+    """Return the digest of a folder: of the paths and digests of all its files, 32 digits."""
+    lines = [f"{one.digest} {one.bytes} {name}" for name, one in sorted(members.items())]
+    return digest_of_bytes("\n".join(lines).encode())
+
+
+def _other(wanted: Mapping[str, int], found: Mapping[str, int]) -> str:
+    """Say how the files of a folder differ from those wanted."""
+    told: dict[str, list[Any]] = {
+        "missing": sorted(wanted.keys() - found.keys()),
+        "not of it": sorted(found.keys() - wanted.keys()),
+        "of another size": [name for name, size in wanted.items() if found.get(name, size) != size],
+    }
+    return "; ".join(
+        f"{', '.join(map(repr, names[:_SHOWN]))} {'is' if len(names) == 1 else 'are'} {what}"
+        for what, names in told.items()
+        if names
+    )
