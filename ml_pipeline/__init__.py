@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ml_pipeline.dagster.new_data_sensor import new_data_sensor
     from ml_pipeline.dagster.requests_sensor import requests_sensor
     from ml_pipeline.dagster.schedules import sweep_schedule, window_schedule
+    from ml_pipeline.dagster.stages import Pipeline
     from ml_pipeline.dagster.validated import validated
     from ml_pipeline.dagster.webserver import Webserver
     from ml_pipeline.errors import (
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ml_pipeline.params.template import template
     from ml_pipeline.runs.gate import Gate
     from ml_pipeline.runs.stage import Result
-    from ml_pipeline.runs.stages import Pipeline
     from ml_pipeline.store import formats
     from ml_pipeline.store.formats import Format
     from ml_pipeline.store.record import Objective
@@ -91,6 +91,7 @@ _ROOMS: Final = {
     ),
     "launch.run_request": ("requested_run",),
     "dagster.validated": ("validated",),
+    "dagster.stages": ("Pipeline",),
     "dagster.webserver": ("Webserver",),
     "params.documents": ("read_document",),
     "params.group": ("ParamGroup",),
@@ -101,7 +102,6 @@ _ROOMS: Final = {
     "params.template": ("template",),
     "runs.gate": ("Gate",),
     "runs.stage": ("Result",),
-    "runs.stages": ("Pipeline",),
     "store": ("formats",),
     "store.formats": ("Format",),
     "store.record": ("Objective",),

@@ -9,22 +9,26 @@ same dates of every asset, which Dagster puts into one run again. If each asset 
 own, it would make a run for each. What a date published before it failed is reused.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.arguments import resources_of
 from ml_pipeline.dagster.calendar import refuse_other_than_days
 from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.dagster.hosts import InStep
 from ml_pipeline.dagster.io_manager import ParamIOManager
 from ml_pipeline.dagster.metadata import picture, table
-from ml_pipeline.dagster.private import NO_EVENT, tag_run
+from ml_pipeline.dagster.private import NO_EVENT, needing_only_what_is_selected, tag_run
+from ml_pipeline.dagster.stages import asset_key, pool_of, refuse_other_partitions, told_of
 from ml_pipeline.errors import told
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_request import run_tags
 from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.decisions import Outcome
+from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.range_report import RangeReport
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
@@ -52,42 +56,50 @@ def pipeline_assets(
         PipelineError: if the partitions are not ones that a date names.
     """
     refuse_other_than_days(pipeline.name, partitions)
+    refuse_other_partitions(pipeline, partitions)
     io_manager = names_of(pipeline).io_manager
     specs = [
         dg.AssetSpec(
             asset_key(stage),
-            deps=[asset_key(pipeline.stage(name)) for name in stage.upstream],
+            deps=[*(asset_key(pipeline.stage(n)) for n in stage.upstream), *told_of(stage).others],
             description=stage.description,
             group_name=stage.group or group_name,
             owners=stage.owners,
             tags=stage.tags,
             code_version=stage.code,
             kinds=set(stage.kinds),
-            metadata={"parameter_groups": ", ".join(stage.scope)},
+            metadata={**told_of(stage).metadata, "parameter_groups": ", ".join(stage.scope)},
+            automation_condition=told_of(stage).automation_condition,
+            freshness_policy=told_of(stage).freshness_policy,
             skippable=True,
         ).with_io_manager_key(io_manager)
         for stage in pipeline.stages.values()
     ]
+
+    def needed(keys: Collection[dg.AssetKey]) -> set[str]:
+        return {io_manager}.union(*map(resources_of, _among(pipeline, keys)))
+
+    def pool(keys: Collection[dg.AssetKey]) -> str | None:
+        return pool_of(_among(pipeline, keys))
+
+    everything = [asset_key(stage) for stage in pipeline.stages.values()]
 
     @dg.multi_asset(
         name=pipeline.name,
         specs=specs,
         can_subset=True,
         partitions_def=partitions,
-        required_resource_keys={io_manager},
+        required_resource_keys=needed(everything),
+        pool=pool(everything),
         backfill_policy=dg.BackfillPolicy.multi_run(dates_per_run) if partitions else None,
     )
     def make(context: dg.AssetExecutionContext) -> Iterator[Any]:
         dates = [as_of_from_key(key) for key in context.partition_keys] if partitions else [None]
-        with unwrapped():
-            yield from _make(context, getattr(context.resources, io_manager), dates)
+        manager: ParamIOManager = getattr(context.resources, io_manager)
+        with unwrapped(), InStep(context, partitions) as host:
+            yield from _make(context, manager, manager.materializer.hosted(host), dates)
 
-    return make
-
-
-def asset_key(stage: Stage) -> dg.AssetKey:
-    """Return Dagster's key of a stage."""
-    return dg.AssetKey([*stage.key_prefix, stage.name])
+    return needing_only_what_is_selected(make, needed, pool)
 
 
 def selection_of(pipeline: Pipeline) -> dg.AssetSelection:
@@ -96,7 +108,10 @@ def selection_of(pipeline: Pipeline) -> dg.AssetSelection:
 
 
 def _make(
-    context: dg.AssetExecutionContext, manager: ParamIOManager, dates: Sequence[AsOf | None]
+    context: dg.AssetExecutionContext,
+    manager: ParamIOManager,
+    materializer: Materializer,
+    dates: Sequence[AsOf | None],
 ) -> Iterator[Any]:
     stages = manager.pipeline.selected()
     keys = {stage.name: asset_key(stage) for stage in stages}
@@ -108,7 +123,7 @@ def _make(
         made: list[ArtifactResult] = []
         outcomes: list[Outcome] = []
         try:
-            for outcome in manager.materializer.run(manager.params, as_of, keys):
+            for outcome in materializer.run(manager.params, as_of, keys):
                 made.append(
                     artifact_result(manager.store, outcome.slot, outcome.record, outcome.reused)
                 )
@@ -135,6 +150,10 @@ def _make(
         raise _failure(failures, len(dates))
     for key in keys.values():
         yield dg.MaterializeResult(asset_key=key, metadata=NO_EVENT)
+
+
+def _among(pipeline: Pipeline, keys: Collection[dg.AssetKey]) -> list[Stage]:
+    return [stage for stage in pipeline.stages.values() if asset_key(stage) in keys]
 
 
 def together(report: RangeReport) -> dict[str, Any]:

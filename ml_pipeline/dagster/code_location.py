@@ -14,6 +14,7 @@ from ml_pipeline.dagster.io_manager import io_manager_resource, no_io_resource
 from ml_pipeline.dagster.leaderboard_asset import leaderboard_asset
 from ml_pipeline.dagster.location import Location
 from ml_pipeline.dagster.resources import params_resource
+from ml_pipeline.dagster.stages import needs_location
 from ml_pipeline.dagster.sweep_asset import sweep_asset
 from ml_pipeline.dagster.sweep_resource import sweep_resource
 from ml_pipeline.launch.names import names_of
@@ -37,6 +38,8 @@ def code_location(
     Where a stage declares an objective, there are also an asset that sweeps and a leaderboard.
     They can be merged with any others: the assets name their own IO manager, and where others have
     the names that are left, the pipeline is declared with `prefixed`.
+
+    Resources and assets that stages take are those of the location that this is merged with.
 
     The job runs in one process: starting more costs seconds for each, and stages do their own work
     in parallel where there is any. Dagster lets no asset choose that, so runs of no job in
@@ -100,11 +103,12 @@ def _definitions(location: Location) -> dg.Definitions:
             )
         ],
     )
-    # Made here, the job offers the resources that it uses; later, it would offer all there are.
+    # Made here, the job offers the resources that it uses; later, it offers all there are, among
+    # them those that stages take.
     single = dg.Definitions(
         assets=stages.assets,
         resources=stages.resources,
-        jobs=[stages.resolve_job_def(names.job)],
+        jobs=stages.jobs if needs_location(pipeline) else [stages.resolve_job_def(names.job)],
     )
     if not pipeline.is_judged:
         return single

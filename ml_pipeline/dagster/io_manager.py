@@ -20,6 +20,7 @@ from typing import Any, Final
 import dagster as dg
 
 from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.dagster.hosts import WithInstance
 from ml_pipeline.dagster.materialization import describe, materialization
 from ml_pipeline.dagster.private import add_metadata_of_date, newest_event, reader_without_dates
 from ml_pipeline.dagster.run_config import refuse_without_effect
@@ -146,7 +147,8 @@ def io_manager_resource(
     def manager(context: dg.InitResourceContext) -> ParamIOManager:
         dagster_run_id = context.run.run_id if context.run is not None else None
         around = partial(provenance, dagster_run_id, code, pipeline.first_party)
-        materializer = Materializer(pipeline, ArtifactStore(store_root()), around)
+        host = WithInstance(context.instance) if context.instance is not None else None
+        materializer = Materializer(pipeline, ArtifactStore(store_root()), around, host=host)
         return ParamIOManager(materializer, getattr(context.resources, params))
 
     return manager

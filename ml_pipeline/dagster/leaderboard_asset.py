@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 from pydantic import Field
 
-from ml_pipeline.dagster.assets import asset_key
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.dagster.private import location_of
 from ml_pipeline.dagster.run_config import STOPPED
+from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.names import Names, names_of
 from ml_pipeline.runs.stages import Pipeline

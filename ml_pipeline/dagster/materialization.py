@@ -30,6 +30,7 @@ def materialization(
     """
     record = outcome.record
     inputs = {pipeline.stage(name).key: read.digest for name, read in record.inputs.items()}
+    inputs |= {key: other.version for key, other in record.others.items()}
     return dg.AssetMaterialization(
         pipeline.stage(record.asset).key.split("/"),
         partition=str(record.as_of) if record.as_of is not None else None,

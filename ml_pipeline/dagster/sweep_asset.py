@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import dagster as dg
 
+from ml_pipeline.dagster.arguments import resources_of
 from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.dagster.hosts import InStep
 from ml_pipeline.dagster.leaderboard_asset import shown
 from ml_pipeline.dagster.metadata import table
 from ml_pipeline.dagster.private import tag_run
+from ml_pipeline.dagster.stages import pool_of, told_of
 from ml_pipeline.dagster.sweep_resource import SweepSetup
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.names import names_of
@@ -75,12 +78,15 @@ def sweep_asset(
         group_name: Dagster's group for the asset.
     """
     judge, names = pipeline.judge, names_of(pipeline)
+    stages = pipeline.upstream_of(judge.name)
+    resources = frozenset().union(*map(resources_of, stages))
 
     @dg.multi_asset(
         name=names.sweep,
         specs=[
             dg.AssetSpec(
                 names.sweep,
+                deps=dict.fromkeys(key for stage in stages for key in told_of(stage).others),
                 kinds={"optuna"},
                 description=(
                     f"Many parameter sets over the chosen dates, judged by '{judge.name}'. What is"
@@ -91,10 +97,11 @@ def sweep_asset(
         ],
         partitions_def=partitions,
         group_name=group_name,
-        required_resource_keys={names.sweep},
+        required_resource_keys={names.sweep, *resources},
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
-        # Each takes all cores: one at a time, where the instance limits pools.
-        pool=_POOL,
+        # Each takes all cores: one at a time, where the instance limits pools. What a stage needs
+        # a pool for comes first.
+        pool=pool_of(stages) or _POOL,
     )
     @unwrapped()
     def sweep(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
@@ -122,10 +129,11 @@ def sweep_asset(
                 listener.progressed(progress)
 
         try:
-            sweep = setup.sweep(dates, output)
-            tags = {**label_tags(setup.request.representatives), SWEEP_TAG: sweep.study_name}
-            tag_run(context.instance, context.run, tags)
-            swept = sweep.run(planned, progressed)
+            with InStep(context, partitions) as host:
+                sweep = setup.sweep(dates, output, host)
+                tags = {**label_tags(setup.request.representatives), SWEEP_TAG: sweep.study_name}
+                tag_run(context.instance, context.run, tags)
+                swept = sweep.run(planned, progressed)
         except ParamsError as error:
             # Dates and studies are known only now, and the run is there.
             raise ParamsError(error.problems, "The run computed nothing.") from None

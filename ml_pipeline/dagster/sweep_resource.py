@@ -14,6 +14,7 @@ from ml_pipeline.dagster.resources import checked, config_schema
 from ml_pipeline.dagster.run_config import refuse_without_effect
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.provenance import provenance
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -44,12 +45,13 @@ class SweepSetup:
     studies: str
     provenance: Callable[[], Provenance]
 
-    def sweep(self, dates: Sequence[AsOf | None], output: Path | None) -> "Sweep":
+    def sweep(self, dates: Sequence[AsOf | None], output: Path | None, host: Host) -> "Sweep":
         """Return the sweep over some dates.
 
         Args:
             dates: days in order.
             output: file for what stages print, or None to leave it where it goes.
+            host: what provides what stages take besides.
         """
         # Every process of Dagster imports this module; few run a sweep.
         from ml_pipeline.sweeps.engine import Sweep
@@ -62,6 +64,7 @@ class SweepSetup:
             self.studies,
             self.provenance,
             output,
+            host,
         )
 
 

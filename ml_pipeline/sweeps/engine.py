@@ -14,6 +14,7 @@ from ml_pipeline.errors import MlPipelineError, ParamsError, StoreUnreachable
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
@@ -100,6 +101,7 @@ class Sweep:
         studies: str,
         provenance: Callable[[], Provenance] = Provenance,
         output: Path | None = None,
+        host: Host | None = None,
     ) -> None:
         """Bring a request together with what it is about.
 
@@ -111,10 +113,12 @@ class Sweep:
             studies: a directory for study files, or the URL of a database.
             provenance: tells what to record about the surroundings.
             output: file for what stages print.
+            host: what provides what stages take besides; plain Python if omitted.
 
         Raises:
             ParamsError: if the trials of a search are not judged by one objective, or an option has
                 no effect on so many dates.
+            PipelineError: if stages take what is not there.
         """
         self.request = request
         self.dates = tuple(dict.fromkeys(dates))
@@ -128,7 +132,11 @@ class Sweep:
         if problems := without_effect_on(request.options, self.dates):
             raise ParamsError(problems)
         self.workers = request.options.workers or cores()
-        self.materializer = Materializer(pipeline, store, self.provenance, explain=why_of_a_trial)
+        self.host = host or Host()
+        self.host.refuse(self.stages)
+        self.materializer = Materializer(
+            pipeline, store, self.provenance, explain=why_of_a_trial, host=self.host
+        )
 
     def plan(self) -> Plan:
         """Tell what would be done, computing nothing."""
@@ -239,7 +247,8 @@ class Sweep:
         threads = max(1, cores() // most)
         memory = self.request.options.trial_memory_mb
         around = self.provenance()
-        site = site_of(self.pipeline, self.store, around, self.output, threads, memory)
+        host = self.host.packed(self.stages, self.dates)
+        site = site_of(self.pipeline, self.store, around, self.output, threads, memory, host)
         return Workers(site, most)
 
     def _planned(self, runner: Runner, attempts: Attempts, earlier: "Sequence[Earlier]") -> Plan:

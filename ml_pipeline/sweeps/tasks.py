@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.runs.host import Host
 from ml_pipeline.store.record import Provenance, Record
 
 THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
@@ -26,6 +27,7 @@ class Site:
         output: file for what stages print.
         threads: threads that a computation may use.
         memory_mb: most memory of the process, in MiB.
+        host: what provides what stages take besides.
     """
 
     modules: Sequence[str]
@@ -36,6 +38,7 @@ class Site:
     output: Path | None
     threads: int
     memory_mb: int | None
+    host: Host
 
 
 @dataclass(frozen=True)

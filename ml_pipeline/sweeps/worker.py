@@ -85,6 +85,7 @@ def _materializer(site: Site) -> Materializer:
         lambda: site.provenance,
         explain=why_of_a_trial,
         recent=RecentValues(_KEPT_BYTES),
+        host=site.host,
     )
 
 
@@ -102,7 +103,7 @@ def _work(materializer: Materializer, task: Task, threads: int) -> Done:
 
     params = materializer.pipeline.params.validate(task.values, origins=task.origins)
     records, reused = {}, set()
-    with threadpool_limits(limits=threads):
+    with threadpool_limits(limits=threads), materializer.host:
         for outcome in materializer.run(params, task.as_of, task.selection, task.known):
             name = outcome.record.asset
             # A picture is for people; nobody in this process looks.

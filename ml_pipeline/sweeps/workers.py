@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ml_pipeline.errors import PipelineError
+from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Provenance
@@ -34,6 +35,7 @@ def site_of(
     output: Path | None,
     threads: int,
     memory_mb: int | None,
+    host: Host,
 ) -> Site:
     """Describe a pipeline and a store so that another process finds them.
 
@@ -48,7 +50,7 @@ def site_of(
     holder, attribute = _place_of(pipeline)
     modules = list(dict.fromkeys([holder, *_modules_of(pipeline)]))
     codes = {stage.name: stage.code for stage in pipeline.stages.values()}
-    return Site(modules, attribute, codes, store.uri, provenance, output, threads, memory_mb)
+    return Site(modules, attribute, codes, store.uri, provenance, output, threads, memory_mb, host)
 
 
 class Workers(Processes[Done | Failed | Unusable]):

@@ -1,0 +1,162 @@
+"""What stages ask of Dagster, provided: in a step, and where there is an instance alone."""
+
+import pickle
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any
+
+import dagster as dg
+
+from ml_pipeline.dagster.arguments import Asked, OtherValue, Resource, resources_of
+from ml_pipeline.dagster.others import other_asset, refuse_ours
+from ml_pipeline.dagster.packing import packed_resource
+from ml_pipeline.dagster.stage_context import StageContext
+from ml_pipeline.dagster.stages import asset_key
+from ml_pipeline.dagster.worker_host import InWorker
+from ml_pipeline.errors import PipelineError
+from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.runs.host import Host
+from ml_pipeline.runs.stage import Stage
+from ml_pipeline.store.record import OtherAsset
+
+
+class WithInstance(Host):
+    """Knows which versions there are of assets that are no stages, and can compute nothing."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        """Take the instance where events are."""
+        self.instance = instance
+
+    def others(self, stage: Stage, as_of: AsOf | None) -> dict[str, OtherAsset]:
+        """Return the assets that are no stages and that a stage would read now, by key."""
+        return {key: other_asset(self.instance, key, as_of, stage.name) for key in stage.others}
+
+
+class InStep(WithInstance):
+    """Provides what the step of a run has."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        partitions: dg.PartitionsDefinition[str] | None,
+    ) -> None:
+        """Take the step's context, and the pipeline's partitions."""
+        super().__init__(context.instance)
+        self._context = context
+        self._partitions = partitions
+        self._folder: TemporaryDirectory[str] | None = None
+
+    def refuse(self, stages: Iterable[Stage]) -> None:
+        """Let pass what Dagster has checked when it loaded the definitions."""
+
+    def arguments(
+        self, stage: Stage, as_of: AsOf | None, others: Mapping[str, OtherAsset]
+    ) -> Mapping[str, Any]:
+        """Return the arguments that a stage is provided with.
+
+        Raises:
+            PipelineError: if the step lacks a resource.
+        """
+        return {
+            argument: self._provided(stage, asked, as_of, others)
+            for argument, asked in stage.signature.provided.items()
+        }
+
+    def packed(self, stages: Sequence[Stage], dates: Sequence[AsOf | None]) -> Host:
+        """Return what provides the same in another process.
+
+        Resources are made anew there. What other assets hold is read now, once for each date.
+
+        Raises:
+            PipelineError: naming all that cannot be taken there.
+        """
+        keys = sorted(frozenset().union(*map(resources_of, stages)))
+        resources, problems = {}, []
+        for key in keys:
+            try:
+                resources[key] = packed_resource(self._resource(key, "a trial"))
+            except PipelineError as error:
+                problems.append(f"resource '{key}' {error}")
+        if problems:
+            raise PipelineError(
+                f"What stages take must reach the worker processes of a sweep, but"
+                f" {' and '.join(problems)}. Make it a dg.ConfigurableResource, which every process"
+                " makes for itself from the values of its fields."
+            )
+        versions = {
+            (stage.name, as_of): self.others(stage, as_of) for stage in stages for as_of in dates
+        }
+        values = {
+            (stage.name, argument, as_of): self._kept(stage, argument, asked, as_of, others)
+            for stage in stages
+            for argument, asked in stage.signature.provided.items()
+            if isinstance(asked, OtherValue)
+            for as_of in dates
+            if (others := versions[stage.name, as_of])
+        }
+        return InWorker(resources, versions, values, self._context.run, self._partitions)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Remove what was kept for other processes."""
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _provided(
+        self, stage: Stage, asked: object, as_of: AsOf | None, others: Mapping[str, OtherAsset]
+    ) -> Any:
+        if isinstance(asked, Resource):
+            return self._resource(asked.key, f"'{stage.name}'")
+        if isinstance(asked, OtherValue):
+            refuse_ours(self.instance, asked.key, stage.name)
+            partition = others[asked.key.to_user_string()].partition
+            return self._context.load_asset_value(
+                asked.key, python_type=asked.python_type, partition_key=partition
+            )
+        here = self._context.op_execution_context
+        return StageContext(here, asset_key(stage), as_of, self._partitions)
+
+    def _resource(self, key: str, asks: str) -> Any:
+        resources = self._context.resources
+        if not hasattr(resources, key):
+            raise PipelineError(
+                f"{asks} takes the resource '{key}', which a step has where it is to make a stage"
+                " that takes it, but this step has not. Select that stage in the same run, too."
+            )
+        return getattr(resources, key)
+
+    def _kept(
+        self,
+        stage: Stage,
+        argument: str,
+        asked: Asked,
+        as_of: AsOf | None,
+        others: Mapping[str, OtherAsset],
+    ) -> Path:
+        """Return the file that keeps a value for other processes."""
+        value = self._provided(stage, asked, as_of, others)
+        if self.others(stage, as_of) != others:
+            raise PipelineError(
+                f"What '{stage.name}' reads must hold still while a sweep begins, but {asked} was"
+                " materialized just now. Start the sweep again."
+            )
+        if self._folder is None:
+            self._folder = TemporaryDirectory(prefix="ml_pipeline-")
+        file = Path(self._folder.name) / f"{stage.name}-{argument}-{len(list(self._files()))}"
+        try:
+            file.write_bytes(pickle.dumps(value))
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise PipelineError(
+                f"What stages take must reach the worker processes of a sweep, but {asked}, which"
+                f" '{stage.name}' takes, is a {type(value).__name__} and cannot be pickled: {error}"
+            ) from error
+        return file
+
+    def _files(self) -> Iterable[Path]:
+        return Path(self._folder.name).iterdir() if self._folder is not None else ()

@@ -1,0 +1,61 @@
+"""Resources on their way to another process: what they are made of, not what they hold open."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from ml_pipeline.errors import PipelineError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a configurable resource is made again.
+
+    Attributes:
+        kind: its class.
+        fields: the values that it was made with; resources among them are recipes, too.
+    """
+
+    kind: type[dg.ConfigurableResource[Any]]
+    fields: Mapping[str, Any]
+
+    def made(self) -> dg.ConfigurableResource[Any]:
+        """Return a resource of the same class and values that has not begun yet."""
+        return self.kind(
+            **{
+                name: value.made() if isinstance(value, Recipe) else value
+                for name, value in self.fields.items()
+            }
+        )
+
+
+def packed_resource(value: object) -> object:
+    """Return what stands for a resource in a message to another process.
+
+    A configurable resource is made again there: connections cannot be shared. Anything else is sent
+    as it is.
+
+    Raises:
+        PipelineError: if it cannot be sent, ready to follow its name.
+    """
+    packed = _recipe(value)
+    try:
+        pickle.dumps(packed)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise PipelineError(
+            f"is a {type(value).__name__} that cannot be pickled ({error})"
+        ) from error
+    return packed
+
+
+def _recipe(value: object) -> object:
+    if not isinstance(value, dg.ConfigurableResource):
+        return value
+    fields = type(value).model_fields
+    return Recipe(
+        type(value),
+        {field.alias or name: _recipe(getattr(value, name)) for name, field in fields.items()},
+    )

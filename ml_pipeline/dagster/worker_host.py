@@ -1,0 +1,89 @@
+"""What stages ask of Dagster, provided in a worker process of a sweep."""
+
+import pickle
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import dagster as dg
+
+from ml_pipeline.dagster.arguments import OtherValue, Resource
+from ml_pipeline.dagster.packing import Recipe
+from ml_pipeline.dagster.stage_context import StageContext
+from ml_pipeline.dagster.stages import asset_key
+from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.runs.host import Host
+from ml_pipeline.runs.stage import Stage
+from ml_pipeline.store.record import OtherAsset
+
+
+@dataclass
+class InWorker(Host):
+    """Provides what a sweep has sent along; resources live as long as one task.
+
+    Attributes:
+        resources: what stands for each resource, by key.
+        versions: the assets that are no stages, by stage and partition, as the sweep found them.
+        values: files with pickled values of such assets, by stage, argument and partition.
+        run: the run of the sweep.
+        partitions: those of the pipeline.
+    """
+
+    resources: Mapping[str, object]
+    versions: Mapping[tuple[str, AsOf | None], dict[str, OtherAsset]]
+    values: Mapping[tuple[str, str, AsOf | None], Path]
+    run: dg.DagsterRun
+    partitions: dg.PartitionsDefinition[str] | None
+    _begun: dict[str, Any] = field(default_factory=dict)
+    _open: ExitStack | None = None
+
+    def refuse(self, stages: Iterable[Stage]) -> None:
+        """Let pass what was there to be packed."""
+
+    def others(self, stage: Stage, as_of: AsOf | None) -> dict[str, OtherAsset]:
+        """Return the assets that are no stages, as the sweep found them."""
+        return self.versions[stage.name, as_of]
+
+    def arguments(
+        self, stage: Stage, as_of: AsOf | None, others: Mapping[str, OtherAsset]
+    ) -> Mapping[str, Any]:
+        """Return the arguments that a stage is provided with."""
+        return {
+            argument: self._provided(stage, argument, asked, as_of)
+            for argument, asked in stage.signature.provided.items()
+        }
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the resources that were begun."""
+        if self._open is not None:
+            self._open.close()
+        self._open = None
+        self._begun.clear()
+
+    def _provided(self, stage: Stage, argument: str, asked: object, as_of: AsOf | None) -> Any:
+        if isinstance(asked, Resource):
+            return self._resource(asked.key)
+        if isinstance(asked, OtherValue):
+            file = self.values[stage.name, argument, as_of]
+            return pickle.loads(file.read_bytes())  # noqa: S301 - the sweep itself has written it
+        nowhere = dg.build_asset_context().op_execution_context
+        return StageContext(nowhere, asset_key(stage), as_of, self.partitions, self.run)
+
+    def _resource(self, key: str) -> Any:
+        if key not in self._begun:
+            packed = self.resources[key]
+            if isinstance(packed, Recipe):
+                self._open = self._open or ExitStack()
+                made = self._open.enter_context(dg.build_resources({key: packed.made()}))
+                self._begun[key] = getattr(made, key)
+            else:
+                self._begun[key] = packed
+        return self._begun[key]
