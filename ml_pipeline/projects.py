@@ -18,6 +18,7 @@ from ml_pipeline.errors import SettingsError, nearest
 
 _FILE: Final = "pyproject.toml"
 _MODULE: Final = "module"
+_served: Final[list["ProjectFile"]] = []
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,21 @@ def project_file() -> ProjectFile | None:
     Raises:
         SettingsError: if a `pyproject.toml` cannot be read, or does not say what it should.
     """
-    return _nearest(Path.cwd())
+    return _nearest(Path.cwd()) or (_served[0] if _served else None)
+
+
+def work_for(package: str, code: Path) -> None:
+    """Let a process that was started in no project work in that of the code that it loads.
+
+    A workspace of `dg` starts the processes of all its projects in its own folder.
+
+    Args:
+        package: name of the package that is loaded; a project that names another one is not its.
+        code: folder of its code.
+    """
+    found = _nearest(code)
+    if found is not None and found.module.partition(".")[0] == package and not _served:
+        _served.append(found)
 
 
 def placed(root: str) -> str:

@@ -1,7 +1,7 @@
 """A whole Dagster code location from a pipeline."""
 
 import ast
-import inspect
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,7 @@ from ml_pipeline.dagster.stages import needs_location
 from ml_pipeline.dagster.sweep_asset import sweep_asset
 from ml_pipeline.dagster.sweep_resource import sweep_resource
 from ml_pipeline.launch.names import names_of
-from ml_pipeline.projects import placed
+from ml_pipeline.projects import placed, work_for
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 
@@ -67,12 +67,15 @@ def code_location(
         PipelineError: if the partitions are not ones that a date names.
         SettingsError: if settings are needed and cannot be used.
     """
+    folder = _folder_of(pipeline)
+    if not settings.cache_info().currsize:
+        work_for(_package_of(pipeline), folder)
     location = Location(
         pipeline,
         partitions,
         lambda: placed(store_root()),
         lambda: placed(studies()),
-        code or _folder_of(pipeline),
+        code or folder,
         dates_per_run or settings().dates_per_run,
         calendar_is_set_by or f"the partitions of pipeline '{pipeline.name}' are the calendar",
     )
@@ -81,8 +84,14 @@ def code_location(
 
 def _folder_of(pipeline: Pipeline) -> Path:
     """Return the folder of the module that the stages are in; this one where it has no file."""
-    files = (inspect.getsourcefile(stage.function) for stage in pipeline.stages.values())
+    modules = (sys.modules.get(stage.function.__module__) for stage in pipeline.stages.values())
+    files = (getattr(module, "__file__", None) for module in modules)
     return next((Path(file).parent for file in files if file is not None), Path.cwd())
+
+
+def _package_of(pipeline: Pipeline) -> str:
+    stages = pipeline.stages.values()
+    return next((stage.function.__module__.partition(".")[0] for stage in stages), "")
 
 
 def _definitions(location: Location) -> dg.Definitions:

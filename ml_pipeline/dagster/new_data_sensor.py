@@ -40,8 +40,9 @@ def new_data_sensor(
 
     Args:
         location: what `code_location` returned for the pipeline.
-        held: returns, for parameters, where the data is and a digest of each day of it; raises
-            `SourceError` if it cannot be read.
+        held: returns, for parameters, where the data is, and for each day of it a text that is
+            another when the day's data is, such as a digest; raises `SourceError` if it cannot be
+            read.
         what: returns a noun phrase for the data, to say what is looked at.
 
     Raises:

@@ -6,13 +6,18 @@ once in four thousand million times.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
+from ml_pipeline.params.identity import digest_of
+
 _DIGITS: Final = 8
 _NO_DAY: Final = "." * _DIGITS
+_DIGEST: Final = re.compile(r"[0-9a-f]{32,}")
+"""What has its differences in its first digits as well."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,8 @@ class SeenDays:
 
     @classmethod
     def of(cls, source: str, digests: Mapping[date, str], launches: int = 0) -> "SeenDays":
-        """Keep what is needed of full digests."""
-        return cls(source, {day: held[:_DIGITS] for day, held in digests.items()}, launches)
+        """Keep what is needed of digests, or of any other texts that tell contents apart."""
+        return cls(source, {day: _short(held) for day, held in digests.items()}, launches)
 
     def differing(self, other: "SeenDays") -> list[date]:
         """Return the days that are not as they were, in order; one that is gone is one of them."""
@@ -67,3 +72,8 @@ class SeenDays:
             return cls(str(held["source"]), days, int(held["launches"]))
         except (ValueError, KeyError, TypeError, OverflowError):
             return None
+
+
+def _short(held: str) -> str:
+    digest = held if _DIGEST.fullmatch(held) else digest_of(held)
+    return digest[:_DIGITS]

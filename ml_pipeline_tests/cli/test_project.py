@@ -226,3 +226,12 @@ def test_project_ui_serves_its_code_location(tmp_path: Path, houses: Server) -> 
     assert launched.code == 0, launched.err + launched.out
     assert json.loads(launched.out)["status"] == "SUCCESS"
     assert (tmp_path / "houses-store" / "score").is_dir()
+
+
+def test_project_of_the_code_is_worked_for_where_the_process_is_in_none(tmp_path: Path) -> None:
+    cli = project(tmp_path / "project")
+    elsewhere = CommandLine(tmp_path)
+    done = elsewhere(*SERVED, "run", *AS_OF, environment={"PYTHONPATH": str(tmp_path / "project")})
+    assert done.code == 0, done.err
+    assert {path.name for path in tmp_path.iterdir()} == {"project"}
+    assert len(cli("runs", "list", "--json").document["runs"]) == 1

@@ -10,7 +10,7 @@ from ml_pipeline.params.identity import digest_of
 FIRST = date(1997, 1, 1)
 DAYS = st.dictionaries(
     st.integers(0, 3000).map(lambda n: FIRST + timedelta(days=n)),
-    st.integers().map(digest_of),
+    st.integers().map(digest_of) | st.text() | st.datetimes().map(str),
 )
 
 
