@@ -18,6 +18,7 @@ from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.origins import origins_of
 from ml_pipeline.dagster.private import anything_called
 from ml_pipeline.dagster.run_config import refuse_without_effect
+from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.params.kind import Kind
 from ml_pipeline.params.model import ParamModel, ParamSet
@@ -25,6 +26,8 @@ from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.runs.stages import Pipeline
 
 _MOST_KNOWN: Final = 16
+_REFUSED: Final = "Nothing was computed."
+"""Dagster asks again in the process of the run, which exists by then."""
 
 
 def params_resource(pipeline: Pipeline) -> dg.ResourceDefinition:
@@ -90,7 +93,10 @@ def checked(
     @dg.configured(resource, config_schema=schema)
     def check(config: Any) -> Any:
         with unwrapped():
-            validate(config)
+            try:
+                validate(config)
+            except ParamsError as error:
+                raise ParamsError(error.problems, _REFUSED) from error.__cause__
         return config
 
     return check

@@ -307,7 +307,7 @@ def test_bad_values_are_refused_all_at_once_before_a_run_exists(site: Site) -> N
         "  - fit.workers must be integer >= 1, but got 'many'\n"
         "  - fit.learning_rate must be number > 0 and <= 10, but got -1\n"
         "  - run.max_age_days must be number >= 0 and <= 36500 or none, but got -3\n"
-        "Nothing was launched. `ml-pipeline params` lists every parameter with its type and bounds."
+        "Nothing was computed. `ml-pipeline params` lists every parameter with its type and bounds."
     )
 
 
