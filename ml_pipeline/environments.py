@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from ml_pipeline.errors import nearest
 from ml_pipeline.places import Place
 
 BASE: Final = ""
@@ -93,6 +94,17 @@ class Environments(Mapping[str, Environment]):
         if name is None and self.default is None:
             return self.base
         return self._tables[name or str(self.default)]
+
+    def unknown(self, name: str | None) -> str | None:
+        """Say why no run can be in an environment, to follow its name, or return None."""
+        if name is None or name in self._tables:
+            return None
+        if not self._tables:
+            return (
+                "must be left out, since no environments are configured: a table"
+                " [environments.NAME] in settings.toml configures one"
+            )
+        return f"must be one of {', '.join(self._tables)}.{nearest(name, self._tables)}"
 
     def refusal(self, name: str | None) -> str | None:
         """Say why runs in an environment may not write, to follow its name, or return None."""

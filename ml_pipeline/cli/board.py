@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ml_pipeline.addresses import refusal
+from ml_pipeline.cli.environments import environment_document, tell_environment
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say, wide_option
@@ -19,6 +20,7 @@ from ml_pipeline.launch.names import names_of
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.html import Origin, html
 from ml_pipeline.leaderboard.report import Repeat, about, as_csv, document, notes, table
+from ml_pipeline.store.artifacts import ArtifactStore
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,18 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def show_board(
-    board: Leaderboard, output: Output, empty: str, beside: Mapping[str, Any] | None = None
+    board: Leaderboard,
+    store: ArtifactStore,
+    output: Output,
+    empty: str,
+    beside: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a leaderboard where it should go.
 
     Args:
         board: what to show.
-        output: where.
+        store: where the results are.
+        output: where it goes.
         empty: what to say where there is nothing.
         beside: more for the JSON document.
     """
@@ -100,11 +107,13 @@ def show_board(
     if output.csv is not None:
         _write(output.csv, as_csv(board, repeat, output.top))
     if output.html is not None:
-        origin = Origin(project().store.uri, datetime.now(UTC))
+        origin = Origin(store.uri, datetime.now(UTC), store.environment)
         _write(output.html, html(board, repeat, origin, output.top))
     if output.as_json:
-        print_json({**(beside or {}), **document(board, repeat, output.top)})
+        told = {**environment_document(store), **(beside or {})}
+        print_json({**told, **document(board, repeat, output.top)})
     elif "-" not in (output.csv, output.html):
+        tell_environment(store)
         _print(board, output.top, output.wide, empty)
 
 

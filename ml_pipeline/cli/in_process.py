@@ -11,12 +11,15 @@ from ml_pipeline.dagster.execution import InProcess
 
 
 @contextlib.contextmanager
-def in_process(served: Project, job: dg.JobDefinition) -> Iterator[InProcess]:
+def in_process(
+    served: Project, job: dg.JobDefinition, environment: str | None
+) -> Iterator[InProcess]:
     """Open what runs a pipeline in this process.
 
     Args:
         served: the pipeline, and where things are.
         job: what has the assets to be made.
+        environment: whose artifacts; this deployment's own if None.
 
     Raises:
         SettingsError: if the instance cannot be used.
@@ -28,7 +31,7 @@ def in_process(served: Project, job: dg.JobDefinition) -> Iterator[InProcess]:
         yield InProcess(
             job=job,
             pipeline=served.pipeline,
-            store=served.store,
+            store=served.location.store_in(environment),
             instance=instance,
             logs=served.settings.logs_directory,
             dates_per_run=served.location.dates_per_run,

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 
+from ml_pipeline.cli.environments import environment_document, tell_environment
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Request
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.runs.decisions import PAST, Action
 from ml_pipeline.runs.materializer import Materializer
+from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.estimates import usual_seconds
 
 
@@ -30,6 +32,11 @@ class Step:
     estimated_s: float | None
 
 
+def store_for(request: Request) -> ArtifactStore:
+    """Return the store of the environment that a request is for."""
+    return project().location.store_in(request.params.options.environment)
+
+
 def planned(request: Request, selection: Sequence[str] | None) -> list[Step]:
     """Plan a request without computing anything.
 
@@ -37,7 +44,7 @@ def planned(request: Request, selection: Sequence[str] | None) -> list[Step]:
         request: parameters and dates.
         selection: names of the assets wanted; all of them if None.
     """
-    store = project().store
+    store = store_for(request)
     materializer = Materializer(project().pipeline, store)
 
     usual = cache(lambda asset: usual_seconds(store, asset))
@@ -58,14 +65,24 @@ def planned(request: Request, selection: Sequence[str] | None) -> list[Step]:
     return steps
 
 
-def print_plan(steps: Sequence[Step], as_json: bool, with_reasons: bool) -> None:
-    """Print a plan and what it comes to."""
+def print_plan(
+    steps: Sequence[Step], store: ArtifactStore, as_json: bool, with_reasons: bool
+) -> None:
+    """Print a plan and what it comes to.
+
+    Args:
+        steps: what would be done.
+        store: where.
+        as_json: whether to print one JSON document.
+        with_reasons: whether to print a sentence for each step instead of a table.
+    """
     count = Counter(step.action for step in steps)
     unknown = sorted({step.asset for step in steps if step.estimated_s is None})
     seconds = sum(step.estimated_s or 0.0 for step in steps)
     if as_json:
         print_json(
-            {
+            environment_document(store)
+            | {
                 "steps": [asdict(step) for step in steps],
                 "compute": count["compute"],
                 "undecided": count["undecided"],
@@ -74,6 +91,7 @@ def print_plan(steps: Sequence[Step], as_json: bool, with_reasons: bool) -> None
             }
         )
         return
+    tell_environment(store)
     if with_reasons:
         for step in steps:
             say(f"{step.as_of}  {step.asset}: {PAST[step.action]}: {step.reason}")

@@ -73,7 +73,7 @@ class Project:
 
     @cached_property
     def store(self) -> ArtifactStore:
-        """Where the artifacts are."""
+        """Where the artifacts of this deployment's own environment are."""
         return self.location.store
 
     @property
@@ -106,8 +106,8 @@ def _reference() -> Project:
         return Location(
             PIPELINE,
             daily(configured),
-            lambda: configured.store_root,
-            lambda: configured.studies_root,
+            lambda environment: environment.store,
+            lambda environment: environment.studies,
             code,
             configured.dates_per_run,
             CALENDAR,

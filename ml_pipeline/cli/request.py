@@ -15,6 +15,7 @@ from ml_pipeline.dagster.calendar import last_day, problem_with
 from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
 from ml_pipeline.invocation import typed
 from ml_pipeline.launch.dates import read_days
+from ml_pipeline.launch.standing import standing_layers
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.documents import as_mapping, read_file
 from ml_pipeline.params.layers import SEARCH, Given, Layer, gathered, like
@@ -101,11 +102,20 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
         typed: tuple[str, ...],
         files: tuple[Path, ...],
         like: str | None,
+        environment: str | None,
         **others: Any,
     ) -> Any:
-        return command(Asked(as_of, from_, to, typed, files, like), **others)
+        asked = Asked(as_of, from_, to, typed, files, like)
+        if environment is not None:
+            asked = asked.with_params(f"run.environment={environment}")
+        return command(asked, **others)
 
     for option in (
+        click.option(
+            "--environment",
+            metavar="NAME",
+            help="Where the run reads and writes; this deployment's own if not given.",
+        ),
         click.option(
             "--like",
             metavar="RUN_ID",
@@ -181,16 +191,17 @@ def drafted(served: Project, asked: Asked, with_search: bool = False) -> Draft:
             problems += error.problems
     layers.append(Layer(ORIGIN, _typed(pipeline.params, asked.typed, problems), is_typed=True))
     sections = {**_SECTIONS, SEARCH: None} if with_search else _SECTIONS
-    given = gathered(pipeline.params, layers, sections)
+    standing = standing_layers(pipeline.params, layers)
+    given = gathered(pipeline.params, [*standing, *layers], sections)
     given.problems[:0] = problems
     return Draft(given, days)
 
 
 def _earlier(served: Project, prefix: str, problems: list[str]) -> Record | None:
-    from ml_pipeline.runs import catalog
+    from ml_pipeline.cli.environments import found_in
 
     try:
-        return catalog.find(served.store, served.pipeline, prefix).record
+        return found_in(served, prefix)[1].record
     except ParamsError as error:
         problems += [f"--like: {problem}" for problem in error.problems]
     except ArtifactMissing as error:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.params.model import ParamSet
-from ml_pipeline.runs.date_result import DateResult
+from ml_pipeline.runs.date_result import ArtifactResult, DateResult
 
 
 def document(results: Iterable[DateResult], params: ParamSet) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def print_results(results: Iterable[DateResult], wide: bool, paths: bool) -> Non
             [
                 result.as_of,
                 artifact.asset,
-                "reused" if artifact.reused else "computed",
+                _how(artifact),
                 artifact.run_id,
                 artifact.revision,
                 *([artifact.uri] if paths else []),
@@ -68,3 +68,9 @@ def print_results(results: Iterable[DateResult], wide: bool, paths: bool) -> Non
             for artifact in result.artifacts
         ],
     )
+
+
+def _how(artifact: ArtifactResult) -> str:
+    if not artifact.reused:
+        return "computed"
+    return f"reused from {artifact.reused_from}" if artifact.reused_from else "reused"

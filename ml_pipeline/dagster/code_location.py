@@ -1,10 +1,12 @@
 """A whole Dagster code location from a pipeline."""
 
 import ast
+import inspect
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
 import dagster as dg
 
@@ -17,20 +19,25 @@ from ml_pipeline.dagster.resources import params_resource
 from ml_pipeline.dagster.stages import needs_location
 from ml_pipeline.dagster.sweep_asset import sweep_asset
 from ml_pipeline.dagster.sweep_resource import sweep_resource
+from ml_pipeline.environments import Environment
+from ml_pipeline.errors import PipelineError
 from ml_pipeline.launch.names import names_of
+from ml_pipeline.launch.standing import check_standing
 from ml_pipeline.projects import placed, work_for
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
+
+_ENVIRONMENT: Final = "environment"
 
 
 @unwrapped()
 def code_location(
     pipeline: Pipeline,
     partitions: dg.PartitionsDefinition[str] | None,
-    store_root: Callable[[], str] = lambda: settings().store_root,
+    store_root: Callable[..., str] | None = None,
     code: Path | None = None,
     dates_per_run: int | None = None,
-    studies: Callable[[], str] = lambda: settings().studies_root,
+    studies: Callable[..., str] | None = None,
     calendar_is_set_by: str = "",
 ) -> dg.Definitions:
     """Return the definitions of a pipeline: its assets, its resources and a job.
@@ -50,12 +57,13 @@ def code_location(
         partitions: days, weeks or months whose keys are ISO dates, the first of each; or None for a
             pipeline without.
         store_root: returns the directory or URI of the artifacts; called once in each run. A
-            relative directory is one of the project, where there is a project. If omitted, the
-            setting `store`.
+            relative directory is one of the project, where there is a project. Where environments
+            are configured, it has to take the name of one as `environment`. If omitted, what the
+            settings say: the environment's `store`.
         code: a directory in the checkout whose commit is recorded; that of the stages if omitted.
         dates_per_run: most dates that a backfill puts into one run; if omitted, the setting.
-        studies: returns the directory or database URL of Optuna's studies; called once in each run.
-            If omitted, the setting.
+        studies: returns the directory or database URL of Optuna's studies; called once in each run;
+            it may take `environment` as well. If omitted, what the settings say.
         calendar_is_set_by: says where its days can be changed, for whoever asks for one that there
             is not; if omitted, that the partitions are the calendar.
 
@@ -64,8 +72,10 @@ def code_location(
         `window_schedule` and the like take them unmerged.
 
     Raises:
-        PipelineError: if the partitions are not ones that a date names.
-        SettingsError: if settings are needed and cannot be used.
+        PipelineError: if the partitions are not ones that a date names, or `store_root` is the same
+            for all environments.
+        SettingsError: if settings are needed and cannot be used, such as the standing parameters of
+            an environment.
     """
     folder = _folder_of(pipeline)
     if not settings.cache_info().currsize:
@@ -73,13 +83,33 @@ def code_location(
     location = Location(
         pipeline,
         partitions,
-        lambda: placed(store_root()),
-        lambda: placed(studies()),
+        _root(pipeline, "store_root", store_root) or (lambda environment: environment.store),
+        _root(pipeline, "studies", studies) or (lambda environment: environment.studies),
         code or folder,
         dates_per_run or settings().dates_per_run,
         calendar_is_set_by or f"the partitions of pipeline '{pipeline.name}' are the calendar",
     )
+    check_standing(pipeline.params)
     return dg.Definitions.merge(_definitions(location), dg.Definitions(metadata=location.metadata))
+
+
+def _root(
+    pipeline: Pipeline, argument: str, given: Callable[..., str] | None
+) -> Callable[[Environment], str] | None:
+    """Return what gives the root of an environment, of what a pipeline's author gave."""
+    if given is None:
+        return None
+    if _ENVIRONMENT in inspect.signature(given).parameters:
+        return lambda environment: placed(given(**{_ENVIRONMENT: environment.name or None}))
+    configured = settings().environments.configured
+    if configured and argument == "store_root":
+        raise PipelineError(
+            f"`{argument}` of pipeline '{pipeline.name}' must tell the stores of environments"
+            f" apart, since {', '.join(configured)} are configured, but does not take"
+            f" `{_ENVIRONMENT}`."
+            " Leave it out, so that the settings say where each is, or let it take the name."
+        )
+    return lambda _environment: placed(given())
 
 
 def _folder_of(pipeline: Pipeline) -> Path:
@@ -96,7 +126,7 @@ def _package_of(pipeline: Pipeline) -> str:
 
 def _definitions(location: Location) -> dg.Definitions:
     pipeline, partitions = location.pipeline, location.partitions
-    store_root, code = location.store_root, location.code
+    stores, code = location.store_in, location.code
     names = names_of(pipeline)
     stages = dg.Definitions(
         assets=[
@@ -104,7 +134,7 @@ def _definitions(location: Location) -> dg.Definitions:
         ],
         resources={
             names.params: params_resource(pipeline),
-            names.io_manager: io_manager_resource(pipeline, store_root, code),
+            names.io_manager: io_manager_resource(pipeline, stores, code),
         },
         jobs=[
             dg.define_asset_job(
@@ -126,10 +156,10 @@ def _definitions(location: Location) -> dg.Definitions:
     many = dg.Definitions(
         assets=[
             sweep_asset(pipeline, partitions, group_name=aside),
-            leaderboard_asset(pipeline, store_root, group_name=aside),
+            leaderboard_asset(pipeline, stores, group_name=aside),
         ],
         resources={
-            names.sweep: sweep_resource(pipeline, store_root, location.studies, code),
+            names.sweep: sweep_resource(pipeline, stores, location.studies_in, code),
             names.no_io: no_io_resource(pipeline),
         },
     )

@@ -22,6 +22,7 @@ from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.environments import Stores
 
 _INTERRUPTED: Final = "Stopped by Ctrl-C. What was published stays."
 
@@ -43,7 +44,7 @@ class Stopped(KeyboardInterrupt):
 def pipeline_job(
     pipeline: Pipeline,
     partitions: dg.PartitionsDefinition[str] | None,
-    store_root: Callable[[], str],
+    stores: Stores,
     code: Path,
 ) -> dg.JobDefinition:
     """Return the job that makes the assets of a pipeline and nothing else, for this process.
@@ -51,7 +52,7 @@ def pipeline_job(
     Args:
         pipeline: the stages.
         partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
-        store_root: returns the directory or URI of the artifacts; called once in each run.
+        stores: returns the store of an environment; called once in each run.
         code: a directory in the checkout whose commit is recorded.
     """
     names = names_of(pipeline)
@@ -59,7 +60,7 @@ def pipeline_job(
         assets=[pipeline_assets(pipeline, partitions, group_name=pipeline.name)],
         resources={
             names.params: params_resource(pipeline),
-            names.io_manager: io_manager_resource(pipeline, store_root, code),
+            names.io_manager: io_manager_resource(pipeline, stores, code),
         },
         executor=dg.in_process_executor,
     )
@@ -217,7 +218,14 @@ class InProcess:
         record = self.store.read_record(directory)
         if record is None:
             return None
-        return artifact_result(self.store, slot, record, bool(made.metadata["reused"].value))
+        lender = made.metadata.get("reused_from")
+        return artifact_result(
+            self.store,
+            slot,
+            record,
+            bool(made.metadata["reused"].value),
+            str(lender.value) if lender is not None else None,
+        )
 
 
 def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

@@ -11,7 +11,7 @@ this IO manager goes through `handle_output`: it is kept and keyed by all parame
 nothing says which of them it reads. `load_input` finds either, whichever run made it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.provenance import provenance
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.environments import Stores
 from ml_pipeline.store.record import Content, Record, fingerprint
 from ml_pipeline.store.slots import Slot, slot_for
 
@@ -123,21 +124,19 @@ class ParamIOManager(dg.IOManager):
                 content=content,
                 started_at=started_at,
                 duration_s=(datetime.now(UTC) - started_at).total_seconds(),
-                provenance=self.materializer.provenance(),
+                provenance=self.materializer.surroundings(),
             )
 
         published = self.store.publish(slot, revision, value, record)
         return Outcome(slot, published.record, reused=published.adopted)
 
 
-def io_manager_resource(
-    pipeline: Pipeline, store_root: Callable[[], str], code: Path
-) -> dg.IOManagerDefinition:
+def io_manager_resource(pipeline: Pipeline, stores: Stores, code: Path) -> dg.IOManagerDefinition:
     """Return the IO manager of a pipeline.
 
     Args:
         pipeline: the stages.
-        store_root: returns the store's directory or URI; called once in each run.
+        stores: returns the store of an environment; called once in each run.
         code: a directory in the checkout whose commit is recorded.
     """
     params = names_of(pipeline).params
@@ -148,8 +147,9 @@ def io_manager_resource(
         dagster_run_id = context.run.run_id if context.run is not None else None
         around = partial(provenance, dagster_run_id, code, pipeline.first_party)
         host = WithInstance(context.instance) if context.instance is not None else None
-        materializer = Materializer(pipeline, ArtifactStore(store_root()), around, host=host)
-        return ParamIOManager(materializer, getattr(context.resources, params))
+        asked: ParamSet = getattr(context.resources, params)
+        store = stores(asked.options.environment)
+        return ParamIOManager(Materializer(pipeline, store, around, host=host), asked)
 
     return manager
 

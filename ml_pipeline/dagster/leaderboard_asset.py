@@ -3,7 +3,6 @@
 What only a run needs is imported by it: every process of Dagster imports this module.
 """
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +19,8 @@ from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.names import Names, names_of
 from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.settings import settings
+from ml_pipeline.store.environments import Stores
 
 if TYPE_CHECKING:
     from ml_pipeline.leaderboard.board import Leaderboard
@@ -32,6 +32,9 @@ _MOST_ROWS: Final = 50
 class LeaderboardConfig(dg.Config):
     """What to compare; everything that is published if nothing is set."""
 
+    environment: str | None = Field(
+        None, description="whose results to compare; this deployment's own if none"
+    )
     where: str | None = Field(None, description="conditions like learning_rate<0.1 and max_depth=3")
     from_date: str | None = Field(None, description="first date to compare")
     to_date: str | None = Field(None, description="last date to compare")
@@ -59,14 +62,12 @@ def shown(board: "Leaderboard", context: dg.AssetExecutionContext, names: Names)
     return found
 
 
-def leaderboard_asset(
-    pipeline: Pipeline, store_root: Callable[[], str], group_name: str
-) -> dg.AssetsDefinition:
+def leaderboard_asset(pipeline: Pipeline, stores: Stores, group_name: str) -> dg.AssetsDefinition:
     """Return the asset that compares everything published.
 
     Args:
         pipeline: the stages.
-        store_root: returns the store's directory or URI; called once in each run.
+        stores: returns the store of an environment; called once in each run.
         group_name: Dagster's group for the asset.
     """
     names = names_of(pipeline)
@@ -88,14 +89,14 @@ def leaderboard_asset(
         from ml_pipeline.leaderboard.html import Origin, html
         from ml_pipeline.leaderboard.report import Repeat
 
-        store = ArtifactStore(store_root())
+        store = stores(_writable(config.environment))
         first, last = _day("from_date", config.from_date), _day("to_date", config.to_date)
         missed: list[str] = []
         cells = cells_of(store, pipeline, config.where, first, last, missed.append)
         ranked = leaderboard(cells, *named_metric(config.metric), missed=len(missed))
         path = f"{_REPORTS}/{names.leaderboard}/{context.run.run_id}.html"
         repeat = Repeat(partial(launchpad_link, names, WEBSERVER, _location(context)))
-        page = html(ranked, repeat, Origin(store.uri, datetime.now(UTC)))
+        page = html(ranked, repeat, Origin(store.uri, datetime.now(UTC), store.environment))
         store.overwrite(path, page.encode())
         return dg.MaterializeResult(
             metadata={
@@ -106,6 +107,15 @@ def leaderboard_asset(
         )
 
     return board
+
+
+def _writable(environment: str | None) -> str | None:
+    """Return the name of an environment, where the report is to be written as well."""
+    known = settings().environments
+    problem = known.unknown(environment) or known.refusal(environment)
+    if problem is not None:
+        raise ParamsError([f"environment {problem}"], STOPPED)
+    return environment
 
 
 def _location(context: dg.AssetExecutionContext) -> str:

@@ -8,29 +8,45 @@ from typing import Any, Final
 import dagster as dg
 
 from ml_pipeline.dagster import private
+from ml_pipeline.environments import Environment
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.environments import store_in
 
 _PREFIX: Final = "ml_pipeline/"
 
 
 @dataclass(frozen=True)
 class Location:
-    """The arguments of `code_location`, which says what they are."""
+    """The arguments of `code_location`, which says what they are.
+
+    Attributes:
+        store_root: returns the directory or URI of an environment's artifacts.
+        studies: returns the directory or database URL of an environment's studies.
+    """
 
     pipeline: Pipeline
     partitions: dg.PartitionsDefinition[str] | None
-    store_root: Callable[[], str]
-    studies: Callable[[], str]
+    store_root: Callable[[Environment], str]
+    studies: Callable[[Environment], str]
     code: Path
     dates_per_run: int
     calendar_is_set_by: str
 
     @property
     def store(self) -> ArtifactStore:
-        """Where the artifacts are."""
-        return ArtifactStore(self.store_root()).with_formats(self.pipeline.formats)
+        """Where the artifacts of this deployment's own environment are."""
+        return self.store_in(None)
+
+    def store_in(self, environment: str | None) -> ArtifactStore:
+        """Return where the artifacts of an environment are: this deployment's own if None."""
+        return store_in(environment, self.store_root).with_formats(self.pipeline.formats)
+
+    def studies_in(self, environment: str | None) -> str:
+        """Return where the studies of an environment are: this deployment's own if None."""
+        return self.studies(settings().environments.named(environment))
 
     @property
     def metadata(self) -> Mapping[str, Any]:

@@ -58,8 +58,10 @@ def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str])
     metadata: dict[str, Any] = {
         "run_id": record.run_id,
         "revision": record.revision,
+        **({"environment": store.environment} if store.environment is not None else {}),
         "path": dg.MetadataValue.path(path) if local else dg.MetadataValue.url(path),
         "reused": outcome.reused,
+        **({"reused_from": outcome.reused_from} if outcome.reused_from is not None else {}),
         "reason": outcome.reason,
         **{
             f"{group}.{name}": _shown(value)

@@ -5,7 +5,9 @@ import dagster as dg
 from ml_pipeline.dagster import private
 from ml_pipeline.dagster.run_config import typed_values
 from ml_pipeline.launch.run_config import origins_in
+from ml_pipeline.launch.standing import ENVIRONMENT, defaults, origin_of, standing_values
 from ml_pipeline.params.model import ParamModel
+from ml_pipeline.settings import settings
 
 
 def origins_of(
@@ -30,10 +32,15 @@ def _origins(
     What a re-execution has taken over from an earlier run came from where it came from then.
     """
     typed, door = typed_values([model], run.run_config, resource), door_of(run)
+    shown = {p.dotted: p.default for p in model.parameters()} | defaults(model)
     # The launchpad fills all defaults in, so a value counts as typed only if it is another.
     origins = {
-        p.dotted: door for p in model.parameters() if typed.get(p.dotted, p.default) != p.default
+        dotted: door for dotted, default in shown.items() if typed.get(dotted, default) != default
     }
+    named = typed.get(ENVIRONMENT) or settings().environments.default
+    if named is not None:
+        stands = standing_values(model, named)
+        origins = {dotted: origin_of(named) for dotted in stands} | origins
     origins |= origins_in(run.tags)
     if instance is None or run.parent_run_id is None:
         return origins

@@ -18,16 +18,15 @@ from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.origins import origins_of
 from ml_pipeline.dagster.private import anything_called
 from ml_pipeline.dagster.run_config import refuse_without_effect
-from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.names import names_of
+from ml_pipeline.launch.standing import DIFFERS, defaults, with_standing
 from ml_pipeline.params.kind import Kind
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
 
 _MOST_KNOWN: Final = 16
-_REFUSED: Final = "Nothing was computed."
-"""Dagster asks again in the process of the run, which exists by then."""
 
 
 def params_resource(pipeline: Pipeline) -> dg.ResourceDefinition:
@@ -46,7 +45,7 @@ def params_resource(pipeline: Pipeline) -> dg.ResourceDefinition:
         if written not in known:
             if len(known) >= _MOST_KNOWN:
                 known.clear()
-            known[written] = model.validate(config)
+            known[written] = model.validate(with_standing(config))
         return known[written]
 
     @dg.resource(config_schema=schema, description="The parameters of the run.")
@@ -64,13 +63,20 @@ def config_schema(models: Sequence[ParamModel], several: bool = False) -> Any:
     """Return the config type of the groups of some models, with defaults and descriptions.
 
     Args:
-        models: the models.
+        models: the models, that of the pipeline first.
         several: whether a parameter may have more than one value.
     """
+    stands = defaults(models[0])
     return _open(
         {
             group: dg.Field(
-                _open({p.name: _field(p, several) for p in model.parameters(group)}),
+                _open(
+                    {
+                        p.name: _field(p, several, stands.get(p.dotted, p.default_shown))
+                        for p in model.parameters(group)
+                        if p.is_offered
+                    }
+                ),
                 description=cls.__doc__,
             )
             for model in models
@@ -93,10 +99,7 @@ def checked(
     @dg.configured(resource, config_schema=schema)
     def check(config: Any) -> Any:
         with unwrapped():
-            try:
-                validate(config)
-            except ParamsError as error:
-                raise ParamsError(error.problems, _REFUSED) from error.__cause__
+            validate(config)
         return config
 
     return check
@@ -107,15 +110,22 @@ def _open(fields: Mapping[str, dg.Field]) -> Any:
     return dg.Permissive(dict(fields))  # type: ignore[no-untyped-call]
 
 
-def _field(parameter: Parameter, several: bool) -> dg.Field:
+def _field(parameter: Parameter, several: bool, default: Any) -> dg.Field:
     description = f"{parameter.must_be}. {parameter.description}"
     accepted = _accepted(parameter, several)
-    if parameter.default is ...:
+    if default is ...:
         return dg.Field(accepted, is_required=True, description=description)
-    return dg.Field(accepted, default_value=parameter.default_shown, description=description)
+    if default is DIFFERS:
+        stands = f"{description}. Left out, it is what stands in the run's environment"
+        return dg.Field(accepted, is_required=False, description=stands)
+    shown = "none" if default is None else default
+    return dg.Field(accepted, default_value=shown, description=description)
 
 
 def _accepted(parameter: Parameter, several: bool) -> Any:
+    if parameter.is_environment:
+        names = settings().environments.configured
+        return dg.Enum(parameter.type, [dg.EnumValue(name) for name in names])
     choices = parameter.choices
     is_choice_of_texts = all(isinstance(choice, str) for choice in choices) and (
         parameter.kind == Kind(choices=choices)

@@ -13,6 +13,7 @@ import dagster as dg
 from ml_pipeline.dagster.private import JobNames, names_in_job
 from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.launch.names import Names, names_of
+from ml_pipeline.launch.standing import defaults
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.runs.stages import Pipeline
@@ -128,9 +129,10 @@ def _unread(resources: Mapping[str, Any], job: JobNames, pipeline: Pipeline) -> 
         if name not in resources or name in read:
             continue
         # The launchpad fills all defaults in, so a value counts as typed only if it is another.
-        defaults = {p.dotted: p.default for each in models for p in each.parameters()}
+        shown = {p.dotted: p.default for each in models for p in each.parameters()}
+        shown |= defaults(pipeline.params)
         values = typed_values(models, {"resources": resources}, name)
-        others = [dotted for dotted, value in values.items() if value != defaults[dotted]]
+        others = [dotted for dotted, value in values.items() if value != shown[dotted]]
         if others:
             instead = next((f" or put them under 'resources: {other}'" for other in read), "")
             yield (

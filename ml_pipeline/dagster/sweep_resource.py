@@ -13,11 +13,13 @@ from ml_pipeline.dagster.origins import origins_of
 from ml_pipeline.dagster.resources import checked, config_schema
 from ml_pipeline.dagster.run_config import refuse_without_effect
 from ml_pipeline.launch.names import names_of
+from ml_pipeline.launch.standing import with_standing
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.provenance import provenance
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.environments import Stores
 from ml_pipeline.store.record import Provenance
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.options import MODEL
@@ -70,21 +72,21 @@ class SweepSetup:
 
 def sweep_resource(
     pipeline: Pipeline,
-    store_root: Callable[[], str],
-    studies: Callable[[], str],
+    stores: Stores,
+    studies: Callable[[str | None], str],
     code: Path,
 ) -> dg.ResourceDefinition:
     """Return the resource whose config is a sweep.
 
     Args:
         pipeline: the stages.
-        store_root: returns the store's directory or URI; called once in each run.
-        studies: returns where studies are kept; called once in each run.
+        stores: returns the store of an environment; called once in each run.
+        studies: returns where the studies of an environment are kept; called once in each run.
         code: a directory in the checkout whose commit is recorded.
     """
 
     def parsed(config: Any, origins: Mapping[str, str] | None = None) -> SweepRequest:
-        request = SweepRequest.of_config(pipeline.params, config, origins)
+        request = SweepRequest.of_config(pipeline.params, with_standing(config), origins)
         objective_of(pipeline, request)
         return request
 
@@ -103,11 +105,12 @@ def sweep_resource(
         run_id = context.run.run_id if context.run is not None else None
         refuse_without_effect(context, pipeline)
         origins = origins_of(context, pipeline.params, names_of(pipeline).sweep)
+        request = parsed(context.resource_config, origins)
         return SweepSetup(
-            parsed(context.resource_config, origins),
+            request,
             pipeline,
-            ArtifactStore(store_root()),
-            studies(),
+            stores(request.environment),
+            studies(request.environment),
             partial(provenance, run_id, code, pipeline.first_party),
         )
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from ml_pipeline.addresses import masked
+from ml_pipeline.current import current_environment
 from ml_pipeline.defs.source import locate
 from ml_pipeline.errors import SourceError, nearest
 from ml_pipeline.pipeline.locations import is_name, normalized
@@ -27,7 +28,7 @@ def problems_with_source(source: Any) -> Iterator[str]:
         source: the raw value; none and what is no text are the model's to judge.
     """
     configured = settings()
-    names = [SAMPLE, *configured.sources]
+    names = [SAMPLE, *current_environment().sources]
     may_be = f"{SOURCE} must be one of {', '.join(names)}"
     if not isinstance(source, str) or not source.strip():
         return

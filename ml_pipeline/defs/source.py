@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ml_pipeline.code.fingerprint import fingerprint_of
+from ml_pipeline.current import current_environment
 from ml_pipeline.defs.config import DataParams
 from ml_pipeline.errors import SourceError, nearest
 from ml_pipeline.params.identity import digest_of
@@ -43,7 +44,7 @@ def locate(source: str) -> Place:
     """
     if not is_name(source) or source == sources.SAMPLE:
         return Place(location=source)
-    known = settings().sources
+    known = current_environment().sources
     if source not in known:
         raise SourceError(
             f"source must be {sources.SAMPLE}, a path, a URI or a configured name, but '{source}'"

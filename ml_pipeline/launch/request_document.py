@@ -17,15 +17,24 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
+from ml_pipeline.current import in_environment
 from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.launch.dates import read_days
 from ml_pipeline.launch.names import names_of
-from ml_pipeline.launch.run_config import date_tags, label_tags, origin_tags, sweep_config
+from ml_pipeline.launch.run_config import (
+    date_tags,
+    environment_tags,
+    label_tags,
+    origin_tags,
+    sweep_config,
+)
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
+from ml_pipeline.launch.standing import ENVIRONMENT, environment_of, standing_layers
 from ml_pipeline.params.as_of import AsOf
-from ml_pipeline.params.layers import SEARCH, STANDING, Given, Layer, gathered
+from ml_pipeline.params.layers import SEARCH, Given, Layer, gathered
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
 from ml_pipeline.sweeps.contradictions import without_effect_on
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.request import SweepRequest
@@ -43,7 +52,8 @@ class Rules:
         refuses_day: says why a day cannot be asked for, if it cannot.
         refuses: says why values, valid or not, cannot be asked for here; it gets them by dotted
             name, raw as a request gives them, or one parameter set of a sweep after the other.
-        standing: raw values of the parameters that a request does not name.
+        standing: raw values of the parameters that a request does not name, where no environments
+            are configured: these have their own.
     """
 
     pipeline: Pipeline
@@ -87,11 +97,13 @@ def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
             problems.append("select does not go with search: a sweep makes all assets")
         values = {**given.values, SEARCH: document[SEARCH] or {}}
         request = SweepRequest.parse(model, values, given.origins, problems)
+        _refuse_unwritable(request.environment)
         return requested_sweep(
-            rules.pipeline, request, dates, lambda params: rules.refuses(_dotted(params))
+            rules.pipeline, request, dates, lambda params: _refused(rules, params)
         )
     given.problems[:] = problems
     params = given.validated(model)
+    _refuse_unwritable(params.options.environment)
     return requested_run(rules.pipeline, params, dates, selection)
 
 
@@ -119,8 +131,25 @@ def requested_sweep(
         raise ParamsError(list(dict.fromkeys(refused)))
     tags = origin_tags(request.base.origins) | label_tags(request.representatives)
     tags |= date_tags(dates) if len(dates) > 1 else {}
+    tags |= environment_tags(request.environment)
     sweep = names_of(pipeline).sweep
     return RequestedRun(dates, sweep_config(request.values, sweep), [sweep], tags, {})
+
+
+def _refused(rules: Rules, params: ParamSet) -> list[str]:
+    with in_environment(params.options.environment):
+        return list(rules.refuses(_dotted(params)))
+
+
+def _known(environment: str | None) -> str | None:
+    """Return the name of an environment, or None for one that is refused elsewhere."""
+    return environment if environment in settings().environments.configured else None
+
+
+def _refuse_unwritable(environment: str | None) -> None:
+    refusal = settings().environments.refusal(environment)
+    if refusal is not None:
+        raise ParamsError([f"{ENVIRONMENT} {refusal}"])
 
 
 def example(pipeline: Pipeline, day: date) -> str:
@@ -175,10 +204,11 @@ def _given(reading: _Reading, origin: str, rules: Rules) -> Given:
     if not isinstance(params, Mapping):
         reading.problems.append(f"params must be names and values, but got {quoted(params)}")
         params = {}
-    layers = [Layer(STANDING, rules.standing), Layer(origin, params, is_told=False)]
+    asked = Layer(origin, params, is_told=False)
     if SEARCH not in reading.document:
-        reading.problems += rules.refuses(model.placed(params)[0])
-    return gathered(model, layers)
+        with in_environment(_known(environment_of(model, [asked]))):
+            reading.problems += rules.refuses(model.placed(params)[0])
+    return gathered(model, [*standing_layers(model, [asked], rules.standing), asked])
 
 
 def _dotted(params: ParamSet) -> dict[str, Any]:

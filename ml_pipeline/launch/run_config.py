@@ -14,6 +14,9 @@ RUN_ID_TAG: Final = "ml_pipeline/run_id"
 SWEEP_TAG: Final = "ml_pipeline/sweep"
 """Tag of a run that is a sweep: name of its study."""
 
+ENVIRONMENT_TAG: Final = "ml_pipeline/environment"
+"""Tag of a run: the environment that it is in, where environments are configured."""
+
 ORIGINS_TAG: Final = "ml_pipeline/origins"
 """Tag of a run: where its parameter values came from, as JSON by dotted name."""
 
@@ -67,6 +70,11 @@ def label_tags(params: Iterable[ParamSet]) -> dict[str, str]:
         for name, values in found.items()
         if len(values) == 1
     }
+
+
+def environment_tags(environment: str | None) -> dict[str, str]:
+    """Return the tag of a run that tells its environment, if it is in one."""
+    return {} if environment is None else {ENVIRONMENT_TAG: environment}
 
 
 def origin_tags(origins: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,14 @@ from datetime import date, timedelta
 from typing import Any
 
 from ml_pipeline.launch.names import names_of
-from ml_pipeline.launch.run_config import RUN_ID_TAG, date_tags, label_tags, origin_tags, run_config
+from ml_pipeline.launch.run_config import (
+    RUN_ID_TAG,
+    date_tags,
+    environment_tags,
+    label_tags,
+    origin_tags,
+    run_config,
+)
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.stages import Pipeline
@@ -74,7 +81,7 @@ def run_tags(pipeline: Pipeline, params: ParamSet, dates: Sequence[AsOf | None])
         params: values of all parameters.
         dates: days, or None alone for a pipeline without.
     """
-    labels = label_tags([params])
+    labels = label_tags([params]) | environment_tags(params.options.environment)
     if len(dates) != 1:
         return labels
     return {**labels, RUN_ID_TAG: pipeline.run_slot(params, dates[0]).run_id}

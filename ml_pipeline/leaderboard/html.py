@@ -19,15 +19,18 @@ class Origin:
     Attributes:
         store: directory or URI of the store.
         at: when, with its zone.
+        environment: whose store it is; None where no environments are configured.
     """
 
     store: str
     at: datetime
+    environment: str | None = None
 
     @property
     def sentence(self) -> str:
         """The origin in a line."""
-        return f"Made {self.at:%Y-%m-%d %H:%M} {self.at:%Z} from the results in {self.store}"
+        made = f"Made {self.at:%Y-%m-%d %H:%M} {self.at:%Z} from the results in {self.store}"
+        return f"{made}, environment {self.environment}" if self.environment else made
 
 
 def html(

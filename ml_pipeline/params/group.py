@@ -10,8 +10,9 @@ import pydantic
 from pydantic_core import PydanticCustomError
 
 from ml_pipeline.params.kind import Kind, NoKind, kind_of
-from ml_pipeline.params.parameter import NOT_IDENTITY
+from ml_pipeline.params.parameter import ENVIRONMENT, NOT_IDENTITY
 from ml_pipeline.params.reading import Unreadable, read
+from ml_pipeline.settings import settings
 from ml_pipeline.text import quoted
 
 OPTIONS: Final = "run"
@@ -94,6 +95,11 @@ def _kind(group: type[ParamGroup], name: str) -> Kind | None:
 class RunOptions(ParamGroup):
     """How a run goes about its work; never part of any identity."""
 
+    environment: str | None = pydantic.Field(
+        default=None,
+        description="where the run reads and writes, and whose standing parameters it has",
+        json_schema_extra=ENVIRONMENT,
+    )
     force: bool = pydantic.Field(
         default=False,
         description="compute even what is published, and compare the bytes",
@@ -106,3 +112,19 @@ class RunOptions(ParamGroup):
         description="do not reuse what was computed, or last confirmed, longer ago",
         json_schema_extra=NOT_IDENTITY,
     )
+
+    @pydantic.field_validator("environment")
+    @classmethod
+    def _environment_is_configured(cls, name: str | None) -> str | None:
+        if (problem := settings().environments.unknown(name)) is not None:
+            raise ValueError(problem)
+        return name
+
+    def resolved(self, others: Mapping[str, ParamGroup]) -> Self:
+        """Fill in this deployment's own environment, so that whoever reads a set knows it."""
+        own = settings().environments.default
+        return (
+            self
+            if self.environment or own is None
+            else self.model_copy(update={"environment": own})
+        )

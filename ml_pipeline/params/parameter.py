@@ -18,6 +18,7 @@ from ml_pipeline.params.documents import read_document
 from ml_pipeline.params.kind import Kind, NoKind, kind_of, leaves, members_of
 from ml_pipeline.params.reading import Unreadable, read
 from ml_pipeline.params.spelled import SPELLED, in_order, spelled
+from ml_pipeline.settings import settings
 from ml_pipeline.text import shortened, written
 
 PATH_LABEL: Final[JsonDict] = {"path_label": True}
@@ -36,6 +37,9 @@ _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"\\]*)\"")
 _MOST_CHOICES: Final = 20
 _REFERENCE: Final = re.compile(r"_(env|ref|name)\Z")
+
+ENVIRONMENT: Final[JsonDict] = {"identity": False, "environment": True}
+"""Marks the field that names an environment: it is there where environments are configured."""
 
 
 def added_later(literal: Any) -> dict[str, Any]:
@@ -80,15 +84,29 @@ class Parameter:
         """Whether `value` is what runs had in effect before this field was added."""
         return self.absent_as is not ... and bool(self.absent_as == value)
 
-    @cached_property
+    @property
+    def is_environment(self) -> bool:
+        """Whether it names an environment, one of those that are configured."""
+        return bool(self._marks.get("environment", False))
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether it can be set here at all: no environment can where none is configured."""
+        return not self.is_environment or bool(settings().environments.configured)
+
+    @property
     def must_be(self) -> str:
         """What a value must be, for example ``number > 0 and <= 1``."""
+        if self.is_environment:
+            return self.type
         described = " ".join(part for part in (self.type, self.bounds) if part)
         return f"{described} or none" if accepts(self.info, type(None)) else described
 
     @property
     def type(self) -> str:
         """Type in words: ``number``, ``integer``, ``text``, ``one of a, b`` ..."""
+        if self.is_environment:
+            return f"one of {', '.join(settings().environments.configured)}"
         return _type_text(self.info.annotation)
 
     @property

@@ -28,7 +28,11 @@ def template(model: ParamModel, language: Language) -> str:
     if language != "json":
         return "\n".join(_lines(model, is_toml=language == "toml")) + "\n"
     groups = {
-        group: {p.name: p.default for p in model.parameters(group) if p.default is not ...}
+        group: {
+            p.name: p.default
+            for p in model.parameters(group)
+            if p.default is not ... and p.is_offered
+        }
         for group in model.groups
     }
     return json.dumps(groups, indent=2) + "\n"
@@ -41,7 +45,7 @@ def _lines(model: ParamModel, is_toml: bool) -> Iterator[str]:
         yield ""
         yield from _comment((inspect.getdoc(cls) or "").partition("\n")[0], "")
         yield f"[{group}]" if is_toml else f"{group}:"
-        for parameter in model.parameters(group):
+        for parameter in filter(lambda p: p.is_offered, model.parameters(group)):
             is_required = parameter.default is ...
             value = None if is_required else parameter.default
             yield ""

@@ -45,6 +45,7 @@ class Entry:
             "as_of": str(record.as_of) if record.as_of is not None else None,
             "asset": record.asset,
             "revision": record.revision,
+            "environment": record.provenance.environment,
             **params,
             # Earlier versions published metrics under the names of parameters.
             **{name: value for name, value in record.metrics.items() if name not in params},

@@ -22,6 +22,7 @@ class ArtifactResult:
         reused: whether another run made it; None likewise.
         metrics: numbers that tell how good it is.
         objective: what it is judged by, if by anything.
+        reused_from: the environment that it was reused from, where that is another.
     """
 
     asset: str
@@ -31,6 +32,7 @@ class ArtifactResult:
     reused: bool | None
     metrics: Mapping[str, float] = field(default_factory=dict)
     objective: Objective | None = None
+    reused_from: str | None = None
 
     def document(self) -> dict[str, Any]:
         """Return where it is, in JSON form."""
@@ -40,6 +42,7 @@ class ArtifactResult:
             "revision": self.revision,
             "uri": self.uri,
             "reused": self.reused,
+            **({"reused_from": self.reused_from} if self.reused_from is not None else {}),
         }
 
 
@@ -81,7 +84,7 @@ class DateResult:
 
 
 def artifact_result(
-    store: ArtifactStore, slot: Slot, record: Record, reused: bool
+    store: ArtifactStore, slot: Slot, record: Record, reused: bool, reused_from: str | None = None
 ) -> ArtifactResult:
     """Return what a published artifact came to.
 
@@ -90,6 +93,7 @@ def artifact_result(
         slot: its place.
         record: its record.
         reused: whether another run made it.
+        reused_from: the environment that it was reused from, where that is another.
     """
     return ArtifactResult(
         asset=record.asset,
@@ -99,4 +103,5 @@ def artifact_result(
         reused=reused,
         metrics=record.metrics,
         objective=record.objective,
+        reused_from=reused_from,
     )

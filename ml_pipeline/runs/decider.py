@@ -23,6 +23,7 @@ from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.runs.surroundings import upgraded
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.fallbacks import Fallback
 from ml_pipeline.store.record import OtherAsset, Record, fingerprint
 from ml_pipeline.store.slots import Slot
 
@@ -54,6 +55,7 @@ class Decider:
         self.pipeline = pipeline
         self.store = store.with_formats(pipeline.formats)
         self.explain = explain
+        self._lenders: dict[tuple[str, str, str], str] = {}
 
     def plan(
         self, params: ParamSet, as_of: AsOf | None, selection: Iterable[str] | None = None
@@ -79,7 +81,8 @@ class Decider:
                 reason = self.explain(self.store, slot, stage, inputs, external, others)
                 may_reuse = not params.options.force and any(
                     (record.code, record.external, record.others) == (stage.code, external, others)
-                    for record in self.store.revisions(slot)
+                    for revisions in self._revisions
+                    for record in revisions(slot)
                 )
                 yield Undecided(stage, reason, may_reuse)
                 continue
@@ -142,25 +145,48 @@ class Decider:
         """
         digests = {name: stage.reading.digest(one) for name, one in inputs.items()}
         revision = fingerprint(stage.code, digests, external, others)
-        record, reason = None, ""
+        record, reason, lender = None, "", None
         try:
             record = self.store.find(slot, revision)
+            if record is None:
+                record, lender = self._lent(slot, revision, options)
         except ArtifactDamaged as error:
             reason = str(error)
         if record is not None:
-            reason = self.stale(options, slot, record)
+            reason = self.stale(options, slot, record, lender)
             if reason:
                 record = None
             else:
-                made_by = record.provenance.dagster_run_id or "a run outside Dagster"
-                reason = (
-                    f"run {slot.run_id} was made {record.started_at:%Y-%m-%d %H:%M} by {made_by}"
-                )
-                newer = upgraded(record.provenance.packages, stage.libraries, stage.packages)
-                reason = ", but ".join([reason, *newer])
+                reason = _made(stage, slot, record, lender)
         elif not reason:
             reason = self.explain(self.store, slot, stage, inputs, external, others)
-        return Decision(stage, slot, revision, inputs, external, record, reason, others=others)
+        if record is None and not options.force:
+            reason += self._unread
+        return Decision(
+            stage,
+            slot,
+            revision,
+            inputs,
+            external,
+            record,
+            reason,
+            others=others,
+            lender=lender,
+            lent_inputs={
+                name: self._lenders[record.asset, record.run_id, record.revision]
+                for name, record in inputs.items()
+                if (record.asset, record.run_id, record.revision) in self._lenders
+            },
+        )
+
+    def lent(self, lender: Fallback, slot: Slot, record: Record) -> Record | None:
+        """Take an artifact of another environment; who only decides leaves it where it is.
+
+        Returns:
+            The record to use, or None where that has to be done without.
+        """
+        self._lenders[record.asset, record.run_id, record.revision] = lender.environment
+        return record
 
     def locate(self, stage: Stage, params: ParamSet, as_of: AsOf | None) -> Record:
         """Find the published artifact of a stage, as `located` does, for whoever takes any."""
@@ -185,6 +211,10 @@ class Decider:
             external, others = stage.external(params, as_of), self.host.others(stage, as_of)
             revision = fingerprint(stage.code, digests, external, others)
             current = self.store.find(slot, revision)
+            if current is None:
+                found, lender = self._lent(slot, revision, params.options)
+                if found is not None and lender is not None:
+                    current = self.lent(lender, slot, found)
         except (ArtifactMissing, ArtifactDamaged):
             current = None
         if current is not None:
@@ -206,19 +236,66 @@ class Decider:
         """
         for record in self.store.revisions(slot):
             return record
-        raise ArtifactMissing(why_missing(self.store, slot))
+        for lender in self.store.fallbacks:
+            found = lender.newest(slot)
+            taken = self.lent(lender, slot, found) if found is not None else None
+            if taken is not None:
+                return taken
+        raise ArtifactMissing(f"{why_missing(self.store, slot)}{self._unread}")
 
-    def stale(self, options: RunOptions, slot: Slot, record: Record) -> str:
-        """Return why the run's options forbid to reuse a record, or the empty string."""
+    def _lent(
+        self, slot: Slot, revision: str, options: RunOptions
+    ) -> tuple[Record | None, Fallback | None]:
+        """Return the record of a revision in the first other environment that may give it."""
+        for lender in () if options.force else self.store.fallbacks:
+            found = lender.find(slot, revision)
+            if found is not None and not self.stale(options, slot, found, lender):
+                return found, lender
+        return None, None
+
+    @property
+    def _revisions(self) -> list[Callable[[Slot], list[Record]]]:
+        return [self.store.revisions, *(lender.revisions for lender in self.store.fallbacks)]
+
+    @property
+    def _unread(self) -> str:
+        """What could not be read of other environments, to end a reason with."""
+        return "".join(
+            f"; '{one.environment}', which is read as well, could not give it: {one.problem}"
+            for one in self.store.fallbacks
+            if one.problem
+        )
+
+    def stale(
+        self, options: RunOptions, slot: Slot, record: Record, lender: Fallback | None = None
+    ) -> str:
+        """Return why the run's options forbid to reuse a record, or the empty string.
+
+        Args:
+            options: the run's.
+            slot: the artifact's place.
+            record: its record.
+            lender: who has it, where that is another environment.
+        """
         if options.force:
             return "asked for with force"
         if options.max_age_days is None:
             return ""
         made = record.started_at + timedelta(seconds=record.duration_s)
-        noted = self.store.read(f"{slot.revision(record.revision)}/{CONFIRMED}")
+        noted = (lender or self.store).read(f"{slot.revision(record.revision)}/{CONFIRMED}")
         with contextlib.suppress(ValueError, KeyError, TypeError):
             made = max(made, datetime.fromisoformat(json.loads(noted or b"")["at"]))
         age = datetime.now(UTC) - made
         if age <= timedelta(days=options.max_age_days):
             return ""
         return f"the published result is {age / timedelta(days=1):.1f} days old"
+
+
+def _made(stage: Stage, slot: Slot, record: Record, lender: Fallback | None) -> str:
+    """Say who made what is reused, and what has changed around it since."""
+    made_by = record.provenance.dagster_run_id or "a run outside Dagster"
+    made = f"run {slot.run_id} was made {record.started_at:%Y-%m-%d %H:%M} by {made_by}"
+    if lender is not None:
+        made = f"from {lender.environment}: {made}"
+    others = upgraded(record.provenance.packages, stage.libraries, stage.packages)
+    return ", but ".join([made, *others])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from ml_pipeline.runs.stage import Stage
+from ml_pipeline.store.fallbacks import Fallback
 from ml_pipeline.store.record import OtherAsset, Record
 from ml_pipeline.store.slots import Slot
 
@@ -32,6 +33,8 @@ class Decision:
         older_inputs: names of those among them that code and data as they are now would make
             otherwise.
         others: the assets that it would read and that are no stages, by key.
+        lender: the environment that has what is to be reused, where that is another.
+        lent_inputs: environments that inputs were reused from, where these are others, by name.
     """
 
     stage: Stage
@@ -44,6 +47,8 @@ class Decision:
     reused_inputs: tuple[str, ...] = ()
     older_inputs: tuple[str, ...] = ()
     others: Mapping[str, OtherAsset] = field(default_factory=dict)
+    lender: Fallback | None = None
+    lent_inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def action(self) -> Action:
@@ -64,7 +69,8 @@ class Decision:
         return f"{self.stage.name}: {PAST[self.action]}: {self.because}"
 
     def _reused(self, name: str, record: Record) -> str:
-        told = f"{name} reused from {record.run_id}"
+        lender = self.lent_inputs.get(name)
+        told = f"{name} reused from {record.run_id}{f' of {lender}' if lender else ''}"
         if name in self.older_inputs:
             told += f", revision {record.revision}, although its code or data have changed since"
         return told
@@ -106,9 +112,11 @@ class Outcome:
         record: the artifact's record.
         reused: whether another run made it.
         reason: why it was computed or reused, and anything unusual about it.
+        reused_from: the environment that it was reused from, where that is another.
     """
 
     slot: Slot
     record: Record
     reused: bool
     reason: str = ""
+    reused_from: str | None = None

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from ml_pipeline.code.fingerprint import SCHEME
+from ml_pipeline.current import in_environment
 from ml_pipeline.errors import ArtifactDamaged, SourceError
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamSet
@@ -25,6 +26,7 @@ from ml_pipeline.runs.metrics import plain_metrics
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.claims import claimed
+from ml_pipeline.store.fallbacks import Fallback
 from ml_pipeline.store.recent import RecentValues
 from ml_pipeline.store.record import Content, Input, Provenance, Record
 from ml_pipeline.store.slots import Slot
@@ -104,6 +106,19 @@ class Materializer(Decider):
             self.pipeline, self.store, self.provenance, self.explain, self.recent, host
         )
 
+    def lent(self, lender: Fallback, slot: Slot, record: Record) -> Record | None:
+        """Copy an artifact of another environment, so that all that is made of it is in one store.
+
+        Returns:
+            The record to use, or None where that has to be done without.
+        """
+        taken = lender.copy(slot.revision(record.revision), self.store)
+        return super().lent(lender, slot, taken) if taken is not None else None
+
+    def surroundings(self) -> Provenance:
+        """Describe what surrounds a computation, and the environment that it is in."""
+        return self.provenance().model_copy(update={"environment": self.store.environment})
+
     def confirm(self, slot: Slot, revision: str) -> None:
         """Note that a published revision was computed again just now with the same result."""
         note = {
@@ -153,7 +168,14 @@ class _Point:
         """Reuse or compute; return None if the outside data changed while it was read."""
         slot, revision = decision.slot, decision.revision
         if decision.reuse is not None:
-            return Outcome(slot, decision.reuse, reused=True, reason=decision.sentence)
+            record, lender = decision.reuse, decision.lender
+            if lender is None:
+                return Outcome(slot, record, reused=True, reason=decision.sentence)
+            taken = self.materializer.lent(lender, slot, record)
+            if taken is not None:
+                return Outcome(slot, taken, True, decision.sentence, lender.environment)
+            reason = f"'{lender.environment}' could not give it: {lender.problem}"
+            decision = replace(decision, reuse=None, lender=None, reason=reason)
 
         def is_published() -> bool:
             try:
@@ -178,10 +200,11 @@ class _Point:
     def _compute(self, decision: Decision) -> Outcome | None:
         stage, slot, revision = decision.stage, decision.slot, decision.revision
         # Before, because somebody may edit the code while it runs.
-        around = self.materializer.provenance()
+        around = self.materializer.surroundings()
         started_at, start = datetime.now(UTC), time.perf_counter()
         arguments = partial(self._arguments, decision)
-        value, attempt = called(stage.function, arguments, stage.extras.retry)
+        with in_environment(self.params.options.environment):
+            value, attempt = called(stage.function, arguments, stage.extras.retry)
         if stage.external(self.params, self.as_of) != decision.external:
             return None
         if self.materializer.host.others(stage, self.as_of) != decision.others:

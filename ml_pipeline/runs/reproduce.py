@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ml_pipeline.errors import ArtifactMissing, ParamsError
 from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.params.group import OPTIONS
 from ml_pipeline.params.layers import completed
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.catalog import Entry, lineage_by_asset
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.provenance import PYTHON, version_of
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Provenance, Record
 
@@ -31,14 +34,16 @@ class Comparison:
 
 
 def recorded_params(model: ParamModel, record: Record) -> ParamSet:
-    """Return the parameters that a record holds.
+    """Return the parameters that a record holds, in the environment that it was made in.
 
     Raises:
         ParamsError: if they are no longer valid for the pipeline as it is now.
     """
     try:
         scope = {name: model.groups[name] for name in model.scope if name in record.params}
-        values = completed(model, record.params)
+        values: dict[str, Any] = dict(completed(model, record.params))
+        if record.provenance.environment in settings().environments.configured:
+            values[OPTIONS] = {"environment": record.provenance.environment}
         return ParamModel(**scope).validate(values, origins=record.origins)
     except ParamsError as error:
         raise ParamsError(

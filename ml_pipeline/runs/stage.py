@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_pipeline.code.fingerprint import Fingerprint, libraries_of
+from ml_pipeline.current import in_environment
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
@@ -113,7 +114,8 @@ class Stage:
         """Return the digest of what the stage would read from outside now: data and files."""
         data = None
         if self.reads is not None and self.reads_signature is not None:
-            data = self.reads(**self.reads_signature.arguments(params, as_of))
+            with in_environment(params.options.environment):
+                data = self.reads(**self.reads_signature.arguments(params, as_of))
         if not self.files:
             return data
         return digest_of({"data": data, "files": self.file_digests()})

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, Unpack, cast, overload
 
 from ml_pipeline.code.fingerprint import fingerprint_of
+from ml_pipeline.current import in_environment
 from ml_pipeline.errors import ParamsError, PipelineError, nearest
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamModel, ParamSet
@@ -27,6 +28,7 @@ from ml_pipeline.runs.reading import Reading
 from ml_pipeline.runs.signature import AS_OF, Signature, signature_of
 from ml_pipeline.runs.stage import Result, Stage
 from ml_pipeline.runs.surroundings import declared_files, declared_versions, several, with_versions
+from ml_pipeline.settings import settings
 from ml_pipeline.store.formats import Format, Formats
 from ml_pipeline.store.record import Objective
 from ml_pipeline.store.slots import Slot, slot_for
@@ -84,7 +86,13 @@ class Pipeline:
         Raises:
             ParamsError: naming every reason.
         """
-        problems = [problem for params in sets for problem in self._unready(params)]
+        problems: list[str] = []
+        for params in sets:
+            name = params.options.environment
+            if (refusal := settings().environments.refusal(name)) is not None:
+                problems.append(f"run.environment {refusal}")
+            with in_environment(name):
+                problems += self._unready(params)
         if problems:
             raise ParamsError(list(dict.fromkeys(problems)))
 

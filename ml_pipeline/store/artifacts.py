@@ -9,16 +9,19 @@ import contextlib
 import copy
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError, StoreUnreachable
 from ml_pipeline.store.formats import Formats
 from ml_pipeline.store.payloads import Payloads
 from ml_pipeline.store.record import Content, Record
 from ml_pipeline.store.slots import Slot, asset_directory, revision_of
+
+if TYPE_CHECKING:
+    from ml_pipeline.store.fallbacks import Fallback
 
 RECORD: Final = "record.json"
 CLAIMS: Final = ".claims"
@@ -48,11 +51,15 @@ class ArtifactStore(Payloads):
 
     Attributes:
         formats: how values are kept.
+        environment: whose store it is; None where no environments are configured.
+        fallbacks: the stores of other environments that are read where this one has nothing.
     """
 
     called = "store"
     setting = "ML_PIPELINE_STORE"
     formats: Formats = Formats()
+    environment: str | None = None
+    fallbacks: Sequence["Fallback"] = ()
 
     def with_formats(self, formats: Formats) -> Self:
         """Return the same store for a pipeline with formats of its own."""

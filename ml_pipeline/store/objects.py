@@ -8,8 +8,9 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import unquote
 
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -18,8 +19,12 @@ from obstore.store import LocalStore, MemoryStore, from_url
 from ml_pipeline.addresses import masked, refusal
 from ml_pipeline.errors import StoreUnreachable
 
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
+
 _MOST_ATTEMPTS: Final = 100
 _DAY_S: Final = 86_400
+_IMPATIENT: Final["RetryConfig"] = {"max_retries": 1, "retry_timeout": timedelta(seconds=5)}
 _memory: Final[dict[str, MemoryStore]] = {}
 
 
@@ -36,14 +41,17 @@ class Objects:
     called: ClassVar[str]
     setting: ClassVar[str]
 
-    def __init__(self, root: str) -> None:
-        """Open a root; a local one is made if it is not there.
+    def __init__(self, root: str, make: bool = True) -> None:
+        """Open a root.
 
         Args:
             root: a directory, or a URI such as ``s3://bucket/prefix`` or ``memory://name``.
+            make: whether a directory is made if it is not there. A root that is not made is one
+                that can be done without: nobody is kept waiting for it long.
 
         Raises:
-            StoreUnreachable: if the root cannot be understood, or carries credentials.
+            StoreUnreachable: if the root cannot be understood, carries credentials, or is a
+                directory that is not there and is not made.
         """
         if (problem := refusal(root)) is not None:
             raise StoreUnreachable(f"The address of the {self.called} {problem}: {self.setting}.")
@@ -51,23 +59,28 @@ class Objects:
         self.directory: Path | None = None
         self._objects: Any
         try:
-            self._open(root)
+            self._open(root, make)
         except (BaseError, OSError, ValueError, RuntimeError) as error:
             raise self._unreachable("open", error) from error
 
-    def _open(self, root: str) -> None:
+    def _open(self, root: str, make: bool) -> None:
         scheme = root.partition("://")[0].lower() if "://" in root else "file"
         if scheme == "file":
             self.directory = _local_path(root)
             self.uri = str(self.directory)
-            self.directory.mkdir(parents=True, exist_ok=True)
+            if make:
+                self.directory.mkdir(parents=True, exist_ok=True)
+            elif not self.directory.is_dir():
+                raise NotADirectoryError(f"there is no directory {self.directory}")
             self._objects = LocalStore(self.directory)
             return
         self.uri = root.rstrip("/")
         if scheme == "memory":
             self._objects = _memory.setdefault(self.uri, MemoryStore())
-        else:
+        elif make:
             self._objects = from_url(self.uri)
+        else:
+            self._objects = from_url(self.uri, retry_config=_IMPATIENT)
 
     def address(self, path: str) -> str:
         """Return the full path or URI of something below the root."""

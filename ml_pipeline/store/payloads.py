@@ -5,6 +5,7 @@ store elsewhere they are streamed to this disk, so that they are never held in m
 """
 
 import contextlib
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
@@ -56,20 +57,56 @@ class Payloads(Files):
         folder = f"{staged.name}-{digest}"
 
         def put(name: str) -> None:
-            path = f"{directory}/{folder}/{name}"
-            try:
-                self._put_if_absent(path, files[name])
-            except AlreadyExistsError:
-                if self._digest(path) != members[name].digest:
-                    raise StoreUnreachable(
-                        f"{self.address(path)} is in a folder that is named for its content but"
-                        " has other content. Remove the folder and run again."
-                    ) from None
+            self._put_member(f"{directory}/{folder}/{name}", files[name], members[name].digest)
 
         with ThreadPoolExecutor(_WRITERS) as writers:
             list(writers.map(put, members))
         size = sum(one.bytes for one in members.values())
         return Content(file=folder, format=kept_as, bytes=size, digest=digest, files=members)
+
+    def take(self, source: "Payloads", directory: str, content: Content) -> None:
+        """Copy the bytes of an artifact from another store into the same directory of this one.
+
+        Args:
+            source: the other store.
+            directory: the artifact's directory.
+            content: what its record says.
+
+        Raises:
+            ArtifactDamaged: if its bytes are not those that were published, or their name is taken
+                here by others.
+        """
+        with (
+            source._at_hand(directory, content, stays=False) as there,
+            self._staged(content.file) as staged,
+        ):
+            for name, member in content.files.items():
+                here = staged / name
+                here.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(there / name, here)
+                path = f"{directory}/{content.file}/{name}"
+                self._compare(path, member.digest, digest_of_file(here))
+                self._put_member(path, here, member.digest)
+            if content.files:
+                return
+            shutil.copyfile(there, staged)
+            self._compare(f"{directory}/{content.file}", content.digest, digest_of_file(staged))
+            if self._put_file(directory, content.file, staged, content.digest) != content.file:
+                raise ArtifactDamaged(
+                    f"{self.address(directory)}/{content.file} must be free, or hold what is copied"
+                    " there, but holds other bytes: somebody makes it anew, or died while doing so."
+                )
+
+    def _put_member(self, path: str, staged: Path, digest: str) -> None:
+        """Put one file of a folder in place."""
+        try:
+            self._put_if_absent(path, staged)
+        except AlreadyExistsError:
+            if self._digest(path) != digest:
+                raise StoreUnreachable(
+                    f"{self.address(path)} is in a folder that is named for its content but"
+                    " has other content. Remove the folder and run again."
+                ) from None
 
     def _missing(self, directory: str, content: Content) -> str | None:
         """Say what of an artifact is not there or of another size; None if all is.

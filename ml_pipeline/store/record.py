@@ -15,8 +15,8 @@ from ml_pipeline.store.document import BelowRoot, Document, Moment, Part, PlainN
 
 TAKEN: Final = frozenset(
     {
-        *("as_of", "asset", "bytes", "digest", "duration_s", "made_at", "made_by", "origins"),
-        *("path", "picture", "reason", "reused", "revision", "run_id"),
+        *("as_of", "asset", "bytes", "digest", "duration_s", "made_at", "made_by"),
+        *("origins", "path", "picture", "reason", "reused", "reused_from", "revision", "run_id"),
     }
 )
 """Names that no metric can have: materializations and lists of runs show other things by them."""
@@ -88,8 +88,13 @@ class Content(Part):
 
 
 class Provenance(Part):
-    """What surrounded a computation; never part of any identity."""
+    """What surrounded a computation; never part of any identity.
 
+    Attributes:
+        environment: the one that it was in; None where none was configured.
+    """
+
+    environment: str | None = None
     dagster_run_id: str | None = None
     git_commit: str | None = None
     git_dirty: bool | None = None

@@ -14,6 +14,7 @@ from ml_pipeline.errors import MlPipelineError, ParamsError, StoreUnreachable
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.decider import Decider
 from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stage import Stage
@@ -140,7 +141,8 @@ class Sweep:
 
     def plan(self) -> Plan:
         """Tell what would be done, computing nothing."""
-        return self._planned(self._runner(), self._attempts(), self._earlier(make=False))
+        looking = Decider(self.pipeline, self.store, explain=why_of_a_trial)
+        return self._planned(self._runner(looking), self._attempts(), self._earlier(make=False))
 
     def run(
         self,
@@ -156,7 +158,8 @@ class Sweep:
         Returns:
             What came of it. A failed cell has its error there; it is not raised.
         """
-        runner, attempts, earlier = self._runner(), self._attempts(), self._earlier(make=True)
+        runner, attempts = self._runner(self.materializer), self._attempts()
+        earlier = self._earlier(make=True)
         plan = self._planned(runner, attempts, earlier)
         runner.most_workers = plan.workers
         told(plan)
@@ -233,9 +236,9 @@ class Sweep:
             return []
         return list(self._study.earlier())
 
-    def _runner(self) -> Runner:
+    def _runner(self, decider: Decider) -> Runner:
         return Runner(
-            self.materializer,
+            decider,
             self.stages,
             self.request.varied_groups,
             self._start_workers,

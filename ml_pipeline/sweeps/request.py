@@ -131,6 +131,12 @@ class SweepRequest:
         )
 
     @property
+    def environment(self) -> str | None:
+        """The environment that it is in, which all trials share."""
+        params = next(iter(self.representatives), None)
+        return None if params is None else params.options.environment
+
+    @property
     def strategy(self) -> Strategy:
         """The strategy, resolved."""
         return strategy_of(self.options, self.dimensions)

@@ -15,7 +15,7 @@ from typing import Final
 
 from ml_pipeline.errors import MlPipelineError, PipelineError
 from ml_pipeline.params.as_of import AsOf
-from ml_pipeline.runs.materializer import Materializer
+from ml_pipeline.runs.decider import Decider
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.processes import Ended
@@ -84,7 +84,7 @@ class Runner:
 
     def __init__(
         self,
-        materializer: Materializer,
+        decider: Decider,
         stages: list[Stage],
         varied_groups: frozenset[str],
         workers: Callable[[int], Workers],
@@ -94,14 +94,14 @@ class Runner:
         """Prepare to run.
 
         Args:
-            materializer: pipeline and store, to look up what is published.
+            decider: pipeline and store, to look up what is published.
             stages: what a trial makes, in order of dependence; the last one judges it.
             varied_groups: names of the groups in which trials differ.
             workers: starts so many workers; called when there is something to compute.
             timeout_s: seconds after which a task is given up.
             deadline: when nothing more is begun, on the clock `time.monotonic`.
         """
-        self.materializer = materializer
+        self.decider = decider
         own = [varied_groups <= set(stage.scope) for stage in stages]
         self.shared_stages = [
             stage for stage, is_own in zip(stages, own, strict=True) if not is_own
@@ -195,7 +195,10 @@ class Runner:
     ) -> bool:
         """Add the records of what is published; stop at the first that is not."""
         for stage in stages:
-            found = self.materializer.decide(stage, trial.params, as_of, records).reuse
+            decision = self.decider.decide(stage, trial.params, as_of, records)
+            found, lender = decision.reuse, decision.lender
+            if found is not None and lender is not None:
+                found = self.decider.lent(lender, decision.slot, found)
             if found is None:
                 return False
             # A picture is for people, and a sweep holds many records.

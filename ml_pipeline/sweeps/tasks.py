@@ -23,6 +23,8 @@ class Site:
         attribute: the pipeline's name in the first of them.
         codes: fingerprint of every stage.
         store: root of the artifacts.
+        environment: whose they are; None where no environments are configured.
+        reads: roots of the environments that are read where it has nothing, by name.
         provenance: what to record about the surroundings.
         output: file for what stages print.
         threads: threads that a computation may use.
@@ -34,6 +36,8 @@ class Site:
     attribute: str
     codes: Mapping[str, str]
     store: str
+    environment: str | None
+    reads: Mapping[str, str]
     provenance: Provenance
     output: Path | None
     threads: int

@@ -19,6 +19,7 @@ from ml_pipeline.errors import PipelineError, told
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.fallbacks import Fallback
 from ml_pipeline.store.recent import RecentValues
 from ml_pipeline.sweeps.processes import READY
 from ml_pipeline.sweeps.tasks import (
@@ -77,6 +78,8 @@ def _materializer(site: Site) -> Materializer:
             " what is done and still current is reused."
         )
     store = ArtifactStore(site.store)
+    store.environment = site.environment
+    store.fallbacks = [Fallback(name, root) for name, root in site.reads.items()]
     if site.memory_mb is not None:
         _limit_memory(site.memory_mb)
     return Materializer(

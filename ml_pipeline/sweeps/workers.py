@@ -50,7 +50,20 @@ def site_of(
     holder, attribute = _place_of(pipeline)
     modules = list(dict.fromkeys([holder, *_modules_of(pipeline)]))
     codes = {stage.name: stage.code for stage in pipeline.stages.values()}
-    return Site(modules, attribute, codes, store.uri, provenance, output, threads, memory_mb, host)
+    reads = {one.environment: one.root for one in store.fallbacks}
+    return Site(
+        modules,
+        attribute,
+        codes,
+        store.uri,
+        store.environment,
+        reads,
+        provenance,
+        output,
+        threads,
+        memory_mb,
+        host,
+    )
 
 
 class Workers(Processes[Done | Failed | Unusable]):

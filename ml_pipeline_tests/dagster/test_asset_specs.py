@@ -72,8 +72,8 @@ def test_run_of_stages_with_a_prefix_is_asked_for_by_their_names(tmp_path: Path)
     asked = requested_run(pipeline, PARAMS.defaults, [date(2026, 1, 5)], ["only"])
     assert asked.asset_paths == [["lake", "only"]]
     partitions = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
-    job = pipeline_job(pipeline, partitions, lambda: str(tmp_path / "store"), tmp_path)
     store = ArtifactStore(str(tmp_path / "store"))
+    job = pipeline_job(pipeline, partitions, lambda _: store, tmp_path)
     with temporary_instance(tmp_path / "instance") as instance:
         here = InProcess(job, pipeline, store, instance, tmp_path / "logs", 5)
         (result,) = here.run(PARAMS.defaults, [date(2026, 1, 5)])

@@ -162,7 +162,7 @@ def test_materialize_takes_the_assets_and_resources_by_themselves(site: Site) ->
         resources={
             "params": params_resource(pipeline),
             "toy_io": io_manager_resource(
-                pipeline, lambda: str(site.bench.root), Path(__file__).parent
+                pipeline, lambda _: site.bench.store, Path(__file__).parent
             ),
         },
         run_config={"resources": {"params": {"config": {"shape": {"window": 4}}}}},
@@ -307,7 +307,7 @@ def test_bad_values_are_refused_all_at_once_before_a_run_exists(site: Site) -> N
         "  - fit.workers must be integer >= 1, but got 'many'\n"
         "  - fit.learning_rate must be number > 0 and <= 10, but got -1\n"
         "  - run.max_age_days must be number >= 0 and <= 36500 or none, but got -3\n"
-        "Nothing was computed. `ml-pipeline params` lists every parameter with its type and bounds."
+        "Nothing was launched. `ml-pipeline params` lists every parameter with its type and bounds."
     )
 
 

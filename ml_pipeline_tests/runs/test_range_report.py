@@ -19,6 +19,7 @@ from ml_pipeline.runs.date_result import ArtifactResult, DateResult
 from ml_pipeline.runs.range_report import RangeReport
 from ml_pipeline.runs.stage import Result
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Objective
 from ml_pipeline_tests.toys.cells import ERROR, days
 from ml_pipeline_tests.toys.dagster_site import DAILY, QUIET, temporary_instance
@@ -173,7 +174,9 @@ def ran(
         assets=[pipeline_assets(PIPELINE, DAILY)],
         resources={
             NAMES.params: params_resource(PIPELINE),
-            NAMES.io_manager: io_manager_resource(PIPELINE, lambda: str(store), store),
+            NAMES.io_manager: io_manager_resource(
+                PIPELINE, lambda _: ArtifactStore(str(store)), store
+            ),
         },
     )
     tags = {

@@ -5,13 +5,16 @@ from datetime import timedelta
 import click
 
 from ml_pipeline.cli.ages import Age
+from ml_pipeline.cli.environments import environment_option, store_of
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.cli.tables import print_table, say
+from ml_pipeline.errors import QueryError
 from ml_pipeline.store.housekeeping import removable, remove
 
 
 @click.command(name="gc")
+@environment_option
 @click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Such as 30d or 12h.")
 @click.option(
     "--keep-promoted",
@@ -20,9 +23,18 @@ from ml_pipeline.store.housekeeping import removable, remove
 )
 @click.option("--delete", is_flag=True, help="Remove what is listed; without it nothing is.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(older_than: timedelta, keep_promoted: bool, delete: bool, as_json: bool) -> None:
+def command(
+    environment: str | None,
+    older_than: timedelta,
+    keep_promoted: bool,
+    delete: bool,
+    as_json: bool,
+) -> None:
     """List orphans and replaced revisions; with --delete, remove them."""
-    store = project().store
+    store = store_of(project(), environment)
+    refusal = project().settings.environments.refusal(environment)
+    if delete and refusal is not None:
+        raise QueryError([f"what is removed from {refusal}"])
     codes = {name: stage.code for name, stage in project().pipeline.stages.items()}
     items = removable(store, older_than, keep_promoted, codes)
     if delete:

@@ -221,6 +221,7 @@ def _results(launched: Launched, ended: Progress) -> list[DateResult]:
                     str(made.metadata.get("path", "")),
                     made.metadata.get("reused"),
                     _metrics(made),
+                    reused_from=made.metadata.get("reused_from"),
                 )
                 for made in _made_at(ended, day)
             ],

@@ -8,6 +8,7 @@ import click
 
 from ml_pipeline.cli.board import Output, output_options, show_board
 from ml_pipeline.cli.days import Day
+from ml_pipeline.cli.environments import environment_option, store_of
 from ml_pipeline.cli.project import project
 from ml_pipeline.invocation import typed
 from ml_pipeline.leaderboard.board import leaderboard, named_metric
@@ -28,6 +29,8 @@ _TAKEN: Final = (
     "--url",
     "--wide",
     "--help",
+    "--environment",
+    "environment",
     "where",
     "first",
     "last",
@@ -58,6 +61,7 @@ def _label_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="NAME[:minimize|:maximize]",
     help="Compare by this metric instead of the one that results declare.",
 )
+@environment_option
 @output_options
 def command(
     where: str | None,
@@ -65,6 +69,7 @@ def command(
     last: date | None,
     metric: str | None,
     output: Output,
+    environment: str | None,
     **labels: str | None,
 ) -> None:
     """Rank parameter sets by their results over dates.
@@ -75,6 +80,7 @@ def command(
     conditions = [equal(label, value) for label, value in labels.items() if value is not None]
     wanted = both([*conditions, *([where] if where else [])])
     missed: list[str] = []
-    cells = cells_of(project().store, project().pipeline, wanted, first, last, missed.append)
+    store = store_of(project(), environment)
+    cells = cells_of(store, project().pipeline, wanted, first, last, missed.append)
     board = leaderboard(cells, name, direction, missed=len(missed))
-    show_board(board, output, _NOTHING_SUCH if wanted or first or last else _NOTHING)
+    show_board(board, store, output, _NOTHING_SUCH if wanted or first or last else _NOTHING)

@@ -38,6 +38,7 @@ def command(as_json: bool, language: Language | None) -> None:
             p.description,
         ]
         for p in model.parameters()
+        if p.is_offered
     ]
     print_table(["parameter", "group", "must be", "default", "description"], rows)
 

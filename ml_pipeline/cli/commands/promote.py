@@ -2,13 +2,14 @@
 
 import click
 
-from ml_pipeline.cli.environments import known_environment
+from ml_pipeline.cli.environments import found_in, known_environment
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.invocation import typed
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.promotion import promote
+from ml_pipeline.store.artifacts import ArtifactStore
 
 
 @click.command(name="promote")
@@ -23,8 +24,8 @@ def command(run_id: str, environment: str, note: str, as_json: bool) -> None:
     run id is asked for, @ENVIRONMENT means what that environment has.
     """
     known_environment(environment, project().settings.environments)
-    store = project().store
-    entry = catalog.find(store, project().pipeline, run_id)
+    store, entry = found_in(project(), run_id)
+    _refuse_other_store(store, environment)
     last = catalog.last_stages(project().pipeline)
     if entry.record.asset not in last:
         raise click.UsageError(
@@ -61,3 +62,18 @@ def command(run_id: str, environment: str, note: str, as_json: bool) -> None:
             say(f"`{typed(f'promote {earlier} --to {environment}')}` goes back.")
     else:
         say(f"'{environment}' has {what} since {now.at:%Y-%m-%d %H:%M} UTC already.")
+
+
+def _refuse_other_store(store: ArtifactStore, environment: str) -> None:
+    """Refuse a ledger that would name what its environment's store has not."""
+    known = project().settings.environments
+    if environment not in known.configured:
+        return
+    target = project().location.store_in(environment)
+    if target.uri != store.uri:
+        raise click.UsageError(
+            f"What '{environment}' has must be in its own store, {target.uri}, but the run is in"
+            f" {store.uri}. Run it there: `--environment {environment}`."
+        )
+    if (refusal := known.refusal(environment)) is not None:
+        raise click.UsageError(f"What is promoted to {refusal}.")

@@ -2,7 +2,7 @@
 
 import click
 
-from ml_pipeline.cli.environments import known_environment
+from ml_pipeline.cli.environments import known_environment, store_of
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say
@@ -15,11 +15,14 @@ from ml_pipeline.store import ledger
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(environment: str | None, as_json: bool) -> None:
     """List what was promoted to one environment or to all, the newest first."""
-    store = project().store
+    known = project().settings.environments
+    # Each has its ledger in its own store, where that is configured.
+    in_table = environment if environment in known.configured else None
+    store = store_of(project(), in_table)
     entries = ledger.history(store)
     now = ledger.last_of(entries)
     if environment is not None:
-        known_environment(environment, {*project().settings.environments, *now})
+        known_environment(environment, {*known, *now})
     found = [one for one in entries if environment in (None, one.environment)]
     found.sort(key=lambda one: (one.at, one.number), reverse=True)
     if as_json:

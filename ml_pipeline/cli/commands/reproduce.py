@@ -6,21 +6,21 @@ from dataclasses import asdict
 import click
 
 from ml_pipeline.cli.console import look_for_garbage
+from ml_pipeline.cli.environments import environment_option, found_in
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say
-from ml_pipeline.runs import catalog
 from ml_pipeline.runs.reproduce import reproduce
 from ml_pipeline.store.artifacts import ArtifactStore
 
 
 @click.command(name="reproduce")
 @click.argument("run_id")
+@environment_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(run_id: str, as_json: bool) -> int:
+def command(run_id: str, environment: str | None, as_json: bool) -> int:
     """Make a run again in a clean store and tell whether the bytes agree."""
-    store = project().store
-    entry = catalog.find(store, project().pipeline, run_id)
+    store, entry = found_in(project(), run_id, environment)
     look_for_garbage()
     with tempfile.TemporaryDirectory(prefix="ml_pipeline-") as folder:
         compared = list(reproduce(project().pipeline, store, entry, ArtifactStore(folder)))

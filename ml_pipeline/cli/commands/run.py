@@ -33,18 +33,18 @@ def command(
     served.pipeline.refuse_unready(request.params)
     stages = served.pipeline.selected(selection or None)
     if dry_run:
-        from ml_pipeline.cli.plan import planned, print_plan
+        from ml_pipeline.cli.plan import planned, print_plan, store_for
 
         steps = planned(request, [stage.name for stage in stages])
         if not as_json:
             request.print_origins()
-        print_plan(steps, as_json, with_reasons=False)
+        print_plan(steps, store_for(request), as_json, with_reasons=False)
         return 0
 
     total = len(request.dates) * len(stages)
     try:
         with (
-            in_process(served, _job(served)) as here,
+            in_process(served, _job(served), request.params.options.environment) as here,
             progress_bar(total, "starting") as advance,
         ):
             results = here.run(
@@ -80,7 +80,7 @@ def command(
 def _job(served: Project) -> dg.JobDefinition:
     """Return the pipeline's own job: the rest of the code location takes as long as reuse does."""
     location = served.location
-    return pipeline_job(served.pipeline, served.partitions, location.store_root, served.code)
+    return pipeline_job(served.pipeline, served.partitions, location.store_in, served.code)
 
 
 def _print_summary(report: RangeReport) -> None:

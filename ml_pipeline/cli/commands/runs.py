@@ -4,6 +4,13 @@ from typing import Any
 
 import click
 
+from ml_pipeline.cli.environments import (
+    environment_document,
+    environment_option,
+    found_in,
+    store_of,
+    tell_environment,
+)
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say, wide_option
@@ -22,25 +29,34 @@ def command() -> None:
 @click.option("--where", metavar="CONDITIONS", help='Like "learning_rate<0.1 and dataset=orders".')
 @click.option("--sort", metavar="NAME", help="Parameter or metric; -NAME for descending.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@environment_option
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def list_(where: str | None, sort: str | None, limit: int, wide: bool, as_json: bool) -> None:
+def list_(
+    where: str | None,
+    sort: str | None,
+    limit: int,
+    environment: str | None,
+    wide: bool,
+    as_json: bool,
+) -> None:
     """List runs, the newest first: the parameters that vary among them, and their metrics.
 
     What runs are judged by comes first.
     """
-    pipeline = project().pipeline
+    pipeline, store = project().pipeline, store_of(project(), environment)
     missed: list[str] = []
-    everything = catalog.entries(
-        project().store, catalog.last_stages(pipeline), missed=missed.append
-    )
+    everything = catalog.entries(store, catalog.last_stages(pipeline), missed=missed.append)
     found = catalog.newest(everything)
     if missed:
         say(f"{len(missed)} cannot be read: `{typed('verify')}` says why.", err=True)
     chosen = query.by(query.matching(found, where), sort)
     if as_json:
-        print_json({"runs": [_document(entry) for entry in chosen[:limit]]})
+        print_json(
+            environment_document(store) | {"runs": [_document(entry) for entry in chosen[:limit]]}
+        )
         return
+    tell_environment(store)
     if not chosen:
         say("No run fulfils that." if found else f"No run yet: `{typed('run')}` makes the first.")
         return
@@ -54,7 +70,9 @@ def list_(where: str | None, sort: str | None, limit: int, wide: bool, as_json: 
     judged = [entry.record.objective.metric for entry in chosen if entry.record.objective]
     first = [name for name in dict.fromkeys(judged) if name in set(metrics)]
     others = [name for name in dict.fromkeys(metrics) if name not in first]
-    columns = ["run_id", "as_of", *first, *params, "made_at", *others]
+    elsewhere = any(row["environment"] != store.environment for row in rows)
+    where_made = ["environment"] if elsewhere and store.environment is not None else []
+    columns = ["run_id", "as_of", *first, *params, *where_made, "made_at", *others]
     print_table(columns, [[row.get(name, "") for name in columns] for row in rows[:limit]], wide)
     if len(chosen) > limit:
         say(f"{len(chosen) - limit} more: --limit {len(chosen)} shows all.")
@@ -62,11 +80,11 @@ def list_(where: str | None, sort: str | None, limit: int, wide: bool, as_json: 
 
 @command.command()
 @click.argument("run_id")
+@environment_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def show(run_id: str, as_json: bool) -> None:
+def show(run_id: str, environment: str | None, as_json: bool) -> None:
     """Show one run; the beginning of its id is enough."""
-    store = project().store
-    entry = catalog.find(store, project().pipeline, run_id)
+    store, entry = found_in(project(), run_id, environment)
     known = catalog.lineage_by_asset(store, entry)
     if as_json:
         upstream = {name: _document(made) if made else None for name, made in known.items()}
@@ -85,6 +103,7 @@ def show(run_id: str, as_json: bool) -> None:
             ["revision", record.revision],
             ["all revisions", _revisions(store, entry)],
             ["made at", f"{record.started_at:%Y-%m-%d %H:%M:%S} UTC in {record.duration_s:.2f} s"],
+            *([["environment", around.environment]] if around.environment else []),
             ["Dagster run", around.dagster_run_id or "-"],
             ["commit", f"{around.git_commit}{dirty}" if around.git_commit else "-"],
             ["python", around.python],
@@ -146,18 +165,19 @@ def _promoted_to(store: ArtifactStore, entry: catalog.Entry) -> str:
 @command.command()
 @click.argument("run_a")
 @click.argument("run_b")
+@environment_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def diff(run_a: str, run_b: str, as_json: bool) -> None:
+def diff(run_a: str, run_b: str, environment: str | None, as_json: bool) -> None:
     """Compare two runs: parameters, metrics, code, inputs and packages."""
-    store = project().store
-    sides = [catalog.find(store, project().pipeline, run) for run in (run_a, run_b)]
+    found = [found_in(project(), run, environment) for run in (run_a, run_b)]
+    sides = [entry for _, entry in found]
     compared = {
         part: {
             name: [views[0].get(name), views[1].get(name)]
             for name in dict.fromkeys([*views[0], *views[1]])
             if views[0].get(name) != views[1].get(name)
         }
-        for part, views in _views(store, sides).items()
+        for part, views in _views(found).items()
     }
     if as_json:
         print_json({"runs": [side.record.run_id for side in sides], "differences": compared})
@@ -174,11 +194,11 @@ def diff(run_a: str, run_b: str, as_json: bool) -> None:
 
 
 def _views(
-    store: ArtifactStore, sides: list[catalog.Entry]
+    sides: list[tuple[ArtifactStore, catalog.Entry]],
 ) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Return what is compared: for each part, its names and values on either side."""
 
-    def view(side: catalog.Entry) -> dict[str, dict[str, Any]]:
+    def view(store: ArtifactStore, side: catalog.Entry) -> dict[str, dict[str, Any]]:
         record = side.record
         known = {name: made for name, made in catalog.lineage_by_asset(store, side).items() if made}
         return {
@@ -195,7 +215,7 @@ def _views(
             "package": {"python": record.provenance.python, **record.provenance.packages},
         }
 
-    first, second = (view(side) for side in sides)
+    first, second = (view(*side) for side in sides)
     return {part: (first[part], second[part]) for part in first}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ml_pipeline.cli.board import Output, output_options, show_board
+from ml_pipeline.cli.environments import store_of
 from ml_pipeline.cli.in_process import in_process
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, request_options
@@ -60,12 +61,14 @@ def command(asked: Asked, searched: Searched, only_plan: bool, output: Output) -
     run, request = asked_sweep(asked, searched)
     if only_plan:
         return _plan(run, request, output.as_json)
-    return _run(run, output)
+    return _run(run, request.environment, output)
 
 
 def _plan(run: RequestedRun, request: SweepRequest, as_json: bool) -> int:
     served = project()
-    sweep = Sweep(request, run.dates, served.pipeline, served.store, served.location.studies())
+    store = served.location.store_in(request.environment)
+    studies = served.location.studies_in(request.environment)
+    sweep = Sweep(request, run.dates, served.pipeline, store, studies)
     plan = sweep.plan()
     if as_json:
         print_json(plan.document)
@@ -74,7 +77,7 @@ def _plan(run: RequestedRun, request: SweepRequest, as_json: bool) -> int:
     return 0
 
 
-def _run(run: RequestedRun, output: Output) -> int:
+def _run(run: RequestedRun, environment: str | None, output: Output) -> int:
     from ml_pipeline.dagster.sweep_asset import listening
     from ml_pipeline.sweeps.workers import warm_up
 
@@ -82,7 +85,7 @@ def _run(run: RequestedRun, output: Output) -> int:
     dagster_run_id = str(uuid.uuid4())
     result = None
     job = project().definitions.resolve_implicit_global_asset_job_def()
-    with in_process(project(), job) as here, progress_of("planning") as bar:
+    with in_process(project(), job, environment) as here, progress_of("planning") as bar:
         follower = _Follower(here.log_of(dagster_run_id), bar)
         with listening(follower), contextlib.suppress(Stopped):
             result = here.execute(run, dagster_run_id)
@@ -98,9 +101,8 @@ def _run(run: RequestedRun, output: Output) -> int:
         say(f"The whole story: {here.log_of(dagster_run_id)}", err=True)
         return 1
     swept, board = follower.came_to
-    show_board(
-        board, output, "Nothing was tried.", {"dagster_run_id": dagster_run_id, **swept.document}
-    )
+    told = {"dagster_run_id": dagster_run_id, **swept.document}
+    show_board(board, store_of(project(), environment), output, "Nothing was tried.", told)
     for reason, cells in swept.failures_by_reason.items():
         failed = listed([f"trial {cell.trial.number} at {cell.as_of}" for cell in cells])
         say(f"{failed} failed: {reason}", err=True)

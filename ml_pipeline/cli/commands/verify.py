@@ -4,6 +4,7 @@ from urllib.parse import unquote
 
 import click
 
+from ml_pipeline.cli.environments import environment_option, store_of
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.cli.tables import say
@@ -12,10 +13,11 @@ from ml_pipeline.store.housekeeping import verify
 
 
 @click.command(name="verify")
+@environment_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(as_json: bool) -> int:
+def command(environment: str | None, as_json: bool) -> int:
     """Check the digest of every artifact."""
-    store = project().store
+    store = store_of(project(), environment)
     count, bad = 0, []
     with progress_bar(None, "checking") as advance:
         for checked in verify(store, _published(store)):

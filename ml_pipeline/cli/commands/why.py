@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from ml_pipeline.cli.plan import planned, print_plan
+from ml_pipeline.cli.plan import planned, print_plan, store_for
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, request_options, validated
 from ml_pipeline.cli.run_options import run_options
@@ -17,4 +17,5 @@ from ml_pipeline.cli.run_options import run_options
 def command(asked: Asked, selection: Sequence[str], as_json: bool) -> None:
     """Tell what a run would compute or reuse, and why."""
     request = validated(project(), asked, selection)
-    print_plan(planned(request, selection or None), as_json, with_reasons=True)
+    steps = planned(request, selection or None)
+    print_plan(steps, store_for(request), as_json, with_reasons=True)
