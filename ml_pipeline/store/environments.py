@@ -28,7 +28,10 @@ def store_in(
     """
     known = settings().environments
     found = known.named(environment)
-    store = ArtifactStore(root(found))
-    store.environment = found.name or None
+    if not found.name:
+        return ArtifactStore(root(found))
+    may_write = found.name in known.writable
+    store = ArtifactStore(root(found), may_write, setting=f"environments.{found.name}.store")
+    store.environment = found.name
     store.fallbacks = [Fallback(name, root(known.named(name))) for name in found.reads]
     return store

@@ -74,7 +74,8 @@ class Fallback:
             return None
         try:
             if self._store is None:
-                self._store = ArtifactStore(self.root, make=False)
+                setting = f"environments.{self.environment}.store"
+                self._store = ArtifactStore(self.root, False, False, setting)
             return ask(self._store)
         except (ArtifactDamaged, ArtifactMissing) as error:
             self.problem = str(error)

@@ -33,7 +33,8 @@ class Objects:
 
     Attributes:
         called: what messages call the root.
-        setting: the variable that says where it is.
+        setting: the variable that says where it is, unless something else does.
+        set_by: what says where this one is.
         uri: the root in full.
         directory: the root where it is a folder of this machine.
     """
@@ -41,29 +42,35 @@ class Objects:
     called: ClassVar[str]
     setting: ClassVar[str]
 
-    def __init__(self, root: str, make: bool = True) -> None:
+    def __init__(
+        self, root: str, make: bool = True, is_needed: bool = True, setting: str | None = None
+    ) -> None:
         """Open a root.
 
         Args:
             root: a directory, or a URI such as ``s3://bucket/prefix`` or ``memory://name``.
-            make: whether a directory is made if it is not there. A root that is not made is one
-                that can be done without: nobody is kept waiting for it long.
+            make: whether a directory is made if it is not there.
+            is_needed: whether it cannot be done without; otherwise nobody waits for it long.
+            setting: what says where it is, for messages; the variable of its kind if omitted.
 
         Raises:
             StoreUnreachable: if the root cannot be understood, carries credentials, or is a
                 directory that is not there and is not made.
         """
         if (problem := refusal(root)) is not None:
-            raise StoreUnreachable(f"The address of the {self.called} {problem}: {self.setting}.")
+            raise StoreUnreachable(
+                f"The address of the {self.called} {problem}: {setting or self.setting}."
+            )
         self.uri = root
         self.directory: Path | None = None
+        self.set_by = setting or self.setting
         self._objects: Any
         try:
-            self._open(root, make)
+            self._open(root, make, is_needed)
         except (BaseError, OSError, ValueError, RuntimeError) as error:
             raise self._unreachable("open", error) from error
 
-    def _open(self, root: str, make: bool) -> None:
+    def _open(self, root: str, make: bool, is_needed: bool) -> None:
         scheme = root.partition("://")[0].lower() if "://" in root else "file"
         if scheme == "file":
             self.directory = _local_path(root)
@@ -77,7 +84,7 @@ class Objects:
         self.uri = root.rstrip("/")
         if scheme == "memory":
             self._objects = _memory.setdefault(self.uri, MemoryStore())
-        elif make:
+        elif is_needed:
             self._objects = from_url(self.uri)
         else:
             self._objects = from_url(self.uri, retry_config=_IMPATIENT)
@@ -210,7 +217,7 @@ class Objects:
         said = masked(str(error).partition("\n")[0])
         return StoreUnreachable(
             f"Could not {doing} the {self.called} {self.uri}: {said}. Check that it exists, that"
-            f" you may write to it, and that it has space, or set {self.setting}."
+            f" you may write to it, and that it has space, or set {self.set_by}."
         )
 
 

@@ -7,6 +7,7 @@ import click
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table
+from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.params.template import Language, template
 
 
@@ -34,13 +35,21 @@ def command(as_json: bool, language: Language | None) -> None:
             p.name,
             p.group,
             p.must_be,
-            "required" if p.default is ... else "none" if p.default is None else p.default,
+            _default(p),
             p.description,
         ]
         for p in model.parameters()
         if p.is_offered
     ]
     print_table(["parameter", "group", "must be", "default", "description"], rows)
+
+
+def _default(parameter: Parameter) -> Any:
+    if parameter.is_environment:
+        return project().settings.environments.default
+    if parameter.default is ...:
+        return "required"
+    return "none" if parameter.default is None else parameter.default
 
 
 def _schema() -> dict[str, Any]:
