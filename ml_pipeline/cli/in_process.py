@@ -8,6 +8,7 @@ import dagster as dg
 from ml_pipeline.cli.console import look_for_garbage
 from ml_pipeline.cli.project import Project
 from ml_pipeline.dagster.execution import InProcess
+from ml_pipeline.runs.host import Host
 
 
 @contextlib.contextmanager
@@ -36,3 +37,47 @@ def in_process(
             logs=served.settings.logs_directory,
             dates_per_run=served.location.dates_per_run,
         )
+
+
+@contextlib.contextmanager
+def deciding(served: Project) -> Iterator[Host]:
+    """Open what knows of assets that are no stages, where stages read any.
+
+    Args:
+        served: the pipeline, and where things are.
+
+    Raises:
+        SettingsError: if the instance cannot be used.
+    """
+    from ml_pipeline.dagster.hosts import WithInstance
+    from ml_pipeline.dagster.instance import open_instance
+
+    if not any(stage.others for stage in served.pipeline.stages.values()):
+        yield Host()
+        return
+    with open_instance(served.settings) as instance:
+        yield WithInstance(instance)
+
+
+@contextlib.contextmanager
+def computing(served: Project) -> Iterator[Host]:
+    """Open what provides stages with what the code location has, outside a run.
+
+    Args:
+        served: the pipeline, and where things are.
+
+    Raises:
+        SettingsError: if the instance cannot be used.
+    """
+    from ml_pipeline.dagster.instance import open_instance
+    from ml_pipeline.dagster.location_host import WithLocation
+    from ml_pipeline.dagster.stages import asks_dagster
+
+    if not asks_dagster(served.pipeline):
+        yield Host()
+        return
+    with (
+        open_instance(served.settings) as instance,
+        WithLocation(instance, served.definitions, served.location.partitions) as host,
+    ):
+        yield host

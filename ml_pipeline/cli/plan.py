@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 
 from ml_pipeline.cli.environments import environment_document, tell_environment
+from ml_pipeline.cli.in_process import deciding
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Request
 from ml_pipeline.cli.show import print_json
@@ -45,23 +46,23 @@ def planned(request: Request, selection: Sequence[str] | None) -> list[Step]:
         selection: names of the assets wanted; all of them if None.
     """
     store = store_for(request)
-    materializer = Materializer(project().pipeline, store)
-
     usual = cache(lambda asset: usual_seconds(store, asset))
     steps = []
-    for day in request.dates:
-        for decided in materializer.plan(request.params, day, selection):
-            name = decided.stage.name
-            steps.append(
-                Step(
-                    str(day),
-                    name,
-                    decided.stage.slot(request.params, day).run_id,
-                    decided.action,
-                    decided.because,
-                    0.0 if decided.action == "reuse" else usual(name),
+    with deciding(project()) as host:
+        materializer = Materializer(project().pipeline, store, host=host)
+        for day in request.dates:
+            for decided in materializer.plan(request.params, day, selection):
+                name = decided.stage.name
+                steps.append(
+                    Step(
+                        str(day),
+                        name,
+                        decided.stage.slot(request.params, day).run_id,
+                        decided.action,
+                        decided.because,
+                        0.0 if decided.action == "reuse" else usual(name),
+                    )
                 )
-            )
     return steps
 
 

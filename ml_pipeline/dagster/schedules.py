@@ -15,8 +15,9 @@ from ml_pipeline.dagster.assets import selection_of
 from ml_pipeline.dagster.automation import run_request
 from ml_pipeline.dagster.calendar import days_of, last_days, problem_with
 from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.dagster.hosts import WithInstance
 from ml_pipeline.dagster.location import location_of
-from ml_pipeline.errors import ParamsError, PipelineError
+from ml_pipeline.errors import ArtifactMissing, ParamsError, PipelineError
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.request_document import Rules, read_request
 from ml_pipeline.launch.run_request import RequestedRun, in_ranges, requested_run
@@ -57,9 +58,12 @@ def window_schedule(
 
     def keep_complete(context: dg.ScheduleEvaluationContext) -> Answer:
         params = standing(pipeline.params)
-        materializer = Materializer(pipeline, made_of.store)
+        host = WithInstance(context.instance)
+        materializer = Materializer(pipeline, made_of.store, host=host)
         window = last_days(partitions, most)
-        missing = [day for day in window if not _is_published(materializer, params, day)]
+        missing, waiting = _missing(materializer, params, window)
+        if not missing and waiting:
+            return dg.SkipReason(waiting)
         if not missing:
             return dg.SkipReason(f"{window[0]} to {window[-1]} are published")
         return [
@@ -193,8 +197,20 @@ def _is_cron(text: str) -> bool:
     return True
 
 
-def _is_published(materializer: Materializer, params: ParamSet, day: date) -> bool:
-    return all(decided.action == "reuse" for decided in materializer.plan(params, day))
+def _missing(
+    materializer: Materializer, params: ParamSet, window: Sequence[date]
+) -> tuple[list[date], str]:
+    """Return the days to ask for, and why others have to wait for what somebody else makes."""
+    missing, waiting = [], ""
+    for day in window:
+        try:
+            plan = list(materializer.plan(params, day))
+        except ArtifactMissing as error:
+            waiting = str(error)
+            continue
+        if any(decided.action != "reuse" for decided in plan):
+            missing.append(day)
+    return missing, waiting
 
 
 def _run_key(context: dg.ScheduleEvaluationContext, dates: Sequence[AsOf]) -> str:

@@ -5,6 +5,7 @@ stage of all of them. What a stage returns is kept with a record, so the ways in
 reports something are refused: what is computed once is reused by runs that never called it.
 """
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import dagster as dg
@@ -15,15 +16,15 @@ from ml_pipeline.params.as_of import AsOf
 _OFFERED: Final = (
     "asset_key",
     "has_partition_key",
+    "instance",
     "job_name",
     "log",
     "partition_key",
     "partition_keys",
     "partition_time_window",
+    "pdb",
     "run",
 )
-_OF_A_STEP: Final = ("instance", "pdb")
-"""What a worker process of a sweep has not."""
 
 
 class StageContext(dg.AssetExecutionContext):
@@ -36,6 +37,7 @@ class StageContext(dg.AssetExecutionContext):
         as_of: AsOf | None,
         partitions: dg.PartitionsDefinition[str] | None,
         run: dg.DagsterRun | None = None,
+        lacks: Collection[str] = (),
     ) -> None:
         """Speak for one stage.
 
@@ -45,6 +47,7 @@ class StageContext(dg.AssetExecutionContext):
             as_of: the partition, or None where there are none.
             partitions: those of the pipeline.
             run: the run, where the context itself has none.
+            lacks: names of what is not offered where there is no step.
         """
         # Not the base's own, which asks for a step.
         self._op_execution_context = op_execution_context
@@ -52,6 +55,7 @@ class StageContext(dg.AssetExecutionContext):
         self._partition = None if as_of is None else str(as_of)
         self._partitions = partitions
         self._run = run
+        self._lacks = lacks
 
     def __getattribute__(self, name: str) -> Any:
         """Return what stages are offered, and refuse the rest.
@@ -59,14 +63,14 @@ class StageContext(dg.AssetExecutionContext):
         Raises:
             PipelineError: for anything else of Dagster's context.
         """
-        offered: tuple[str, ...] = _OFFERED
-        if not name.startswith("_") and self._run is None:
-            offered = (*_OFFERED, *_OF_A_STEP)
-        if name.startswith("_") or name in (*offered, "op_execution_context"):
+        if name.startswith("_") or name == "op_execution_context":
+            return super().__getattribute__(name)
+        offered = [one for one in _OFFERED if one not in self._lacks]
+        if name in offered:
             return super().__getattribute__(name)
         if not hasattr(dg.AssetExecutionContext, name):
             raise AttributeError(name)
-        here = " in a sweep" if name in _OF_A_STEP else ""
+        here = " outside a step of Dagster" if name in self._lacks else ""
         raise PipelineError(
             f"What a stage takes from its context{here} must be one of {', '.join(offered)}, but it"
             f" takes '{name}'. Resources and assets are arguments of the stage; what it reports is"

@@ -98,6 +98,11 @@ def needs_location(pipeline: stages.Pipeline) -> bool:
     return any(resources_of(stage) or stage.others for stage in pipeline.stages.values())
 
 
+def asks_dagster(pipeline: stages.Pipeline) -> bool:
+    """Whether stages take anything that Dagster provides."""
+    return any(stage.signature.provided or stage.others for stage in pipeline.stages.values())
+
+
 def refuse_other_partitions(
     pipeline: stages.Pipeline, partitions: dg.PartitionsDefinition[str] | None
 ) -> None:

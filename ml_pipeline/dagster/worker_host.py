@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
@@ -18,6 +18,8 @@ from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import OtherAsset
+
+_LACKS: Final = ("instance", "pdb")
 
 
 @dataclass
@@ -75,7 +77,9 @@ class InWorker(Host):
             file = self.values[stage.name, argument, as_of]
             return pickle.loads(file.read_bytes())  # noqa: S301 - the sweep itself has written it
         nowhere = dg.build_asset_context().op_execution_context
-        return StageContext(nowhere, asset_key(stage), as_of, self.partitions, self.run)
+        return StageContext(
+            nowhere, asset_key(stage), as_of, self.partitions, self.run, lacks=_LACKS
+        )
 
     def _resource(self, key: str) -> Any:
         if key not in self._begun:

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -102,9 +103,9 @@ class Materializer(Decider):
 
     def hosted(self, host: Host) -> "Materializer":
         """Return the same with another host."""
-        return Materializer(
-            self.pipeline, self.store, self.provenance, self.explain, self.recent, host
-        )
+        other = copy(self)
+        other.host = host
+        return other
 
     def lent(self, lender: Fallback, slot: Slot, record: Record) -> Record | None:
         """Copy an artifact of another environment, so that all that is made of it is in one store.

@@ -10,6 +10,8 @@ from ml_pipeline.params.group import OPTIONS
 from ml_pipeline.params.layers import completed
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.catalog import Entry, lineage_by_asset
+from ml_pipeline.runs.changes import changes_of_others
+from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.provenance import PYTHON, version_of
 from ml_pipeline.runs.stages import Pipeline
@@ -55,7 +57,11 @@ def recorded_params(model: ParamModel, record: Record) -> ParamSet:
 
 
 def reproduce(
-    pipeline: Pipeline, store: ArtifactStore, entry: Entry, clean: ArtifactStore
+    pipeline: Pipeline,
+    store: ArtifactStore,
+    entry: Entry,
+    clean: ArtifactStore,
+    host: Host | None = None,
 ) -> Iterator[Comparison]:
     """Make an artifact and all that it comes from again, in a store of its own.
 
@@ -64,6 +70,7 @@ def reproduce(
         store: where the original is.
         entry: the original.
         clean: an empty store.
+        host: what provides what stages take besides; plain Python if omitted.
 
     Yields:
         A comparison for each asset, in order of dependence.
@@ -71,6 +78,7 @@ def reproduce(
     Raises:
         ArtifactMissing: if the asset is no stage of the pipeline any more.
         ParamsError: if its parameters are no longer valid.
+        PipelineError: if stages take what is not there.
     """
     record = entry.record
     if record.asset not in pipeline.stages:
@@ -83,7 +91,7 @@ def reproduce(
     around = _changed_around(record.provenance)
     as_of: AsOf | None = record.as_of
     wanted = [stage.name for stage in pipeline.upstream_of(record.asset)]
-    for outcome in Materializer(pipeline, clean).run(params, as_of, wanted):
+    for outcome in Materializer(pipeline, clean, host=host).run(params, as_of, wanted):
         original = originals.get(outcome.record.asset)
         if original is None:
             yield Comparison(outcome.record.asset, None, ())
@@ -93,6 +101,7 @@ def reproduce(
             changed.append("code")
         if original.record.external != outcome.record.external:
             changed.append("source data")
+        changed += changes_of_others(original.record, outcome.record.others)
         agrees = original.record.content.digest == outcome.record.content.digest
         yield Comparison(outcome.record.asset, agrees, (*changed, *around))
 

@@ -119,7 +119,6 @@ class Sweep:
         Raises:
             ParamsError: if the trials of a search are not judged by one objective, or an option has
                 no effect on so many dates.
-            PipelineError: if stages take what is not there.
         """
         self.request = request
         self.dates = tuple(dict.fromkeys(dates))
@@ -134,14 +133,13 @@ class Sweep:
             raise ParamsError(problems)
         self.workers = request.options.workers or cores()
         self.host = host or Host()
-        self.host.refuse(self.stages)
         self.materializer = Materializer(
             pipeline, store, self.provenance, explain=why_of_a_trial, host=self.host
         )
 
     def plan(self) -> Plan:
         """Tell what would be done, computing nothing."""
-        looking = Decider(self.pipeline, self.store, explain=why_of_a_trial)
+        looking = Decider(self.pipeline, self.store, explain=why_of_a_trial, host=self.host)
         return self._planned(self._runner(looking), self._attempts(), self._earlier(make=False))
 
     def run(
@@ -157,7 +155,11 @@ class Sweep:
 
         Returns:
             What came of it. A failed cell has its error there; it is not raised.
+
+        Raises:
+            PipelineError: if stages take what is not there.
         """
+        self.host.refuse(self.stages)
         runner, attempts = self._runner(self.materializer), self._attempts()
         earlier = self._earlier(make=True)
         plan = self._planned(runner, attempts, earlier)
@@ -213,7 +215,19 @@ class Sweep:
                 if stage.reads is not None or stage.files
                 for day in self.dates
             ],
+            **self._others,
         }
+
+    @property
+    def _others(self) -> Mapping[str, Any]:
+        """The versions of assets that are no stages, where stages read any."""
+        read = [stage for stage in self.stages if stage.others]
+        versions = [
+            {key: other.version for key, other in self.host.others(stage, day).items()}
+            for stage in read
+            for day in self.dates
+        ]
+        return {"others": versions} if read else {}
 
     def _attempts(self) -> Attempts:
         return Attempts(self.objective, self.dates, self.request.options.metric is not None)

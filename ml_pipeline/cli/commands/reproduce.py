@@ -7,6 +7,7 @@ import click
 
 from ml_pipeline.cli.console import look_for_garbage
 from ml_pipeline.cli.environments import environment_option, found_in
+from ml_pipeline.cli.in_process import computing
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say
@@ -22,8 +23,12 @@ def command(run_id: str, environment: str | None, as_json: bool) -> int:
     """Make a run again in a clean store and tell whether the bytes agree."""
     store, entry = found_in(project(), run_id, environment)
     look_for_garbage()
-    with tempfile.TemporaryDirectory(prefix="ml_pipeline-") as folder:
-        compared = list(reproduce(project().pipeline, store, entry, ArtifactStore(folder)))
+    with (
+        tempfile.TemporaryDirectory(prefix="ml_pipeline-") as folder,
+        computing(project()) as host,
+    ):
+        clean = ArtifactStore(folder)
+        compared = list(reproduce(project().pipeline, store, entry, clean, host))
     # What has no original left to compare with says nothing against the rest.
     agrees = all(one.agrees is not False for one in compared)
     if as_json:

@@ -13,6 +13,7 @@ from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.cli.tables import print_table, say, with_paths
 from ml_pipeline.dagster.execution import Stopped, pipeline_job
+from ml_pipeline.dagster.stages import needs_location
 from ml_pipeline.runs.range_report import RangeReport
 
 
@@ -78,7 +79,12 @@ def command(
 
 
 def _job(served: Project) -> dg.JobDefinition:
-    """Return the pipeline's own job: the rest of the code location takes as long as reuse does."""
+    """Return the pipeline's own job: the rest of the code location takes as long as reuse does.
+
+    Where stages take resources or other assets, they are in the rest.
+    """
+    if needs_location(served.pipeline):
+        return served.definitions.resolve_implicit_global_asset_job_def()
     location = served.location
     return pipeline_job(served.pipeline, served.partitions, location.store_in, served.code)
 

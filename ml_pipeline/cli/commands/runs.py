@@ -1,5 +1,6 @@
 """`ml-pipeline runs`: list, show and compare what has been published."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -143,6 +144,19 @@ def show(run_id: str, environment: str | None, as_json: bool) -> None:
             for name, made in known.items()
         ],
     )
+    if read := _others(known):
+        say()
+        print_table(["assets that are no stages", "version"], list(read.items()))
+
+
+def _others(known: Mapping[str, catalog.Entry | None]) -> dict[str, str]:
+    """Return the versions of the assets that artifacts read and that are no stages."""
+    return {
+        key if other.partition is None else f"{key} of {other.partition}": other.version
+        for made in known.values()
+        if made is not None
+        for key, other in made.record.others.items()
+    }
 
 
 def _revisions(store: ArtifactStore, entry: catalog.Entry) -> str:
@@ -211,7 +225,8 @@ def _views(
                 for name, made in known.items()
                 if name != record.asset
             }
-            | {f"source of {n}": m.record.external for n, m in known.items() if m.record.external},
+            | {f"source of {n}": m.record.external for n, m in known.items() if m.record.external}
+            | _others(known),
             "package": {"python": record.provenance.python, **record.provenance.packages},
         }
 

@@ -8,7 +8,7 @@ import click
 
 from ml_pipeline.cli.board import Output, output_options, show_board
 from ml_pipeline.cli.environments import store_of
-from ml_pipeline.cli.in_process import in_process
+from ml_pipeline.cli.in_process import deciding, in_process
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, request_options
 from ml_pipeline.cli.run_options import force_option
@@ -68,8 +68,9 @@ def _plan(run: RequestedRun, request: SweepRequest, as_json: bool) -> int:
     served = project()
     store = served.location.store_in(request.environment)
     studies = served.location.studies_in(request.environment)
-    sweep = Sweep(request, run.dates, served.pipeline, store, studies)
-    plan = sweep.plan()
+    with deciding(served) as host:
+        sweep = Sweep(request, run.dates, served.pipeline, store, studies, host=host)
+        plan = sweep.plan()
     if as_json:
         print_json(plan.document)
     else:

@@ -1,0 +1,92 @@
+"""What stages ask of Dagster, provided outside a run, by the definitions of a code location."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Final
+
+import dagster as dg
+
+from ml_pipeline.dagster.arguments import OtherValue, Resource
+from ml_pipeline.dagster.hosts import WithInstance
+from ml_pipeline.dagster.others import refuse_ours
+from ml_pipeline.dagster.stage_context import StageContext
+from ml_pipeline.dagster.stages import asset_key
+from ml_pipeline.errors import PipelineError, nearest
+from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.runs.stage import Stage
+from ml_pipeline.store.record import OtherAsset
+
+_LACKS: Final = ("instance", "job_name", "pdb", "run")
+
+
+class WithLocation(WithInstance):
+    """Provides what a code location has; resources begin when they are asked for."""
+
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        definitions: dg.Definitions,
+        partitions: dg.PartitionsDefinition[str] | None,
+    ) -> None:
+        """Take an instance, a code location, and the pipeline's partitions."""
+        super().__init__(instance)
+        self._definitions = definitions
+        self._partitions = partitions
+        self._begun: dict[str, Any] = {}
+        self._open = ExitStack()
+
+    def refuse(self, stages: Iterable[Stage]) -> None:
+        """Let pass what Dagster has checked when it loaded the definitions."""
+
+    def arguments(
+        self, stage: Stage, as_of: AsOf | None, others: Mapping[str, OtherAsset]
+    ) -> Mapping[str, Any]:
+        """Return the arguments that a stage is provided with.
+
+        Raises:
+            PipelineError: if the code location lacks a resource.
+        """
+        return {
+            argument: self._provided(stage, asked, as_of, others)
+            for argument, asked in stage.signature.provided.items()
+        }
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the resources that were begun."""
+        self._open.close()
+
+    def _provided(
+        self, stage: Stage, asked: object, as_of: AsOf | None, others: Mapping[str, OtherAsset]
+    ) -> Any:
+        if isinstance(asked, Resource):
+            return self._resource(asked.key, stage)
+        if isinstance(asked, OtherValue):
+            refuse_ours(self.instance, asked.key, stage.name)
+            return self._definitions.load_asset_value(
+                asked.key,
+                python_type=asked.python_type,
+                instance=self.instance,
+                partition_key=others[asked.key.to_user_string()].partition,
+            )
+        nowhere = self._open.enter_context(dg.build_asset_context(instance=self.instance))
+        return StageContext(
+            nowhere.op_execution_context, asset_key(stage), as_of, self._partitions, lacks=_LACKS
+        )
+
+    def _resource(self, key: str, stage: Stage) -> Any:
+        known = self._definitions.resources or {}
+        if key not in known:
+            raise PipelineError(
+                f"'{stage.name}' takes the resource '{key}', which the code location must have, but"
+                f" it has none of that name.{nearest(key, known)}"
+            )
+        if key not in self._begun:
+            made = dg.build_resources({key: known[key]}, instance=self.instance)
+            self._begun[key] = getattr(self._open.enter_context(made), key)
+        return self._begun[key]
