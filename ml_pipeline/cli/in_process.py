@@ -52,7 +52,7 @@ def deciding(served: Project) -> Iterator[Host]:
     from ml_pipeline.dagster.hosts import WithInstance
     from ml_pipeline.dagster.instance import open_instance
 
-    if not any(stage.others for stage in served.pipeline.stages.values()):
+    if not served.pipeline.reads_others:
         yield Host()
         return
     with open_instance(served.settings) as instance:

@@ -58,7 +58,7 @@ def window_schedule(
 
     def keep_complete(context: dg.ScheduleEvaluationContext) -> Answer:
         params = standing(pipeline.params)
-        host = WithInstance(context.instance)
+        host = WithInstance(context.instance) if pipeline.reads_others else None
         materializer = Materializer(pipeline, made_of.store, host=host)
         window = last_days(partitions, most)
         missing, waiting = _missing(materializer, params, window)

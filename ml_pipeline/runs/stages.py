@@ -213,6 +213,11 @@ class Pipeline:
         return self.selected(wanted)
 
     @property
+    def reads_others(self) -> bool:
+        """Whether stages depend on assets that are no stages."""
+        return any(stage.others for stage in self.stages.values())
+
+    @property
     def is_judged(self) -> bool:
         """Whether a stage declares an objective, so that runs can be ranked and swept."""
         return any(stage.judged_by is not None for stage in self.stages.values())
