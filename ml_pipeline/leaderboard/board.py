@@ -108,7 +108,7 @@ def _judged(
     judged: list[Judged] = []
     set_aside: Counter[str] = Counter()
     for cell in cells:
-        objective = _objective(cell.objective, metric, direction)
+        objective = compared_by(cell.objective, metric, direction)
         if objective is None:
             set_aside["their stage declares no objective: name a metric"] += 1
         elif cell.error is None and objective.metric not in cell.metrics:
@@ -118,9 +118,19 @@ def _judged(
     return judged, dict(set_aside)
 
 
-def _objective(
+def compared_by(
     declared: Objective | None, metric: str | None, direction: Direction | None
 ) -> Objective | None:
+    """Return what a result is compared by.
+
+    Args:
+        declared: what its stage declares.
+        metric: another metric that is asked for.
+        direction: which way that is better; needed where it is not the declared one.
+
+    Raises:
+        ParamsError: if nothing says which way is better.
+    """
     if metric is None:
         return declared
     if declared is not None and declared.metric == metric:

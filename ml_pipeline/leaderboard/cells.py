@@ -11,7 +11,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from ml_pipeline.params.as_of import AsOf, by_key
-from ml_pipeline.params.identity import digest_of
+from ml_pipeline.params.identity import digest_of, run_id
 from ml_pipeline.params.layers import like
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs import catalog
@@ -40,6 +40,8 @@ class Cell:
         seconds: what computing it took, with all that it was made from.
         run_id: identity of the result; empty where it failed.
         error: why it failed, or None.
+        outside: what it was made from that came from outside, by the stage that read it: what
+            was asked for, and a digest of what was found.
     """
 
     asset: str
@@ -52,6 +54,7 @@ class Cell:
     seconds: float = 0.0
     run_id: str = ""
     error: str | None = None
+    outside: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def key(self) -> str:
@@ -67,9 +70,7 @@ def judged_cell(pipeline: Pipeline, records: Sequence[Record]) -> Cell:
         records: the record of what judged, then those of all that it was made from.
     """
     judged = records[0]
-    literals = _added_since(pipeline.params)
-    recorded: Mapping[str, Mapping[str, Any]] = judged.identity.get("params") or {}
-    params = {group: {**literals.get(group, {}), **recorded[group]} for group in recorded}
+    params = recorded_params(pipeline, judged)
     return Cell(
         asset=judged.asset,
         params=params,
@@ -80,7 +81,28 @@ def judged_cell(pipeline: Pipeline, records: Sequence[Record]) -> Cell:
         metrics=judged.metrics,
         seconds=math.fsum(record.duration_s for record in records),
         run_id=judged.run_id,
+        outside={
+            # Declared files count among what comes from outside, but are the pipeline's own.
+            record.asset: (digest_of([record.run_id, record.files]), record.external)
+            for record in records
+            if record.external is not None
+        },
     )
+
+
+def recorded_params(pipeline: Pipeline, record: Record) -> dict[str, dict[str, Any]]:
+    """Return the parameters that identify a result, with what it had in effect for later ones."""
+    literals = _added_since(pipeline.params)
+    recorded: Mapping[str, Mapping[str, Any]] = record.identity.get("params") or {}
+    return {group: {**literals.get(group, {}), **recorded[group]} for group in recorded}
+
+
+def judged_params(pipeline: Pipeline, params: ParamSet) -> dict[str, dict[str, Any]]:
+    """Return those parameters that identify a result of the stage that judges."""
+    return {
+        group: {p.name: fields[p.name] for p in pipeline.params.parameters(group) if p.is_identity}
+        for group, fields in params.values(pipeline.judge.scope).items()
+    }
 
 
 def failed_cell(pipeline: Pipeline, params: ParamSet, as_of: AsOf | None, error: str) -> Cell:
@@ -93,10 +115,7 @@ def failed_cell(pipeline: Pipeline, params: ParamSet, as_of: AsOf | None, error:
         error: why.
     """
     stage = pipeline.judge
-    values = {
-        group: {p.name: fields[p.name] for p in pipeline.params.parameters(group) if p.is_identity}
-        for group, fields in params.values(stage.scope).items()
-    }
+    values = judged_params(pipeline, params)
     return Cell(
         asset=stage.name,
         params=values,
@@ -115,6 +134,7 @@ def cells_of(
     first: AsOf | None = None,
     last: AsOf | None = None,
     missed: Callable[[str], object] = lambda _path: None,
+    identity: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Cell]:
     """Return the newest result of every parameter set and date in the store.
 
@@ -125,6 +145,7 @@ def cells_of(
         first: the first date wanted; all earlier ones too if omitted.
         last: the last date wanted; all later ones too if omitted.
         missed: called with the path of each result whose record cannot be read.
+        identity: the parameters of the only set that is wanted, as run ids are made of them.
 
     Raises:
         ParamsError: if a condition cannot be read or names nothing.
@@ -140,13 +161,20 @@ def cells_of(
         # What a long key is, only the record tells.
         told = [label for label in path.split("/") if label.startswith("as_of=")]
         as_of = as_of_on(told[0]) if told else None
-        return is_between(as_of) or (as_of is None and bool(told))
+        if told and as_of is None:
+            return True
+        if not is_between(as_of):
+            return False
+        return identity is None or f"/run={run_id(identity, as_of)}/" in path
+
+    def is_asked(record: Record) -> bool:
+        return identity is None or record.run_id == run_id(identity, record.as_of)
 
     found = []
     for entry in catalog.entries(store, [pipeline.judge.name], is_wanted, missed):
         if not _is_told(entry.record):
             missed(entry.path)
-        elif is_between(entry.record.as_of):
+        elif is_between(entry.record.as_of) and is_asked(entry.record):
             found.append(entry)
     chosen = matching(catalog.newest(iter(found)), where)
     upstream = _Upstream(store, chosen)

@@ -1,12 +1,14 @@
 """What has changed since a revision: pieces of code, declared packages and files, by name."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from ml_pipeline.code.fingerprint import SCHEME
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.surroundings import with_versions
 from ml_pipeline.store.record import OtherAsset, Record
+
+T = TypeVar("T")
 
 _NAMED: Final = 5
 
@@ -24,7 +26,7 @@ def changes_of_code(earlier: Record, stage: Stage) -> list[str]:
         return []
     told = [
         f"package {name} {there} -> {here}"
-        for name, there, here in _differing(earlier.packages, stage.packages)
+        for name, there, here in differing(earlier.packages, stage.packages)
     ]
     if told and _bare(earlier.code, earlier.packages) == _bare(stage.code, stage.packages):
         return told
@@ -57,7 +59,7 @@ def changes_of_inputs(
             continue
         if then is None or then.digest != record.content.digest:
             told.append(f"input {name} changed")
-        elif read_by := [one for one, _, _ in _differing(then.code, stage.reading.code(record))]:
+        elif read_by := [one for one, _, _ in differing(then.code, stage.reading.code(record))]:
             told.append(f"the code of {', '.join(read_by)}, which input {name} is made of, changed")
     waiting = [name for name, record in inputs.items() if record is None]
     return told + [f"input {name} has to be computed" for name in waiting]
@@ -70,12 +72,12 @@ def changes_of_others(earlier: Record, others: Mapping[str, OtherAsset]) -> list
         for each in (earlier.others, others)
     )
     # Which assets there are is told by the code.
-    return [f"asset {key} changed" for key, there, here in _differing(then, now) if there and here]
+    return [f"asset {key} changed" for key, there, here in differing(then, now) if there and here]
 
 
 def changes_outside(earlier: Record, stage: Stage) -> list[str]:
     """Say what is another in the data and files that a stage reads, as phrases."""
-    files = [name for name, _, _ in _differing(earlier.files, stage.file_digests())]
+    files = [name for name, _, _ in differing(earlier.files, stage.file_digests())]
     told = [f"file {name} changed" for name in files]
     # One digest stands for both, so that data may have changed as well.
     return told if stage.reads is None and told else ["source data changed", *told]
@@ -91,14 +93,15 @@ def _pieces(then: Parts, now: Parts) -> Iterator[str]:
         if module not in then or module not in now:
             yield f"module {module} {'is new' if module in now else 'is gone'}"
             continue
-        for name, there, here in _differing(then[module], now[module]):
+        for name, there, here in differing(then[module], now[module]):
             what = f"'{name}' in module {module}" if name else f"statements of module {module}"
             yield what if there and here else f"{what} {'is new' if here else 'is gone'}"
 
 
-def _differing(
-    then: Mapping[str, str], now: Mapping[str, str]
-) -> Iterator[tuple[str, str | None, str | None]]:
+def differing(
+    then: Mapping[str, T], now: Mapping[str, T]
+) -> Iterator[tuple[str, T | None, T | None]]:
+    """Yield ``(name, there, here)`` of what two mappings do not have alike."""
     for name in sorted({*then, *now}):
         if then.get(name) != now.get(name):
             yield name, then.get(name), now.get(name)
