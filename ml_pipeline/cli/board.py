@@ -18,7 +18,8 @@ from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.leaderboard.board import Leaderboard
-from ml_pipeline.leaderboard.html import Origin, html
+from ml_pipeline.leaderboard.html import html
+from ml_pipeline.leaderboard.page import Origin
 from ml_pipeline.leaderboard.report import Repeat, about, as_csv, document, notes, table
 from ml_pipeline.store.artifacts import ArtifactStore
 

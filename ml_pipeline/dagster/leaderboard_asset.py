@@ -86,7 +86,8 @@ def leaderboard_asset(pipeline: Pipeline, stores: Stores, group_name: str) -> dg
     ) -> dg.MaterializeResult[Any]:
         from ml_pipeline.leaderboard.board import leaderboard, named_metric
         from ml_pipeline.leaderboard.cells import cells_of
-        from ml_pipeline.leaderboard.html import Origin, html
+        from ml_pipeline.leaderboard.html import html
+        from ml_pipeline.leaderboard.page import Origin
         from ml_pipeline.leaderboard.report import Repeat
 
         store = stores(_writable(config.environment))

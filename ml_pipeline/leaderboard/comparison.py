@@ -62,13 +62,14 @@ class Measure:
     @cached_property
     def better(self) -> Which | None:
         """Which side has the better mean; None for neither, or where nothing says what is."""
-        return self._better(self.difference)
+        return self.better_of(self.difference)
 
     def better_at(self, which: Which) -> int:
         """Return at how many dates a side is better."""
-        return sum(self._better(one) == which for one in self.differences)
+        return sum(self.better_of(one) == which for one in self.differences)
 
-    def _better(self, difference: float) -> Which | None:
+    def better_of(self, difference: float) -> Which | None:
+        """Return which side a difference is in favour of."""
         if self.direction is None or not difference:
             return None
         return "right" if (difference < 0) == (self.direction == "minimize") else "left"

@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from ml_pipeline.dagster.launchpad import launchpad_link
 from ml_pipeline.launch.names import names_of
-from ml_pipeline.leaderboard.html import Origin, html
+from ml_pipeline.leaderboard.html import html
+from ml_pipeline.leaderboard.page import Origin
 from ml_pipeline.leaderboard.report import Repeat
 from ml_pipeline_tests.toys.cells import wide_board
 from ml_pipeline_tests.toys.sweeps import PIPELINE

@@ -12,7 +12,8 @@ from ml_pipeline.dagster.launchpad import launchpad_link
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.charts import charts
-from ml_pipeline.leaderboard.html import Origin, html
+from ml_pipeline.leaderboard.html import html
+from ml_pipeline.leaderboard.page import Origin
 from ml_pipeline.leaderboard.report import Repeat
 from ml_pipeline_tests.toys.cells import FORMULA, NASTY, nasty_board, wide_board
 from ml_pipeline_tests.toys.sweeps import PIPELINE
