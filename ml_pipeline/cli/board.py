@@ -4,13 +4,13 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ml_pipeline.addresses import refusal
 from ml_pipeline.cli.environments import environment_document, tell_environment
+from ml_pipeline.cli.files import write
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say, wide_option
@@ -106,10 +106,10 @@ def show_board(
         )
     )
     if output.csv is not None:
-        _write(output.csv, as_csv(board, repeat, output.top))
+        write(output.csv, as_csv(board, repeat, output.top))
     if output.html is not None:
         origin = Origin(store.uri, datetime.now(UTC), store.environment)
-        _write(output.html, html(board, repeat, origin, output.top))
+        write(output.html, html(board, repeat, origin, output.top))
     if output.as_json:
         told = {**environment_document(store), **(beside or {})}
         print_json({**told, **document(board, repeat, output.top)})
@@ -130,14 +130,3 @@ def _print(board: Leaderboard, top: int | None, wide: bool, empty: str) -> None:
         print_table(columns, rows, wide)
     for note in notes(board):
         say(f"\n{note}")
-
-
-def _write(file: str, text: str) -> None:
-    if file == "-":
-        click.echo(text, nl=False)
-        return
-    try:
-        Path(file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise click.FileError(file, error.strerror) from error
-    say(f"Written: {file}", err=True)

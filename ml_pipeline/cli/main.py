@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "id": "Print run ids and paths without running or reading anything.",
     "params": "List every parameter with its type, bounds, default and description.",
     "leaderboard": "Rank parameter sets by their results over dates.",
+    "compare": "Compare two environments, runs or parameter sets date by date.",
     "runs": "List, show and compare runs.",
     "why": "Tell what a run would compute or reuse, and why.",
     "reproduce": "Make a run again in a clean store and tell whether the bytes agree.",

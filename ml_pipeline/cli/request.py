@@ -189,7 +189,9 @@ def drafted(served: Project, asked: Asked, with_search: bool = False) -> Draft:
             layers.append(Layer(shortened(path.name), as_mapping(read_file(path), str(path))))
         except ParamsError as error:
             problems += error.problems
-    layers.append(Layer(ORIGIN, _typed(pipeline.params, asked.typed, problems), is_typed=True))
+    layers.append(
+        Layer(ORIGIN, typed_params(pipeline.params, asked.typed, problems), is_typed=True)
+    )
     sections = {**_SECTIONS, SEARCH: None} if with_search else _SECTIONS
     standing = standing_layers(pipeline.params, layers)
     given = gathered(pipeline.params, [*standing, *layers], sections)
@@ -209,7 +211,14 @@ def _earlier(served: Project, prefix: str, problems: list[str]) -> Record | None
     return None
 
 
-def _typed(model: ParamModel, typed: Sequence[str], problems: list[str]) -> dict[str, str]:
+def typed_params(model: ParamModel, typed: Sequence[str], problems: list[str]) -> dict[str, str]:
+    """Return parameters that were typed as ``NAME=VALUE``, by name.
+
+    Args:
+        model: the parameters.
+        typed: the texts.
+        problems: what is wrong is added here.
+    """
     values: dict[str, str] = {}
     for text in typed:
         name, equals, value = text.partition("=")

@@ -142,10 +142,12 @@ class Comparison:
             return f"Neither of {names} is better on average: {self._figures}{over}{_chance(p)}."
         other: Which = "left" if which == "right" else "right"
         better, worse = measure.better_at(which), measure.better_at(other)
-        at = f", better at {better} and worse at {worse}" if len(self.dates) > 1 else ""
+        at = f", better at {better} of them and worse at {worse}" if len(self.dates) > 1 else ""
         told = f"{self.side(which).name} is better than {self.side(other).name}"
         if worse >= better:
             told = f"On average {told}, but not at most dates"
+        elif p is None or p >= CHANCE:
+            told = f"On average {told}"
         return f"{told}: {self._figures}{over}{at}{_chance(p)}."
 
     @property
@@ -231,7 +233,7 @@ def _chance(p: float | None) -> str:
     if p is None:
         return f"; too few dates to tell that from chance, since the test needs {LEAST}"
     told = "hardly by chance" if p < CHANCE else "which may be chance"
-    return f"; {told} (p = {p:.2g})"
+    return f", {told} (p = {p:.2g})"
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -63,16 +63,17 @@ def read_side(text: str, environments: Environments) -> SideName:
     # Names without tables are what runs are promoted to in the one store.
     if text in environments:
         return SideName(text, run=f"@{text}")
-    head, _, rest = text.partition(":")
-    environment, what = (head, rest) if head in environments.configured else (None, text)
-    if what.startswith("@"):
-        name = what[1:]
-        if name not in environments:
+    what, at, name = text.rpartition("@")
+    environment = name if at and name in environments.configured else None
+    if environment is None:
+        what = text
+    if not what or what.startswith("@"):
+        ledger = what[1:] if what else name
+        if ledger not in environments:
             known = f"must be one of {', '.join(environments) or 'none at all'}"
-            hint = nearest(name, list(environments))
+            hint = nearest(ledger, list(environments))
             raise QueryError([f"the environment of a side {known}, but got {quoted(text)}.{hint}"])
-        own = name if name in environments.configured else None
-        return SideName(text, environment or own, run=what)
+        return SideName(text, environment, run=f"@{ledger}")
     if _PARAMETER.match(what):
         return SideName(text, environment, values=_values(text, what))
     if _FILE.fullmatch(what):

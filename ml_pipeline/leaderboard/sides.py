@@ -11,8 +11,9 @@ from ml_pipeline.leaderboard.cells import Cell, cells_of, judged_params, recorde
 from ml_pipeline.leaderboard.side_names import SideName, read_side
 from ml_pipeline.params.as_of import AsOf, by_key
 from ml_pipeline.params.documents import as_mapping, read_file
+from ml_pipeline.params.group import OPTIONS
 from ml_pipeline.params.identity import digest_of
-from ml_pipeline.params.layers import STANDING, Layer, gathered
+from ml_pipeline.params.layers import Layer, gathered
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.explain import command_line
@@ -155,13 +156,19 @@ class Sides:
             ParamsError: naming every problem of both, values of parameters included.
         """
         found: list[SideName] = []
-        problems: list[str] = []
+        wrong: dict[str, list[str]] = {}
         for which, text in (("left", left), ("right", right)):
             try:
                 found.append(read_side(text, self.environments))
                 self._params(found[-1])
             except ParamsError as error:
-                problems += [f"{which}: {problem}" for problem in error.problems]
+                for problem in error.problems:
+                    wrong.setdefault(problem, []).append(which)
+        # What is wrong with both is wrong with what they have in common.
+        problems = [
+            f"{sides[0]}: {problem}" if len(sides) == 1 else problem
+            for problem, sides in wrong.items()
+        ]
         if self.common and not problems and all(side.run for side in found):
             problems.append("parameters must be those of a side, but both sides are runs")
         if not problems and found[0] == found[1]:
@@ -211,7 +218,7 @@ class Sides:
             by_set.setdefault(cell.key, []).append(cell)
         if len(by_set) > 1:
             told = ", ".join(
-                f"{side.name}:{cells[0].run_id} ({counted(len(cells), 'date')})"
+                f"{cells[0].run_id}@{side.name} ({counted(len(cells), 'date')})"
                 for cells in list(by_set.values())[:_MOST_NAMED]
             )
             more = f" and {len(by_set) - _MOST_NAMED} more" if len(by_set) > _MOST_NAMED else ""
@@ -235,9 +242,7 @@ class Sides:
         """
         if named.run:
             return None
-        standing = self.environments.named(named.environment)
-        origin = f"environment {standing.name}" if standing.name else STANDING
-        layers = [Layer(origin, standing.params), *self.common]
+        layers = list(self.common)
         if named.file is not None:
             if not self.with_files:
                 problem = f"a side must not be a file here, but got {quoted(named.text)}"
@@ -245,4 +250,16 @@ class Sides:
             document = as_mapping(read_file(named.file), str(named.file))
             layers.append(Layer(shortened(named.file.name), document))
         layers.append(Layer("typed", named.values, is_typed=True))
+        given = gathered(self.pipeline.params, layers)
+        given.problems += [
+            f"{dotted} changes no result: leave it out; NAME=VALUE@ENVIRONMENT names an environment"
+            for dotted in given.origins
+            if dotted.startswith(f"{OPTIONS}.")
+        ]
+        if given.problems:
+            return given.validated(self.pipeline.params)
+        # Where environments are configured, every run has what stands in its own.
+        if self.environments.default is not None:
+            standing = self.environments.named(named.environment)
+            layers.insert(0, Layer(f"environment {standing.name}", standing.params))
         return gathered(self.pipeline.params, layers).validated(self.pipeline.params)
