@@ -17,6 +17,7 @@ from pydantic import Field
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -255,6 +256,26 @@ def settings() -> Settings:
     if problems:
         raise unusable(problems)
     return loaded
+
+
+def set_by(*path: str) -> str | None:
+    """Say what sets a line of the settings: a variable or the file; None where nothing does.
+
+    Args:
+        path: its name, and those of the lines below it.
+    """
+    file = home() / "settings.toml"
+    sources = {
+        f"variable {_PREFIX}{path[0].upper()}": EnvSettingsSource(Settings)(),
+        file.name: TomlConfigSettingsSource(Settings, toml_file=file)(),
+    }
+    for called, found in sources.items():
+        value: Any = found
+        for name in path:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if value is not None:
+            return called
+    return None
 
 
 def unusable(problems: Sequence[str]) -> SettingsError:

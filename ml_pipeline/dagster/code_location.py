@@ -90,6 +90,7 @@ def code_location(
         calendar_is_set_by or f"the partitions of pipeline '{pipeline.name}' are the calendar",
     )
     check_standing(pipeline.params)
+    _refuse_shared(location)
     return dg.Definitions.merge(_definitions(location), dg.Definitions(metadata=location.metadata))
 
 
@@ -110,6 +111,20 @@ def _root(
             " Leave it out, so that the settings say where each is, or let it take the name."
         )
     return lambda _environment: placed(given())
+
+
+def _refuse_shared(location: Location) -> None:
+    """Refuse stores that an own `store_root` gives to two environments that do not share one."""
+    known = settings().environments
+    owners: dict[str, Environment] = {}
+    for one in map(known.named, known.configured):
+        other = owners.setdefault(location.store_root(one), one)
+        if other is not one and other.store != one.store:
+            raise PipelineError(
+                f"`store_root` of pipeline '{location.pipeline.name}' must give each environment a"
+                f" store of its own, but gives '{other.name}' and '{one.name}' the same,"
+                f" {location.store_root(one)}."
+            )
 
 
 def _folder_of(pipeline: Pipeline) -> Path:

@@ -1,0 +1,134 @@
+"""`ml-pipeline env`: environments as they are configured, and where each line of one came from."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from ml_pipeline.cli.project import project
+from ml_pipeline.cli.show import print_json
+from ml_pipeline.cli.tables import print_table, say
+from ml_pipeline.environments import BASE, Environment, Environments
+from ml_pipeline.errors import QueryError
+from ml_pipeline.launch.standing import check_standing
+from ml_pipeline.settings import set_by
+
+_NONE = "No environments are configured: a table [environments.NAME] in settings.toml makes one."
+
+
+@click.group(name="env")
+def command() -> None:
+    """Check, list and show environments: where runs read and write, and what stands there."""
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def check(as_json: bool) -> None:
+    """Check that environments fit together, each other and the pipeline; tell every problem."""
+    known = _checked()
+    if as_json:
+        print_json({"environments": list(known.configured), "default": known.default})
+        return
+    if not known.configured:
+        say(f"{_NONE} Runs can be promoted to {', '.join(known) or 'nothing'}.")
+        return
+    say(
+        f"{', '.join(known.configured)}: all fit together. Runs are in {known.default} unless they"
+        f" say otherwise, and may write to {', '.join(known.writable) or 'none'}."
+    )
+
+
+@command.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def list_(as_json: bool) -> None:
+    """List environments."""
+    known = _checked()
+    found = [known[name] for name in known.configured]
+    if as_json:
+        print_json({"environments": [_document(known, one) for one in found]})
+        return
+    if not found:
+        say(_NONE)
+        return
+    print_table(
+        ["environment", "", "writable", "store", "reads as well"],
+        [
+            [
+                one.name,
+                "default" if one.name == known.default else "",
+                "yes" if one.name in known.writable else "no",
+                project().location.store_root(one),
+                ", ".join(one.reads),
+            ]
+            for one in found
+        ],
+    )
+
+
+@command.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def show(name: str | None, as_json: bool) -> None:
+    """Show what is in effect in an environment, and what each line is set by.
+
+    Without a name, in this deployment's own.
+    """
+    known = _checked()
+    if (problem := known.unknown(name)) is not None:
+        raise QueryError([f"an environment {problem}"])
+    found = known.named(name)
+    lines = list(_lines(found))
+    if as_json:
+        listed = [{"line": line, "value": value, "from": origin} for line, value, origin in lines]
+        print_json(_document(known, found) | {"lines": listed})
+        return
+    if not found.name:
+        say(f"{_NONE} Until then, every run has this:\n")
+    print_table(["line", "value", "from"], lines)
+    if found.name:
+        say()
+        say((known.refusal(found.name) and "It is only read here.") or "It may be written to here.")
+
+
+def _checked() -> Environments:
+    served = project()
+    check_standing(served.pipeline.params)
+    return served.settings.environments
+
+
+def _document(known: Environments, environment: Environment) -> dict[str, Any]:
+    return {
+        "environment": environment.name or None,
+        "is_default": environment.name == (known.default or ""),
+        "writable": known.refusal(environment.name or None) is None,
+        "store": project().location.store_root(environment),
+        "reads": list(environment.reads),
+    }
+
+
+def _lines(environment: Environment) -> Iterator[tuple[str, Any, str]]:
+    """Yield the name, the value and the origin of all that is in effect."""
+    location = project().location
+    for line, own, found in (
+        ("store", location.store_root(environment), environment.store),
+        ("studies", location.studies(environment), environment.studies),
+    ):
+        yield line, own, _origin(environment, (line,)) if own == found else "the code location"
+    yield "reads", ", ".join(environment.reads) or "none", _origin(environment, ("reads",))
+    for name, place in environment.sources.items():
+        yield f"sources.{name}", str(place), _origin(environment, ("sources", name))
+    for group, values in environment.params.items():
+        for name, value in values.items():
+            path = "params", group, name
+            yield ".".join(path), value, _origin(environment, path)
+
+
+def _origin(environment: Environment, path: tuple[str, ...]) -> str:
+    """Say what a line is set by, and through which table it came."""
+    owner = environment.given_by.get(".".join(path), BASE)
+    if owner == BASE:
+        found = set_by(*path)
+        is_own = found is None or not environment.name
+        return (found or "default") if is_own else f"outside of tables, {found}"
+    found = set_by("environments", owner, *path) or "default"
+    return found if owner == environment.name else f"inherited from {owner}, {found}"
