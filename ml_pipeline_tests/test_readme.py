@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from ml_pipeline_tests.e2e.server import serving, tool
+from ml_pipeline_tests.toys.readme import own_pipeline
 
 pytestmark = pytest.mark.long
 
@@ -115,8 +116,7 @@ def test_readme_blocks_with_a_webserver_run(tmp_path: Path) -> None:
 
 
 def test_readme_own_pipeline_runs_and_refuses(tmp_path: Path) -> None:
-    (body,) = [body for body in _blocks("python") if "code_location(" in body]
-    (tmp_path / "houses.py").write_text(body)
+    (tmp_path / "houses.py").write_text(own_pipeline())
     use = """
         import dagster as dg, houses
         from ml_pipeline.errors import ParamsError

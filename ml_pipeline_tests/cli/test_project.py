@@ -38,7 +38,7 @@ def test_project_pyproject_in_a_subfolder_serves_its_pipeline_and_home(
     told = cli("id", *AS_OF, "-p", "fit.alpha=2.0", "--json").document
     assert made["run_id"] == told["run_id"]
     assert {path.name for path in tmp_path.iterdir()} == {
-        ".ml_pipeline", "houses", "houses-store", "pyproject.toml"
+        ".ml_pipeline", "houses", "pyproject.toml"
     }  # fmt: skip
     assert list(cli.folder.iterdir()) == []
 
@@ -47,7 +47,7 @@ def test_project_module_without_a_pyproject_serves_its_pipeline_here(tmp_path: P
     write_houses(tmp_path)
     cli = CommandLine(tmp_path)
     assert cli(*SERVED, "run", *AS_OF).code == 0
-    assert (tmp_path / "houses-store" / "score").is_dir()
+    assert (tmp_path / ".ml_pipeline" / "artifacts" / "score").is_dir()
     assert (tmp_path / ".ml_pipeline" / "dagster").is_dir()
     (run,) = cli(*SERVED, "runs", "list", "--json").document["runs"]
     assert run["params"]["houses"] == {"city": "Oslo"}
@@ -166,8 +166,10 @@ def test_project_merged_and_lazy_definitions_are_served(tmp_path: Path) -> None:
 def other():
     return 1
 
-whole = dg.Definitions.merge(defs, dg.Definitions(assets=[other]))
-del defs
+days = dg.DailyPartitionsDefinition("2026-01-01")
+location = mp.code_location(pipeline, days, lambda: "houses-store")
+whole = dg.Definitions.merge(location, dg.Definitions(assets=[other]))
+del defs, location
 
 @dg.definitions
 def everything():
@@ -175,6 +177,7 @@ def everything():
 """
     cli = project(tmp_path, beside=beside)
     assert cli("run", *AS_OF).code == 0
+    assert (tmp_path / "houses-store" / "score").is_dir()
     swept = cli("sweep", *AS_OF, "-p", "alpha=1,2", "--json")
     assert swept.code == 0, swept.err
 
@@ -204,7 +207,7 @@ def test_project_pyproject_without_a_code_location_is_none(tmp_path: Path) -> No
 
 
 def test_project_own_partitions_that_are_no_days_are_refused_for_runs(tmp_path: Path) -> None:
-    beside = "defs = code_location(pipeline, None, lambda: 'houses-store', Path('.'))\n"
+    beside = "defs = mp.code_location(pipeline, None)\n"
     cli = project(tmp_path, beside=beside)
     refused = cli("id")
     assert refused.code == 2
@@ -225,7 +228,7 @@ def test_project_ui_serves_its_code_location(tmp_path: Path, houses: Server) -> 
     launched = cli("launch", *AS_OF, "--url", houses.url, "--json")
     assert launched.code == 0, launched.err + launched.out
     assert json.loads(launched.out)["status"] == "SUCCESS"
-    assert (tmp_path / "houses-store" / "score").is_dir()
+    assert (tmp_path / ".ml_pipeline" / "artifacts" / "score").is_dir()
 
 
 def test_project_of_the_code_is_worked_for_where_the_process_is_in_none(tmp_path: Path) -> None:
