@@ -284,7 +284,7 @@ def page(
 def over_days(title: str, along: Sequence[date | str], lines: Sequence[Line]) -> str | None:
     """Draw lines over days, as far apart as they are, on a scale that fits the values.
 
-    What is no day has a place like any other.
+    What is no day has a place like any other, as have days that are in another order.
 
     Args:
         title: what it shows.
@@ -301,14 +301,15 @@ def over_days(title: str, along: Sequence[date | str], lines: Sequence[Line]) ->
     legend = [(line.name, line.color) for line in lines if any(v is not None for v in line.values)]
     rows = len(legend_rows(legend))
     dates = [day for day in along if isinstance(day, date)]
-    if len(dates) == len(along):
+    is_calendar = len(dates) == len(along) and dates == sorted(dates)
+    if is_calendar:
         places = [float((day - dates[0]).days) for day in dates]
     else:
         places = [float(place) for place in range(len(along))]
     count = int(places[-1]) + 1
     frame = Frame(marks[0], marks[-1], count, height=226 + 16 * rows, top=46 + 16 * rows)
     body = [rule(frame, mark, short(mark)) for mark in marks]
-    body += calendar(frame, dates[0], dates[-1]) if len(dates) == len(along) else days(frame, along)
+    body += calendar(frame, dates[0], dates[-1]) if is_calendar else days(frame, along)
     for line in reversed(lines):
         body.append(polyline(frame, line.values, line.color, line.width, line.dash, places))
         if count > len(along):

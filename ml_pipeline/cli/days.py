@@ -1,27 +1,27 @@
-"""Dates on the command line."""
+"""The ends of a range of results on the command line."""
 
-from datetime import date
 from typing import Any
 
 import click
 
-from ml_pipeline.launch.dates import read_day
+from ml_pipeline.cli.project import project
+from ml_pipeline.params.as_of import AsOf
 
 
-class Day(click.ParamType[date]):
-    """A date such as ``1998-05-31``."""
+class Day(click.ParamType[AsOf]):
+    """A key such as ``1998-05-31``, of partitions that need not be there any more."""
 
     name = "date"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Read a date.
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AsOf:
+        """Read a key.
 
         Raises:
             BadParameter: if it is none.
         """
-        if isinstance(value, date):
-            return value
         try:
-            return read_day(param.opts[0] if param is not None else "a day", value)
+            return project().calendar.bound(
+                param.opts[0] if param is not None else "a date", str(value)
+            )
         except ValueError as error:
             self.fail(str(error))

@@ -36,6 +36,7 @@ def in_process(
             instance=instance,
             logs=served.settings.logs_directory,
             dates_per_run=served.location.dates_per_run,
+            calendar=served.calendar,
         )
 
 

@@ -25,7 +25,7 @@ class Step:
         estimated_s: seconds that computing took lately; None where that is unknown.
     """
 
-    as_of: str
+    as_of: str | None
     asset: str
     run_id: str
     action: Action
@@ -55,7 +55,7 @@ def planned(request: Request, selection: Sequence[str] | None) -> list[Step]:
                 name = decided.stage.name
                 steps.append(
                     Step(
-                        str(day),
+                        None if day is None else str(day),
                         name,
                         decided.stage.slot(request.params, day).run_id,
                         decided.action,
@@ -95,11 +95,12 @@ def print_plan(
     tell_environment(store)
     if with_reasons:
         for step in steps:
-            say(f"{step.as_of}  {step.asset}: {PAST[step.action]}: {step.reason}")
+            at = f"{step.as_of}  " if step.as_of is not None else ""
+            say(f"{at}{step.asset}: {PAST[step.action]}: {step.reason}")
         return
     print_table(
         ["as_of", "asset", "", "run id", "because"],
-        [[step.as_of, step.asset, step.action, step.run_id, step.reason] for step in steps],
+        [[step.as_of or "", step.asset, step.action, step.run_id, step.reason] for step in steps],
     )
     if count["reuse"] == len(steps):
         estimate = "nothing to compute"

@@ -7,7 +7,7 @@ reference pipeline.
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Final
 import dagster as dg
 
 from ml_pipeline.dagster import private
-from ml_pipeline.dagster.calendar import days_of
+from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.location import Location, locations_in
 from ml_pipeline.errors import SettingsError, nearest
 from ml_pipeline.invocation import MODULE_VARIABLE
@@ -63,13 +63,9 @@ class Project:
         return self.find(self.settings)
 
     @cached_property
-    def partitions(self) -> dg.DailyPartitionsDefinition:
-        """The days that runs may be as of.
-
-        Raises:
-            SettingsError: if the pipeline has none.
-        """
-        return days_of(self.location)
+    def calendar(self) -> Calendar:
+        """The partitions that runs may be as of."""
+        return self.location.calendar_on(self._dynamic_keys)
 
     @cached_property
     def store(self) -> ArtifactStore:
@@ -80,6 +76,13 @@ class Project:
     def definitions(self) -> dg.Definitions:
         """The whole code location; loading it takes as long as reusing a run."""
         return _definitions(importlib.import_module(self.module))
+
+    def _dynamic_keys(self, name: str) -> Sequence[str]:
+        """Return the keys that the instance has of dynamic partitions."""
+        from ml_pipeline.dagster.instance import open_instance
+
+        with open_instance(self.settings) as instance:
+            return instance.get_dynamic_partitions(name)
 
 
 @cache
@@ -103,7 +106,7 @@ def _reference() -> Project:
     code = Path(__file__).parents[1]
 
     def find(configured: Settings) -> Location:
-        return Location(
+        return Location.of(
             PIPELINE,
             daily(configured),
             lambda environment: environment.store,

@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,10 +10,8 @@ import click
 
 from ml_pipeline.cli.project import Project
 from ml_pipeline.cli.tables import say
-from ml_pipeline.dagster.calendar import last_day, problem_with
 from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
 from ml_pipeline.invocation import typed
-from ml_pipeline.launch.dates import read_days
 from ml_pipeline.launch.standing import standing_layers
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.documents import as_mapping, read_file
@@ -41,7 +38,7 @@ class Asked:
         like: the beginning of an earlier run's id.
     """
 
-    as_of: str | None = None
+    as_of: tuple[str, ...] = ()
     from_: str | None = None
     to: str | None = None
     typed: tuple[str, ...] = ()
@@ -59,11 +56,11 @@ class Draft:
 
     Attributes:
         given: raw values, their origins, and every problem that was found so far.
-        dates: consecutive days; none if there is a problem with them.
+        dates: in order; none if there is a problem with them.
     """
 
     given: Given
-    dates: Sequence[AsOf]
+    dates: Sequence[AsOf | None]
 
 
 @dataclass(frozen=True)
@@ -72,11 +69,11 @@ class Request:
 
     Attributes:
         params: values of all parameters.
-        dates: consecutive days, at least one.
+        dates: in order, at least one; None alone for a pipeline without partitions.
     """
 
     params: ParamSet
-    dates: Sequence[AsOf]
+    dates: Sequence[AsOf | None]
 
     def print_origins(self) -> None:
         """Print a line for each value that was given, unless it is the default all the same."""
@@ -96,7 +93,7 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_asked(
-        as_of: str | None,
+        as_of: tuple[str, ...],
         from_: str | None,
         to: str | None,
         typed: tuple[str, ...],
@@ -141,22 +138,31 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--from", "from_", metavar="DATE", help="First date of a range."),
         click.option(
             "--as-of",
+            multiple=True,
             metavar="DATE",
-            help="The date; the last one of the calendar if no date is given.",
+            help="The date; the last one of the calendar if no date is given. Repeat for more.",
         ),
     ):
         with_asked = option(with_asked)
     return with_asked
 
 
-def validated(served: Project, asked: Asked, selection: Sequence[str] = ()) -> Request:
+def validated(
+    served: Project, asked: Asked, selection: Sequence[str] = (), in_one_run: bool = False
+) -> Request:
     """Turn options into a request.
+
+    Args:
+        served: what is asked about.
+        asked: the options.
+        selection: names of the assets wanted.
+        in_one_run: whether all dates have to be covered by one Dagster run.
 
     Raises:
         ParamsError: naming every problem with dates, assets and parameters.
     """
     pipeline = served.pipeline
-    draft = drafted(served, asked)
+    draft = drafted(served, asked, in_one_run=in_one_run)
     draft.given.problems[:0] = [
         f"'{name}' is no asset.{nearest(name, pipeline.stages)}"
         for name in selection
@@ -165,7 +171,9 @@ def validated(served: Project, asked: Asked, selection: Sequence[str] = ()) -> R
     return Request(draft.given.validated(pipeline.params), draft.dates)
 
 
-def drafted(served: Project, asked: Asked, with_search: bool = False) -> Draft:
+def drafted(
+    served: Project, asked: Asked, with_search: bool = False, in_one_run: bool = False
+) -> Draft:
     """Gather what was asked for, leaving it to the caller to validate the values.
 
     Nothing is raised for what a user got wrong: it is all in the problems of what was given.
@@ -174,6 +182,7 @@ def drafted(served: Project, asked: Asked, with_search: bool = False) -> Draft:
         served: what is asked about.
         asked: the options.
         with_search: whether files may say how to sweep.
+        in_one_run: whether all dates have to be covered by one Dagster run.
     """
     pipeline = served.pipeline
     problems: list[str] = []
@@ -181,9 +190,14 @@ def drafted(served: Project, asked: Asked, with_search: bool = False) -> Draft:
     as_of = asked.as_of
     if asked.like is not None and (earlier := _earlier(served, asked.like, problems)):
         layers.append(like(pipeline.params, earlier.identity, f"like {earlier.run_id}"))
-        if {asked.as_of, asked.from_, asked.to} == {None} and earlier.as_of is not None:
-            as_of = str(earlier.as_of)
+        if not as_of and asked.from_ is asked.to is None and earlier.as_of is not None:
+            as_of = (str(earlier.as_of),)
     days = _dates(served, as_of, asked.from_, asked.to, problems)
+    if in_one_run and len(served.calendar.in_runs(days, len(days))) > 1:
+        problems.append(
+            "the dates of one Dagster run must follow each other, but --as-of names some with"
+            " others between: give them to several commands, or a range with --from and --to"
+        )
     for path in asked.files:
         try:
             layers.append(Layer(shortened(path.name), as_mapping(read_file(path), str(path))))
@@ -246,21 +260,22 @@ def _without_value(model: ParamModel, name: str) -> str:
 
 
 def _dates(
-    served: Project, as_of: str | None, from_: str | None, to: str | None, problems: list[str]
-) -> Sequence[AsOf]:
-    if as_of is not None and (from_ is not None or to is not None):
+    served: Project,
+    as_of: Sequence[str],
+    from_: str | None,
+    to: str | None,
+    problems: list[str],
+) -> Sequence[AsOf | None]:
+    if as_of and (from_ is not None or to is not None):
         problems.append("--as-of is one date and --from with --to a range: type one or the other")
         return []
     if (from_ is None) != (to is None):
         typed, lacking = ("--from", "--to") if to is None else ("--to", "--from")
         problems.append(f"{typed} needs {lacking}: type both, or --as-of for one date")
         return []
-    if from_ is None or to is None:
-        ends = {"--as-of": str(last_day(served.partitions)) if as_of is None else as_of}
-    else:
-        ends = {"--from": from_, "--to": to}
-
-    def refuses(day: date) -> str | None:
-        return problem_with(day, served.location)
-
-    return read_days(ends, refuses, problems)
+    asked: dict[str, Any] = {}
+    if from_ is not None:
+        asked = {"--from": from_, "--to": to}
+    elif as_of:
+        asked = {"--as-of": as_of if len(as_of) > 1 else as_of[0]}
+    return served.calendar.read(asked, problems)

@@ -12,7 +12,7 @@ def document(results: Iterable[DateResult], params: ParamSet) -> dict[str, Any]:
     """Return results in JSON form, with the parameters that they have in common."""
     runs, failures = [], []
     for result in results:
-        at = {"as_of": str(result.as_of), "run_id": result.run_id}
+        at = {"as_of": None if result.as_of is None else str(result.as_of), "run_id": result.run_id}
         if result.error is not None:
             failures.append({**at, "error": result.error})
             continue
@@ -47,7 +47,7 @@ def print_results(results: Iterable[DateResult], wide: bool, paths: bool) -> Non
     print_table(
         ["as_of", "run id", *metrics],
         [
-            [result.as_of, result.run_id, *(result.metrics.get(name, "") for name in metrics)]
+            [result.as_of or "", result.run_id, *(result.metrics.get(name, "") for name in metrics)]
             for result in done
         ],
         wide,
@@ -57,7 +57,7 @@ def print_results(results: Iterable[DateResult], wide: bool, paths: bool) -> Non
         ["as_of", "asset", "", "run id", "revision", *(["written to"] if paths else [])],
         [
             [
-                result.as_of,
+                result.as_of or "",
                 artifact.asset,
                 _how(artifact),
                 artifact.run_id,

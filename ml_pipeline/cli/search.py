@@ -70,7 +70,7 @@ def asked_sweep(
     Raises:
         ParamsError: naming every problem.
     """
-    draft = drafted(project(), asked, with_search=True)
+    draft = drafted(project(), asked, with_search=True, in_one_run=True)
     options = dict(searched.options)
     if searched.trials is not None:
         try:

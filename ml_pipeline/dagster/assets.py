@@ -15,7 +15,6 @@ from typing import Any, Final
 import dagster as dg
 
 from ml_pipeline.dagster.arguments import resources_of
-from ml_pipeline.dagster.calendar import refuse_other_than_days
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import InStep
 from ml_pipeline.dagster.io_manager import ParamIOManager
@@ -48,14 +47,13 @@ def pipeline_assets(
 
     Args:
         pipeline: the stages.
-        partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
+        partitions: of all assets, or None for a pipeline without.
         dates_per_run: most dates that a backfill puts into one run.
         group_name: Dagster's group for the assets that name none.
 
     Raises:
-        PipelineError: if the partitions are not ones that a date names.
+        PipelineError: if what stages read has other partitions.
     """
-    refuse_other_than_days(pipeline.name, partitions)
     refuse_other_partitions(pipeline, partitions)
     io_manager = names_of(pipeline).io_manager
     specs = [

@@ -72,15 +72,15 @@ def code_location(
         `window_schedule` and the like take them unmerged.
 
     Raises:
-        PipelineError: if the partitions are not ones that a date names, or `store_root` is the same
-            for all environments.
+        PipelineError: if a pipeline cannot take the partitions, their keys do not have what a stage
+            asks of them, or `store_root` is the same for all environments.
         SettingsError: if settings are needed and cannot be used, such as the standing parameters of
             an environment.
     """
     folder = _folder_of(pipeline)
     if not settings.cache_info().currsize:
         work_for(_package_of(pipeline), folder)
-    location = Location(
+    location = Location.of(
         pipeline,
         partitions,
         _root(pipeline, "store_root", store_root) or (lambda environment: environment.store),
@@ -171,7 +171,7 @@ def _definitions(location: Location) -> dg.Definitions:
     many = dg.Definitions(
         assets=[
             sweep_asset(pipeline, partitions, group_name=aside),
-            leaderboard_asset(pipeline, stores, group_name=aside),
+            leaderboard_asset(pipeline, location.calendar, stores, group_name=aside),
         ],
         resources={
             names.sweep: sweep_resource(pipeline, stores, location.studies_in, code),

@@ -11,6 +11,7 @@ import dagster as dg
 
 from ml_pipeline.dagster import private
 from ml_pipeline.dagster.assets import FAILURES, pipeline_assets
+from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import io_manager_resource
 from ml_pipeline.dagster.owners import owned
@@ -51,7 +52,7 @@ def pipeline_job(
 
     Args:
         pipeline: the stages.
-        partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
+        partitions: of all assets, or None for a pipeline without.
         stores: returns the store of an environment; called once in each run.
         code: a directory in the checkout whose commit is recorded.
     """
@@ -78,6 +79,7 @@ class InProcess:
         instance: where the runs are kept.
         logs: folder for what the runs print; one file for each.
         dates_per_run: most dates in one Dagster run.
+        calendar: tells which dates one run can cover.
     """
 
     job: dg.JobDefinition
@@ -86,11 +88,12 @@ class InProcess:
     instance: dg.DagsterInstance
     logs: Path
     dates_per_run: int
+    calendar: Calendar
 
     def run(
         self,
         params: ParamSet,
-        dates: Sequence[AsOf],
+        dates: Sequence[AsOf | None],
         selection: Sequence[str] | None = None,
         progress: Callable[[str, str], None] = lambda _as_of, _asset: None,
     ) -> list[DateResult]:
@@ -98,7 +101,7 @@ class InProcess:
 
         Args:
             params: values of all parameters.
-            dates: consecutive days in order.
+            dates: in order; None alone for a pipeline without partitions.
             selection: names of the assets wanted; all of them if omitted.
             progress: called with date and asset as each artifact is done.
 
@@ -109,8 +112,7 @@ class InProcess:
             Stopped: at Ctrl-C, with what is done; it stays published.
         """
         done: list[DateResult] = []
-        for first in range(0, len(dates), self.dates_per_run):
-            part = dates[first : first + self.dates_per_run]
+        for part in self.calendar.in_runs(dates, self.dates_per_run):
             try:
                 done += self._one_run(params, part, selection, progress)
             except Stopped as stopped:
@@ -170,23 +172,23 @@ class InProcess:
     def _one_run(
         self,
         params: ParamSet,
-        dates: Sequence[AsOf],
+        dates: Sequence[AsOf | None],
         selection: Sequence[str] | None,
         progress: Callable[[str, str], None],
     ) -> list[DateResult]:
         dagster_run_id = str(uuid.uuid4())
         asked = requested_run(self.pipeline, params, dates, selection)
-        artifacts: dict[AsOf, list[ArtifactResult]] = {day: [] for day in asked.run_ids}
+        artifacts: dict[AsOf | None, list[ArtifactResult]] = {day: [] for day in asked.run_ids}
 
         def hear(event: dg.EventLogEntry) -> None:
             if event.asset_materialization is not None:
                 materialized = event.asset_materialization
-                progress(str(materialized.partition), materialized.asset_key.to_user_string())
+                progress(materialized.partition or "", materialized.asset_key.to_user_string())
 
         private.listen(self.instance, dagster_run_id, hear)
         result = self.execute(asked, dagster_run_id)
         for made in result.get_asset_materialization_events():
-            day = as_of_from_key(str(made.partition))
+            day = None if made.partition is None else as_of_from_key(str(made.partition))
             artifact = self._artifact(made.materialization, params, day)
             if artifact is not None:
                 artifacts[day].append(artifact)
@@ -208,7 +210,7 @@ class InProcess:
         ]
 
     def _artifact(
-        self, made: dg.AssetMaterialization, params: ParamSet, as_of: AsOf
+        self, made: dg.AssetMaterialization, params: ParamSet, as_of: AsOf | None
     ) -> ArtifactResult | None:
         stage = self.pipeline.at_key(made.asset_key.to_user_string())
         if stage is None:

@@ -3,13 +3,14 @@
 What only a run needs is imported by it: every process of Dagster imports this module.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 from pydantic import Field
 
+from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.dagster.metadata import picture
@@ -18,6 +19,7 @@ from ml_pipeline.dagster.run_config import STOPPED
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.names import Names, names_of
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 from ml_pipeline.store.environments import Stores
@@ -62,11 +64,14 @@ def shown(board: "Leaderboard", context: dg.AssetExecutionContext, names: Names)
     return found
 
 
-def leaderboard_asset(pipeline: Pipeline, stores: Stores, group_name: str) -> dg.AssetsDefinition:
+def leaderboard_asset(
+    pipeline: Pipeline, calendar: Calendar, stores: Stores, group_name: str
+) -> dg.AssetsDefinition:
     """Return the asset that compares everything published.
 
     Args:
         pipeline: the stages.
+        calendar: the partitions that results are as of.
         stores: returns the store of an environment; called once in each run.
         group_name: Dagster's group for the asset.
     """
@@ -91,10 +96,13 @@ def leaderboard_asset(pipeline: Pipeline, stores: Stores, group_name: str) -> dg
         from ml_pipeline.leaderboard.report import Repeat
 
         store = stores(_writable(config.environment))
-        first, last = _day("from_date", config.from_date), _day("to_date", config.to_date)
+        ends = {"from_date": config.from_date, "to_date": config.to_date}
+        first, last = (_bound(calendar, name, text) for name, text in ends.items())
         missed: list[str] = []
         cells = cells_of(store, pipeline, config.where, first, last, missed.append)
-        ranked = leaderboard(cells, *named_metric(config.metric), missed=len(missed))
+        ranked = leaderboard(
+            cells, *named_metric(config.metric), missed=len(missed), in_order=pipeline.keys.order
+        )
         path = f"{_REPORTS}/{names.leaderboard}/{context.run.run_id}.html"
         repeat = Repeat(partial(launchpad_link, names, WEBSERVER, _location(context)))
         page = html(ranked, repeat, Origin(store.uri, datetime.now(UTC), store.environment))
@@ -124,10 +132,8 @@ def _location(context: dg.AssetExecutionContext) -> str:
     return location_of(context.run) or ""
 
 
-def _day(name: str, text: str | None) -> date | None:
+def _bound(calendar: Calendar, name: str, text: str | None) -> AsOf | None:
     try:
-        return date.fromisoformat(text) if text is not None else None
-    except ValueError:
-        raise ParamsError(
-            [f"{name} must be a date such as 1998-05-31, but got {text!r}"], STOPPED
-        ) from None
+        return calendar.bound(name, text) if text is not None else None
+    except ValueError as error:
+        raise ParamsError([str(error)], STOPPED) from None

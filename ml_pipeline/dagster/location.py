@@ -8,6 +8,8 @@ from typing import Any, Final
 import dagster as dg
 
 from ml_pipeline.dagster import private
+from ml_pipeline.dagster.calendar import Calendar
+from ml_pipeline.dagster.partitions import DynamicKeys, calendar_of, no_instance, refuse_unserved
 from ml_pipeline.environments import Environment
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.runs.stages import Pipeline
@@ -34,6 +36,46 @@ class Location:
     code: Path
     dates_per_run: int
     calendar_is_set_by: str
+
+    @classmethod
+    def of(
+        cls,
+        pipeline: Pipeline,
+        partitions: dg.PartitionsDefinition[str] | None,
+        store_root: Callable[[Environment], str],
+        studies: Callable[[Environment], str],
+        code: Path,
+        dates_per_run: int,
+        calendar_is_set_by: str,
+    ) -> "Location":
+        """Bring partitions to a pipeline: its stages know what the keys stand for.
+
+        Raises:
+            PipelineError: if a pipeline cannot take the partitions, or they do not serve a stage.
+        """
+        calendar = calendar_of(pipeline.name, partitions, calendar_is_set_by)
+        refuse_unserved(pipeline, calendar)
+        bound = pipeline.with_keys(calendar)
+        return cls(bound, partitions, store_root, studies, code, dates_per_run, calendar_is_set_by)
+
+    @property
+    def calendar(self) -> Calendar:
+        """The partitions that runs may be as of; dynamic ones cannot be listed."""
+        return self.calendar_on(no_instance)
+
+    def calendar_on(self, dynamic: DynamicKeys) -> Calendar:
+        """Return the partitions that runs may be as of.
+
+        Args:
+            dynamic: lists the keys of dynamic ones, by their name.
+        """
+        return calendar_of(self.pipeline.name, self.partitions, self.calendar_is_set_by, dynamic)
+
+    def calendar_in(
+        self, context: dg.ScheduleEvaluationContext | dg.SensorEvaluationContext
+    ) -> Calendar:
+        """Return the partitions that runs of a sensor or schedule may be as of."""
+        return self.calendar_on(lambda name: context.instance.get_dynamic_partitions(name))
 
     @property
     def store(self) -> ArtifactStore:

@@ -10,13 +10,12 @@ from typing import Final
 import dagster as dg
 
 from ml_pipeline.dagster.automation import everything_of, run_request
-from ml_pipeline.dagster.calendar import days_of, last_day
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.location import location_of
 from ml_pipeline.errors import SourceError
 from ml_pipeline.launch.cursors import Cursors
 from ml_pipeline.launch.names import names_of
-from ml_pipeline.launch.run_request import in_ranges, requested_run
+from ml_pipeline.launch.run_request import requested_run
 from ml_pipeline.launch.seen_days import SeenDays
 from ml_pipeline.launch.standing import described, standing
 from ml_pipeline.params.identity import digest_of
@@ -51,7 +50,7 @@ def new_data_sensor(
     """
     made_of = location_of(location)
     pipeline, name = made_of.pipeline, names_of(made_of.pipeline).new_data
-    partitions = days_of(made_of)
+    made_of.calendar.refuse_timeless()
 
     @unwrapped()
     def launch_new_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -62,23 +61,25 @@ def new_data_sensor(
             place, digests = held(params)
         except SourceError as error:
             return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-        last = last_day(partitions)
-        first = date.fromisoformat(str(partitions.get_first_partition_key()))
-        within = {day: digest for day, digest in digests.items() if first <= day <= last}
+        calendar = made_of.calendar_in(context)
+        held_in = calendar.holding(digests)
+        within = {day: digest for day, digest in digests.items() if day in held_in}
         found = SeenDays.of(place, within)
         if before is None or before.source != place:
             return dg.SensorResult(
                 skip_reason=f"first look at {place}: {len(within)} days are there, none is run",
                 cursor=cursors.keep(found.to_text()),
             )
-        changed = [day for day in before.differing(found) if first <= day <= last]
-        ranges = in_ranges(changed, made_of.dates_per_run)[:_MOST_RANGES]
+        changed = calendar.holding(before.differing(found))
+        wanted = sorted({key for keys in changed.values() for key in keys}, key=calendar.order)
+        ranges = calendar.in_runs(wanted, made_of.dates_per_run)[:_MOST_RANGES]
         if not ranges:
             return dg.SensorResult(
                 skip_reason=f"no day of {place} is new or has changed",
                 cursor=cursors.keep(before.to_text()),
             )
-        launched = {day for dates in ranges for day in dates}
+        asked = {key for dates in ranges for key in dates}
+        launched = {day for day, keys in changed.items() if asked.issuperset(keys)}
         days = {day: digest for day, digest in before.days.items() if day not in launched}
         days |= {day: digest for day, digest in found.days.items() if day in launched}
         requests = [

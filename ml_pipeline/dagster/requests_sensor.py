@@ -10,7 +10,6 @@ from typing import Any, Final
 import dagster as dg
 
 from ml_pipeline.dagster.automation import everything_of, run_request
-from ml_pipeline.dagster.calendar import days_of, last_day, problem_with
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.location import location_of
 from ml_pipeline.errors import StoreUnreachable
@@ -49,12 +48,10 @@ def requests_sensor(
 
     Raises:
         PipelineError: if there is not one pipeline in the definitions.
-        SettingsError: if settings cannot be used, or the pipeline has no days.
+        SettingsError: if settings cannot be used.
     """
     made_of = location_of(location)
     pipeline, name = made_of.pipeline, names_of(made_of.pipeline).requests
-    days = days_of(made_of)
-    allowed = Rules(pipeline, lambda day: problem_with(day, made_of), refuses)
 
     @unwrapped()
     def launch_requests(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -62,6 +59,8 @@ def requests_sensor(
         configured = settings()
         cursors = Cursors(configured.home / "sensors" / name)
         memory = Memory.from_json(cursors.recall(context.cursor))
+        calendar = made_of.calendar_in(context)
+        allowed = Rules(pipeline, calendar, refuses)
 
         def read(data: bytes, file: str) -> RequestedRun:
             return read_request(read_document(data, file), f"sensor {name} ({file})", allowed)
@@ -75,7 +74,7 @@ def requests_sensor(
         runs = _runs(context.instance, [asked.key for asked in look.good])
         accepted = [(asked, runs[asked.key]) for asked in look.good if asked.key in runs]
         stuck = [*look.stuck, *inbox.accept(accepted)]
-        instead = example(pipeline, last_day(days))
+        instead = example(pipeline, calendar)
         for refused in look.bad:
             try:
                 beside = inbox.reject(refused, instead)

@@ -6,21 +6,20 @@ them on.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from typing import Any, TypeAlias, TypeVar
 
 import dagster as dg
 
 from ml_pipeline.dagster.assets import selection_of
 from ml_pipeline.dagster.automation import run_request
-from ml_pipeline.dagster.calendar import days_of, last_days, problem_with
+from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import WithInstance
 from ml_pipeline.dagster.location import location_of
 from ml_pipeline.errors import ArtifactMissing, ParamsError, PipelineError
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.request_document import Rules, read_request
-from ml_pipeline.launch.run_request import RequestedRun, in_ranges, requested_run
+from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.launch.standing import described, standing, unusable
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.layers import SEARCH
@@ -53,14 +52,16 @@ def window_schedule(
         SettingsError: if its parameters or time cannot be used, or the pipeline has no days.
     """
     made_of = location_of(location)
-    pipeline, partitions = made_of.pipeline, days_of(made_of)
+    made_of.calendar.refuse_timeless()
+    pipeline = made_of.pipeline
     most = _set("daily_days", last)
 
     def keep_complete(context: dg.ScheduleEvaluationContext) -> Answer:
         params = standing(pipeline.params)
         host = WithInstance(context.instance) if pipeline.reads_others else None
         materializer = Materializer(pipeline, made_of.store, host=host)
-        window = last_days(partitions, most)
+        calendar = made_of.calendar_in(context)
+        window = calendar.recent(most)
         missing, waiting = _missing(materializer, params, window)
         if not missing and waiting:
             return dg.SkipReason(waiting)
@@ -68,7 +69,7 @@ def window_schedule(
             return dg.SkipReason(f"{window[0]} to {window[-1]} are published")
         return [
             run_request(requested_run(pipeline, params, dates), _run_key(context, dates))
-            for dates in in_ranges(missing, made_of.dates_per_run)
+            for dates in calendar.in_runs(missing, made_of.dates_per_run)
         ]
 
     return _schedule(
@@ -104,7 +105,8 @@ def sweep_schedule(
         SettingsError: the same of one that is set, or if the pipeline has no days.
     """
     made_of = location_of(location)
-    pipeline, partitions = made_of.pipeline, days_of(made_of)
+    made_of.calendar.refuse_timeless()
+    pipeline, at_first = made_of.pipeline, made_of.calendar
     name, most = names_of(pipeline).sweep_schedule, _set("weekly_days", last)
     wanted = _set("weekly_sweep", sweep)
     if not pipeline.is_judged:
@@ -113,10 +115,10 @@ def sweep_schedule(
             " none: give one stage `@pipeline.asset(objective=...)`."
         )
 
-    def asked() -> RequestedRun:
-        window = last_days(partitions, most)
+    def asked(calendar: Calendar) -> RequestedRun:
+        window = calendar.recent(most)
         dates = {"from": str(window[0]), "to": str(window[-1])}
-        rules = Rules(pipeline, lambda day: problem_with(day, made_of), standing=settings().params)
+        rules = Rules(pipeline, calendar, standing=settings().params)
         try:
             return read_request({SEARCH: {}, **wanted, **dates}, f"schedule {name}", rules)
         except ParamsError as error:
@@ -127,11 +129,11 @@ def sweep_schedule(
     def sweep_window(context: dg.ScheduleEvaluationContext) -> Answer:
         if not wanted:
             return dg.SkipReason("nothing is set to be swept")
-        run = asked()
+        run = asked(made_of.calendar_in(context))
         return [run_request(run, _run_key(context, run.dates))]
 
-    if wanted:
-        asked()
+    if wanted and not at_first.is_dynamic:
+        asked(at_first)
     return _schedule(
         name,
         _time("weekly_cron", cron),
@@ -198,8 +200,8 @@ def _is_cron(text: str) -> bool:
 
 
 def _missing(
-    materializer: Materializer, params: ParamSet, window: Sequence[date]
-) -> tuple[list[date], str]:
+    materializer: Materializer, params: ParamSet, window: Sequence[AsOf]
+) -> tuple[list[AsOf], str]:
     """Return the days to ask for, and why others have to wait for what somebody else makes."""
     missing, waiting = [], ""
     for day in window:
@@ -213,5 +215,5 @@ def _missing(
     return missing, waiting
 
 
-def _run_key(context: dg.ScheduleEvaluationContext, dates: Sequence[AsOf]) -> str:
+def _run_key(context: dg.ScheduleEvaluationContext, dates: Sequence[AsOf | None]) -> str:
     return f"{context.scheduled_execution_time.isoformat()} {dates[0]}"

@@ -74,7 +74,7 @@ def sweep_asset(
 
     Args:
         pipeline: the stages.
-        partitions: daily partitions whose keys are ISO dates, or None for a pipeline without.
+        partitions: of all assets, or None for a pipeline without.
         group_name: Dagster's group for the asset.
     """
     judge, names = pipeline.judge, names_of(pipeline)

@@ -1,11 +1,70 @@
-"""The dates of a request, from any door: one day, or all days from a first to a last."""
+"""The dates of a request, from any door: one, several, or all from a first to a last.
 
-from collections.abc import Callable, Mapping, Sequence
+A pipeline's own calendar knows which keys its partitions have. Where nobody knows that, any day is
+one, and Dagster refuses those that are none.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.text import quoted
+
+A_DAY = "1998-05-31"
+"""A day as they are written, for messages."""
+
+
+class Calendar(Protocol):
+    """The partitions that runs may be as of."""
+
+    @property
+    def is_partitioned(self) -> bool:
+        """Whether there are partitions at all."""
+
+    @property
+    def example(self) -> str:
+        """A key as they look, to show to somebody whose key was none."""
+
+    @property
+    def suggested(self) -> str:
+        """A key that can be asked for, as far as there is one."""
+
+    def read(self, asked: Mapping[str, Any], problems: list[str]) -> Sequence[AsOf | None]:
+        """Read what somebody asked for.
+
+        Args:
+            asked: one value, or the first and the last one of a range, by what they are called
+                where they were given; empty where there are no partitions.
+            problems: what is wrong is added here.
+
+        Returns:
+            The keys in order, or none if something is wrong with them.
+        """
+
+
+class EveryDay:
+    """A calendar that has every day."""
+
+    is_partitioned = True
+    example = A_DAY
+    suggested = A_DAY
+
+    def read(self, asked: Mapping[str, Any], problems: list[str]) -> Sequence[AsOf | None]:
+        """Read one day, or the first and the last one of a range."""
+        days = []
+        for name, value in asked.items():
+            try:
+                days.append(read_day(name, value))
+            except ValueError as error:
+                problems.append(str(error))
+        if not days or len(days) < len(asked):
+            return []
+        first, last = days[0], days[-1]
+        if last < first:
+            of_first, of_last = asked
+            problems.append(f"{of_first} must not be after {of_last}, but got {first} and {last}")
+        return [first + timedelta(days=count) for count in range((last - first).days + 1)]
 
 
 def read_day(name: str, value: Any) -> date:
@@ -23,39 +82,4 @@ def read_day(name: str, value: Any) -> date:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    raise ValueError(f"{name} must be a date such as 1998-05-31, but got {quoted(value)}")
-
-
-def days_between(first: date, last: date) -> list[date]:
-    """Return all days from a first to a last, both included."""
-    return [first + timedelta(days=count) for count in range((last - first).days + 1)]
-
-
-def read_days(
-    ends: Mapping[str, Any], refuses: Callable[[date], str | None], problems: list[str]
-) -> Sequence[AsOf]:
-    """Read one day or a range.
-
-    Args:
-        ends: one value, or the first and the last one, by what they are called where given.
-        refuses: says why a day cannot be asked for, if it cannot.
-        problems: what is wrong is added here.
-
-    Returns:
-        The days in order, or none if something is wrong with them.
-    """
-    days = []
-    for name, value in ends.items():
-        try:
-            days.append(read_day(name, value))
-        except ValueError as error:
-            problems.append(str(error))
-    refused = [text for day in dict.fromkeys(days) if (text := refuses(day))]
-    problems += refused
-    if len(days) < len(ends) or refused:
-        return []
-    first, last = days[0], days[-1]
-    if last < first:
-        of_first, of_last = ends
-        problems.append(f"{of_first} must not be after {of_last}, but got {first} and {last}")
-    return days_between(first, last)
+    raise ValueError(f"{name} must be a date such as {A_DAY}, but got {quoted(value)}")

@@ -14,12 +14,11 @@ With a section `search`, which may be empty, it is a sweep, and parameters may h
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Final
 
 from ml_pipeline.current import in_environment
 from ml_pipeline.errors import ParamsError, nearest
-from ml_pipeline.launch.dates import read_days
+from ml_pipeline.launch.dates import Calendar, EveryDay
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_config import (
     date_tags,
@@ -49,7 +48,7 @@ class Rules:
 
     Attributes:
         pipeline: the stages.
-        refuses_day: says why a day cannot be asked for, if it cannot.
+        calendar: the partitions that can be asked for.
         refuses: says why values, valid or not, cannot be asked for here; it gets them by dotted
             name, raw as a request gives them, or one parameter set of a sweep after the other.
         standing: raw values of the parameters that a request does not name, where no environments
@@ -57,7 +56,7 @@ class Rules:
     """
 
     pipeline: Pipeline
-    refuses_day: Callable[[date], str | None] = lambda _day: None
+    calendar: Calendar = field(default_factory=EveryDay)
     refuses: Callable[[Mapping[str, Any]], Iterable[str]] = lambda _values: ()
     standing: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,7 +87,7 @@ def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
     for name in document:
         if name not in _FIELDS:
             reading.problems.append(_unknown(str(name), model))
-    dates = _dates(reading, rules.refuses_day)
+    dates = _dates(reading, rules.calendar)
     selection = _selection(reading, rules.pipeline)
     given = _given(reading, origin, rules)
     problems = [*reading.problems, *given.problems]
@@ -110,7 +109,7 @@ def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
 def requested_sweep(
     pipeline: Pipeline,
     request: SweepRequest,
-    dates: Sequence[AsOf],
+    dates: Sequence[AsOf | None],
     refuses: Callable[[ParamSet], Iterable[str]] = lambda _params: (),
 ) -> RequestedRun:
     """Return the run that sweeps over parameters and dates.
@@ -152,12 +151,13 @@ def _refuse_unwritable(environment: str | None) -> None:
         raise ParamsError([f"{ENVIRONMENT} {refusal}"])
 
 
-def example(pipeline: Pipeline, day: date) -> str:
+def example(pipeline: Pipeline, calendar: Calendar) -> str:
     """Return a request that would be accepted, to show to somebody whose request was not."""
     first = pipeline.params.parameters()[0]
     parameter = next((p for p in pipeline.params.parameters() if p.default is not ...), first)
+    as_of = f"as_of: {calendar.suggested}\n" if calendar.is_partitioned else ""
     return (
-        f"as_of: {day}\nparams:\n  {parameter.group}:\n"
+        f"{as_of}params:\n  {parameter.group}:\n"
         f"    {parameter.name}: {json.dumps(parameter.default, default=str)}\n"
     )
 
@@ -168,18 +168,16 @@ def _unknown(name: str, model: ParamModel) -> str:
     return f"'{shortened(name)}' does not exist.{nearest(name, _FIELDS)}"
 
 
-def _dates(reading: _Reading, refuses_day: Callable[[date], str | None]) -> Sequence[AsOf]:
+def _dates(reading: _Reading, calendar: Calendar) -> Sequence[AsOf | None]:
     given = [name for name in ("as_of", "from", "to") if reading.document.get(name) is not None]
-    if given not in (["as_of"], ["from", "to"]):
+    if calendar.is_partitioned and given not in (["as_of"], ["from", "to"]):
         found = " and ".join(given) or "neither"
         reading.problems.append(
-            f"a request needs as_of, or from and to, but has {found}: write as_of: 1998-05-31 for"
-            " one date"
+            f"a request needs as_of, or from and to, but has {found}: write as_of:"
+            f" {calendar.example} for one date"
         )
         return []
-    return read_days(
-        {name: reading.document[name] for name in given}, refuses_day, reading.problems
-    )
+    return calendar.read({name: reading.document[name] for name in given}, reading.problems)
 
 
 def _selection(reading: _Reading, pipeline: Pipeline) -> list[str] | None:

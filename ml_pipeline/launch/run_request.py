@@ -4,9 +4,8 @@ Every door that launches runs of its own accord comes through here: the command 
 sensors and schedules. So the same parameters and dates make the same run whichever door they took.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 
 from ml_pipeline.launch.names import names_of
@@ -28,23 +27,24 @@ class RequestedRun:
     """One Dagster run, before it exists.
 
     Attributes:
-        dates: consecutive days, at least one.
+        dates: what it is as of, at least one: all of a range; or None alone without partitions.
         config: its run config.
         assets: keys of the assets that it makes.
         tags: tags that tell Dagster its dates, and readers what it is.
         run_ids: identity of the parameters and each date.
     """
 
-    dates: Sequence[AsOf]
+    dates: Sequence[AsOf | None]
     config: Mapping[str, Any]
     assets: Sequence[str]
     tags: Mapping[str, str]
-    run_ids: Mapping[AsOf, str]
+    run_ids: Mapping[AsOf | None, str]
 
     @property
     def partition_key(self) -> str | None:
-        """The date, where there is only one; a range is told by tags."""
-        return str(self.dates[0]) if len(self.dates) == 1 else None
+        """The key, where there is only one; a range is told by tags."""
+        first, *others = self.dates
+        return None if others or first is None else str(first)
 
     @property
     def asset_paths(self) -> list[list[str]]:
@@ -55,7 +55,7 @@ class RequestedRun:
 def requested_run(
     pipeline: Pipeline,
     params: ParamSet,
-    dates: Sequence[AsOf],
+    dates: Sequence[AsOf | None],
     selection: Sequence[str] | None = None,
 ) -> RequestedRun:
     """Return the run that makes assets for given parameters and dates.
@@ -63,7 +63,7 @@ def requested_run(
     Args:
         pipeline: the stages.
         params: values of all parameters.
-        dates: consecutive days in order.
+        dates: all of a range in order, or None alone for a pipeline without partitions.
         selection: names of the assets wanted; all of them if omitted.
     """
     run_ids = {day: pipeline.run_slot(params, day).run_id for day in dates}
@@ -85,19 +85,3 @@ def run_tags(pipeline: Pipeline, params: ParamSet, dates: Sequence[AsOf | None])
     if len(dates) != 1:
         return labels
     return {**labels, RUN_ID_TAG: pipeline.run_slot(params, dates[0]).run_id}
-
-
-def in_ranges(days: Iterable[date], most: int) -> list[list[date]]:
-    """Return days, in order, as ranges without gaps: what one run can cover.
-
-    Args:
-        days: in order, no two alike.
-        most: most days of a range.
-    """
-    ranges: list[list[date]] = []
-    for day in days:
-        if ranges and len(ranges[-1]) < most and day - ranges[-1][-1] == timedelta(days=1):
-            ranges[-1].append(day)
-        else:
-            ranges.append([day])
-    return ranges

@@ -19,7 +19,7 @@ from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.invocation import typed
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.groups import Group, apart
-from ml_pipeline.leaderboard.overlap import Judged, Part, Results, Table, parts, tables
+from ml_pipeline.leaderboard.overlap import InOrder, Judged, Part, Results, Table, parts, tables
 from ml_pipeline.leaderboard.rows import Row
 from ml_pipeline.params.as_of import AsOf, by_key
 from ml_pipeline.store.record import Direction, Objective
@@ -52,6 +52,7 @@ def leaderboard(
     direction: Direction | None = None,
     dates: Sequence[AsOf | None] | None = None,
     missed: int = 0,
+    in_order: InOrder = by_key,
 ) -> Leaderboard:
     """Compare results.
 
@@ -62,6 +63,7 @@ def leaderboard(
         direction: which way is better; needed for a metric that is not declared.
         dates: the dates to compare, but those at which nothing was judged; chosen if omitted.
         missed: how many results there are that cannot be read.
+        in_order: returns a key that puts dates in order, as the pipeline's `keys` do.
 
     Raises:
         ParamsError: if no result has the metric, or nothing says which way is better.
@@ -74,11 +76,15 @@ def leaderboard(
         raise ParamsError([_nothing_to_compare(cells, metric)])
     groups: list[Group] = []
     for same in _alike(judged):
-        results = [Results(key, found) for key, found in _by(same, lambda pair: pair[0].key)]
+        results = [
+            Results(key, found, in_order) for key, found in _by(same, lambda pair: pair[0].key)
+        ]
         for part in parts(results, is_asked=dates is not None):
-            asked = [Table(sorted(dates, key=by_key), part.members)] if dates is not None else None
-            groups += [_group(part, table) for table in asked or tables(part)]
-    groups = _told_most_first(groups)
+            asked = (
+                [Table(sorted(dates, key=in_order), part.members)] if dates is not None else None
+            )
+            groups += [_group(part, table, in_order) for table in asked or tables(part)]
+    groups = _told_most_first(groups, in_order)
     told = [
         replace(group, apart=apart(group, groups[:place])) for place, group in enumerate(groups)
     ]
@@ -170,7 +176,7 @@ def _alike(judged: Sequence[Judged]) -> Iterator[list[Judged]]:
         yield same
 
 
-def _group(part: Part, table: Table) -> Group:
+def _group(part: Part, table: Table, in_order: InOrder) -> Group:
     cell, objective = table.members[0].judged[0]
     judged_at = {
         day for one in table.members for day, cell in one.cells.items() if cell.error is None
@@ -187,7 +193,7 @@ def _group(part: Part, table: Table) -> Group:
         dataset=cell.dataset,
         codes=cell.codes,
         dates=dates,
-        left_out=sorted(everywhere - set(dates), key=by_key),
+        left_out=sorted(everywhere - set(dates), key=in_order),
         rows=_in_order(rows, objective.direction),
         yardstick=part.yardstick,
     )
@@ -233,7 +239,7 @@ def _in_order(rows: Sequence[Row], direction: Direction) -> list[Row]:
     return ranked + sorted(rest, key=lambda row: (-len(row.known), score(row), row.key))
 
 
-def _told_most_first(groups: Iterable[Group]) -> list[Group]:
+def _told_most_first(groups: Iterable[Group], in_order: InOrder) -> list[Group]:
     """Put those groups first that compare most rows best; of equal ones the later ones."""
 
     def told(group: Group) -> tuple[float, int, int]:
@@ -241,7 +247,7 @@ def _told_most_first(groups: Iterable[Group]) -> list[Group]:
         return -(ranked - 1) * math.sqrt(dates), -ranked * dates, -len(group.rows)
 
     named = sorted(groups, key=lambda group: min(row.key for row in group.rows))
-    late = sorted(named, key=lambda group: max(map(by_key, group.dates)), reverse=True)
+    late = sorted(named, key=lambda group: max(map(in_order, group.dates)), reverse=True)
     return sorted(late, key=told)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
-from ml_pipeline.params.as_of import AsOf, by_key
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of, run_id
 from ml_pipeline.params.layers import like
 from ml_pipeline.params.model import ParamModel, ParamSet
@@ -154,8 +154,7 @@ def cells_of(
     def is_between(as_of: AsOf | None) -> bool:
         if as_of is None:
             return first is None and last is None
-        is_late = first is None or by_key(first) <= by_key(as_of)
-        return is_late and (last is None or by_key(as_of) <= by_key(last))
+        return pipeline.keys.is_between(as_of, first, last)
 
     def is_wanted(path: str) -> bool:
         # What a long key is, only the record tells.

@@ -12,7 +12,7 @@ few of them, or much more to be compared at, are ranked once more, over the date
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +29,7 @@ _MOST_PAIRED: Final = 60
 
 Judged = tuple[Cell, Objective]
 Days = frozenset[AsOf | None]
+InOrder = Callable[[AsOf | None], Any]
 
 
 @dataclass
@@ -38,16 +39,19 @@ class Results:
     Attributes:
         key: its identity, apart from any date.
         judged: what it came to, with what that is compared by; the last one of a date counts.
+        in_order: returns a key that puts dates in order.
     """
 
     key: str
     judged: list[Judged]
+    in_order: InOrder = by_key
 
     @cached_property
     def cells(self) -> dict[AsOf | None, Cell]:
         """The results by date, in order."""
         return {
-            cell.as_of: cell for cell, _ in sorted(self.judged, key=lambda p: by_key(p[0].as_of))
+            cell.as_of: cell
+            for cell, _ in sorted(self.judged, key=lambda p: self.in_order(p[0].as_of))
         }
 
     @cached_property
@@ -79,6 +83,11 @@ class Part:
     yardstick: dict[AsOf | None, float]
     days: set[AsOf | None]
     members: list[Results]
+
+    @property
+    def in_order(self) -> InOrder:
+        """Returns a key that puts dates in order."""
+        return self.members[0].in_order
 
 
 @dataclass(frozen=True)
@@ -134,7 +143,7 @@ def tables(part: Part) -> Iterator[Table]:
     unplaced = list(part.members)
     used: set[Days] = set()
     while left and len(used) < _MOST_TABLES:
-        dates = _most_to_compare(part.members, left, used)
+        dates = _most_to_compare(part, left, used)
         if dates is None:
             break
         used.add(dates)
@@ -143,12 +152,12 @@ def tables(part: Part) -> Iterator[Table]:
             for one in part.members
             if one.days >= dates or (one in left and 2 * len(one.days & dates) >= len(dates))
         ]
-        yield Table(sorted(dates, key=by_key), members)
+        yield Table(sorted(dates, key=part.in_order), members)
         unplaced = [one for one in unplaced if one not in members]
         left = [one for one in left if one not in members or _has_more(one, dates, part.members)]
     if unplaced:
         largest = max(unplaced, key=lambda one: (len(one.days), one.key))
-        yield Table(sorted(largest.days, key=by_key), unplaced)
+        yield Table(sorted(largest.days, key=part.in_order), unplaced)
 
 
 def _has_more(one: Results, dates: Days, members: Sequence[Results]) -> bool:
@@ -157,11 +166,9 @@ def _has_more(one: Results, dates: Days, members: Sequence[Results]) -> bool:
     return 2 * len(one.days & dates) < len(shared)
 
 
-def _most_to_compare(
-    members: Sequence[Results], left: Sequence[Results], used: AbstractSet[Days]
-) -> Days | None:
+def _most_to_compare(part: Part, left: Sequence[Results], used: AbstractSet[Days]) -> Days | None:
     """Return the dates at which the rows that are left can be compared best; None without any."""
-    sets = Counter(one.days for one in members)
+    sets = Counter(one.days for one in part.members)
     new = Counter(one.days for one in left)
     candidates = set(sets)
     if len(sets) <= _MOST_PAIRED:
@@ -172,7 +179,7 @@ def _most_to_compare(
         added = _count(new, days)
         compared = added if having[days] > added else added - 1
         # Of equal gains the more and the later dates.
-        latest = sorted(map(by_key, days), reverse=True)
+        latest = sorted(map(part.in_order, days), reverse=True)
         return compared * math.sqrt(len(days)), len(days), latest
 
     wanted = [days for days in candidates - used if _count(new, days)]

@@ -28,6 +28,17 @@ def as_of_from_key(key: str) -> AsOf:
     return day if day.isoformat() == key else str(key)
 
 
+def unusable(key: str) -> str | None:
+    """Return why a key cannot be part of a path, or None where it can; any other is encoded."""
+    if not key.strip():
+        return "has nothing in it that can be seen"
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return "has characters that no encoding has"
+    return None
+
+
 def by_key(as_of: AsOf | None) -> tuple[Any, ...]:
     """Return a key that puts partitions in order where nobody knows more of them than their keys.
 

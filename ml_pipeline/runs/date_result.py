@@ -51,14 +51,14 @@ class DateResult:
     """What a run came to for one date.
 
     Attributes:
-        as_of: the date.
+        as_of: the date, or None for a pipeline without.
         run_id: identity of the parameters and the date; empty for a sweep, which has many.
         dagster_run_id: Dagster's id of the run that covered the date.
         artifacts: what was made or reused, in order of dependence.
         error: why the date failed, or None where it did not.
     """
 
-    as_of: AsOf
+    as_of: AsOf | None
     run_id: str
     dagster_run_id: str
     artifacts: Sequence[ArtifactResult] = ()

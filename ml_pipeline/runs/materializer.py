@@ -275,7 +275,7 @@ class _Point:
 
     def _arguments(self, decision: Decision) -> dict[str, Any]:
         stage, host = decision.stage, self.materializer.host
-        arguments = stage.signature.arguments(self.params, self.as_of)
+        arguments = stage.arguments(self.params, self.as_of)
         for argument, name in stage.signature.inputs.items():
             lazy = argument in stage.signature.lazy
             arguments[argument] = self._input(name, decision.inputs[name], lazy)

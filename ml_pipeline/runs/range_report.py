@@ -27,9 +27,9 @@ class Figures:
 
     mean: float
     sd: float | None
-    lowest: tuple[AsOf, float]
-    highest: tuple[AsOf, float]
-    worst: tuple[AsOf, float] | None
+    lowest: tuple[AsOf | None, float]
+    highest: tuple[AsOf | None, float]
+    worst: tuple[AsOf | None, float] | None
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class RangeReport:
         return sum(result.reused for result in self.done)
 
     @cached_property
-    def failures(self) -> dict[str, list[AsOf]]:
+    def failures(self) -> dict[str, list[AsOf | None]]:
         """The dates that failed, by reason."""
-        found: dict[str, list[AsOf]] = {}
+        found: dict[str, list[AsOf | None]] = {}
         for result in self.results:
             if result.error is not None:
                 found.setdefault(result.error, []).append(result.as_of)
@@ -125,7 +125,7 @@ class RangeReport:
             "reused": self.reused,
             "failed": len(self.results) - len(self.done),
             "failures": {
-                reason: [str(day) for day in days] for reason, days in self.failures.items()
+                reason: [_key(day) for day in days] for reason, days in self.failures.items()
             },
             "metrics": {
                 name: {
@@ -155,7 +155,7 @@ class RangeReport:
         ]
         if sum(value is not None for value in lines[-1].values) < 2:
             return None
-        return svg.over_days(self.sentence, [one.as_of for one in self.results], lines)
+        return svg.over_days(self.sentence, [one.as_of or "" for one in self.results], lines)
 
     def _of(self, name: str) -> Figures:
         known = [(r.as_of, r.metrics[name]) for r in self.done if name in r.metrics]
@@ -175,8 +175,12 @@ class RangeReport:
         return main is None or name not in (main.metric, main.baseline)
 
 
-def _pair(found: tuple[AsOf, float] | None) -> dict[str, Any] | None:
-    return {"date": str(found[0]), "value": found[1]} if found is not None else None
+def _pair(found: tuple[AsOf | None, float] | None) -> dict[str, Any] | None:
+    return {"date": _key(found[0]), "value": found[1]} if found is not None else None
+
+
+def _key(as_of: AsOf | None) -> str | None:
+    return None if as_of is None else str(as_of)
 
 
 def listed(things: Sequence[Any]) -> str:

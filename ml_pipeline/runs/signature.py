@@ -9,7 +9,9 @@ from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import Config
 from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.runs.keys import PLAIN, Keys, Wish, wish_of
 from ml_pipeline.runs.options import NO_EXTRAS, Extras
+from ml_pipeline.text import quoted
 
 _BY_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _ONLY_BY_NAME: Final = inspect.Parameter.KEYWORD_ONLY
@@ -24,21 +26,37 @@ class Signature:
         groups: parameter group by argument.
         inputs: stage by argument.
         lazy: arguments that want a deferred frame.
-        takes_date: whether there is an argument ``as_of``.
+        wishes: how arguments want the partition's key: ``as_of``, or the name of a dimension.
         provided: what is asked of where the function is called, by argument.
     """
 
     groups: Mapping[str, str]
     inputs: Mapping[str, str]
     lazy: frozenset[str]
-    takes_date: bool
+    wishes: Mapping[str, Wish] = field(default_factory=dict)
     provided: Mapping[str, object] = field(default_factory=dict)
 
-    def arguments(self, params: ParamSet, as_of: AsOf | None) -> dict[str, Any]:
-        """Return the arguments that come neither from upstream nor from where it is called."""
+    def arguments(self, params: ParamSet, as_of: AsOf | None, keys: Keys = PLAIN) -> dict[str, Any]:
+        """Return the arguments that come neither from upstream nor from where it is called.
+
+        Args:
+            params: values of all parameters.
+            as_of: the partition's key, or None where there are no partitions.
+            keys: what knows what it stands for.
+
+        Raises:
+            PipelineError: if the key has nothing of the kind that an argument wants.
+        """
         given: dict[str, Any] = {arg: params.groups[group] for arg, group in self.groups.items()}
-        if self.takes_date:
-            given[AS_OF] = as_of
+        meaning = keys.meaning(as_of) if self.wishes and as_of is not None else None
+        for argument, wish in self.wishes.items():
+            asked = meaning if argument == AS_OF or meaning is None else meaning.parts.get(argument)
+            given[argument] = asked.value(wish.kind) if asked is not None else None
+            if given[argument] is None and as_of is not None:
+                raise PipelineError(
+                    f"The argument '{argument}' must have a {wish.kind}, but the partition"
+                    f" {quoted(str(as_of))} has none for it. Give the pipeline partitions that do."
+                )
         return given
 
 
@@ -61,9 +79,8 @@ def signature_of(
     Raises:
         PipelineError: if an argument is none of these.
     """
-    groups, inputs, lazy = {}, {}, set()
+    groups, inputs, lazy, wishes = {}, {}, set(), {}
     provided: dict[str, object] = {}
-    takes_date = False
     for argument, parameter in inspect.signature(function).parameters.items():
         annotation = _evaluated(parameter.annotation, function)
         if parameter.kind is not _BY_NAME and parameter.kind is not _ONLY_BY_NAME:
@@ -71,8 +88,15 @@ def signature_of(
                 f"'{function.__name__}' has the argument '{argument}', which must be one that"
                 " can be given by name."
             )
+        wish = wish_of(annotation)
         if argument == AS_OF:
-            takes_date = True
+            if wish is None:
+                named = quoted(getattr(annotation, "__name__", str(annotation)))
+                raise PipelineError(
+                    f"'{AS_OF}' of '{function.__name__}' must be annotated with date, datetime or"
+                    f" str, the partition's day, its start or its key, but is with {named}."
+                )
+            wishes[argument] = wish
         elif (asked := extras.provide(argument, annotation)) is not None:
             provided[argument] = asked
         elif isinstance(annotation, type) and issubclass(annotation, Config):
@@ -86,6 +110,9 @@ def signature_of(
             inputs[argument] = argument
             if _last_name(annotation) == "LazyFrame":
                 lazy.add(argument)
+        elif wish is not None and parameter.annotation is not parameter.empty:
+            # Whether the partitions have such a dimension is known to whoever brings them.
+            wishes[argument] = wish
         else:
             raise PipelineError(
                 f"'{function.__name__}' has the argument '{argument}', which must be as_of, an"
@@ -93,7 +120,7 @@ def signature_of(
                 + nearest(argument, stages)
                 + extras.provided
             )
-    return Signature(groups, inputs, frozenset(lazy), takes_date, provided)
+    return Signature(groups, inputs, frozenset(lazy), wishes, provided)
 
 
 def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:

@@ -11,6 +11,7 @@ from ml_pipeline.current import in_environment
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.runs.options import NO_EXTRAS, Extras
 from ml_pipeline.runs.reading import Reading
 from ml_pipeline.runs.signature import Signature
@@ -62,6 +63,7 @@ class Stage:
         tags: Dagster's tags.
         key_prefix: what stands before the name in Dagster's key; it never shows in paths.
         extras: what others have added to it.
+        keys: what knows the keys of the pipeline's partitions.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Stage:
     tags: Mapping[str, str] = field(default_factory=dict)
     key_prefix: tuple[str, ...] = ()
     extras: Extras = NO_EXTRAS
+    keys: Keys = PLAIN
 
     @property
     def key(self) -> str:
@@ -106,6 +109,10 @@ class Stage:
         """Top-level names of what the code imports that is not first-party."""
         return libraries_of(self.function, self.fingerprint, self.first_party)
 
+    def arguments(self, params: ParamSet, as_of: AsOf | None) -> dict[str, Any]:
+        """Return the arguments of the function that do not come from upstream."""
+        return self.signature.arguments(params, as_of, self.keys)
+
     def slot(self, params: ParamSet, as_of: AsOf | None) -> Slot:
         """Return where the asset lives for given parameters."""
         return slot_for(self.name, params, self.scope, as_of)
@@ -115,7 +122,7 @@ class Stage:
         data = None
         if self.reads is not None and self.reads_signature is not None:
             with in_environment(params.options.environment):
-                data = self.reads(**self.reads_signature.arguments(params, as_of))
+                data = self.reads(**self.reads_signature.arguments(params, as_of, self.keys))
         if not self.files:
             return data
         return digest_of({"data": data, "files": self.file_digests()})

@@ -13,8 +13,10 @@ The signature is the scope. An argument annotated with a parameter group gets th
 and on those of everything upstream, and on nothing else.
 """
 
+import copy
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, TypeVar, Unpack, cast, overload
 
 from ml_pipeline.code.fingerprint import fingerprint_of
@@ -23,6 +25,7 @@ from ml_pipeline.errors import ParamsError, PipelineError, nearest
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.calls import refuse_generator
+from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.runs.options import NO_EXTRAS, Extras, StageOptions, refuse_unknown
 from ml_pipeline.runs.reading import Reading
 from ml_pipeline.runs.signature import AS_OF, Signature, signature_of
@@ -78,7 +81,19 @@ class Pipeline:
         self.reading = Reading(self.formats, self.first_party)
         self.stages: dict[str, Stage] = {}
         self.is_prefixed = prefixed
+        self.keys: Keys = PLAIN
+        self.declared = self
         self._unready = unready
+
+    def with_keys(self, keys: Keys) -> "Pipeline":
+        """Return this pipeline with partitions: the same stages, which know what keys stand for.
+
+        What was declared stays as it is, and is `declared` of what is returned.
+        """
+        bound = copy.copy(self)
+        bound.keys = keys
+        bound.stages = {name: replace(stage, keys=keys) for name, stage in self.stages.items()}
+        return bound
 
     def refuse_unready(self, *sets: ParamSet) -> None:
         """Refuse parameters whose run could not even begin.

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from ml_pipeline.params.as_of import AsOf, as_of_from_key
+from ml_pipeline.errors import PipelineError
+from ml_pipeline.params.as_of import AsOf, as_of_from_key, unusable
 from ml_pipeline.params.identity import digest_of, document
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.text import quoted
 
 _AS_OF: Final = "as_of"
 _LONGEST_LABEL: Final = 120
@@ -90,7 +92,16 @@ def asset_directory(asset: str) -> str:
 
 
 def as_of_label(as_of: AsOf) -> str:
-    """Return the level of a path that tells what all below it is as of."""
+    """Return the level of a path that tells what all below it is as of.
+
+    Raises:
+        PipelineError: if the key cannot be part of a path.
+    """
+    if problem := unusable(str(as_of)):
+        raise PipelineError(
+            f"The key of a partition must be part of a path, but {quoted(str(as_of))} {problem}."
+            " Give the partition another key."
+        )
     return _label(_AS_OF, as_of)
 
 

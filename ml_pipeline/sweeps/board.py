@@ -31,5 +31,7 @@ def board_of(swept: Swept, pipeline: Pipeline) -> Leaderboard:
         ]
     chosen = swept.objective
     if chosen is None:
-        return leaderboard(cells, dates=swept.dates)
-    return leaderboard(cells, chosen.metric, chosen.direction, swept.dates)
+        return leaderboard(cells, dates=swept.dates, in_order=pipeline.keys.order)
+    return leaderboard(
+        cells, chosen.metric, chosen.direction, swept.dates, in_order=pipeline.keys.order
+    )

@@ -265,7 +265,9 @@ class Sweep:
         memory = self.request.options.trial_memory_mb
         around = self.provenance()
         host = self.host.packed(self.stages, self.dates)
-        site = site_of(self.pipeline, self.store, around, self.output, threads, memory, host)
+        site = site_of(
+            self.pipeline, self.store, around, self.output, threads, memory, host, self.dates
+        )
         return Workers(site, most)
 
     def _planned(self, runner: Runner, attempts: Attempts, earlier: "Sequence[Earlier]") -> Plan:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.host import Host
+from ml_pipeline.runs.keys import Keys
 from ml_pipeline.store.record import Provenance, Record
 
 THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
@@ -30,6 +31,7 @@ class Site:
         threads: threads that a computation may use.
         memory_mb: most memory of the process, in MiB.
         host: what provides what stages take besides.
+        keys: what the keys of the dates stand for.
     """
 
     modules: Sequence[str]
@@ -43,6 +45,7 @@ class Site:
     threads: int
     memory_mb: int | None
     host: Host
+    keys: Keys
 
 
 @dataclass(frozen=True)

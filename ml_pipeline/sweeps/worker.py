@@ -83,7 +83,7 @@ def _materializer(site: Site) -> Materializer:
     if site.memory_mb is not None:
         _limit_memory(site.memory_mb)
     return Materializer(
-        pipeline,
+        pipeline.with_keys(site.keys),
         store,
         lambda: site.provenance,
         explain=why_of_a_trial,

@@ -9,12 +9,14 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ml_pipeline.errors import PipelineError
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.host import Host
+from ml_pipeline.runs.keys import KnownKeys
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Provenance
@@ -36,6 +38,7 @@ def site_of(
     threads: int,
     memory_mb: int | None,
     host: Host,
+    dates: Iterable[AsOf | None],
 ) -> Site:
     """Describe a pipeline and a store so that another process finds them.
 
@@ -47,7 +50,7 @@ def site_of(
             f"The store of a sweep must be where other processes reach it, but is in memory"
             f" ({store.uri}). Set ML_PIPELINE_STORE to a directory or a bucket."
         )
-    holder, attribute = _place_of(pipeline)
+    holder, attribute = _place_of(pipeline.declared)
     modules = list(dict.fromkeys([holder, *_modules_of(pipeline)]))
     codes = {stage.name: stage.code for stage in pipeline.stages.values()}
     reads = {one.environment: one.root for one in store.fallbacks}
@@ -63,6 +66,7 @@ def site_of(
         threads,
         memory_mb,
         host,
+        KnownKeys({day: pipeline.keys.meaning(day) for day in dates if day is not None}),
     )
 
 

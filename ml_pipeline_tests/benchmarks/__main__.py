@@ -59,6 +59,7 @@ def overhead(scratch: Path) -> Iterator[object]:
     os.environ["ML_PIPELINE_HOME"] = str(scratch / "overhead")
     from ml_pipeline.dagster.execution import InProcess
     from ml_pipeline.dagster.instance import open_instance
+    from ml_pipeline.dagster.location import location_of
     from ml_pipeline.definitions import defs
     from ml_pipeline.defs.assets import PIPELINE
     from ml_pipeline.settings import settings
@@ -73,9 +74,9 @@ def overhead(scratch: Path) -> Iterator[object]:
 
     def whole(instance: Any) -> None:
         params = PIPELINE.params.parse({"seed": next(seeds)})
-        runs = InProcess(job, PIPELINE, store, instance, configured.logs_directory, 1).run(
-            params, [day]
-        )
+        calendar = location_of(defs).calendar
+        here = InProcess(job, PIPELINE, store, instance, configured.logs_directory, 1, calendar)
+        runs = here.run(params, [day])
         assert runs[0].error is None, runs[0].error
 
     def bare() -> None:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from ml_pipeline.dagster.code_location import code_location
 from ml_pipeline.dagster.execution import InProcess, pipeline_job
+from ml_pipeline.dagster.partitions import calendar_of
 from ml_pipeline.launch.run_request import requested_run
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -75,7 +76,8 @@ def test_run_of_stages_with_a_prefix_is_asked_for_by_their_names(tmp_path: Path)
     store = ArtifactStore(str(tmp_path / "store"))
     job = pipeline_job(pipeline, partitions, lambda _: store, tmp_path)
     with temporary_instance(tmp_path / "instance") as instance:
-        here = InProcess(job, pipeline, store, instance, tmp_path / "logs", 5)
+        calendar = calendar_of("prefixed", partitions, "")
+        here = InProcess(job, pipeline, store, instance, tmp_path / "logs", 5, calendar)
         (result,) = here.run(PARAMS.defaults, [date(2026, 1, 5)])
     assert result.error is None
     assert [artifact.asset for artifact in result.artifacts] == ["only"]

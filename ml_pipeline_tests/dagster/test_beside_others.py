@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from ml_pipeline.dagster.code_location import code_location
-from ml_pipeline.errors import ParamsError, PipelineError
+from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.run_request import requested_run
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
@@ -195,29 +195,6 @@ def test_config_of_somebody_elses_unselected_asset_is_let_pass(
     assert ran(job, instance, others, keys).success
     with pytest.raises(ParamsError, match=r"'ops: leaderbord' does not exist. Did you mean"):
         ran(job, instance, {"ops": {"leaderbord": {}}}, keys)
-
-
-@pytest.mark.parametrize(
-    "partitions",
-    [
-        dg.DailyPartitionsDefinition("20260101", fmt="%Y%m%d"),
-        dg.HourlyPartitionsDefinition("2026-01-01-00:00"),
-        dg.HourlyPartitionsDefinition("2026-01-01", fmt="%Y-%m-%d"),
-        dg.StaticPartitionsDefinition(["2026-01-05", "north"]),
-        dg.DynamicPartitionsDefinition(name="places"),
-        dg.MultiPartitionsDefinition(
-            {"day": DAILY, "place": dg.StaticPartitionsDefinition(["north"])}
-        ),
-    ],
-    ids=["other spelling", "hourly", "hourly as days", "static", "dynamic", "two dimensions"],
-)
-def test_partitions_that_no_date_names_are_refused_when_defined(
-    tmp_path: Path, partitions: dg.PartitionsDefinition[str]
-) -> None:
-    of = HOUSES
-    with pytest.raises(PipelineError, match="must have ISO dates such as 1998-05-31") as refused:
-        code_location(of, partitions, lambda: str(tmp_path), tmp_path)
-    assert type(partitions).__name__ in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@ import json
 from datetime import date, timedelta
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from ml_pipeline.dagster.partitions import calendar_of
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.request_document import Rules, example, read_request
 from ml_pipeline.launch.run_config import ORIGINS_TAG, RUN_ID_TAG
-from ml_pipeline.launch.run_request import in_ranges, requested_run
+from ml_pipeline.launch.run_request import requested_run
 from ml_pipeline_tests.toys.pipeline import PARAMS, toy
 
 DAY = date(2026, 1, 5)
@@ -81,7 +83,7 @@ def test_request_without_a_name_gets_the_standing_value() -> None:
 def test_request_with_many_problems_names_all_of_them() -> None:
     rules = Rules(
         toy(),
-        refuses_day=lambda day: f"{day} is not in the calendar",
+        calendar_of("toy", dg.DailyPartitionsDefinition("2026-01-06", "2026-01-08"), "see there"),
         refuses=lambda values: [f"{name} is not for you" for name in values if "region" in name],
     )
     document = {
@@ -94,7 +96,7 @@ def test_request_with_many_problems_names_all_of_them() -> None:
     assert problems(document, rules) == [
         "'parms' does not exist. Did you mean 'params'?",
         "'rows' belongs under params",
-        "2026-01-05 is not in the calendar",
+        "as_of must be a day from 2026-01-06 to 2026-01-07, but got 2026-01-05; see there",
         "select: 'modle' is no asset. Did you mean 'model'?",
         "data.region is not for you",
         "'fit.worker' does not exist. Did you mean 'workers'?",
@@ -198,11 +200,6 @@ def test_every_parameter_set_of_a_search_is_asked_about() -> None:
 
 
 def test_example_is_accepted() -> None:
-    assert example(toy(), DAY) == 'as_of: 2026-01-05\nparams:\n  data:\n    region: "north"\n'
-
-
-def test_days_in_ranges_split_at_gaps_and_at_the_most() -> None:
-    days = [date(2026, 1, n) for n in (1, 2, 3, 4, 5, 9, 11, 12)]
-    ranges = [[day.day for day in dates] for dates in in_ranges(days, 3)]
-    assert ranges == [[1, 2, 3], [4, 5], [9], [11, 12]]
-    assert in_ranges([], 3) == []
+    days = calendar_of("toy", dg.DailyPartitionsDefinition("2026-01-01", "2026-01-06"), "")
+    text = example(toy(), days)
+    assert text == 'as_of: 2026-01-05\nparams:\n  data:\n    region: "north"\n'

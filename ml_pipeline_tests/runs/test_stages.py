@@ -16,6 +16,7 @@ from ml_pipeline.errors import PipelineError
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL
+from ml_pipeline.runs.keys import Wish
 from ml_pipeline.runs.stage import Result, Stage
 from ml_pipeline.runs.stages import Pipeline
 
@@ -71,11 +72,11 @@ def test_signature_tells_groups_inputs_and_date_apart(filled: Pipeline) -> None:
     signature = filled.stage("orders").signature
     assert dict(signature.groups) == {"data": "data"}
     assert dict(signature.inputs) == {}
-    assert signature.takes_date
+    assert signature.wishes == {"as_of": Wish("date")}
     signature = filled.stage("model").signature
     assert dict(signature.groups) == {"training": "training"}
     assert dict(signature.inputs) == {"table": "table", "calendar": "calendar"}
-    assert not signature.takes_date
+    assert not signature.wishes
 
 
 def test_group_is_known_by_its_class_whatever_the_argument_is_called(filled: Pipeline) -> None:
@@ -418,7 +419,7 @@ def test_annotations_that_are_text_mean_what_they_say(
     pipeline: Pipeline = load(USERS.format(future=future, q=quote)).PIPELINE
     table, model = pipeline.stage("table"), pipeline.stage("model")
     assert table.scope == ("data",)
-    assert table.signature.takes_date
+    assert table.signature.wishes == {"as_of": Wish("date")}
     assert model.scope == ("data", "training")
     assert model.signature.lazy == {"table"}
     assert table.external(pipeline.params.defaults, AS_OF) == "1998-05-31 orders"

@@ -1,6 +1,6 @@
 """`ml-pipeline compare`: two environments, runs or parameter sets, date by date."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -22,6 +22,7 @@ from ml_pipeline.leaderboard.comparison_report import (
     summary,
 )
 from ml_pipeline.leaderboard.sides import Sides
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.layers import Layer
 from ml_pipeline.runs.gate import Gate, Outcome
 
@@ -61,8 +62,8 @@ from ml_pipeline.runs.gate import Gate, Outcome
 def command(
     left: str,
     right: str,
-    first: date | None,
-    last: date | None,
+    first: AsOf | None,
+    last: AsOf | None,
     typed: tuple[str, ...],
     metric: str | None,
     criteria: tuple[str, ...],
@@ -78,9 +79,10 @@ def command(
     environment (1a2b3c@blue). It stands for its parameters, at all dates that it was run for.
     Nothing is computed.
     """
-    if last is not None and first is not None and last < first:
-        raise QueryError([f"--from must not be after --to, but got {first} and {last}"])
     served = project()
+    in_order = served.pipeline.keys.order
+    if last is not None and first is not None and in_order(last) < in_order(first):
+        raise QueryError([f"--from must not be after --to, but got {first} and {last}"])
     problems: list[str] = []
     common = typed_params(served.pipeline.params, typed, problems)
     if problems:

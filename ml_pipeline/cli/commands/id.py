@@ -30,11 +30,11 @@ def command(asked: Asked, as_json: bool) -> None:
     print_table(["as_of", "run id", "asset", "asset's run id", "path"], rows)
 
 
-def _identified(params: ParamSet, day: AsOf) -> dict[str, Any]:
+def _identified(params: ParamSet, day: AsOf | None) -> dict[str, Any]:
     slots = [stage.slot(params, day) for stage in project().pipeline.selected()]
     return {
         "run_id": project().pipeline.run_slot(params, day).run_id,
-        "as_of": str(day),
+        "as_of": None if day is None else str(day),
         "params": params.values(),
         "assets": [
             {"asset": slot.asset, "run_id": slot.run_id, "path": slot.path} for slot in slots

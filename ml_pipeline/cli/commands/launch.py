@@ -103,7 +103,7 @@ def command(
         launched = launch(asked_sweep(asked, searched, f"{ORIGIN}: ")[0])
         told = (lambda ended: _sweep_document(launched, ended)) if as_json else None
         return hand_over(launched, wait, told, lambda ended: _print_sweep(launched, ended))
-    request = _through_launch(validated(project(), asked, selection))
+    request = _through_launch(validated(project(), asked, selection, in_one_run=True))
     launched = launch(
         requested_run(project().pipeline, request.params, request.dates, selection or None)
     )
@@ -169,7 +169,7 @@ def _followed(launched: Launched) -> Progress:
         return launched.server.follow(launched.dagster_run_id, progressed)
 
 
-def _failures(launched: Launched, ended: Progress) -> dict[AsOf, str]:
+def _failures(launched: Launched, ended: Progress) -> dict[AsOf | None, str]:
     """Return the reason of every date that failed; where a run failed as a whole, all share one."""
     if not ended.has_failed:
         return {}
@@ -186,8 +186,8 @@ def _failures(launched: Launched, ended: Progress) -> dict[AsOf, str]:
     }
 
 
-def _made_at(progress: Progress, day: AsOf) -> list[Made]:
-    return [made for made in progress.made if made.partition == str(day)]
+def _made_at(progress: Progress, day: AsOf | None) -> list[Made]:
+    return [made for made in progress.made if made.partition == (None if day is None else str(day))]
 
 
 def _metrics(made: Made) -> dict[str, float]:
@@ -237,7 +237,7 @@ def _sweep_document(launched: Launched, ended: Progress) -> dict[str, Any]:
         "url": launched.address,
         "status": ended.status,
         "dagster_run_id": launched.dagster_run_id,
-        "dates": [str(day) for day in launched.run.dates],
+        "dates": [None if day is None else str(day) for day in launched.run.dates],
         **{name: told[name] for name in told if name not in ("leaderboard", "plots")},
     }
 

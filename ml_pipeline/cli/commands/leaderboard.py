@@ -1,7 +1,6 @@
 """`ml-pipeline leaderboard`: which parameter set is best over the dates that were run."""
 
 from collections.abc import Callable
-from datetime import date
 from typing import Any, Final
 
 import click
@@ -13,6 +12,7 @@ from ml_pipeline.cli.project import project
 from ml_pipeline.invocation import typed
 from ml_pipeline.leaderboard.board import leaderboard, named_metric
 from ml_pipeline.leaderboard.cells import cells_of
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.query import both, equal
 
 _NOTHING: Final = f"No result yet: `{typed('run')}` makes the first, `{typed('sweep')}` many."
@@ -65,8 +65,8 @@ def _label_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @output_options
 def command(
     where: str | None,
-    first: date | None,
-    last: date | None,
+    first: AsOf | None,
+    last: AsOf | None,
     metric: str | None,
     output: Output,
     environment: str | None,
@@ -81,6 +81,7 @@ def command(
     wanted = both([*conditions, *([where] if where else [])])
     missed: list[str] = []
     store = store_of(project(), environment)
-    cells = cells_of(store, project().pipeline, wanted, first, last, missed.append)
-    board = leaderboard(cells, name, direction, missed=len(missed))
+    pipeline = project().pipeline
+    cells = cells_of(store, pipeline, wanted, first, last, missed.append)
+    board = leaderboard(cells, name, direction, missed=len(missed), in_order=pipeline.keys.order)
     show_board(board, store, output, _NOTHING_SUCH if wanted or first or last else _NOTHING)

@@ -86,7 +86,7 @@ def _job(served: Project) -> dg.JobDefinition:
     if needs_location(served.pipeline):
         return served.definitions.resolve_implicit_global_asset_job_def()
     location = served.location
-    return pipeline_job(served.pipeline, served.partitions, location.store_in, served.code)
+    return pipeline_job(served.pipeline, location.partitions, location.store_in, served.code)
 
 
 def _print_summary(report: RangeReport) -> None:
