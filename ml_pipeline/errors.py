@@ -156,19 +156,30 @@ def nearest(name: object, candidates: Collection[str]) -> str:
     """Phrase the closest candidate as a question, ready to end a message with.
 
     Args:
-        name: what the user typed; initials and beginnings count as close, so ``lr`` finds
-            ``learning_rate``, and ``prod`` finds ``production``.
+        name: what the user typed.
         candidates: the names that exist.
 
     Returns:
         ``" Did you mean 'x'?"``, or the empty string where nothing comes close.
     """
+    found = closest(name, candidates)
+    return f" Did you mean '{found}'?" if found is not None else ""
+
+
+def closest(name: object, candidates: Collection[str]) -> str | None:
+    """Return the closest of the names that exist, or None where nothing comes close.
+
+    Args:
+        name: what the user typed; initials and beginnings count as close, so ``lr`` finds
+            ``learning_rate``, and ``prod`` finds ``production``.
+        candidates: the names that exist.
+    """
     typed = str(name)
     for candidate in candidates:
         if typed.lower() == "".join(word[0] for word in candidate.split("_") if word):
-            return f" Did you mean '{candidate}'?"
+            return candidate
     begun = [candidate for candidate in candidates if candidate.startswith(typed.lower())]
     if len(begun) == 1 and len(typed) >= _FEWEST_LETTERS:
-        return f" Did you mean '{begun[0]}'?"
+        return begun[0]
     matches = difflib.get_close_matches(typed, list(candidates), n=1, cutoff=0.6)
-    return f" Did you mean '{matches[0]}'?" if matches else ""
+    return matches[0] if matches else None

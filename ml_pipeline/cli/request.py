@@ -77,13 +77,13 @@ class Request:
 
     def print_origins(self) -> None:
         """Print a line for each value that was given, unless it is the default all the same."""
-        values = self.params.values(self.params.model.groups)
+        values = self.params.flat(self.params.model.groups)
         lines = []
         for parameter in self.params.model.parameters():
-            value = values[parameter.group][parameter.name]
+            value = values[parameter.dotted]
             origin = self.params.origins.get(parameter.dotted)
             if origin is not None and (value != parameter.default or "overrides" in origin):
-                lines.append(f"{parameter.name} = {shortened(value)} ({origin})")
+                lines.append(f"{parameter.told} = {shortened(value)} ({origin})")
         if lines:
             say("\n".join([*lines, ""]))
 

@@ -37,7 +37,7 @@ class LeaderboardConfig(dg.Config):
     environment: str | None = Field(
         None, description="whose results to compare; this deployment's own if none"
     )
-    where: str | None = Field(None, description="conditions like learning_rate<0.1 and max_depth=3")
+    where: str | None = Field(None, description="conditions on parameters, like NAME<0.1")
     from_date: str | None = Field(None, description="first date to compare")
     to_date: str | None = Field(None, description="last date to compare")
     metric: str | None = Field(

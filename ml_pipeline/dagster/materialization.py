@@ -7,6 +7,7 @@ import dagster as dg
 
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.dagster.private import version_tags
+from ml_pipeline.params.history import present
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -49,9 +50,9 @@ def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str])
             computed a reused artifact may have had them from elsewhere.
     """
     record = outcome.record
-    asked = {
-        name: origin for name, origin in origins.items() if name.partition(".")[0] in record.params
-    }
+    values = present(outcome.slot.model, record.params)
+    groups = {name.partition(".")[0] for name in values}
+    asked = {name: origin for name, origin in origins.items() if name.partition(".")[0] in groups}
     directory = outcome.slot.revision(record.revision)
     path = store.address(f"{directory}/{record.content.file}")
     local = store.directory is not None
@@ -63,11 +64,7 @@ def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str])
         "reused": outcome.reused,
         **({"reused_from": outcome.reused_from} if outcome.reused_from is not None else {}),
         "reason": outcome.reason,
-        **{
-            f"{group}.{name}": _shown(value)
-            for group, values in record.params.items()
-            for name, value in values.items()
-        },
+        **{name: _shown(value) for name, value in values.items()},
         **({"origins": dg.MetadataValue.json(asked)} if asked else {}),
         **record.metrics,
         "bytes": record.content.bytes,

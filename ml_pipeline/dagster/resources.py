@@ -21,6 +21,7 @@ from ml_pipeline.dagster.run_config import refuse_without_effect
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.standing import DIFFERS, defaults, with_standing
 from ml_pipeline.params.kind import Kind
+from ml_pipeline.params.layout import Section
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.runs.stages import Pipeline
@@ -70,17 +71,10 @@ def config_schema(models: Sequence[ParamModel], several: bool = False) -> Any:
     return _open(
         {
             group: dg.Field(
-                _open(
-                    {
-                        p.name: _field(p, several, stands.get(p.dotted, p.default_shown))
-                        for p in model.parameters(group)
-                        if p.is_offered
-                    }
-                ),
-                description=cls.__doc__,
+                _fields(section, several, stands), description=section.cls.__doc__
             )
             for model in models
-            for group, cls in model.groups.items()
+            for group, section in model.sections.items()
         }
     )
 
@@ -108,6 +102,17 @@ def checked(
 def _open(fields: Mapping[str, dg.Field]) -> Any:
     """Return a config type that names fields and lets any other pass, for us to refuse."""
     return dg.Permissive(dict(fields))  # type: ignore[no-untyped-call]
+
+
+def _fields(section: Section, several: bool, stands: Mapping[str, Any]) -> Any:
+    fields = {}
+    for name, one in section.members.items():
+        if isinstance(one, Section):
+            described = one.info.description if one.info else None
+            fields[name] = dg.Field(_fields(one, several, stands), description=described)
+        elif one.is_offered:
+            fields[name] = _field(one, several, stands.get(one.dotted, one.default_shown))
+    return _open(fields)
 
 
 def _field(parameter: Parameter, several: bool, default: Any) -> dg.Field:

@@ -71,10 +71,9 @@ def typed_values(models: Sequence[ParamModel], config: Any, resource: str) -> di
         config = config.get(key) if isinstance(config, Mapping) else None
     groups = config if isinstance(config, Mapping) else {}
     return {
-        p.dotted: _meant(p, groups[p.group][p.name])
+        dotted: _meant(model.find(dotted), value)
         for model in models
-        for p in model.parameters()
-        if isinstance(groups.get(p.group), Mapping) and p.name in groups[p.group]
+        for dotted, value in model.placed_by_group(groups)[0].items()
     }
 
 

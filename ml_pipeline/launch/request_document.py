@@ -156,14 +156,15 @@ def example(pipeline: Pipeline, calendar: Calendar) -> str:
     first = pipeline.params.parameters()[0]
     parameter = next((p for p in pipeline.params.parameters() if p.default is not ...), first)
     as_of = f"as_of: {calendar.suggested}\n" if calendar.is_partitioned else ""
-    return (
-        f"{as_of}params:\n  {parameter.group}:\n"
-        f"    {parameter.name}: {json.dumps(parameter.default, default=str)}\n"
-    )
+    value = json.dumps(parameter.default, default=str)
+    *groups, name = parameter.dotted.split(".")
+    lines = [f"{'  ' * depth}{group}:\n" for depth, group in enumerate(groups, 1)]
+    last = f"{'  ' * (len(groups) + 1)}{name}: {value}\n"
+    return f"{as_of}params:\n{''.join(lines)}{last}"
 
 
 def _unknown(name: str, model: ParamModel) -> str:
-    if name in model.groups or name in {p.name for p in model.parameters()}:
+    if name in model.groups or model.is_plain(name):
         return f"'{name}' belongs under params"
     return f"'{shortened(name)}' does not exist.{nearest(name, _FIELDS)}"
 
@@ -207,11 +208,3 @@ def _given(reading: _Reading, origin: str, rules: Rules) -> Given:
         with in_environment(_known(environment_of(model, [asked]))):
             reading.problems += rules.refuses(model.placed(params)[0])
     return gathered(model, [*standing_layers(model, [asked], rules.standing), asked])
-
-
-def _dotted(params: ParamSet) -> dict[str, Any]:
-    return {
-        f"{group}.{name}": value
-        for group, values in params.values().items()
-        for name, value in values.items()
-    }

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ml_pipeline.params.as_of import AsOf
-from ml_pipeline.params.model import ParamSet
+from ml_pipeline.params.model import ParamSet, nested
 from ml_pipeline.text import shortened
 
 RUN_ID_TAG: Final = "ml_pipeline/run_id"
@@ -35,11 +35,8 @@ def run_config(params: ParamSet, resource: str) -> dict[str, Any]:
         params: values of all parameters.
         resource: name of the resource that carries them.
     """
-    given: dict[str, dict[str, Any]] = {}
-    for group, values in params.values(params.model.groups).items():
-        for parameter in params.model.parameters(group):
-            if parameter.dotted in params.origins:
-                given.setdefault(group, {})[parameter.name] = values[parameter.name]
+    values = params.flat(params.model.groups)
+    given = nested({name: value for name, value in values.items() if name in params.origins})
     return {"resources": {resource: {"config": given}}} if given else {}
 
 
@@ -63,8 +60,10 @@ def label_tags(params: Iterable[ParamSet]) -> dict[str, str]:
     """
     found: dict[str, set[str]] = {}
     for each in params:
-        for _, name, value in each.labels(each.model.scope):
-            found.setdefault(name, set()).add(str(value))
+        for dotted, value in each.flat().items():
+            parameter = each.model.find(dotted)
+            if parameter.is_label:
+                found.setdefault(parameter.told, set()).add(str(value))
     return {
         f"{_PREFIX}{name}": shortened(next(iter(values)), _MOST_IN_TAG)
         for name, values in found.items()

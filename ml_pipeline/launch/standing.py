@@ -141,11 +141,10 @@ def unusable(setting: str, error: ParamsError) -> SettingsError:
 
 def described(params: ParamSet) -> str:
     """Say which parameters are not the defaults, to show in the UI."""
-    values = params.values(params.model.groups)
     given = [
-        f"{p.dotted}={json.dumps(values[p.group][p.name])}"
-        for p in params.model.parameters()
-        if p.dotted in params.origins
+        f"{name}={json.dumps(value)}"
+        for name, value in params.flat(params.model.groups).items()
+        if name in params.origins
     ]
     return f"Parameters: {', '.join(given) or 'the defaults'}."
 

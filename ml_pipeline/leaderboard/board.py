@@ -219,6 +219,7 @@ def _row(results: Results, dates: Sequence[AsOf | None], objective: Objective) -
             if objective.metric in cell.metrics
         },
         run_id=run_ids[-1] if run_ids else "",
+        flat=results.judged[0][0].flat,
     )
 
 

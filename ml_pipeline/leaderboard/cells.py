@@ -7,13 +7,13 @@ ones included. A leaderboard compares cells and does not ask where they came fro
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.params.history import completed, present, told
 from ml_pipeline.params.identity import digest_of, run_id
-from ml_pipeline.params.layers import like
-from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.params.model import ParamModel, ParamSet, nested
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.query import matching
@@ -42,6 +42,7 @@ class Cell:
         error: why it failed, or None.
         outside: what it was made from that came from outside, by the stage that read it: what
             was asked for, and a digest of what was found.
+        model: tells what parameters are called.
     """
 
     asset: str
@@ -55,6 +56,12 @@ class Cell:
     run_id: str = ""
     error: str | None = None
     outside: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    model: ParamModel | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def flat(self) -> dict[str, Any]:
+        """The parameters by the names that people see."""
+        return told(self.model, self.params)
 
     @cached_property
     def key(self) -> str:
@@ -87,22 +94,21 @@ def judged_cell(pipeline: Pipeline, records: Sequence[Record]) -> Cell:
             for record in records
             if record.external is not None
         },
+        model=pipeline.params,
     )
 
 
 def recorded_params(pipeline: Pipeline, record: Record) -> dict[str, dict[str, Any]]:
     """Return the parameters that identify a result, with what it had in effect for later ones."""
-    literals = _added_since(pipeline.params)
-    recorded: Mapping[str, Mapping[str, Any]] = record.identity.get("params") or {}
-    return {group: {**literals.get(group, {}), **recorded[group]} for group in recorded}
+    return completed(pipeline.params, record.identity.get("params") or {})
 
 
 def judged_params(pipeline: Pipeline, params: ParamSet) -> dict[str, dict[str, Any]]:
     """Return those parameters that identify a result of the stage that judges."""
-    return {
-        group: {p.name: fields[p.name] for p in pipeline.params.parameters(group) if p.is_identity}
-        for group, fields in params.values(pipeline.judge.scope).items()
-    }
+    find, scope = pipeline.params.find, pipeline.judge.scope
+    known = {n: v for n, v in params.flat(scope).items() if find(n).is_identity}
+    empty: dict[str, dict[str, Any]] = {group: {} for group in scope}
+    return empty | nested(known)
 
 
 def failed_cell(pipeline: Pipeline, params: ParamSet, as_of: AsOf | None, error: str) -> Cell:
@@ -124,6 +130,7 @@ def failed_cell(pipeline: Pipeline, params: ParamSet, as_of: AsOf | None, error:
         objective=stage.objective(params),
         codes={made.name: made.code for made in pipeline.upstream_of(stage.name)},
         error=error,
+        model=pipeline.params,
     )
 
 
@@ -175,7 +182,7 @@ def cells_of(
             missed(entry.path)
         elif is_between(entry.record.as_of) and is_asked(entry.record):
             found.append(entry)
-    chosen = matching(catalog.newest(iter(found)), where)
+    chosen = matching(catalog.newest(iter(found)), where, pipeline.params)
     upstream = _Upstream(store, chosen)
     return [judged_cell(pipeline, upstream.lineage(entry.record)) for entry in chosen]
 
@@ -184,12 +191,6 @@ def _is_told(record: Record) -> bool:
     """Whether a record, old or written by hand, says what parameters it was made with."""
     params = record.identity.get("params", {})
     return isinstance(params, dict) and all(isinstance(of, dict) for of in params.values())
-
-
-@cache
-def _added_since(model: ParamModel) -> Mapping[str, Mapping[str, Any]]:
-    """Return what results had in effect that are older than a parameter, by group."""
-    return like(model, {"params": {group: {} for group in model.scope}}, "").values
 
 
 class _Upstream:
@@ -254,9 +255,10 @@ def _dataset(
 ) -> dict[str, Any]:
     """Return the labels of the first group: those that stand before the date in paths."""
     first = next(iter(stage.scope), "")
-    values = params.get(first, {})
+    model = pipeline.params
+    values = present(model, {first: params.get(first, {})})
     return {
-        p.name: values[p.name]
-        for p in pipeline.params.parameters(first)
-        if p.is_label and p.name in values
+        p.told: values[p.dotted]
+        for p in model.parameters(first)
+        if p.is_label and p.dotted in values
     }

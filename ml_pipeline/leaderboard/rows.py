@@ -28,6 +28,7 @@ class Row:
         is_tied: whether another row has the same rank.
         own: the metric at all dates that the row was judged at, compared or not.
         run_id: identity of its newest result: what can be shown, compared and promoted.
+        flat: the parameters by the names that people see.
     """
 
     key: str
@@ -40,16 +41,12 @@ class Row:
     is_tied: bool = False
     own: Mapping[AsOf | None, float] = field(default_factory=dict, repr=False)
     run_id: str = ""
+    flat: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def place(self) -> str:
         """The rank as it is shown: ``1``, ``2=`` where it is shared, ``-`` where there is none."""
         return "-" if self.rank is None else f"{self.rank}{'=' if self.is_tied else ''}"
-
-    @cached_property
-    def flat(self) -> dict[str, Any]:
-        """The parameters by plain name."""
-        return {name: value for group in self.params.values() for name, value in group.items()}
 
     @cached_property
     def known(self) -> list[float]:

@@ -12,9 +12,10 @@ from ml_pipeline.leaderboard.side_names import SideName, read_side
 from ml_pipeline.params.as_of import AsOf, by_key
 from ml_pipeline.params.documents import as_mapping, read_file
 from ml_pipeline.params.group import OPTIONS
+from ml_pipeline.params.history import told
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.layers import Layer, gathered
-from ml_pipeline.params.model import ParamSet
+from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.explain import command_line
 from ml_pipeline.runs.stages import Pipeline
@@ -38,6 +39,7 @@ class Side:
         environment: whose that is; None where none is configured, or it is this deployment's own.
         about: what else is to be said of how it was found.
         within: the first and the last date that were asked for, None where all were.
+        model: tells what parameters are called.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Side:
     environment: str | None = None
     about: str = ""
     within: tuple[AsOf | None, AsOf | None] = (None, None)
+    model: ParamModel | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def key(self) -> str:
@@ -55,8 +58,8 @@ class Side:
 
     @cached_property
     def flat(self) -> dict[str, Any]:
-        """The parameters by plain name."""
-        return {name: value for group in self.params.values() for name, value in group.items()}
+        """The parameters by the names that people see."""
+        return told(self.model, self.params)
 
     def command(self, days: Sequence[AsOf | None] = ()) -> str:
         """Return the command line that makes results at some dates, and at those between.
@@ -94,14 +97,14 @@ def side_of(
     """
     judge = pipeline.judge
     identity: Mapping[str, Any] = record.identity.get("params") or {}
-    lacking = [group for group in judge.scope if group not in identity]
+    params = recorded_params(pipeline, record)
+    lacking = [group for group in judge.scope if group not in params]
     if lacking and record.asset != judge.name:
         problem = (
             f"{name} must be a run that says all that '{judge.name}' depends on, but one of"
             f" '{record.asset}' says nothing of {', '.join(lacking)}: name one of '{judge.name}'"
         )
         raise QueryError([problem])
-    params = recorded_params(pipeline, record)
     return _side(name, pipeline, identity, params, stores, first, last, environment)
 
 
@@ -120,7 +123,8 @@ def _side(
         known = cells_of(store, pipeline, None, first, last, identity=identity)
         found |= {cell.as_of: cell for cell in known}
     cells = _in_order(found.values())
-    return Side(name, params, cells, stores[0].uri, environment, within=(first, last))
+    model = pipeline.params
+    return Side(name, params, cells, stores[0].uri, environment, within=(first, last), model=model)
 
 
 def _in_order(cells: Iterable[Cell]) -> dict[AsOf | None, Cell]:

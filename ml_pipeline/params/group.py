@@ -1,15 +1,17 @@
 """The base of every parameter group, and the options that every run has."""
 
+import contextlib
 from collections.abc import Mapping
 from functools import cache
-from types import new_class
+from types import MappingProxyType, new_class
 from typing import Any, ClassVar, Final, Self, TypeAlias
 
 import dagster as dg
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from ml_pipeline.params.kind import Kind, NoKind, kind_of
+from ml_pipeline.params.annotations import kind_of
+from ml_pipeline.params.kind import Kind, NoKind, aliases_of
 from ml_pipeline.params.parameter import ENVIRONMENT, NOT_IDENTITY
 from ml_pipeline.params.reading import Unreadable, read
 from ml_pipeline.settings import settings
@@ -31,6 +33,10 @@ class ParamGroup(dg.Config):
 
     Attributes:
         follows: names of the groups whose values `resolved` looks at.
+        renamed_from: the name that the group had when runs already existed, or all of them, the
+            first first. Ids and paths keep the first one.
+        retired: fields that the group had when runs already existed, with the value that every run
+            has for each from now on: ids stay what they are with that value.
     """
 
     model_config = pydantic.ConfigDict(
@@ -38,18 +44,16 @@ class ParamGroup(dg.Config):
     )
 
     follows: ClassVar[tuple[str, ...]] = ()
+    renamed_from: ClassVar[str | tuple[str, ...]] = ()
+    retired: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
-    @pydantic.field_validator("*", mode="before")
+    # Of all fields together: pydantic has no such validator of the field that tells variants apart.
+    @pydantic.model_validator(mode="before")
     @classmethod
-    def _read(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
-        kind = _kind(cls, str(info.field_name))
-        try:
-            return value if kind is None else read(kind, value)
-        except Unreadable as error:
-            message = "{found}{at} is not what the field takes"
-            at = f" at {error.place}" if error.place else ""
-            details = {"found": quoted(error.found), "at": at}
-            raise PydanticCustomError("unreadable", message, details) from None
+    def _read(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        return {called: _read_field(cls, called, raw) for called, raw in values.items()}
 
     def resolved(self, others: Mapping[str, "ParamGroup"]) -> Self:
         """Return this group with every default filled in that depends on other groups.
@@ -83,13 +87,27 @@ def as_group(cls: type[Config]) -> type[ParamGroup]:
     return made
 
 
-@cache
-def _kind(group: type[ParamGroup], name: str) -> Kind | None:
-    """Return the kind of a field; what has none is for a model to refuse."""
+def _read_field(group: type[ParamGroup], called: str, raw: Any) -> Any:
+    kind = _kinds(group).get(called)
     try:
-        return kind_of(group.model_fields[name].annotation)
-    except NoKind:
-        return None
+        # What has fields of its own reads them itself.
+        return raw if kind is None or kind.holds_shapes else read(kind, raw)
+    except Unreadable as error:
+        message = "{called}: {found}{at} is not what the field takes"
+        at = f" at {error.place}" if error.place else ""
+        details = {"called": called, "found": quoted(error.found), "at": at}
+        raise PydanticCustomError("unreadable", message, details) from None
+
+
+@cache
+def _kinds(group: type[ParamGroup]) -> Mapping[str, Kind]:
+    """Return the kinds of fields by all their names; what has none is for a model to refuse."""
+    found = {}
+    for name, info in group.model_fields.items():
+        with contextlib.suppress(NoKind):
+            kind = kind_of(info.annotation)
+            found.update(dict.fromkeys((name, *aliases_of(info)), kind))
+    return found
 
 
 class RunOptions(ParamGroup):

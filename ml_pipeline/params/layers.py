@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from ml_pipeline.params.history import completed
 from ml_pipeline.params.model import ParamModel, ParamSet, nested
 from ml_pipeline.text import shortened
 
@@ -121,7 +122,8 @@ def gathered(
 def like(model: ParamModel, identity: Mapping[str, Any], origin: str) -> Layer:
     """Return the parameters that identify an earlier run.
 
-    A parameter that was added since has the literal that the run had in effect.
+    A parameter that was added since has the literal that the run had in effect, and one that was
+    renamed since is found by the name that it had.
 
     Args:
         model: the parameters as they are now.
@@ -129,21 +131,3 @@ def like(model: ParamModel, identity: Mapping[str, Any], origin: str) -> Layer:
         origin: what to call the run.
     """
     return Layer(origin, completed(model, identity.get("params") or {}))
-
-
-def completed(
-    model: ParamModel, recorded: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Return the values of an earlier run with what it had in effect for fields added since.
-
-    Args:
-        model: the parameters as they are now.
-        recorded: what was written down then, ``{group: {field: value}}``.
-    """
-    return {
-        group: {
-            **{p.name: p.absent_as for p in model.parameters(group) if p.absent_as is not ...},
-            **values,
-        }
-        for group, values in recorded.items()
-    }

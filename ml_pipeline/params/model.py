@@ -6,18 +6,18 @@ same `ParamModel.validate`, so the same text is accepted, or refused with the sa
 wherever it was typed.
 """
 
-import json
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ml_pipeline.errors import ParamsError, PipelineError, nearest
+from ml_pipeline.errors import ParamsError, PipelineError
 from ml_pipeline.params.group import OPTIONS, Config, ParamGroup, RunOptions, as_group
+from ml_pipeline.params.layout import Section
+from ml_pipeline.params.names import Names, is_fields
 from ml_pipeline.params.parameter import Parameter, plain
 from ml_pipeline.params.validation import checked_group
-from ml_pipeline.text import quoted, shortened
 
 
 @dataclass(frozen=True)
@@ -50,30 +50,47 @@ class ParamSet:
         wanted = self.model.scope if groups is None else tuple(groups)
         return {
             group: {
-                p.name: plain(getattr(self.groups[group], p.name))
-                for p in self.model.parameters(group)
+                name: plain(getattr(self.groups[group], name)) for name in type(made).model_fields
             }
-            for group in self.model.groups
+            for group, made in self.groups.items()
             if group in wanted
         }
 
-    def identity_values(self, groups: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the values of `groups` that take part in identity."""
+    def flat(self, groups: Iterable[str] | None = None) -> dict[str, Any]:
+        """Return the values in JSON form by dotted name.
+
+        Args:
+            groups: names of the groups wanted; the model's scope if omitted.
+        """
+        values = self.values(groups)
         return {
-            group: {
-                p.name: values[p.name]
-                for p in self.model.parameters(group)
-                if p.is_identity and not p.was_absent_as(values[p.name])
-            }
-            for group, values in self.values(groups).items()
+            p.dotted: p.of(values[p.group]) for p in self.model.parameters() if p.group in values
         }
 
+    def identity_values(self, groups: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the values of `groups` that take part in identity, by the names that they keep."""
+        wanted = tuple(groups)
+        found: dict[str, dict[str, Any]] = {
+            section.kept[0]: {} for name, section in self.model.sections.items() if name in wanted
+        }
+        for dotted, value in self.flat(wanted).items():
+            parameter = self.model.find(dotted)
+            if parameter.is_identity and not parameter.was_absent_as(value):
+                _put(found, parameter.kept, value)
+        for name in wanted:
+            for place, value in self.model.retired(name).items():
+                _put(found, place, value)
+        return found
+
     def labels(self, groups: Iterable[str]) -> Iterator[tuple[str, str, Any]]:
-        """Yield ``(group, field, value)`` of every path label of `groups`, in the model's order."""
-        for group, values in self.values(groups).items():
-            for parameter in self.model.parameters(group):
-                if parameter.is_label:
-                    yield group, parameter.name, values[parameter.name]
+        """Yield ``(group, name, value)`` of every path label of `groups`, in the model's order.
+
+        Group and name are those that paths and ids keep.
+        """
+        for dotted, value in self.flat(groups).items():
+            parameter = self.model.find(dotted)
+            if parameter.is_label:
+                yield parameter.kept[0], ".".join(parameter.kept[1:]), value
 
     def origin(self, dotted: str) -> str:
         """Where the value of a parameter came from."""
@@ -83,8 +100,8 @@ class ParamSet:
 class ParamModel:
     """All parameter groups of a pipeline.
 
-    Field names are unique over the groups, so ``learning_rate`` needs no prefix; the dotted name
-    ``training.learning_rate`` works as well.
+    ``learning_rate`` needs no prefix where one group has it; the dotted name
+    ``training.learning_rate`` works always.
 
     Attributes:
         groups: the classes by group name, `RunOptions` as ``run`` last.
@@ -100,9 +117,9 @@ class ParamModel:
                 config classes that are no `ParamGroup` are groups as well.
 
         Raises:
-            PipelineError: if two groups share a field name, a group follows one that is not before
-                it, or a field cannot be a parameter: it looks like it would hold a secret, or its
-                values have no canonical form.
+            PipelineError: if a group follows one that is not before it, a name has two meanings, or
+                a field cannot be a parameter: it looks like it would hold a secret, or its values
+                have no canonical form.
         """
         self.groups: Mapping[str, type[ParamGroup]] = {
             **{name: as_group(cls) for name, cls in groups.items()},
@@ -110,49 +127,72 @@ class ParamModel:
         }
         self.scope = tuple(groups)
         self.names = {cls: name for name, cls in groups.items()} | {RunOptions: OPTIONS}
-        self._parameters: dict[str, Parameter] = {}
         problems = []
         if OPTIONS in groups:
             problems.append(f"'{OPTIONS}' is the name of the run's own options: choose another")
+        former = {name: _former(cls) for name, cls in self.groups.items()}
         for position, (group, cls) in enumerate(self.groups.items()):
             for followed in cls.follows:
                 if followed not in list(self.groups)[:position]:
                     problems.append(f"group '{group}' follows '{followed}', which is not before it")
-            for name, info in cls.model_fields.items():
-                parameter = Parameter(group, name, info)
-                if (twin := self._parameters.get(name)) is not None:
-                    problems.append(
-                        f"'{name}' is in groups '{twin.group}' and '{group}': field names must be"
-                        " unique over all groups, so rename one"
-                    )
-                problems.extend(parameter.problems())
-                self._parameters[name] = parameter
+            others = [names for name, names in former.items() if name != group]
+            problems += [
+                f"'{name}' must be the name of one group, now and before: choose another for the"
+                " new one"
+                for name in former[group]
+                if name in self.groups or any(name in names for names in others)
+            ]
+        self.former_groups = {old: name for name, names in former.items() for old in names}
+        kept = {name: (cls, (*former[name], name)[0]) for name, cls in self.groups.items()}
+        self._names = Names(kept)
+        problems.extend(self._names.problems())
         if problems:
             raise PipelineError("Parameter groups do not fit together:\n  " + "\n  ".join(problems))
 
+    @property
+    def sections(self) -> Mapping[str, Section]:
+        """The groups with their fields, by name."""
+        return self._names.groups
+
     def parameters(self, group: str | None = None) -> list[Parameter]:
         """Return the parameters of one group, or of all, in order of declaration."""
-        return [p for p in self._parameters.values() if group in (None, p.group)]
+        if group is not None:
+            return self.sections[group].parameters if group in self.sections else []
+        return list(self._names.parameters.values())
 
     def find(self, name: str) -> Parameter:
         """Return the parameter of a plain or dotted name.
 
         Raises:
-            ParamsError: if there is none, naming the nearest.
+            ParamsError: if there is none, naming the nearest, or more than one.
         """
-        group, dot, plain = name.rpartition(".")
-        parameter = self._parameters.get(plain)
-        if parameter is not None and (not dot or parameter.group == group):
-            return parameter
-        if parameter is not None:
-            raise ParamsError([f"'{name}' does not exist. Did you mean '{parameter.dotted}'?"])
-        whole = self._parameters.get(group.rpartition(".")[2])
-        if whole is not None and whole.kind.values is not None:
-            key = json.dumps(shortened(plain))
-            remedy = f"give it whole, {whole.name}={{{key}: ...}}"
-            raise ParamsError([f"'{shortened(name)}' is one key of a mapping: {remedy}"])
-        hint = nearest(plain, self._parameters)
-        raise ParamsError([f"'{shortened(name)}' does not exist.{hint}"])
+        return self._names.find(name)
+
+    def shown(self, name: str) -> str:
+        """Return the name that people see of what has a plain or dotted name; itself if nothing."""
+        try:
+            return self.find(name).told
+        except ParamsError:
+            return name
+
+    def why_no_parameter(self, name: str) -> str | None:
+        """Say why a name is that of no parameter, if it was that of one or is that of several."""
+        return self._names.why_not(name)
+
+    def is_plain(self, name: str) -> bool:
+        """Whether something in a group is called so."""
+        return self._names.is_plain(name)
+
+    def retired(self, group: str) -> dict[tuple[str, ...], Any]:
+        """Return the values of a group's fields that are gone, by their places in identities."""
+        found: dict[tuple[str, ...], Any] = {}
+        waiting = [self.sections[group]] if group in self.sections else []
+        while waiting:
+            section = waiting.pop()
+            for name, value in section.retired.items():
+                found[(*section.kept, *name.split("."))] = value
+            waiting += [one for one in section.members.values() if isinstance(one, Section)]
+        return found
 
     def parse(self, values: Mapping[str, Any], origin: str = "python") -> ParamSet:
         """Validate values by plain or dotted name; text is read as on a command line.
@@ -183,27 +223,36 @@ class ParamModel:
         found: dict[str, Any] = {}
         problems: list[str] = []
         for name, raw in values.items():
-            here: dict[str, Any] = {}
-            if name in self.groups and name not in self._parameters:
-                if not isinstance(raw, Mapping | None):
-                    problems.append(_no_mapping(name, raw))
-                    continue
-                for inner, value in (raw or {}).items():
-                    if self._has(name, inner):
-                        here[f"{name}.{inner}"] = value
-                    else:
-                        problems.append(self._no_such_field(name, inner))
-            elif isinstance(raw, Mapping) and name not in self._parameters and "." not in name:
-                problems.append(self._no_such_group(name))
+            here: list[tuple[str, Any]] = []
+            if name in self.groups and not self._names.is_plain(name):
+                here = list(self._names.spread(self.sections[name], raw, problems))
+            elif isinstance(raw, Mapping) and not self._names.is_plain(name) and "." not in name:
+                problems.append(self._names.no_such_group(name))
             else:
                 try:
-                    here[self.find(name).dotted] = raw
+                    node = self._names.node(name)
                 except ParamsError as error:
                     problems.extend(error.problems)
-            problems.extend(
-                f"{dotted} is set twice: give it one value" for dotted in here if dotted in found
-            )
-            found.update(here)
+                    continue
+                if isinstance(node, Section):
+                    here = list(self._names.spread(node, raw, problems))
+                else:
+                    here = [(node.dotted, raw)]
+            for dotted, value in here:
+                if dotted in found:
+                    problems.append(f"{dotted} is set twice: give it one value")
+                found[dotted] = value
+        return found, problems
+
+    def placed_by_group(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Return values given as ``{group: {field: value}}`` by dotted name, and all problems."""
+        found: dict[str, Any] = {}
+        problems = [self._names.no_such_group(name) for name in values if name not in self.groups]
+        for group, section in self.sections.items():
+            for dotted, value in self._names.spread(section, values.get(group), problems):
+                if dotted in found:
+                    problems.append(f"{dotted} is set twice: give it one value")
+                found[dotted] = value
         return found, problems
 
     def validate(
@@ -227,27 +276,13 @@ class ParamModel:
             ParamsError: naming every problem.
         """
         found = list(problems)
-        for group in nested:
-            if group not in self.groups:
-                found.append(self._no_such_group(group))
         checked: dict[str, Any] = {}
-        for group, cls in self.groups.items():
-            raw = nested.get(group)
-            if raw is None:
-                raw = {}
-            if isinstance(raw, Config):
-                raw = raw.model_dump()
-            if not isinstance(raw, Mapping):
-                found.append(_no_mapping(group, raw))
-                continue
-            given = {str(name): value for name, value in raw.items()}
-            found.extend(
-                self._no_such_field(group, name) for name in given if not self._has(group, name)
-            )
-            known = {name: value for name, value in given.items() if self._has(group, name)}
-            parameters = self.parameters(group)
-            checked[group], wrong = checked_group(group, cls, parameters, known, places)
-            found.extend(wrong)
+        placed, faults = self.placed_by_group(nested)
+        found += faults
+        for group, section in self.sections.items():
+            checked[group], wrong = checked_group(section, placed, places)
+            if nested.get(group) is None or is_fields(nested[group]):
+                found += wrong
         if found:
             raise ParamsError(found)
         resolved: dict[str, ParamGroup] = {}
@@ -260,11 +295,7 @@ class ParamModel:
         if found:
             raise ParamsError(found)
         if origins is None:
-            origins = {
-                f"{group}.{name}": origin
-                for group, raw in nested.items()
-                for name in dict(raw or {})
-            }
+            origins = dict.fromkeys(placed, origin)
         return ParamSet(self, resolved, origins)
 
     @cached_property
@@ -276,33 +307,22 @@ class ParamModel:
         """
         return self.validate({})
 
-    def _has(self, group: str, name: str) -> bool:
-        parameter = self._parameters.get(name)
-        return parameter is not None and parameter.group == group
-
-    def _no_such_field(self, group: str, name: str) -> str:
-        if name in self._parameters:
-            hint = f" It belongs in group '{self._parameters[name].group}'."
-        else:
-            here = [p.name for p in self.parameters(group)]
-            hint = nearest(name, here) or nearest(name, self._parameters)
-        return f"'{group}.{shortened(name)}' does not exist.{hint}"
-
-    def _no_such_group(self, group: object) -> str:
-        if group in self._parameters:
-            return f"'{group}' belongs in group '{self._parameters[group].group}'"
-        hint = nearest(group, self.groups) or nearest(group, self._parameters)
-        return f"'{shortened(group)}' is no parameter group.{hint}"
-
 
 def nested(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return values by dotted name as ``{group: {field: value}}``."""
     groups: dict[str, dict[str, Any]] = {}
     for dotted, value in values.items():
-        group, _, name = dotted.partition(".")
-        groups.setdefault(group, {})[name] = value
+        _put(groups, dotted.split("."), value)
     return groups
 
 
-def _no_mapping(group: str, raw: Any) -> str:
-    return f"{group} must be a mapping of parameters, but got {quoted(raw)}"
+def _put(values: dict[str, Any], place: Sequence[str], value: Any) -> None:
+    for step in place[:-1]:
+        values = values.setdefault(step, {})
+    values[place[-1]] = value
+
+
+def _former(cls: type[ParamGroup]) -> tuple[str, ...]:
+    """Return the names that a group had, the first first."""
+    declared = () if "renamed_from" in cls.model_fields else cls.renamed_from
+    return (declared,) if isinstance(declared, str) else tuple(declared)

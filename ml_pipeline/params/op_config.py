@@ -12,7 +12,8 @@ import pydantic
 from pydantic.fields import FieldInfo
 
 from ml_pipeline.errors import nearest
-from ml_pipeline.params.kind import NoKind, members_of
+from ml_pipeline.params.annotations import members_of
+from ml_pipeline.params.kind import NoKind
 from ml_pipeline.params.parameter import Parameter, plain
 from ml_pipeline.params.validation import own_words
 from ml_pipeline.text import quoted, shortened

@@ -3,29 +3,35 @@
 import enum
 import json
 import re
-import typing
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal
+from types import MappingProxyType
+from typing import Any, Final
 
 import pydantic
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.params.annotations import kind_of
 from ml_pipeline.params.documents import read_document
-from ml_pipeline.params.kind import Kind, NoKind, kind_of, leaves, members_of
+from ml_pipeline.params.kind import Kind, NoKind, aliases_of
 from ml_pipeline.params.reading import Unreadable, read
-from ml_pipeline.params.spelled import SPELLED, in_order, spelled
+from ml_pipeline.params.spelled import in_order, spelled
+from ml_pipeline.params.wording import bounds_of, must_be, type_of
 from ml_pipeline.settings import settings
-from ml_pipeline.text import shortened, written
+from ml_pipeline.text import shortened
 
 PATH_LABEL: Final[JsonDict] = {"path_label": True}
 """Marks a field whose value shows in paths: ``Field(..., json_schema_extra=PATH_LABEL)``."""
 
 NOT_IDENTITY: Final[JsonDict] = {"identity": False}
 """Marks a field that never changes an id: worker counts, log levels and the like."""
+
+_ADDED_LATER: Final = "added_later"
+_RENAMED_FROM: Final = "renamed_from"
+_MARKS: Final = ("path_label", "identity", "environment", _ADDED_LATER, _RENAMED_FROM)
 
 _SECRET: Final = re.compile(
     r"(\A|_)(passw(or)?ds?|pwd|passphrase|passcode|secrets?|tokens?|credentials?|creds?|bearer|jwt"
@@ -35,7 +41,6 @@ _SECRET: Final = re.compile(
 )
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"\\]*)\"")
-_MOST_CHOICES: Final = 20
 _REFERENCE: Final = re.compile(r"_(env|ref|name)\Z")
 
 ENVIRONMENT: Final[JsonDict] = {"identity": False, "environment": True}
@@ -47,18 +52,54 @@ def added_later(literal: Any) -> dict[str, Any]:
 
     Args:
         literal: the value that those runs had in effect. A set in which the field has this value
-            keeps the id that it had before the field existed.
+            keeps the id that it had before the field existed. For a field that holds a class with
+            fields, a mapping of theirs.
     """
-    return {"added_later": literal}
+    return {_ADDED_LATER: literal}
+
+
+def renamed_from(*names: str) -> dict[str, Any]:
+    """Mark a field that had other names when runs already existed.
+
+    Ids and paths keep the first name, so that runs from before are found; people see the new one.
+
+    Args:
+        *names: the names that the field had, the first first.
+    """
+    return {_RENAMED_FROM: list(names)}
+
+
+def marks_of(info: FieldInfo) -> dict[str, Any]:
+    """Return the marks of a field."""
+    extra = info.json_schema_extra
+    found = dict(extra) if isinstance(extra, Mapping) else {}
+    return {name: found[name] for name in _MARKS if name in found}
+
+
+def former_names(marks: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names that a marked field had, the first first."""
+    return tuple(str(name) for name in marks.get(_RENAMED_FROM, ()))
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One field of one group, with what people need to know to set it."""
+    """One field of one group, with what people need to know to set it.
+
+    Attributes:
+        name: its name in the group; with dots where it stands within fields of the group.
+        marks: what the field is marked with, and what it stands in.
+        kept: its place in identities: the first names of its group and fields.
+        given: returns the default that what it stands in has for it, if that has one.
+        is_shared: whether another group has a field of this name.
+    """
 
     group: str
     name: str
     info: FieldInfo
+    marks: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    kept: tuple[str, ...] = ()
+    given: Callable[[], Any] | None = field(default=None, compare=False)
+    is_shared: bool = False
 
     @property
     def dotted(self) -> str:
@@ -66,19 +107,31 @@ class Parameter:
         return f"{self.group}.{self.name}"
 
     @property
+    def told(self) -> str:
+        """The name that people see and type: as short as it can be."""
+        return self.dotted if self.is_shared else self.name
+
+    def of(self, values: Mapping[str, Any]) -> Any:
+        """Return its value among those of its group in JSON form."""
+        found: Any = values
+        for step in self.name.split("."):
+            found = found[step]
+        return found
+
+    @property
     def is_label(self) -> bool:
         """Whether the value shows in paths."""
-        return bool(self._marks.get("path_label", False))
+        return bool(self.marks.get("path_label", False))
 
     @property
     def is_identity(self) -> bool:
         """Whether the value takes part in run ids."""
-        return bool(self._marks.get("identity", True))
+        return bool(self.marks.get("identity", True))
 
     @property
     def absent_as(self) -> Any:
         """What runs had in effect before this field was added, or `...` where it always was."""
-        return plain(self._marks.get("added_later", ...))
+        return plain(self.marks.get(_ADDED_LATER, ...))
 
     def was_absent_as(self, value: Any) -> bool:
         """Whether `value` is what runs had in effect before this field was added."""
@@ -87,7 +140,7 @@ class Parameter:
     @property
     def is_environment(self) -> bool:
         """Whether it names an environment, one of those that are configured."""
-        return bool(self._marks.get("environment", False))
+        return bool(self.marks.get("environment", False))
 
     @property
     def is_offered(self) -> bool:
@@ -97,39 +150,19 @@ class Parameter:
     @property
     def must_be(self) -> str:
         """What a value must be, for example ``number > 0 and <= 1``."""
-        if self.is_environment:
-            return self.type
-        described = " ".join(part for part in (self.type, self.bounds) if part)
-        return f"{described} or none" if accepts(self.info, type(None)) else described
+        return self.type if self.is_environment else must_be(self.info)
 
     @property
     def type(self) -> str:
         """Type in words: ``number``, ``integer``, ``text``, ``one of a, b`` ..."""
         if self.is_environment:
             return f"one of {', '.join(settings().environments.configured)}"
-        return _type_text(self.info.annotation)
+        return type_of(self.info.annotation)
 
     @property
     def bounds(self) -> str:
         """Bounds in words, empty where there are none."""
-        limits, length = [], {}
-        for constraint in self.info.metadata:
-            for attribute, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
-                if (limit := getattr(constraint, attribute, None)) is not None:
-                    limits.append(f"{sign} {limit}")
-            if (divisor := getattr(constraint, "multiple_of", None)) is not None:
-                limits.append(f"multiple of {divisor}")
-            for attribute in ("min_length", "max_length"):
-                if (limit := getattr(constraint, attribute, None)) is not None:
-                    length[attribute] = limit
-            if (pattern := getattr(constraint, "pattern", None)) is not None:
-                limits.append(f"matching {pattern}")
-        if length:
-            low, high = length.get("min_length", 0), length.get("max_length")
-            reach = f"of {low} to {high}" if high is not None else f"of at least {low}"
-            unit = "items" if accepts(self.info, list, set, dict) else "characters"
-            limits.insert(0, f"{reach} {unit}")
-        return " and ".join(limits)
+        return bounds_of(self.info)
 
     @cached_property
     def kind(self) -> Kind:
@@ -153,7 +186,7 @@ class Parameter:
     @cached_property
     def default(self) -> Any:
         """Default in its JSON form, or `...` where a value is required."""
-        return ... if self.info.is_required() else plain(self.read(self._given_default))
+        return ... if self._is_required else plain(self.read(self._given_default))
 
     @property
     def default_shown(self) -> Any:
@@ -163,12 +196,18 @@ class Parameter:
     @cached_property
     def has_default_of_its_kind(self) -> bool:
         """Whether the group's own default is the value that it reads as: not 1 for a float."""
+        if self.given is not None:
+            return False
         is_same = json.dumps(plain(self._given_default)) == json.dumps(self.default)
         return is_same and not self.kind.needs_reading
 
     @property
+    def _is_required(self) -> bool:
+        return self.given is None and self.info.is_required()
+
+    @property
     def _given_default(self) -> Any:
-        return self.info.get_default(call_default_factory=True)
+        return self.given() if self.given else self.info.get_default(call_default_factory=True)
 
     @property
     def description(self) -> str:
@@ -204,20 +243,23 @@ class Parameter:
         if self.looks_secret:
             yield (
                 f"'{self.dotted}' looks like a secret, and parameters are recorded: take the name"
-                f" of an environment variable instead, as '{self.name}_env'"
+                f" of an environment variable instead, as '{self.told}_env'"
             )
         if self.is_label and not self.is_identity:
             yield f"'{self.dotted}' is a path label, so it has to be part of identity"
-        if self.info.alias is not None or self.info.validation_alias is not None:
-            yield f"'{self.dotted}' has an alias: a parameter has one name, so leave the alias out"
         try:
-            _ = self.kind
+            aliases_of(self.info)
+            inner = list(self._inner(self.kind))
         except NoKind as error:
             yield f"'{self.dotted}' cannot be a parameter: {error}"
             return
-        if self.info.is_required():
+        for parameter in inner:
+            yield from parameter.problems()
+            if parameter.marks:
+                yield f"'{parameter.dotted}' is part of a value, so it has no marks of its own"
+        if self._is_required:
             return
-        if self.info.default_factory_takes_validated_data:
+        if self.given is None and self.info.default_factory_takes_validated_data:
             yield f"'{self.dotted}' has a default made of other values: do that in `resolved`"
             return
         first, second = self._given_default, self._given_default
@@ -231,7 +273,7 @@ class Parameter:
     @property
     def looks_secret(self) -> bool:
         """Whether it can hold free text under a name that secrets have."""
-        name = _HUMP.sub("_", self.name)
+        name = _HUMP.sub("_", self.name.rpartition(".")[2])
         if not _SECRET.search(name) or _REFERENCE.search(name):
             return False
         try:
@@ -239,52 +281,15 @@ class Parameter:
         except NoKind:
             return True
 
-    @property
-    def _marks(self) -> Mapping[str, Any]:
-        extra = self.info.json_schema_extra
-        return extra if isinstance(extra, Mapping) else {}
-
-
-def accepts(info: FieldInfo, *kinds: type) -> bool:
-    """Whether a field takes values of one of some kinds."""
-    return any(issubclass(leaf, kinds) for leaf in leaves(kind_of(info.annotation)))
-
-
-_WORDS: Final[Mapping[Any, str]] = {
-    float: "number",
-    int: "integer",
-    str: "text",
-    bool: "true or false",
-    list: "list",
-    tuple: "list",
-    set: "list without order",
-    frozenset: "list without order",
-    Set: "list without order",
-    Sequence: "list",
-    dict: "mapping",
-    Mapping: "mapping",
-    **{cls: called for cls, (_, _, called) in SPELLED.items()},
-}
-
-
-def _type_text(annotation: Any) -> str:
-    words = (_words(member) for member in members_of(annotation))
-    return " or ".join(word for word in words if word)
-
-
-def _words(member: Any) -> str:
-    if member is type(None):
-        return ""
-    origin = typing.get_origin(member) or member
-    if origin is Literal:
-        choices = [choice for choice in typing.get_args(member) if choice is not None]
-    elif isinstance(origin, type) and issubclass(origin, enum.Enum):
-        choices = [choice.value for choice in origin]
-    else:
-        return _WORDS.get(origin, getattr(origin, "__name__", str(origin)))
-    more = len(choices) - _MOST_CHOICES
-    shown = ", ".join(written(choice) for choice in choices[:_MOST_CHOICES])
-    return f"one of {shown}{f' and {more} more' if more > 0 else ''}"
+    def _inner(self, kind: Kind) -> "Iterator[Parameter]":
+        """Yield the fields of the classes that values are of."""
+        for shape in kind.shapes:
+            for name, member in shape.members.items():
+                inner = f"{self.name}.{name}"
+                yield Parameter(self.group, inner, member.info, marks_of(member.info))
+        if not kind.shapes:
+            for held in kind.members:
+                yield from self._inner(held)
 
 
 def plain(value: Any) -> Any:
@@ -292,7 +297,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, pydantic.BaseModel):
-        return value.model_dump(mode="json")
+        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
     if hasattr(value, "isoformat"):
         return value.isoformat()
     if (text := spelled(value)) is not None:

@@ -17,9 +17,13 @@ from collections.abc import Iterable, Mapping, Set
 from datetime import date
 from typing import Any, Final
 
-from ml_pipeline.params.kind import Kind
+import pydantic
+
+from ml_pipeline.errors import nearest
+from ml_pipeline.params.kind import Kind, Shape, aliases_of
 from ml_pipeline.params.scalar import scalar
 from ml_pipeline.params.spelled import of_spelling
+from ml_pipeline.params.wording import must_be
 
 _NONE: Final = ("", "~", "none", "null")
 _TRUE: Final = ("t", "true", "y", "yes", "on")
@@ -36,13 +40,19 @@ class Unreadable(ValueError):
         place: where in the value it stands: ``[2]``, ``.limit``; empty for the value itself.
         found: what stands there.
         hint: what to do, if there is something to say; begins with a colon.
+        member: the place of the innermost field around it that has a rule of its own.
+        rule: what that field says of it: ``must be integer``, ``does not exist``.
     """
 
-    def __init__(self, found: Any, place: str = "", hint: str = "") -> None:
+    def __init__(
+        self, found: Any, place: str = "", hint: str = "", member: str = "", rule: str = ""
+    ) -> None:
         super().__init__(place)
         self.place = place
         self.found = found
         self.hint = hint
+        self.member = member
+        self.rule = rule
 
 
 def read(kind: Kind, raw: Any, place: str = "") -> Any:
@@ -57,6 +67,7 @@ def read(kind: Kind, raw: Any, place: str = "") -> Any:
         Unreadable: if it is none of what the field takes.
     """
     raw = raw.value if isinstance(raw, enum.Enum) else raw
+    raw = fields_of(raw) if isinstance(raw, pydantic.BaseModel) else raw
     if kind.anything:
         return _tidied(raw, place)
     if _is_spelled(kind, raw):
@@ -176,7 +187,72 @@ def _of_list(kind: Kind, raw: list[Any] | tuple[Any, ...], place: str) -> Any:
     return [read(inner, member, f"{place}[{at}]") for at, (inner, member) in pairs]
 
 
+def fields_of(value: pydantic.BaseModel) -> dict[str, Any]:
+    """Return the values of an instance's fields by name."""
+    return {name: getattr(value, name) for name in type(value).model_fields}
+
+
+def shape_of(kind: Kind, raw: Mapping[Any, Any], place: str = "") -> Shape:
+    """Return the one of a kind's shapes that a mapping is written for.
+
+    Raises:
+        Unreadable: if nothing tells which.
+    """
+    for shape in kind.shapes:
+        if not kind.tag:
+            return shape
+        told = shape.members[kind.tag]
+        if any(name in raw and _is_taken(told.kind, raw[name]) for name in _names(shape, kind.tag)):
+            return shape
+    choices = [choice for one in kind.shapes for choice in one.members[kind.tag].kind.choices]
+    rule = f"must be one of {', '.join(map(str, choices))}"
+    at = f"{place}.{kind.tag}"
+    raise Unreadable(raw.get(kind.tag), at, member=at, rule=rule)
+
+
+def _is_taken(kind: Kind, raw: Any) -> bool:
+    try:
+        read(kind, raw)
+    except Unreadable:
+        return False
+    return True
+
+
+def _names(shape: Shape, name: str) -> tuple[str, ...]:
+    return (name, *aliases_of(shape.members[name].info))
+
+
+def _of_shape(kind: Kind, raw: Mapping[Any, Any], place: str) -> dict[str, Any]:
+    """Return the values of all fields, defaults included."""
+    shape = shape_of(kind, raw, place)
+    own = {alias: name for name in shape.members for alias in _names(shape, name)}
+    given = {}
+    for key, value in raw.items():
+        if key not in own or own[key] in given:
+            at = f"{place}.{key}"
+            rule = "is given twice" if key in own else f"does not exist.{nearest(key, own)}"
+            raise Unreadable(value, at, member=at, rule=rule)
+        given[own[key]] = value
+    found = {}
+    for name, member in shape.members.items():
+        at = f"{place}.{name}"
+        if name not in given and member.info.is_required():
+            raise Unreadable(None, at, member=at, rule=f"is required: give {must_be(member.info)}")
+        value = given.get(name, ...)
+        value = member.info.get_default(call_default_factory=True) if value is ... else value
+        try:
+            found[name] = read(member.kind, value, at)
+        except Unreadable as error:
+            if error.rule:
+                raise
+            rule = f"must be {must_be(member.info)}"
+            raise Unreadable(error.found, error.place, error.hint, at, rule) from None
+    return found
+
+
 def _of_mapping(kind: Kind, raw: Mapping[Any, Any], place: str) -> Any:
+    if kind.shapes:
+        return _of_shape(kind, raw, place)
     if kind.values is None or not all(isinstance(key, str) and _is_unicode(key) for key in raw):
         return _NOTHING
     return {key: read(kind.values, member, f"{place}.{key}") for key, member in raw.items()}

@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
-from ml_pipeline.params.model import ParamModel
+from ml_pipeline.params.layout import Section
+from ml_pipeline.params.model import ParamModel, nested
 
 Language = Literal["yaml", "toml", "json"]
 
@@ -27,33 +28,42 @@ def template(model: ParamModel, language: Language) -> str:
     """
     if language != "json":
         return "\n".join(_lines(model, is_toml=language == "toml")) + "\n"
-    groups = {
-        group: {
-            p.name: p.default
-            for p in model.parameters(group)
-            if p.default is not ... and p.is_offered
-        }
-        for group in model.groups
+    defaults = {
+        p.dotted: p.default for p in model.parameters() if p.default is not ... and p.is_offered
     }
-    return json.dumps(groups, indent=2) + "\n"
+    groups: dict[str, Any] = {group: {} for group in model.groups}
+    return json.dumps(groups | nested(defaults), indent=2) + "\n"
 
 
 def _lines(model: ParamModel, is_toml: bool) -> Iterator[str]:
-    indent = "" if is_toml else "  "
     yield "# Every parameter with its default; what is left out keeps it."
-    for group, cls in model.groups.items():
+    for section in model.sections.values():
+        yield from _section(section, is_toml, "")
+
+
+def _section(section: Section, is_toml: bool, before: str) -> Iterator[str]:
+    """Yield the lines of a group or of a field that holds others: parameters, then sections."""
+    text = section.info.description if section.info else inspect.getdoc(section.cls)
+    yield ""
+    yield from _comment((text or "").partition("\n")[0], before)
+    name = section.dotted if is_toml else section.dotted.rpartition(".")[2]
+    yield f"[{name}]" if is_toml else f"{before}{name}:"
+    indent = "" if is_toml else f"{before}  "
+    members = section.members.items()
+    for field, parameter in members:
+        if isinstance(parameter, Section) or not parameter.is_offered:
+            continue
+        is_required = parameter.default is ...
+        value = None if is_required else parameter.default
         yield ""
-        yield from _comment((inspect.getdoc(cls) or "").partition("\n")[0], "")
-        yield f"[{group}]" if is_toml else f"{group}:"
-        for parameter in filter(lambda p: p.is_offered, model.parameters(group)):
-            is_required = parameter.default is ...
-            value = None if is_required else parameter.default
-            yield ""
-            yield from _comment(parameter.description, indent)
-            yield from _comment(f"{'REQUIRED: ' * is_required}{parameter.must_be}", indent)
-            mark = "# " if value is None or (is_toml and _holds_none(value)) else ""
-            written = "" if value is None else f" {_written(value, is_toml)}"
-            yield f"{indent}{mark}{parameter.name}{' =' if is_toml else ':'}{written}"
+        yield from _comment(parameter.description, indent)
+        yield from _comment(f"{'REQUIRED: ' * is_required}{parameter.must_be}", indent)
+        mark = "# " if value is None or (is_toml and _holds_none(value)) else ""
+        written = "" if value is None else f" {_written(value, is_toml)}"
+        yield f"{indent}{mark}{field}{' =' if is_toml else ':'}{written}"
+    for _, member in members:
+        if isinstance(member, Section):
+            yield from _section(member, is_toml, indent)
 
 
 def _comment(text: str, indent: str) -> list[str]:

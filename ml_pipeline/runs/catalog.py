@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, QueryError
 from ml_pipeline.invocation import typed
+from ml_pipeline.params.history import told
+from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.ledger import promoted_to
@@ -35,11 +37,14 @@ class Entry:
     path: str
     record: Record
 
-    @property
-    def row(self) -> dict[str, Any]:
-        """Everything that can be filtered and sorted by, flat."""
+    def row(self, model: ParamModel) -> dict[str, Any]:
+        """Return everything that can be filtered and sorted by, by the names that people see.
+
+        Args:
+            model: the parameters as they are now.
+        """
         record = self.record
-        params = {name: value for group in record.params.values() for name, value in group.items()}
+        params = told(model, record.params)
         return {
             "run_id": record.run_id,
             "as_of": str(record.as_of) if record.as_of is not None else None,

@@ -8,7 +8,7 @@ rest. What is absent fulfils no comparison, and therefore the opposite of each.
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final, Literal
@@ -32,7 +32,6 @@ _NOTHING: Final = frozenset({"none", "null"})
 _TRUTHS: Final = frozenset({"true", "false"})
 _MOST_BITS: Final = 63
 _DEEPEST: Final = 15
-_EXAMPLE: Final = "a condition must be like learning_rate<0.1"
 _MUST_BE: Final[Mapping[Kind, str]] = {
     "number": "is a number, so it must be compared with one",
     "truth": "is true or false, so it must be compared with one of these by = or !=",
@@ -83,12 +82,16 @@ class Conditions:
     Attributes:
         text: what somebody typed.
         columns: what there is, by name.
+        why_not: says why a name is that of no column, if there is a reason.
+        example: a condition as it should be.
         problems: what is wrong with it, once `sql` was asked for.
         used: the columns that it names.
     """
 
     text: str
     columns: Mapping[str, Column]
+    why_not: Callable[[str], str | None] = lambda _name: None
+    example: str = "run_id=1234"
     problems: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
@@ -122,14 +125,13 @@ class Conditions:
     def _clause(self, tokens: Sequence[_Token], following: _Token | None) -> str:
         told = self._told(tokens, following)
         if len(tokens) < 3 or tokens[0].kind not in ("word", "text"):
-            self.problems.append(f"{_EXAMPLE}, but got {told!r}")
+            self.problems.append(f"a condition must be like {self.example}, but got {told!r}")
             return ""
         name, *rest = tokens
         column = self._column(name.plain)
         if column is None:
-            self.problems.append(
-                f"'{name.plain}' is nothing that runs have.{nearest(name.plain, self.columns)}"
-            )
+            hint = f"is nothing that runs have.{nearest(name.plain, self.columns)}"
+            self.problems.append(self.why_not(name.plain) or f"'{name.plain}' {hint}")
             return ""
         is_negated = rest[0].keyword == "not" and rest[1].keyword in ("in", "between", "like")
         sign, *values = rest[1:] if is_negated else rest
@@ -139,7 +141,7 @@ class Conditions:
             hint = ""
             if sign.kind == "sign" and len(values) > 1:
                 hint = ": put text with blanks, brackets or signs in quotes"
-            self.problems.append(f"{_EXAMPLE}, but got {told!r}{hint}")
+            self.problems.append(f"a condition must be like {self.example}, but got {told!r}{hint}")
             return ""
         # What is absent makes SQL answer neither yes nor no: here it is no.
         return f"{'NOT ' if is_negated else ''}COALESCE(({sql}), FALSE)"

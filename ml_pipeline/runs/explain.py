@@ -17,12 +17,14 @@ from typing import Any, Final
 
 from ml_pipeline.invocation import typed
 from ml_pipeline.params.as_of import AsOf, nearest_keys
+from ml_pipeline.params.history import told
 from ml_pipeline.runs.changes import (
     changes_of_code,
     changes_of_inputs,
     changes_of_others,
     changes_outside,
 )
+from ml_pipeline.runs.differences import differences
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import OtherAsset, Record
@@ -67,7 +69,7 @@ def why_computed(
     if record is None:
         return "nothing is published yet"
     changes = differences(record, slot)
-    sentence = ", ".join(f"{name} {there} -> {here}" for name, there, here in changes)
+    sentence = ", ".join(change.told for change in changes)
     sentence += f" since run {record.run_id}"
     if len(changes) > 1 and compared == _most_read(store):
         sentence += f", the nearest of {compared} compared"
@@ -81,7 +83,7 @@ def why_missing(store: ArtifactStore, slot: Slot) -> str:
         store: where it was looked for.
         slot: where it would be.
     """
-    values = ", ".join(f"{name}={value}" for name, value in _flat(slot.identity).items())
+    values = ", ".join(f"{name}={value}" for name, value in _told(slot).items())
     seen: dict[str, str] = {}
     everywhere = itertools.chain.from_iterable(_from_near_to_far(store, slot))
     read = list(itertools.islice(everywhere, _most_read(store)))
@@ -89,9 +91,7 @@ def why_missing(store: ArtifactStore, slot: Slot) -> str:
     read.sort(key=lambda record: record.started_at, reverse=True)
     read.sort(key=lambda record: len(differences(record, slot)))
     for record in read:
-        differs = "; ".join(
-            f"{name} {there} (you: {here})" for name, there, here in differences(record, slot)
-        )
+        differs = "; ".join(change.listed for change in differences(record, slot))
         seen.setdefault(record.run_id, differs)
     if seen:
         shown = list(seen.items())[:_SHOWN]
@@ -112,7 +112,7 @@ def why_missing(store: ArtifactStore, slot: Slot) -> str:
 
 def command_for(slot: Slot) -> str:
     """Return the command line that makes what belongs in a slot."""
-    values = {name: value for name, value in _flat(slot.identity).items() if name != "as_of"}
+    values = {name: value for name, value in _told(slot).items() if name != "as_of"}
     return command_line(values, slot.as_of, slot.as_of)
 
 
@@ -137,16 +137,6 @@ def _typed(value: Any) -> str:
     if value is None:
         return "none"
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def differences(record: Record, slot: Slot) -> list[tuple[str, Any, Any]]:
-    """Return ``(name, there, here)`` of what a record's identity has other than a slot's."""
-    theirs, ours = _flat(record.identity), _flat(slot.identity)
-    return [
-        (name, theirs.get(name, "unset"), ours.get(name, "unset"))
-        for name in dict.fromkeys([*ours, *theirs])
-        if theirs.get(name) != ours.get(name)
-    ]
 
 
 def _nearest(store: ArtifactStore, slot: Slot) -> tuple[Record | None, int]:
@@ -239,14 +229,6 @@ def _most_read(store: ArtifactStore) -> int:
     return _READ_REMOTE if store.directory is None else _READ
 
 
-def _flat(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a date and fields by name; of a document that is none of ours, what can be read."""
-    params = identity.get("params")
-    groups = params.values() if isinstance(params, Mapping) else ()
-    fields = {
-        name: value
-        for values in groups
-        if isinstance(values, Mapping)
-        for name, value in values.items()
-    }
-    return {"as_of": identity.get("as_of"), **fields}
+def _told(slot: Slot) -> dict[str, Any]:
+    """Return the date and the parameters of a slot by the names that people see."""
+    return {"as_of": slot.identity["as_of"], **told(slot.model, slot.identity["params"])}

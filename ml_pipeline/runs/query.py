@@ -5,6 +5,8 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline.errors import QueryError, nearest
+from ml_pipeline.params.history import present, told, told_names
+from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.conditions import Column, Conditions, Kind, read_time
 from ml_pipeline.text import written
@@ -16,8 +18,13 @@ _LONGEST: Final = 10_000
 _MOST_BITS: Final = 63
 
 
-def matching(found: Sequence[Entry], where: str | None) -> list[Entry]:
+def matching(found: Sequence[Entry], where: str | None, model: ParamModel) -> list[Entry]:
     """Keep the entries that fulfil conditions such as ``learning_rate<0.1 and dataset=sales``.
+
+    Args:
+        found: runs.
+        where: the conditions.
+        model: the parameters as they are now.
 
     Raises:
         QueryError: if a condition cannot be read, names nothing, or compares what cannot be.
@@ -29,17 +36,16 @@ def matching(found: Sequence[Entry], where: str | None) -> list[Entry]:
         raise QueryError([problem])
     if not found:
         return []
-    rows = [entry.row for entry in found]
+    rows = [entry.row(model) for entry in found]
     values = {name: [row.get(name) for row in rows] for name in _names(rows)}
     plain = {name: Column(f"c{place}", _kind(values[name])) for place, name in enumerate(values)}
     dotted = {
-        f"{group}.{name}": plain[name]
+        name: plain[shown]
         for entry in found
-        for group, fields in entry.record.params.items()
-        for name in fields
+        for name, shown in told_names(model, present(model, entry.record.params)).items()
     }
     columns = {**plain, **{name: one for name, one in dotted.items() if name not in plain}}
-    conditions = Conditions(where, columns)
+    conditions = Conditions(where, columns, model.why_no_parameter, _example(model))
     sql = conditions.sql()
     if conditions.problems:
         raise QueryError(conditions.problems)
@@ -71,8 +77,19 @@ def equal(name: str, value: str) -> str:
     return f"{name} = '{quoted}'"
 
 
-def by(found: Sequence[Entry], name: str | None) -> list[Entry]:
+def params(found: Iterable[Entry], model: ParamModel) -> list[str]:
+    """Return the names that people see of all parameters, those that only some runs had, too."""
+    gone = (name for entry in found for name in told(model, entry.record.params))
+    return list(dict.fromkeys([*(p.told for p in model.parameters()), *gone]))
+
+
+def by(found: Sequence[Entry], name: str | None, model: ParamModel) -> list[Entry]:
     """Sort entries by a column; a leading minus turns the order round.
+
+    Args:
+        found: runs.
+        name: of the column; the entries are returned as they are without one.
+        model: the parameters as they are now.
 
     Raises:
         QueryError: if no entry has the column.
@@ -80,13 +97,25 @@ def by(found: Sequence[Entry], name: str | None) -> list[Entry]:
     if not name:
         return list(found)
     column = name.removeprefix("-")
-    known = _names([entry.row for entry in found])
-    if found and column not in known:
-        raise QueryError([f"'{column}' is nothing that runs have.{nearest(column, known)}"])
-    having = [entry for entry in found if entry.row.get(column) is not None]
-    lacking = [entry for entry in found if entry.row.get(column) is None]
-    having.sort(key=lambda entry: _ordered(entry.row[column]), reverse=name.startswith("-"))
-    return having + lacking
+    rows = [entry.row(model) for entry in found]
+    known = _names(rows)
+    shown = column if column in known else model.shown(column)
+    if found and shown not in known:
+        reason = model.why_no_parameter(column)
+        hint = f"is nothing that runs have.{nearest(column, known)}"
+        raise QueryError([reason or f"'{column}' {hint}"])
+    pairs = list(zip(found, (row.get(shown) for row in rows), strict=True))
+    having = [pair for pair in pairs if pair[1] is not None]
+    having.sort(key=lambda pair: _ordered(pair[1]), reverse=name.startswith("-"))
+    return [entry for entry, _ in having] + [entry for entry, value in pairs if value is None]
+
+
+def _example(model: ParamModel) -> str:
+    """Return a condition on a parameter that there is."""
+    numbers = [p for p in model.parameters() if p.kind.number or p.kind.whole]
+    numbers = [p for p in numbers if isinstance(p.default, int | float) and p.is_identity]
+    numbers.sort(key=lambda p: not p.kind.number)
+    return f"{numbers[0].told}<{written(numbers[0].default)}" if numbers else "run_id=1234"
 
 
 def _ordered(value: Any) -> tuple[int, Any]:

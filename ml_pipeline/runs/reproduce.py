@@ -7,7 +7,7 @@ from typing import Any
 from ml_pipeline.errors import ArtifactMissing, ParamsError
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import OPTIONS
-from ml_pipeline.params.layers import completed
+from ml_pipeline.params.history import completed
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.catalog import Entry, lineage_by_asset
 from ml_pipeline.runs.changes import changes_of_others
@@ -42,8 +42,8 @@ def recorded_params(model: ParamModel, record: Record) -> ParamSet:
         ParamsError: if they are no longer valid for the pipeline as it is now.
     """
     try:
-        scope = {name: model.groups[name] for name in model.scope if name in record.params}
         values: dict[str, Any] = dict(completed(model, record.params))
+        scope = {name: model.groups[name] for name in model.scope if name in values}
         if record.provenance.environment in settings().environments.configured:
             values[OPTIONS] = {"environment": record.provenance.environment}
         return ParamModel(**scope).validate(values, origins=record.origins)

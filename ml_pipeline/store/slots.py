@@ -8,14 +8,14 @@ directories; every one is percent-encoded, so no value can leave its directory.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.params.as_of import AsOf, as_of_from_key, unusable
 from ml_pipeline.params.identity import digest_of, document
-from ml_pipeline.params.model import ParamSet
+from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.text import quoted
 
 _AS_OF: Final = "as_of"
@@ -33,6 +33,7 @@ class Slot:
         identity: the document whose hash is `run_id`.
         run_id: identity of the point.
         path: directory below the store's root.
+        model: the parameters, to tell people what the names in `identity` stand for, if known.
     """
 
     asset: str
@@ -40,6 +41,7 @@ class Slot:
     identity: dict[str, Any]
     run_id: str
     path: str
+    model: ParamModel | None = field(default=None, compare=False, repr=False)
 
     def revision(self, fingerprint: str) -> str:
         """Return the directory of one revision."""
@@ -55,7 +57,8 @@ def slot_for(asset: str, params: ParamSet, scope: Sequence[str], as_of: AsOf | N
         scope: the groups that the asset depends on.
         as_of: the partition, or None.
     """
-    return slot_of(asset, params.identity_values(scope), list(params.labels(scope)), as_of)
+    values, labels = params.identity_values(scope), list(params.labels(scope))
+    return slot_of(asset, values, labels, as_of, params.model)
 
 
 def slot_of(
@@ -63,6 +66,7 @@ def slot_of(
     values: Mapping[str, Mapping[str, Any]],
     labels: Sequence[tuple[str, str, Any]],
     as_of: AsOf | None,
+    model: ParamModel | None = None,
 ) -> Slot:
     """Return where an asset lives that depends on given values.
 
@@ -71,6 +75,7 @@ def slot_of(
         values: those that take part in identity, ``{group: {field: value}}``.
         labels: group, name and value of those that show in the path.
         as_of: the partition, or None.
+        model: the parameters, if they are those of a model.
     """
     identity = document(values, as_of)
     key = digest_of(identity)
@@ -83,7 +88,7 @@ def slot_of(
         parts.append(as_of_label(as_of))
         parts += [_label(name, value) for group, name, value in labels if group != first]
     parts.append(f"run={key}")
-    return Slot(asset, as_of, identity, key, "/".join(parts))
+    return Slot(asset, as_of, identity, key, "/".join(parts), model)
 
 
 def asset_directory(asset: str) -> str:

@@ -59,7 +59,8 @@ class Attempt:
     @property
     def told(self) -> dict[str, Any]:
         """What makes it differ, by plain name."""
-        return {name.partition(".")[2]: value for name, value in self.trial.varied.items()}
+        find = self.trial.params.model.find
+        return {find(name).told: value for name, value in self.trial.varied.items()}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.sweeps.combinations import Rows
+from ml_pipeline.sweeps.example import example
 from ml_pipeline.sweeps.options import SearchOptions, Strategy, missing_package
 from ml_pipeline.sweeps.space import Dimension, Interval, single
 
@@ -37,7 +38,7 @@ def contradictions(
     in_rows = {name for row in rows for name in row}
     problems = [
         f"{name} is an interval, which a grid cannot try: list values, like"
-        f" {model.find(name).name}=linspace({space.low:g},{space.high:g},5), or choose strategy tpe"
+        f" {model.find(name).told}=linspace({space.low:g},{space.high:g},5), or choose strategy tpe"
         " or random"
         for name, space in dimensions.items()
         if isinstance(space, Interval) and strategy == "grid"
@@ -58,9 +59,10 @@ def contradictions(
     elif "trials" in given and not rows:
         problems.append("search.trials must list at least one combination, or be left out")
     elif strategy != "grid" and not dimensions:
+        like = f", like {shown}" if (shown := example(model)) else ""
         problems.append(
             f"strategy {strategy} needs something to vary: give a parameter several values"
-            " or an interval, like learning_rate=log[1e-3..1]"
+            f" or an interval{like}"
         )
     elif (lacking := missing_package(strategy)) is not None:
         problems.append(lacking)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ml_pipeline.params.layout import Section
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.sweeps.options import MODEL
@@ -50,24 +51,29 @@ def without_defaults(model: ParamModel, config: Mapping[str, Any]) -> dict[str, 
         model: the parameters of the pipeline.
         config: ``{group: {field: value or space}}`` and the section ``search``.
     """
-    defaults = {
-        p.dotted: p for known in (model, MODEL) for p in known.parameters() if p.default is not ...
+    sections = {**MODEL.sections, **model.sections}
+    return {
+        group: _without(sections[group], fields)
+        if group in sections and isinstance(fields, Mapping)
+        else fields
+        for group, fields in config.items()
     }
-    asked: dict[str, Any] = {}
-    for group, fields in config.items():
-        if not isinstance(fields, Mapping):
-            asked[group] = fields
-            continue
-        asked[group] = {
-            name: raw
-            for name, raw in fields.items()
-            if not _is_default(defaults.get(f"{group}.{name}"), raw)
-        }
+
+
+def _without(section: Section, fields: Mapping[str, Any]) -> dict[str, Any]:
+    asked = {}
+    for name, raw in fields.items():
+        node = section.members.get(name)
+        if isinstance(node, Section) and isinstance(raw, Mapping):
+            if inner := _without(node, raw):
+                asked[name] = inner
+        elif not (isinstance(node, Parameter) and _is_default(node, raw)):
+            asked[name] = raw
     return asked
 
 
-def _is_default(parameter: Parameter | None, raw: Any) -> bool:
-    if parameter is None:
+def _is_default(parameter: Parameter, raw: Any) -> bool:
+    if parameter.default is ...:
         return False
     # True, 1 and 1.0 are equal, and different all the same.
     defaults = (parameter.default, parameter.default_shown)

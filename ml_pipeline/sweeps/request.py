@@ -21,7 +21,7 @@ from ml_pipeline.sweeps.memory import Memory, without_defaults
 from ml_pipeline.sweeps.options import SearchOptions, Strategy, read_options
 from ml_pipeline.sweeps.probes import Probes, probe
 from ml_pipeline.sweeps.space import Dimension, Interval, Values, dimension, single
-from ml_pipeline.sweeps.trial import Base, Nested, Trial
+from ml_pipeline.sweeps.trial import Base, Trial
 
 _memory: Final = Memory(4)
 
@@ -77,16 +77,13 @@ class SweepRequest:
         groups = {group: fields for group, fields in values.items() if group != SEARCH}
         fixed, dimensions, unread = _sorted_out(model, groups, found)
         if origins is None:
-            origins = dict.fromkeys(
-                (f"{group}.{name}" for group, fields in fixed.items() for name in fields), "python"
-            )
+            origins = dict.fromkeys(fixed, "python")
         base = Base(model, fixed, origins)
         rows, wrong = placed_rows(model, options.trials)
         typed = section if isinstance(section, Mapping) else {}
         refused = {problem.partition(" ")[0].partition("[")[0] for problem in found}
         given = [name for name in typed if f"{SEARCH}.{name}" not in refused]
-        names = {f"{group}.{name}" for group, fields in fixed.items() for name in fields}
-        found += [*wrong, *contradictions(model, names, dimensions, rows, options, given)]
+        found += [*wrong, *contradictions(model, fixed, dimensions, rows, options, given)]
         request = cls(values, base, dimensions, rows, options)
         try:
             request = request._expanded()
@@ -198,11 +195,13 @@ class SweepRequest:
     def frame(self) -> dict[str, Any]:
         """Return what all trials share and where they differ, in JSON form."""
         params = next(iter(self.representatives))
+        find = self.base.model.find
         fixed = {
-            f"{group}.{name}": value
-            for group, values in params.identity_values(self.base.model.scope).items()
-            for name, value in values.items()
-            if f"{group}.{name}" not in self.varied
+            name: value
+            for name, value in params.flat().items()
+            if name not in self.varied
+            and find(name).is_identity
+            and not find(name).was_absent_as(value)
         }
         if not self.is_search:
             return {"fixed": fixed, "varied": sorted(self.varied)}
@@ -232,35 +231,28 @@ class SweepRequest:
 
 def _sorted_out(
     model: ParamModel, values: Mapping[str, Any], problems: list[str]
-) -> tuple[Nested, dict[str, Dimension], list[str]]:
+) -> tuple[dict[str, Any], dict[str, Dimension], list[str]]:
     """Tell plain values from spaces.
 
     Returns:
-        The plain values with whatever has a wrong name, for the model to refuse, ``{group: {field:
-        value}}``; the spaces by dotted name; and the names of what is meant as a space and is none.
+        The plain values and the spaces by dotted name, and the names of what is meant as a space
+        and is none.
     """
-    fixed: dict[str, dict[str, Any]] = {}
+    fixed: dict[str, Any] = {}
     dimensions: dict[str, Dimension] = {}
     unread = []
-    for group, fields in values.items():
-        if not isinstance(fields, Mapping | None):
-            problems += model.placed({group: fields})[1]
-            continue
-        known = {p.name: p for p in model.parameters(group)} if group in model.groups else {}
-        fixed[group] = {}
-        for name, raw in (fields or {}).items():
-            parameter = known.get(name)
-            if parameter is None:
-                fixed[group][name] = raw
-                continue
-            try:
-                space = dimension(parameter, raw)
-                if space is None:
-                    fixed[group][name] = single(parameter, raw)
-                else:
-                    dimensions[parameter.dotted] = space
-            except ParamsError as error:
-                problems += error.problems
-                unread.append(parameter.dotted)
+    placed, wrong = model.placed_by_group(values)
+    problems += wrong
+    for dotted, raw in placed.items():
+        parameter = model.find(dotted)
+        try:
+            space = dimension(parameter, raw)
+            if space is None:
+                fixed[dotted] = single(parameter, raw)
+            else:
+                dimensions[dotted] = space
+        except ParamsError as error:
+            problems += error.problems
+            unread.append(dotted)
     ordered = {p.dotted: dimensions[p.dotted] for p in model.parameters() if p.dotted in dimensions}
     return fixed, ordered, unread

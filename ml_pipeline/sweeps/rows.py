@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from ml_pipeline.errors import ParamsError, nearest
 from ml_pipeline.leaderboard.report import OWN_COLUMNS
+from ml_pipeline.params.annotations import accepts
 from ml_pipeline.params.documents import read_file
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.params.parameter import Parameter, accepts
+from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.text import from_csv, shortened
 
 _MOST_BYTES: Final = 20_000_000
@@ -125,7 +126,7 @@ def _columns(
 
 
 def _unknown(path: Path, model: ParamModel, columns: Collection[str], names: Sequence[str]) -> str:
-    known = [parameter.name for parameter in model.parameters()]
+    known = [parameter.told for parameter in model.parameters()]
     told = [f"'{shortened(name)}'" for name in names[:_MOST_TOLD]]
     more = f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else ""
     keep = ", ".join(columns) or "those that are parameters"

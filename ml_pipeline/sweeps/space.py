@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ml_pipeline.errors import ParamsError, nearest
-from ml_pipeline.params.parameter import Parameter, accepts
+from ml_pipeline.params.annotations import accepts
+from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.sweeps.series import (
     MOST_VALUES,
     NUMBER,
@@ -29,7 +30,7 @@ from ml_pipeline.sweeps.series import (
     number,
     series,
 )
-from ml_pipeline.text import quoted, shortened
+from ml_pipeline.text import quoted, shortened, written
 
 _MOST_CHARACTERS: Final = 65_536
 _MOST_OF_AN_INTERVAL: Final = 300
@@ -225,7 +226,7 @@ def _refuse_fractions(parameter: Parameter, text: str, numbers: Numbers) -> None
             parameter,
             text,
             f"the values must be integers, as the parameter is, but one is {fraction:g}:"
-            f" list those that are meant, like {parameter.name}={whole}{dots}",
+            f" list those that are meant, like {parameter.told}={whole}{dots}",
         )
 
 
@@ -235,8 +236,13 @@ def _refuse_other_than_numbers(parameter: Parameter, text: str) -> None:
             parameter,
             text,
             "a series needs numbers, but the parameter must be"
-            f" {parameter.must_be}: list the values, like {parameter.name}=a,b",
+            f" {parameter.must_be}: list the values, like {parameter.told}={_two(parameter)}",
         )
+
+
+def _two(parameter: Parameter) -> str:
+    choices = [*parameter.choices, *((True, False) if parameter.kind.truth else ())][:2]
+    return ",".join(map(written, choices)) if len(choices) == 2 else "a,b"
 
 
 def _told(parameter: Parameter, text: str, problem: str) -> ParamsError:

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.params.model import ParamModel, ParamSet, nested
 from ml_pipeline.store.slots import slot_for
 
 ORIGIN: Final = "sweep"
-
-Nested = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,12 @@ class Base:
 
     Attributes:
         model: the parameters of the pipeline.
-        fixed: raw values, ``{group: {field: value}}``.
+        fixed: raw values by dotted name.
         origins: where they came from, by dotted name.
     """
 
     model: ParamModel = field(repr=False)
-    fixed: Nested
+    fixed: Mapping[str, Any]
     origins: Mapping[str, str]
 
     def trial(self, varied: Mapping[str, Any], number: int) -> Trial:
@@ -58,17 +56,10 @@ class Base:
         Raises:
             ParamsError: naming every problem.
         """
-        nested = {group: dict(fields) for group, fields in self.fixed.items()}
-        for dotted, value in varied.items():
-            group, _, name = dotted.partition(".")
-            nested.setdefault(group, {})[name] = value
         origins = {**self.origins, **dict.fromkeys(varied, ORIGIN)}
-        params = self.model.validate(nested, origins=origins)
-        values = params.values({dotted.partition(".")[0] for dotted in varied})
-        known = {}
-        for dotted in varied:
-            group, _, name = dotted.partition(".")
-            known[dotted] = values[group][name]
+        params = self.model.validate(nested({**self.fixed, **varied}), origins=origins)
+        values = params.flat({dotted.partition(".")[0] for dotted in varied})
+        known = {dotted: values[dotted] for dotted in varied}
         return Trial(number, params, known, key_of(params))
 
 

@@ -38,7 +38,7 @@ def test_names_that_no_metric_can_have_are_all_that_stand_beside_metrics(site: S
     params = {name for group in made.record.params.values() for name in group}
     shown = describe(made, site.bench.store, {"fit.learning_rate": "a test"})
     plain = {name for name in shown if "." not in name and "/" not in name}
-    row = Entry(made.slot.path, made.record).row
+    row = Entry(made.slot.path, made.record).row(made.slot.model)
     assert plain | set(row) - params - set(made.record.metrics) <= TAKEN | set(made.record.metrics)
 
 

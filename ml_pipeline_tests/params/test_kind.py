@@ -11,8 +11,9 @@ import pytest
 from pydantic import Field, SecretStr
 
 from ml_pipeline.errors import PipelineError
+from ml_pipeline.params.annotations import kind_of
 from ml_pipeline.params.group import ParamGroup
-from ml_pipeline.params.kind import Kind, kind_of
+from ml_pipeline.params.kind import Kind
 from ml_pipeline.params.model import ParamModel
 
 Rate = NewType("Rate", float)
@@ -77,7 +78,7 @@ def test_annotation_has_this_kind(annotation: Any, kind: Kind) -> None:
     "annotation",
     [
         SecretStr, bytes, set[bytes], frozenset[complex], complex, datetime.datetime,
-        datetime.time, object, Inner, list[set[bytes]], dict[str, bytes], int | bytes,
+        datetime.time, object, list[set[bytes]], dict[str, bytes], int | bytes,
         tuple[int, bytes],
     ],
 )  # fmt: skip
@@ -128,8 +129,8 @@ def test_annotation_with_two_readings_is_refused_with_the_reason(
         ),
         (
             float,
-            Field(0.1, alias="lambda"),
-            "'group.field' has an alias: a parameter has one name, so leave the alias out",
+            Field(0.1, validation_alias=pydantic.AliasPath("a", 0)),
+            "'group.field' cannot be a parameter: its alias is a path into other data",
         ),
     ],
 )

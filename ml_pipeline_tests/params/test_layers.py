@@ -343,7 +343,8 @@ VALUES = {
     "shuffle": st.booleans(),
     "weights": st.lists(NUMBERS, max_size=3),
     "limits": st.dictionaries(WORDS, NUMBERS, max_size=3),
-    "note": WORDS | st.sampled_from(["yes", "null", "1e-3", "~", "[1]", "1998-05-31"]),
+    "note": WORDS.filter(lambda text: text.strip() or not text)
+    | st.sampled_from(["yes", "null", "1e-3", "~", "[1]", "1998-05-31"]),
 }
 
 

@@ -131,22 +131,6 @@ def test_group_object_is_taken_as_its_values(model: ParamModel) -> None:
     assert given == model.parse({"max_depth": 5})
 
 
-def test_field_name_in_two_groups_is_refused() -> None:
-    class First(ParamGroup):
-        seed: int = 0
-
-    class Second(ParamGroup):
-        seed: int = 0
-
-    with pytest.raises(PipelineError) as caught:
-        ParamModel(first=First, second=Second)
-    assert str(caught.value) == (
-        "Parameter groups do not fit together:\n"
-        "  'seed' is in groups 'first' and 'second': field names must be unique over all groups,"
-        " so rename one"
-    )
-
-
 def test_group_before_the_one_that_it_follows_is_refused() -> None:
     with pytest.raises(PipelineError) as caught:
         ParamModel(features=Features, data=Data)
@@ -163,14 +147,6 @@ def test_group_with_the_name_of_the_run_options_is_refused() -> None:
         "Parameter groups do not fit together:\n"
         "  'run' is the name of the run's own options: choose another"
     )
-
-
-def test_field_with_the_name_of_a_run_option_is_refused() -> None:
-    class Forceful(ParamGroup):
-        force: float = 1.0
-
-    with pytest.raises(PipelineError, match="'force' is in groups 'physics' and 'run'"):
-        ParamModel(physics=Forceful)
 
 
 def test_run_options_are_no_part_of_any_identity(model: ParamModel) -> None:

@@ -57,7 +57,7 @@ def test_entries_pass_over_what_cannot_be_read(sweep: Bench) -> None:
 
 def test_entry_is_a_flat_row(bench: Bench) -> None:
     score = bench.run(learning_rate=0.25)["score"]
-    row = entry_of(score).row
+    row = entry_of(score).row(PARAMS)
     assert {name: row[name] for name in row if name not in ("made_at", "duration_s", "r2")} == {
         "run_id": score.record.run_id,
         "as_of": "2026-01-05",
@@ -77,7 +77,7 @@ def test_row_of_an_old_record_has_the_parameter_where_a_metric_is_called_alike(
 ) -> None:
     entry = entry_of(bench.run(learning_rate=0.25)["score"])
     record = entry.record.model_copy(update={"metrics": {"learning_rate": 9.0, "r2": 0.5}})
-    row = replace(entry, record=record).row
+    row = replace(entry, record=record).row(PARAMS)
     assert (row["learning_rate"], row["r2"]) == (0.25, 0.5)
 
 

@@ -9,7 +9,8 @@ from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import PATH_LABEL
 from ml_pipeline.runs.decisions import Outcome
-from ml_pipeline.runs.explain import command_for, differences, why_computed, why_missing
+from ml_pipeline.runs.differences import Difference, differences
+from ml_pipeline.runs.explain import command_for, why_computed, why_missing
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -250,7 +251,7 @@ def test_why_computed_with_unreadable_neighbours_passes_over_them(bench: Bench) 
     assert reasons(bench, rows=8)["table"] == "nothing is published yet"
 
 
-def test_why_computed_with_a_field_added_since_says_unset(bench: Bench) -> None:
+def test_why_computed_with_a_field_added_since_says_so(bench: Bench) -> None:
     class Wider(Data):
         """Which rows."""
 
@@ -261,7 +262,7 @@ def test_why_computed_with_a_field_added_since_says_unset(bench: Bench) -> None:
     stage = toy().stage("table")
     slot = stage.slot(wider.defaults, DAY)
     told = why_computed(bench.store, slot, stage, {}, None)
-    assert told == f"depth unset -> 1 since run {slot_of('table').run_id}"
+    assert told == f"the parameter depth (1) was added since run {slot_of('table').run_id}"
 
 
 def crowd(bench: Bench, made: Outcome, count: int) -> None:
@@ -296,7 +297,7 @@ def test_why_computed_from_more_runs_than_it_reads_says_so(bench: Bench) -> None
     made = bench.run(["table"])["table"]
     crowd(bench, made, 220)
     told = reasons(bench, rows=7)["table"]
-    assert "depth 3 -> unset since run " in told
+    assert "the parameter depth (3) was removed since run " in told
     assert told.endswith(", the nearest of 200 compared")
 
 
@@ -368,8 +369,8 @@ def test_differences_name_what_one_side_lacks(bench: Bench) -> None:
         "params": {"data": {"region": "north", "depth": 3}},
     }
     assert differences(record.model_copy(update={"identity": identity}), slot_of("table")) == [
-        ("rows", "unset", 6),
-        ("depth", 3, "unset"),
+        Difference("rows", here=6),
+        Difference("depth", there=3),
     ]
 
 

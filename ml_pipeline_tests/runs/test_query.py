@@ -6,16 +6,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.runs import query
 from ml_pipeline.runs.catalog import Entry, entries, newest
-from ml_pipeline.runs.query import both, by, equal, matching
+from ml_pipeline.runs.query import both, equal
 from ml_pipeline.store.record import Content, Record
 from ml_pipeline_tests.toys.bench import DAY, Bench, entry_of
+from ml_pipeline_tests.toys.pipeline import PARAMS
 
 DATE = "'as_of' is a date, so it must be compared with one such as 1998-05-31"
 TIME = (
     "'made_at' is a time, so it must be compared with one such as 1998-05-31 or 1998-05-31 18:30:00"
 )
 HINT = ": put text with blanks, brackets or signs in quotes"
+
+
+def matching(found: list[Entry], where: str | None) -> list[Entry]:
+    return query.matching(found, where, PARAMS)
+
+
+def by(found: list[Entry], name: str | None) -> list[Entry]:
+    return query.by(found, name, PARAMS)
 
 
 def listed(bench: Bench, *assets: str) -> list[Entry]:

@@ -41,19 +41,23 @@ _TAKEN: Final = (
 
 def _label_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command an option for each parameter that shows in paths, but for names it has."""
-    labels = [p.name for p in project().pipeline.params.parameters() if p.is_label]
+    labels = [p.told for p in project().pipeline.params.parameters() if p.is_label]
     for name in reversed(labels):
-        option = f"--{name.replace('_', '-')}"
+        option = f"--{_argument(name).replace('_', '-')}"
         if option in _TAKEN or name in _TAKEN:
             continue
         text = f'Short for --where "{name}=..."'
-        command = click.option(option, name, metavar="VALUE", help=text)(command)
+        command = click.option(option, _argument(name), metavar="VALUE", help=text)(command)
     return command
+
+
+def _argument(name: str) -> str:
+    return name.replace(".", "_")
 
 
 @click.command(name="leaderboard")
 @_label_options
-@click.option("--where", metavar="CONDITIONS", help='Like "learning_rate<0.1 and max_depth=3".')
+@click.option("--where", metavar="CONDITIONS", help='Like "NAME<0.1 and OTHER=text".')
 @click.option("--from", "first", type=Day(), metavar="DATE", help="First date to compare.")
 @click.option("--to", "last", type=Day(), metavar="DATE", help="Last date to compare.")
 @click.option(
@@ -77,7 +81,8 @@ def command(
     Only what can be compared is ranked together; the rest stands in tables of its own that say why.
     """
     name, direction = named_metric(metric)
-    conditions = [equal(label, value) for label, value in labels.items() if value is not None]
+    shown = {_argument(p.told): p.told for p in project().pipeline.params.parameters()}
+    conditions = [equal(shown[name], value) for name, value in labels.items() if value is not None]
     wanted = both([*conditions, *([where] if where else [])])
     missed: list[str] = []
     store = store_of(project(), environment)

@@ -32,7 +32,7 @@ def command(as_json: bool, language: Language | None) -> None:
         return
     rows = [
         [
-            p.name,
+            p.told,
             p.group,
             p.must_be,
             _default(p),
@@ -53,12 +53,25 @@ def _default(parameter: Parameter) -> Any:
 
 
 def _schema() -> dict[str, Any]:
-    groups = project().pipeline.params.groups
-    schemas = {group: cls.model_json_schema() for group, cls in groups.items()}
+    from pydantic.json_schema import models_json_schema
+
+    pipeline = project().pipeline
+    groups = pipeline.params.groups
+    # Fields go by their own names: an alias is for typing.
+    placed, shared = models_json_schema(
+        [(cls, "validation") for cls in groups.values()], by_alias=False
+    )
+    defined = shared["$defs"]
+    names = {
+        group: placed[cls, "validation"]["$ref"].rpartition("/")[2] for group, cls in groups.items()
+    }
+    schemas = {group: defined[name] for group, name in names.items()}
+    others = {name: schema for name, schema in defined.items() if name not in names.values()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": project().pipeline.name,
+        "title": pipeline.name,
         "type": "object",
         "additionalProperties": False,
         "properties": schemas,
+        **({"$defs": others} if others else {}),
     }

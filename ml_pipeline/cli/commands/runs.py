@@ -16,6 +16,8 @@ from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say, wide_option
 from ml_pipeline.invocation import typed
+from ml_pipeline.params.history import present, told, told_names
+from ml_pipeline.params.model import nested
 from ml_pipeline.runs import catalog, query
 from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -27,7 +29,7 @@ def command() -> None:
 
 
 @command.command(name="list")
-@click.option("--where", metavar="CONDITIONS", help='Like "learning_rate<0.1 and dataset=orders".')
+@click.option("--where", metavar="CONDITIONS", help='Like "NAME<0.1 and OTHER=text".')
 @click.option("--sort", metavar="NAME", help="Parameter or metric; -NAME for descending.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @environment_option
@@ -51,7 +53,8 @@ def list_(
     found = catalog.newest(everything)
     if missed:
         say(f"{len(missed)} cannot be read: `{typed('verify')}` says why.", err=True)
-    chosen = query.by(query.matching(found, where), sort)
+    model = pipeline.params
+    chosen = query.by(query.matching(found, where, model), sort, model)
     if as_json:
         print_json(
             environment_document(store) | {"runs": [_document(entry) for entry in chosen[:limit]]}
@@ -61,10 +64,10 @@ def list_(
     if not chosen:
         say("No run fulfils that." if found else f"No run yet: `{typed('run')}` makes the first.")
         return
-    rows = [entry.row for entry in chosen]
+    rows = [entry.row(model) for entry in chosen]
     params = [
         name
-        for name in (p.name for p in pipeline.params.parameters())
+        for name in query.params(chosen, model)
         if len({str(row.get(name)) for row in rows}) > 1
     ]
     metrics = [name for entry in chosen for name in entry.record.metrics]
@@ -93,6 +96,9 @@ def show(run_id: str, environment: str | None, as_json: bool) -> None:
         print_json(_document(entry) | {"lineage": upstream, "revisions": others})
         return
     record = entry.record
+    model = project().pipeline.params
+    values = present(model, record.params)
+    origins = present(model, nested(record.origins))
     around = record.provenance
     dirty = " with uncommitted changes" if around.git_dirty else ""
     print_table(
@@ -120,9 +126,8 @@ def show(run_id: str, environment: str | None, as_json: bool) -> None:
     print_table(
         ["parameter", "value", "from"],
         [
-            [name, value, record.origins.get(f"{group}.{name}", "default")]
-            for group, values in record.params.items()
-            for name, value in values.items()
+            [told_names(model, values)[dotted], value, origins.get(dotted, "default")]
+            for dotted, value in values.items()
         ],
     )
     if record.metrics:
@@ -217,7 +222,7 @@ def _views(
         known = {name: made for name, made in catalog.lineage_by_asset(store, side).items() if made}
         return {
             "parameter": {"as_of": str(record.as_of)}
-            | {name: value for group in record.params.values() for name, value in group.items()},
+            | told(project().pipeline.params, record.params),
             "metric": dict(record.metrics),
             "code": {name: made.record.code for name, made in known.items()},
             "input": {

@@ -1,0 +1,255 @@
+"""The names of all parameters, as people type them, and what to say of those that are none.
+
+A name is as short as it can be: ``learning_rate``, ``tree.depth``. Where groups share it, it is
+written with its group: ``training.learning_rate``, which always works.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pydantic
+
+from ml_pipeline.errors import ParamsError, closest
+from ml_pipeline.params.documents import read_document
+from ml_pipeline.params.layout import Section, laid_out
+from ml_pipeline.params.parameter import Parameter
+from ml_pipeline.params.reading import fields_of
+from ml_pipeline.text import quoted, shortened
+
+Node = Parameter | Section
+
+
+class Names:
+    """The names of a model's parameters.
+
+    Attributes:
+        groups: the groups by name.
+        parameters: the parameters by dotted name, in order of declaration.
+    """
+
+    def __init__(self, groups: Mapping[str, tuple[type[pydantic.BaseModel], str]]) -> None:
+        """Find out what every parameter is called.
+
+        Args:
+            groups: their classes and their names in identities, by name.
+        """
+        found = {name: laid_out(name, cls, kept) for name, (cls, kept) in groups.items()}
+        counts = Counter(node.name for group in found.values() for node in _nodes(group))
+        if shared := frozenset(name for name, count in counts.items() if count > 1):
+            found = {
+                name: laid_out(name, cls, kept, shared) for name, (cls, kept) in groups.items()
+            }
+        self.groups: Mapping[str, Section] = found
+        self.parameters = {p.dotted: p for group in found.values() for p in group.parameters}
+        self._plain: dict[str, list[Node]] = {}
+        self._dotted: dict[str, Node] = {}
+        self._gone: dict[str, str] = {}
+        for group in found.values():
+            for spelt, node in _spelt(group):
+                self._plain.setdefault(spelt, []).append(node)
+                self._dotted[f"{group.name or group.group}.{spelt}"] = node
+            for spelt, told in _gone(group):
+                self._gone.setdefault(spelt, told)
+                self._gone[f"{group.group}.{spelt}"] = told
+
+    def problems(self) -> Iterator[str]:
+        """Say why the names do not fit together, if they do not."""
+        for group in self.groups.values():
+            yield from group.problems()
+            for name, member in group.members.items():
+                if isinstance(member, Section) and name in self.groups:
+                    yield f"'{member.dotted}' has the name of a group: rename one"
+        labels: dict[str, str] = {}
+        for parameter in self.parameters.values():
+            if parameter.is_label:
+                name = ".".join(parameter.kept[1:])
+                other = labels.setdefault(name, parameter.dotted)
+                if other != parameter.dotted:
+                    yield (
+                        f"'{other}' and '{parameter.dotted}' would both show in paths as '{name}':"
+                        " rename one, or let one be no path label"
+                    )
+
+    def find(self, name: str) -> Parameter:
+        """Return the parameter of a plain or dotted name.
+
+        Raises:
+            ParamsError: if there is none, naming the nearest, or more than one.
+        """
+        node = self.node(name)
+        if isinstance(node, Section):
+            raise ParamsError([_no_mapping(node, "one value")])
+        return node
+
+    def node(self, name: str) -> Node:
+        """Return the parameter or section of a plain or dotted name.
+
+        Raises:
+            ParamsError: if there is none, naming the nearest, or more than one.
+        """
+        if name in self._dotted:
+            return self._dotted[name]
+        found = self._plain.get(name, [])
+        if len(found) == 1:
+            return found[0]
+        raise ParamsError([_several(name, found) if found else self._no_such_name(name)])
+
+    def why_not(self, name: str) -> str | None:
+        """Say why a name stands for nothing, if it did before, or stands for more than one."""
+        found = self._plain.get(name, [])
+        if name not in self._dotted and len(found) > 1:
+            return _several(name, found)
+        gone = self._gone.get(name)
+        return f"'{name}' {gone}" if gone and not found else None
+
+    def is_plain(self, name: str) -> bool:
+        """Whether something in a group is called so."""
+        return name in self._plain
+
+    def spread(
+        self, section: Section, raw: Any, problems: list[str], before: str = ""
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield the raw values of a section by dotted name.
+
+        Args:
+            section: a group, or a section of one.
+            raw: names and values, from any door.
+            problems: what is wrong is added here.
+            before: what of the section's names has been read already.
+        """
+        fields = _fields(raw)
+        if fields is None:
+            problems.append(_no_mapping(section, quoted(raw)))
+            return
+        for name, value in fields.items():
+            node: Node | None = section
+            for step in str(name).split("."):
+                node = node.member(step) if isinstance(node, Section) else None
+            if isinstance(node, Section) and node is not section:
+                yield from self.spread(node, value, problems)
+            elif isinstance(node, Parameter):
+                yield node.dotted, value
+            else:
+                problems.append(self.no_such_field(section, str(name)))
+
+    def no_such_field(self, section: Section, name: str) -> str:
+        """Say that a section has no field of a name."""
+        where = f"'{section.dotted}.{shortened(name)}' does not exist."
+        if (gone := self._gone.get(f"{section.dotted}.{name}")) is not None:
+            return f"'{section.dotted}.{shortened(name)}' {gone}"
+        if elsewhere := self._plain.get(name):
+            groups = " or ".join(f"'{node.group}'" for node in elsewhere)
+            return f"{where} It belongs in group {groups}."
+        return where + (_nearest(name, _told_in(section)) or _nearest(name, self._told))
+
+    def no_such_group(self, name: object) -> str:
+        """Say that there is no group of a name."""
+        if found := self._plain.get(str(name)):
+            groups = " or ".join(f"'{node.group}'" for node in found)
+            return f"'{name}' belongs in group {groups}"
+        hint = _nearest(name, dict.fromkeys(self.groups, "")) or _nearest(name, self._told)
+        return f"'{shortened(name)}' is no parameter group.{hint}"
+
+    @property
+    def _told(self) -> dict[str, str]:
+        """What to call what is called something, by names without those of groups."""
+        return {
+            spelt: " or ".join(f"'{node.told}'" for node in nodes)
+            for spelt, nodes in self._plain.items()
+        }
+
+    def _no_such_name(self, name: str) -> str:
+        shown = f"'{shortened(name)}'"
+        if name in self._gone:
+            return f"{shown} {self._gone[name]}"
+        steps = name.split(".")
+        for start in range(1, len(steps)):
+            if found := self._plain.get(".".join(steps[start:])):
+                told = " or ".join(f"'{node.dotted}'" for node in found)
+                return f"{shown} does not exist. Did you mean {told}?"
+        for end in range(len(steps) - 1, 0, -1):
+            holders = self._plain.get(".".join(steps[:end])) or [
+                node for node in [self._dotted.get(".".join(steps[:end]))] if node is not None
+            ]
+            holder = holders[0] if holders else None
+            if isinstance(holder, Parameter) and (holder.kind.values or holder.kind.shapes):
+                key = json.dumps(shortened(".".join(steps[end:])))
+                remedy = f"give it whole, {holder.told}={{{key}: ...}}"
+                return f"{shown} is one key of a mapping: {remedy}"
+            if isinstance(holder, Section):
+                hint = _nearest(steps[-1], _told_in(holder)) or _nearest(steps[-1], self._told)
+                return f"{shown} does not exist.{hint}"
+        within = [p for p in self.parameters.values() if p.name.endswith(f".{steps[-1]}")]
+        if within:
+            told = " or ".join(f"'{p.told}'" for p in within)
+            return f"{shown} does not exist. Did you mean {told}?"
+        return f"{shown} does not exist.{_nearest(steps[-1], self._told)}"
+
+
+def _nodes(section: Section) -> Iterator[Node]:
+    for member in section.members.values():
+        yield member
+        if isinstance(member, Section):
+            yield from _nodes(member)
+
+
+def _spelt(section: Section, before: str = "") -> Iterator[tuple[str, Node]]:
+    """Yield what is in a section by all that it may be called."""
+    for called, name in section.own_names.items():
+        node = section.members[name]
+        yield f"{before}{called}", node
+        if isinstance(node, Section):
+            yield from _spelt(node, f"{before}{called}.")
+
+
+def _gone(section: Section, before: str = "") -> Iterator[tuple[str, str]]:
+    """Yield names that were in a section, and what to say of each."""
+    for called, name in section.former.items():
+        yield f"{before}{called}", f"is called '{section.members[name].told}' now"
+    for called, value in section.retired.items():
+        every = f"every run has {shortened(value)} for it"
+        yield f"{before}{called}", f"is retired: {every}, so leave it out"
+    for name, node in section.members.items():
+        if isinstance(node, Section):
+            yield from _gone(node, f"{before}{name}.")
+
+
+def _told_in(section: Section) -> dict[str, str]:
+    return {name: f"'{member.told}'" for name, member in section.members.items()}
+
+
+def _nearest(name: object, told: Mapping[str, str]) -> str:
+    found = closest(name, told)
+    return "" if found is None else f" Did you mean {told[found] or repr(found)}?"
+
+
+def _several(name: str, nodes: Sequence[Node]) -> str:
+    groups = " and ".join(f"'{node.group}'" for node in nodes)
+    ways = " or ".join(node.dotted for node in nodes)
+    return f"'{name}' is in the groups {groups}: write {ways}"
+
+
+def _fields(raw: Any) -> Mapping[Any, Any] | None:
+    """Return names and values from any door, or None where it has none."""
+    if isinstance(raw, pydantic.BaseModel):
+        return fields_of(raw)
+    if isinstance(raw, str) and raw.strip()[:1] == "{":
+        for name in ("value.json", "value.yaml"):
+            try:
+                raw = read_document(raw.encode(), name)
+                break
+            except (ParamsError, UnicodeEncodeError):
+                continue
+    return {} if raw is None else raw if isinstance(raw, Mapping) else None
+
+
+def is_fields(raw: Any) -> bool:
+    """Whether something has names and values."""
+    return _fields(raw) is not None
+
+
+def _no_mapping(section: Section, found: str) -> str:
+    what = f"of {', '.join(section.members)}" if section.name else "of parameters"
+    return f"{section.dotted} must be a mapping {what}, but got {found}"
