@@ -209,7 +209,7 @@ def test_search_document_does_not_depend_on_how_it_was_written() -> None:
             {"search": {"strategy": "tpe"}},
             (
                 "strategy tpe needs something to vary: give a parameter several values or an"
-                " interval, like learning_rate=log[1e-3..1]"
+                " interval, like learning_rate=log[0.01..1]"
             ),
         ),
         (

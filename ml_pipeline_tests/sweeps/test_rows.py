@@ -154,7 +154,8 @@ def test_read_rows_of_a_leaderboard_reads_text_beside_other_kinds_as_it_was(
     ]
     model = ParamModel(mixed=Mixed)
     rows = [
-        Row("", {"mixed": mixed}, {}, {None: 1.0}, {None: None}, "minimize") for mixed in values
+        Row("", {"mixed": mixed}, {}, {None: 1.0}, {None: None}, "minimize", flat=mixed)
+        for mixed in values
     ]
     group = Group("model", Objective(metric="loss", direction="minimize"), {}, {}, [None], [], rows)
     text = as_csv(Leaderboard([group], {}), Repeat(lambda _params, _dates: ""))

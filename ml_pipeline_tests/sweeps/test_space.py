@@ -158,7 +158,7 @@ REFUSALS = {
     ),
     ("fancy", "[0..1]"): (
         "fit.fancy=[0..1]: a series needs numbers, but the parameter must be true or false: list"
-        " the values, like fancy=a,b"
+        " the values, like fancy=true,false"
     ),
     ("depth", "linspace(1,4,3)"): (
         "fit.depth=linspace(1,4,3): the values must be integers, as the parameter is, but one is"
