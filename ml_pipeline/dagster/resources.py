@@ -70,9 +70,7 @@ def config_schema(models: Sequence[ParamModel], several: bool = False) -> Any:
     stands = defaults(models[0])
     return _open(
         {
-            group: dg.Field(
-                _fields(section, several, stands), description=section.cls.__doc__
-            )
+            group: dg.Field(_fields(section, several, stands), description=section.cls.__doc__)
             for model in models
             for group, section in model.sections.items()
         }

@@ -137,7 +137,7 @@ def requested_sweep(
 
 def _refused(rules: Rules, params: ParamSet) -> list[str]:
     with in_environment(params.options.environment):
-        return list(rules.refuses(_dotted(params)))
+        return list(rules.refuses(params.flat()))
 
 
 def _known(environment: str | None) -> str | None:

@@ -6,6 +6,7 @@ by the names that they had; what is gone for good keeps its own.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from ml_pipeline.params.layout import Section
@@ -14,15 +15,16 @@ from ml_pipeline.params.model import ParamModel, nested
 Recorded = Mapping[str, Mapping[str, Any]]
 
 
-def present(model: ParamModel, recorded: Recorded) -> dict[str, Any]:
+def present(model: ParamModel | None, recorded: Recorded) -> dict[str, Any]:
     """Return the values of an earlier run by dotted name.
 
     A retired field that had the value which every run has now is left out.
 
     Args:
-        model: the parameters as they are now.
+        model: the parameters as they are now; nothing is known of any without it.
         recorded: what was written down then, ``{group: {field: value}}``.
     """
+    model = model or _without_groups()
     found: dict[str, Any] = {}
     for group, values in recorded.items():
         section = model.sections.get(model.former_groups.get(group, group))
@@ -44,16 +46,17 @@ def _in_section(section: Section, values: Mapping[str, Any]) -> Iterator[tuple[s
             yield f"{section.dotted}.{name}", value
 
 
-def completed(model: ParamModel, recorded: Recorded) -> dict[str, dict[str, Any]]:
+def completed(model: ParamModel | None, recorded: Recorded) -> dict[str, dict[str, Any]]:
     """Return the values of an earlier run with what it had in effect for fields added since.
 
     Args:
-        model: the parameters as they are now.
+        model: the parameters as they are now; nothing is known of any without it.
         recorded: what was written down then, ``{group: {field: value}}``.
 
     Returns:
         Values by the names that they have now, ``{group: {field: value}}``.
     """
+    model = model or _without_groups()
     groups = [model.former_groups.get(group, group) for group in recorded]
     literals = {
         p.dotted: p.absent_as
@@ -64,8 +67,9 @@ def completed(model: ParamModel, recorded: Recorded) -> dict[str, dict[str, Any]
     return {group: {} for group in groups} | nested({**literals, **present(model, recorded)})
 
 
-def told_names(model: ParamModel, dotted: Mapping[str, Any]) -> dict[str, str]:
+def told_names(model: ParamModel | None, dotted: Mapping[str, Any]) -> dict[str, str]:
     """Return the names that people see by dotted name; of fields that are gone, too."""
+    model = model or _without_groups()
     known = {p.dotted: p.told for p in model.parameters()}
     plain = {name: name.partition(".")[2] for name in dotted if name not in known}
     counts = Counter([*plain.values(), *(p.name for p in model.parameters())])
@@ -73,7 +77,12 @@ def told_names(model: ParamModel, dotted: Mapping[str, Any]) -> dict[str, str]:
     return {name: known.get(name) or gone[name] for name in dotted}
 
 
-def told(model: ParamModel, recorded: Recorded) -> dict[str, Any]:
+def told(model: ParamModel | None, recorded: Recorded) -> dict[str, Any]:
     """Return the values of an earlier run by the names that people see."""
     values = present(model, recorded)
     return {name: values[dotted] for dotted, name in told_names(model, values).items()}
+
+
+@cache
+def _without_groups() -> ParamModel:
+    return ParamModel()

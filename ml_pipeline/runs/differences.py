@@ -58,12 +58,12 @@ def differences(record: Record, slot: Slot) -> list[Difference]:
 
 
 def differing(
-    model: ParamModel, there: Mapping[str, Any], here: Mapping[str, Any]
+    model: ParamModel | None, there: Mapping[str, Any], here: Mapping[str, Any]
 ) -> list[Difference]:
     """Return what one identity has other than another.
 
     Args:
-        model: the parameters as they are now.
+        model: the parameters as they are now, if known.
         there: the document of one id; of one that is none of ours, what can be read counts.
         here: the document of the other.
     """
