@@ -63,6 +63,7 @@ def test_entry_is_a_flat_row(bench: Bench) -> None:
         "as_of": "2026-01-05",
         "asset": "score",
         "revision": score.record.revision,
+        "environment": None,
         "region": "north",
         "rows": 6,
         "window": 2,
