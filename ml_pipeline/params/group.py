@@ -110,6 +110,21 @@ def _kinds(group: type[ParamGroup]) -> Mapping[str, Kind]:
     return found
 
 
+def instance(cls: type[pydantic.BaseModel], arguments: Mapping[str, Any]) -> Any:
+    """Make an instance of a class of values that were read.
+
+    Raises:
+        pydantic.ValidationError: if the class refuses them.
+    """
+    own: Any = cls.__init__
+    if own is not dg.Config.__init__:
+        return cls(**arguments)
+    # Dagster's own constructor takes variants in a form of its own, and other names of choices.
+    made = cls.__new__(cls)
+    pydantic.BaseModel.__init__(made, **arguments)
+    return made
+
+
 class RunOptions(ParamGroup):
     """How a run goes about its work; never part of any identity."""
 

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, get_args
 
-import dagster as dg
 import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core.core_schema import ErrorType
 
-from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.group import ParamGroup, instance
 from ml_pipeline.params.kind import Kind, aliases_of
 from ml_pipeline.params.layout import Section
 from ml_pipeline.params.parameter import Parameter
@@ -91,7 +90,7 @@ def _made(section: Section, values: Mapping[str, Any]) -> tuple[Any, list[_Fault
             except _Broken as broken:
                 faults += [replace(fault, node=member) for fault in broken.faults(member)]
     try:
-        made = _instance(section.cls, arguments)
+        made = instance(section.cls, arguments)
     except pydantic.ValidationError as error:
         for detail in error.errors(include_url=False):
             if not detail["loc"]:
@@ -145,19 +144,9 @@ def _instances(kind: Kind, value: Any, at: tuple[Any, ...]) -> Any:
         infos[called] = infos[name] = member.info
         arguments[called] = _instances(member.kind, value[name], (*at, name))
     try:
-        return _instance(shape.cls, arguments)
+        return instance(shape.cls, arguments)
     except pydantic.ValidationError as error:
         raise _Broken(error, at, infos) from None
-
-
-def _instance(cls: type[pydantic.BaseModel], arguments: Mapping[str, Any]) -> Any:
-    own: Any = cls.__init__
-    if own is not dg.Config.__init__:
-        return cls(**arguments)
-    # Dagster's own constructor takes variants in a form of its own, and other names of choices.
-    made = cls.__new__(cls)
-    pydantic.BaseModel.__init__(made, **arguments)
-    return made
 
 
 def _argument(cls: type[pydantic.BaseModel], name: str, info: FieldInfo | None) -> str:
