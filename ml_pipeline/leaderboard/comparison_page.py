@@ -1,5 +1,7 @@
 """A comparison as a page."""
 
+from typing import Final
+
 from ml_pipeline.leaderboard.comparison import Comparison
 from ml_pipeline.leaderboard.comparison_report import (
     Table,
@@ -12,6 +14,8 @@ from ml_pipeline.leaderboard.comparison_report import (
 from ml_pipeline.leaderboard.page import Origin, cells, figure, page, safe, sorting_table
 from ml_pipeline.params.as_of import span
 
+_DATES: Final = "dates"
+
 
 def comparison_page(comparison: Comparison, origin: Origin) -> str:
     """Return a page: the verdict, the metrics, their pictures, and what differs.
@@ -23,7 +27,7 @@ def comparison_page(comparison: Comparison, origin: Origin) -> str:
     sections = [f"<p class=best>{safe(comparison.verdict)}</p>"]
     tables = (
         (f"Metrics over {span(comparison.dates)}", summary(comparison), "metrics"),
-        (f"{comparison.primary.metric} by date", by_date(comparison), "dates"),
+        (f"{comparison.primary.metric} by date", by_date(comparison), _DATES),
         ("What differs", differences(comparison), "differences"),
     )
     sections += [_section(title, table, name) for title, table, name in tables if table[1]]
@@ -35,5 +39,5 @@ def comparison_page(comparison: Comparison, origin: Origin) -> str:
 def _section(title: str, told: Table, name: str) -> str:
     columns, rows = told
     lines = [f'<tr><th scope="row">{safe(str(row[0]))}</th>{cells(row[1:])}</tr>' for row in rows]
-    table = sorting_table(name, columns, lines)
+    table = sorting_table(name, columns, lines, is_sorted=name == _DATES)
     return f'<section><h2 id="{name}">{safe(title)}</h2>{table}</section>'

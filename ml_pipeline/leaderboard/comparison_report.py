@@ -61,7 +61,7 @@ def differences(comparison: Comparison) -> Table:
         for kind, names in found
         for name, pair in names.items()
     ]
-    return ["", "name", *_names(comparison)], rows
+    return ["what differs", "name", *_names(comparison)], rows
 
 
 def notes(comparison: Comparison) -> Iterator[str]:

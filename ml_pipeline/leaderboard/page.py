@@ -1,5 +1,6 @@
 """Pages that need nothing beside themselves: tables that sort, pictures, light and dark."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +9,8 @@ from typing import Any, Final
 
 from ml_pipeline.leaderboard.report import shown
 from ml_pipeline.text import for_terminal
+
+_COMMAND: Final = re.compile("`([^`]+)`")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ def page(title: str, origin: Origin, sections: Iterable[str], notes: Iterable[st
         notes: what to say below, as text.
     """
     body = "\n".join(sections)
-    below = "".join(f"<p class=note>{safe(note)}</p>" for note in notes)
+    # A command stands in backticks; whatever else does is text as well.
+    told = (_COMMAND.sub(r"<code>\1</code>", safe(note)) for note in notes)
+    below = "".join(f"<p class=note>{note}</p>" for note in told)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -52,18 +57,23 @@ def page(title: str, origin: Origin, sections: Iterable[str], notes: Iterable[st
 
 
 def sorting_table(
-    heading: str, columns: Sequence[str], rows: Iterable[str], last: str | None = None
+    heading: str,
+    columns: Sequence[str],
+    rows: Iterable[str],
+    last: str | None = None,
+    is_sorted: bool = True,
 ) -> str:
-    """Return a table that sorts by any column, in the order of its first one.
+    """Return a table that sorts by any column.
 
     Args:
         heading: id of the heading that names the table.
         columns: names of the columns.
         rows: rows as HTML.
         last: name of one more column, which cannot be sorted by.
+        is_sorted: whether the rows are in the order of the first column.
     """
     head = "".join(
-        f'<th scope="col" aria-sort="{"none" if number else "ascending"}">'
+        f'<th scope="col" aria-sort="{"none" if number or not is_sorted else "ascending"}">'
         f'<button type="button">{safe(name)}</button></th>'
         for number, name in enumerate(columns)
     )
@@ -114,7 +124,7 @@ table { border-collapse: collapse; white-space: nowrap; overflow-wrap: normal }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line) }
 th, td { text-align: left; vertical-align: top; font-weight: inherit }
 thead th { background: var(--head); padding: 0 }
-thead th:last-child { padding: .3rem .7rem; font-weight: 600 }
+thead th:not([aria-sort]) { padding: .3rem .7rem; font-weight: 600 }
 tr > :first-child { position: sticky; left: 0; background: var(--page) }
 thead tr > :first-child { background: var(--head) }
 th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0;
@@ -124,7 +134,7 @@ th[aria-sort=descending] button::after { content: " \\2193" }
 .number { text-align: right; font-variant-numeric: tabular-nums }
 .best { font-weight: 600 } .unranked { font-style: italic; color: var(--note) }
 .note { color: var(--note); max-width: 60rem }
-summary { cursor: pointer }
+code { overflow-wrap: anywhere } summary { cursor: pointer }
 details { display: inline-block; margin-left: .7rem; vertical-align: top }
 details[open] { max-width: 40rem } details code { white-space: pre-wrap; word-break: break-all }
 figure { margin: 1rem 0 }
