@@ -67,7 +67,7 @@ def read_side(text: str, environments: Environments) -> SideName:
     environment = name if at and name in environments.configured else None
     if environment is None:
         what = text
-    if not what or what.startswith("@"):
+    if (at and not what) or what.startswith("@"):
         ledger = what[1:] if what else name
         if ledger not in environments:
             known = f"must be one of {', '.join(environments) or 'none at all'}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from ml_pipeline.leaderboard.board import Leaderboard, leaderboard
 from ml_pipeline.leaderboard.cells import Cell
+from ml_pipeline.leaderboard.sides import Side
 from ml_pipeline.store.record import Objective
 
 NASTY = '<script>alert("1")</script> | `x` [y](z) [x](javascript:alert(1)) \\ é\n\x1b[31mred'
@@ -74,3 +75,8 @@ def wide_board() -> Leaderboard:
             cells.append(cell(day, error, 0.4, kind=["a", "b", "c"][n % 3], **params))
     cells += [cell(day, 0.3, 0.4, kind="d") for day in along[:4]]
     return leaderboard(cells)
+
+
+def side(name: str, cells: Sequence[Cell], store: str = "here") -> Side:
+    """Return the side of a comparison that cells of one parameter set make."""
+    return Side(name, cells[0].params, {cell.as_of: cell for cell in cells}, store)
