@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from ml_pipeline.current import current_environment
     from ml_pipeline.dagster.code_location import code_location, defs_folder
     from ml_pipeline.dagster.new_data_sensor import new_data_sensor
     from ml_pipeline.dagster.requests_sensor import requests_sensor
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         NotEnoughDataError,
         ParamsError,
         PipelineError,
+        SecretError,
         SettingsError,
         SourceError,
         StoreError,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from ml_pipeline.params.layers import Layer, gathered
     from ml_pipeline.params.model import ParamModel, ParamSet
     from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
+    from ml_pipeline.params.secret import SecretRef, SecretScheme, register_secrets
     from ml_pipeline.params.template import template
     from ml_pipeline.runs.gate import Gate
     from ml_pipeline.runs.stage import Result
@@ -54,6 +57,9 @@ __all__ = [
     "Pipeline",
     "PipelineError",
     "Result",
+    "SecretError",
+    "SecretRef",
+    "SecretScheme",
     "SettingsError",
     "SourceError",
     "StoreError",
@@ -61,11 +67,13 @@ __all__ = [
     "Webserver",
     "added_later",
     "code_location",
+    "current_environment",
     "defs_folder",
     "formats",
     "gathered",
     "new_data_sensor",
     "read_document",
+    "register_secrets",
     "requested_run",
     "requests_sensor",
     "run_id",
@@ -80,11 +88,13 @@ _ROOMS: Final = {
     "dagster.new_data_sensor": ("new_data_sensor",),
     "dagster.requests_sensor": ("requests_sensor",),
     "dagster.schedules": ("sweep_schedule", "window_schedule"),
+    "current": ("current_environment",),
     "errors": (
         "MlPipelineError",
         "ParamsError",
         "NotEnoughDataError",
         "PipelineError",
+        "SecretError",
         "SettingsError",
         "SourceError",
         "StoreError",
@@ -99,6 +109,7 @@ _ROOMS: Final = {
     "params.layers": ("Layer", "gathered"),
     "params.model": ("ParamModel", "ParamSet"),
     "params.parameter": ("NOT_IDENTITY", "PATH_LABEL", "added_later"),
+    "params.secret": ("SecretRef", "SecretScheme", "register_secrets"),
     "params.template": ("template",),
     "runs.gate": ("Gate",),
     "runs.stage": ("Result",),

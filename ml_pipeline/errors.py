@@ -8,6 +8,7 @@
     ├── PipelineError        stages that do not fit together; raised when definitions load
     ├── SourceError          outside data that cannot be read
     ├── NotEnoughDataError   data that was read but cannot support the computation
+    ├── SecretError          a secret that is not where its reference says
     ├── RemoteError          a Dagster webserver elsewhere
     │   ├── ServerUnreachable    nothing answers, or it is no Dagster webserver
     │   └── LaunchRefused        the webserver does not take the run
@@ -117,6 +118,10 @@ class SourceError(MlPipelineError):
 
 class NotEnoughDataError(MlPipelineError):
     """The data was read but is too little to compute what was asked for."""
+
+
+class SecretError(MlPipelineError):
+    """A secret is not where its reference says, in the process that uses it."""
 
 
 class RemoteError(MlPipelineError):

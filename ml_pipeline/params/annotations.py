@@ -59,6 +59,11 @@ def _kind(annotation: Any, within: tuple[type, ...]) -> Kind:
         return Kind(shapes=(_shape(annotation, within),))
     if annotation in _NAMED:
         return _NAMED[annotation]
+    if annotation in (pydantic.SecretStr, pydantic.SecretBytes):
+        raise NoKind(
+            f"a {annotation.__name__} would hold a secret, and parameters are recorded: declare it"
+            " a SecretRef, which says where the secret is kept"
+        )
     if annotation in SPELLED:
         return Kind(spelled=annotation)
     container = origin or annotation

@@ -13,6 +13,8 @@ from typing import Any
 import pydantic
 from pydantic.fields import FieldInfo
 
+from ml_pipeline.params.secret import SecretRef
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -75,6 +77,17 @@ class Kind:
         """Whether a value is of another type than its form in JSON, at whatever depth."""
         is_other = self.spelled is not None or self.different is not None or bool(self.shapes)
         return is_other or any(kind.needs_reading for kind in self.members)
+
+    @property
+    def holds_secret(self) -> bool:
+        """Whether a reference to a secret can stand in a value, at whatever depth."""
+        return self.spelled is SecretRef or any(kind.holds_secret for kind in self.members)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether there is nothing in a value but references to secrets."""
+        is_one = self.spelled is SecretRef or bool(self.members and not self.shapes)
+        return is_one and all(kind.is_secret for kind in self.members)
 
     @property
     def can_hold_text(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ml_pipeline.params.history import completed
 from ml_pipeline.params.model import ParamModel, ParamSet, nested
+from ml_pipeline.params.secret import Hidden
 from ml_pipeline.text import shortened
 
 SEARCH: Final = "search"
@@ -109,7 +110,8 @@ def gathered(
         for dotted, raw in placed.items():
             origin = layer.origin
             if dotted in found:
-                origin += f"; overrides {shortened(found[dotted])} of {sources[dotted]}"
+                former = Hidden() if model.find(dotted).holds_secret else shortened(found[dotted])
+                origin += f"; overrides {former} of {sources[dotted]}"
             is_text = layer.is_typed and isinstance(raw, str)
             found[dotted] = model.find(dotted).from_text(raw) if is_text else raw
             sources[dotted] = layer.origin

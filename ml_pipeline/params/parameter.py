@@ -123,10 +123,21 @@ class Parameter:
         """Whether the value shows in paths."""
         return bool(self.marks.get("path_label", False))
 
-    @property
+    @cached_property
     def is_identity(self) -> bool:
-        """Whether the value takes part in run ids."""
-        return bool(self.marks.get("identity", True))
+        """Whether the value takes part in run ids: where a secret is kept changes no result."""
+        return bool(self.marks.get("identity", not self._is(lambda kind: kind.is_secret)))
+
+    @cached_property
+    def holds_secret(self) -> bool:
+        """Whether it refers to secrets, so that what is typed for it may be one by mistake."""
+        return self._is(lambda kind: kind.holds_secret)
+
+    def _is(self, test: Callable[[Kind], bool]) -> bool:
+        try:
+            return test(self.kind)
+        except NoKind:
+            return False
 
     @property
     def absent_as(self) -> Any:
@@ -242,8 +253,9 @@ class Parameter:
         """Say why no model can have this parameter, if it cannot."""
         if self.looks_secret:
             yield (
-                f"'{self.dotted}' looks like a secret, and parameters are recorded: take the name"
-                f" of an environment variable instead, as '{self.told}_env'"
+                f"'{self.dotted}' looks like a secret, and parameters are recorded: declare it a"
+                " SecretRef, or take the name of an environment variable instead, as"
+                f" '{self.told}_env'"
             )
         if self.is_label and not self.is_identity:
             yield f"'{self.dotted}' is a path label, so it has to be part of identity"

@@ -22,6 +22,7 @@ import pydantic
 from ml_pipeline.errors import nearest
 from ml_pipeline.params.kind import Kind, Shape, aliases_of
 from ml_pipeline.params.scalar import scalar
+from ml_pipeline.params.secret import Hidden
 from ml_pipeline.params.spelled import of_spelling
 from ml_pipeline.params.wording import must_be
 
@@ -84,7 +85,8 @@ def read(kind: Kind, raw: Any, place: str = "") -> Any:
         value = _of_scalar(kind, raw)
     if value is _NOTHING:
         needs_quotes = kind.text and not isinstance(raw, str)
-        raise Unreadable(raw, place, ": put text in quotes" if needs_quotes else "")
+        found = Hidden() if kind.holds_secret else raw
+        raise Unreadable(found, place, ": put text in quotes" if needs_quotes else "")
     return value
 
 

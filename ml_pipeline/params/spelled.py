@@ -4,6 +4,7 @@ Path       as it is written, without detours: data/a.csv
 Decimal    digits without an exponent or zeros at the end: 0.1
 timedelta  ISO 8601: P1DT2H
 UUID       lower case with hyphens
+SecretRef  as it is written: env:SHOP_TOKEN
 """
 
 import enum
@@ -20,6 +21,7 @@ from uuid import UUID
 import pydantic
 
 from ml_pipeline.params.scalar import MOST_DIGITS, scalar
+from ml_pipeline.params.secret import SecretRef
 
 
 def spelled(value: Any) -> str | None:
@@ -104,6 +106,12 @@ def _iso(duration: timedelta) -> str:
     return str(_durations().dump_python(duration, mode="json"))
 
 
+def _secret(raw: Any) -> SecretRef:
+    if not isinstance(raw, str):
+        raise ValueError("")  # noqa: TRY004 - as for any other value that means none
+    return SecretRef(raw)
+
+
 def _uuid(raw: Any) -> UUID:
     if not isinstance(raw, str):
         raise ValueError(raw)  # noqa: TRY004 - as for any other value that means none
@@ -117,6 +125,7 @@ SPELLED: Final[Mapping[type, tuple[Callable[[Any], Any], Callable[[Any], str], s
             Decimal: (_decimal, _digits, "decimal number"),
             timedelta: (_duration, _iso, "duration, such as P1DT2H, 02:00:00 or seconds"),
             UUID: (_uuid, str, "UUID"),
+            SecretRef: (_secret, str, "secret reference, such as env:NAME or file:/PATH"),
         }
     )
 )

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ml_pipeline.errors import MlPipelineError, PipelineError, told
+from ml_pipeline.params.secret import without_secrets
 from ml_pipeline.runs.options import Retry
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def called(
                 getattr(function, "__name__", function),
                 attempt,
                 wait_s,
-                told(error),
+                without_secrets(told(error)),
             )
         time.sleep(wait_s)
         attempt += 1

@@ -18,6 +18,7 @@ from ml_pipeline.current import in_environment
 from ml_pipeline.errors import ArtifactDamaged, SourceError
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.params.secret import secrets_hidden
 from ml_pipeline.runs.calls import called
 from ml_pipeline.runs.decider import CONFIRMED, Decider
 from ml_pipeline.runs.decisions import Decision, Outcome
@@ -204,7 +205,7 @@ class _Point:
         around = self.materializer.surroundings()
         started_at, start = datetime.now(UTC), time.perf_counter()
         arguments = partial(self._arguments, decision)
-        with in_environment(self.params.options.environment):
+        with in_environment(self.params.options.environment), secrets_hidden():
             value, attempt = called(stage.function, arguments, stage.extras.retry)
         if stage.external(self.params, self.as_of) != decision.external:
             return None

@@ -11,6 +11,7 @@ from ml_pipeline.current import in_environment
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.params.secret import secrets_hidden
 from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.runs.options import NO_EXTRAS, Extras
 from ml_pipeline.runs.reading import Reading
@@ -121,7 +122,7 @@ class Stage:
         """Return the digest of what the stage would read from outside now: data and files."""
         data = None
         if self.reads is not None and self.reads_signature is not None:
-            with in_environment(params.options.environment):
+            with in_environment(params.options.environment), secrets_hidden():
                 data = self.reads(**self.reads_signature.arguments(params, as_of, self.keys))
         if not self.files:
             return data

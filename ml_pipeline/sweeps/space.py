@@ -106,6 +106,8 @@ def dimension(parameter: Parameter, raw: Any) -> Dimension | None:
     Raises:
         ParamsError: if it is meant as a space but cannot be read as one.
     """
+    if parameter.holds_secret:
+        return None
     if isinstance(raw, list | tuple) and not _is_one_list(parameter, raw):
         return _values(parameter, [single(parameter, member) for member in raw], raw)
     # The launchpad fills defaults in, and a default may look like something else.

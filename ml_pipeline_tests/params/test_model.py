@@ -176,8 +176,8 @@ def test_plain_text_field_that_looks_like_a_secret_is_refused(name: str) -> None
         ParamModel(login=group_with_text(name))
     assert str(caught.value) == (
         "Parameter groups do not fit together:\n"
-        f"  'login.{name}' looks like a secret, and parameters are recorded: take the name of an"
-        f" environment variable instead, as '{name}_env'"
+        f"  'login.{name}' looks like a secret, and parameters are recorded: declare it a"
+        f" SecretRef, or take the name of an environment variable instead, as '{name}_env'"
     )
 
 
