@@ -16,7 +16,7 @@ from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.groups import agree
 from ml_pipeline.leaderboard.overlap import Results
 from ml_pipeline.leaderboard.sides import Side
-from ml_pipeline.params.as_of import AsOf, by_key, span
+from ml_pipeline.params.as_of import AsOf, span
 from ml_pipeline.runs.changes import differing
 from ml_pipeline.store.record import Direction, Objective
 from ml_pipeline.text import shortened
@@ -63,7 +63,7 @@ def paired(
     left_out: dict[str, list[AsOf | None]] = {}
     missing: dict[Which, list[AsOf | None]] = {}
     found: dict[AsOf | None, Objective] = {}
-    for day in sorted({*left.cells, *right.cells}, key=by_key):
+    for day in sorted({*left.cells, *right.cells}, key=left.in_order):
         here, there = left.cells.get(day), right.cells.get(day)
         if here is None or there is None:
             missing.setdefault("left" if here is None else "right", []).append(day)

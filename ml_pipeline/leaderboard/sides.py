@@ -1,6 +1,6 @@
 """Sides of a comparison: one parameter set each, at all dates at which a store has it judged."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
@@ -8,6 +8,7 @@ from typing import Any, Final
 from ml_pipeline.environments import Environments
 from ml_pipeline.errors import ParamsError, QueryError
 from ml_pipeline.leaderboard.cells import Cell, cells_of, judged_params, recorded_params
+from ml_pipeline.leaderboard.overlap import InOrder
 from ml_pipeline.leaderboard.side_names import SideName, read_side
 from ml_pipeline.params.as_of import AsOf, by_key
 from ml_pipeline.params.documents import as_mapping, read_file
@@ -39,6 +40,7 @@ class Side:
         environment: whose that is; None where none is configured, or it is this deployment's own.
         about: what else is to be said of how it was found.
         within: the first and the last date that were asked for, None where all were.
+        in_order: returns a key that puts dates in order.
         model: tells what parameters are called.
     """
 
@@ -49,6 +51,7 @@ class Side:
     environment: str | None = None
     about: str = ""
     within: tuple[AsOf | None, AsOf | None] = (None, None)
+    in_order: InOrder = field(default=by_key, repr=False, compare=False)
     model: ParamModel | None = field(default=None, repr=False, compare=False)
 
     @cached_property
@@ -122,13 +125,17 @@ def _side(
     for store in reversed(stores):
         known = cells_of(store, pipeline, None, first, last, identity=identity)
         found |= {cell.as_of: cell for cell in known}
-    cells = _in_order(found.values())
-    model = pipeline.params
-    return Side(name, params, cells, stores[0].uri, environment, within=(first, last), model=model)
-
-
-def _in_order(cells: Iterable[Cell]) -> dict[AsOf | None, Cell]:
-    return {cell.as_of: cell for cell in sorted(cells, key=lambda cell: by_key(cell.as_of))}
+    order = pipeline.keys.order
+    return Side(
+        name,
+        params,
+        {day: found[day] for day in sorted(found, key=order)},
+        stores[0].uri,
+        environment,
+        within=(first, last),
+        in_order=order,
+        model=pipeline.params,
+    )
 
 
 @dataclass(frozen=True)
@@ -173,6 +180,15 @@ class Sides:
             f"{sides[0]}: {problem}" if len(sides) == 1 else problem
             for problem, sides in wrong.items()
         ]
+        order = self.pipeline.keys.order
+        if (
+            self.first is not None
+            and self.last is not None
+            and order(self.last) < order(self.first)
+        ):
+            problems.append(
+                f"the first date must not be after the last, but got {self.first} and {self.last}"
+            )
         if self.common and not problems and all(side.run for side in found):
             problems.append("parameters must be those of a side, but both sides are runs")
         if not problems and found[0] == found[1]:
@@ -234,7 +250,8 @@ class Sides:
             raise QueryError([problem])
         for cells in by_set.values():
             about = f"{side.name} stands for the only parameter set that it has results of"
-            found = _in_order(cells)
+            in_order = sorted(cells, key=lambda cell: side.in_order(cell.as_of))
+            found = {cell.as_of: cell for cell in in_order}
             return replace(side, params=cells[0].params, cells=found, about=about)
         return None
 

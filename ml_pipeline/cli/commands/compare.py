@@ -80,9 +80,6 @@ def command(
     Nothing is computed.
     """
     served = project()
-    in_order = served.pipeline.keys.order
-    if last is not None and first is not None and in_order(last) < in_order(first):
-        raise QueryError([f"--from must not be after --to, but got {first} and {last}"])
     problems: list[str] = []
     common = typed_params(served.pipeline.params, typed, problems)
     if problems:
