@@ -1,17 +1,22 @@
 """How the house is built: what a stranger may rely on when looking for a room."""
 
 import ast
+import dataclasses
+import inspect
 import re
 import statistics
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
 
 import ml_pipeline
 
+ATTRIBUTE = inspect.Parameter.KEYWORD_ONLY
 HOUSE = Path(ml_pipeline.__file__).parent
 ROOF = ("pipeline", "defs", "definitions.py", "docs")
 """The reference pipeline: one user of the toolkit among others."""
@@ -54,12 +59,51 @@ def test_toolkit_has_no_word_of_the_reference_pipeline() -> None:
             assert word not in text, f"{module} speaks of {word}"
 
 
-def test_public_names_are_there_and_say_what_they_are() -> None:
-    for name in ml_pipeline.__all__:
-        value = getattr(ml_pipeline, name)
-        assert name in dir(ml_pipeline)
+def documented(name: str) -> Iterator[tuple[str, object, str]]:
+    """Yield what a public name lets a user call or make, each with what its docstring says."""
+    value = getattr(ml_pipeline, name)
+    said = inspect.getdoc(value) or ""
+    if not inspect.isclass(value):
         if callable(value):
-            assert value.__doc__, name
+            yield name, value, said
+        return
+    fields = [one.name for one in dataclasses.fields(value)] if is_dataclass(value) else []
+    fields += getattr(value, "model_fields", {})
+    made = inspect.Signature([inspect.Parameter(one, ATTRIBUTE) for one in fields if one[0] != "_"])
+    yield name, made, said
+    for method, function in vars(value).items():
+        if inspect.isfunction(function) and (method[0] != "_" or method == "__init__"):
+            if method == "__init__" and is_dataclass(value):
+                continue
+            own = inspect.getdoc(function) or ""
+            yield f"{name}.{method}", function, own
+
+
+def unsaid(name: str) -> Iterator[str]:
+    """Yield what the docstrings of a public name leave out."""
+    for place, value, said in documented(name):
+        if not said:
+            yield f"{place} has no docstring"
+        signature = value if isinstance(value, inspect.Signature) else inspect.signature(value)
+        for parameter in signature.parameters:
+            if parameter != "self" and not re.search(rf"\b{parameter}\b", said):
+                yield f"{place} does not say what '{parameter}' is"
+        if not inspect.isfunction(value):
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(value)))).body
+        raises = any(isinstance(node, ast.Raise) and node.exc for node in ast.walk(tree))
+        if raises and "Raises:" not in said:
+            yield f"{place} does not say what it raises"
+        returned = signature.return_annotation
+        first = said.partition("\n")[0]
+        is_said = re.search(r"(?i)return|yield|whether|^where", first) or "Returns:" in said
+        if returned not in (None, "None") and not is_said and not place.endswith("__init__"):
+            yield f"{place} does not say what it returns"
+
+
+def test_public_names_are_there_and_say_what_they_take_and_give() -> None:
+    assert set(ml_pipeline.__all__) <= set(dir(ml_pipeline))
+    assert [line for name in ml_pipeline.__all__ for line in unsaid(name)] == []
 
 
 def test_unknown_public_name_is_an_attribute_error() -> None:

@@ -163,6 +163,10 @@ class Pipeline(stages.Pipeline):
     def result_of(self, stage: str, value: Any) -> Result:
         """Return what a stage has returned as a result.
 
+        Args:
+            stage: its name.
+            value: what it returned.
+
         Raises:
             PipelineError: if it is what assets of Dagster's own return.
         """

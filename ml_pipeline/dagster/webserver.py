@@ -97,7 +97,7 @@ class Webserver:
             raise RemoteError(f"The address of a webserver {problem}.")
 
     def address(self, dagster_run_id: str) -> str:
-        """Return the address of a run's page."""
+        """Return the address of a run's page, by its `dagster_run_id`."""
         return f"{self._base}/runs/{dagster_run_id}"
 
     def launch(self, run: RequestedRun, location: str | None = None) -> str:

@@ -42,7 +42,16 @@ def document(params: Mapping[str, Mapping[str, Any]], as_of: AsOf | None) -> dic
 
 
 def run_id(params: Mapping[str, Mapping[str, Any]], as_of: AsOf | None) -> str:
-    """Return the id of a point in parameter space: 16 hexadecimal digits."""
+    """Return the id of a point in parameter space: 16 hexadecimal digits.
+
+    Args:
+        params: identity values, ``{group: {field: value}}``, as `ParamSet.identity_values`
+            returns them.
+        as_of: what the run is as of; None for a pipeline without partitions.
+
+    Raises:
+        PipelineError: if a value has no canonical form.
+    """
     return digest_of(document(params, as_of))
 
 

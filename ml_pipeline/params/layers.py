@@ -86,6 +86,10 @@ def gathered(
         layers: the weakest first.
         sections: names that may stand beside the parameters, each with the reason why it may not
             be used here, or none where its content is wanted.
+
+    Returns:
+        The raw values by group, where each came from, and every problem found so far; its
+        `validated` makes a `ParamSet` of them.
     """
     given = Given()
     found: dict[str, Any] = {}

@@ -93,7 +93,7 @@ class ParamSet:
                 yield parameter.kept[0], ".".join(parameter.kept[1:]), value
 
     def origin(self, dotted: str) -> str:
-        """Where the value of a parameter came from."""
+        """Where the value of a parameter came from, by its `dotted` name."""
         return self.origins.get(dotted, "default")
 
 
@@ -201,6 +201,9 @@ class ParamModel:
             values: raw values by name; what is not named gets its default.
             origin: where the values came from, kept with the result.
 
+        Returns:
+            One value for every parameter.
+
         Raises:
             ParamsError: naming every problem.
         """
@@ -271,6 +274,9 @@ class ParamModel:
             problems: problems found earlier, to be reported together with those found here.
             origins: where single values came from, by dotted name, instead of `origin`.
             places: what to say of where a value stands when it is refused, by dotted name.
+
+        Returns:
+            One value for every parameter.
 
         Raises:
             ParamsError: naming every problem.

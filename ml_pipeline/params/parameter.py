@@ -54,6 +54,9 @@ def added_later(literal: Any) -> dict[str, Any]:
         literal: the value that those runs had in effect. A set in which the field has this value
             keeps the id that it had before the field existed. For a field that holds a class with
             fields, a mapping of theirs.
+
+    Returns:
+        What the field's `json_schema_extra` must hold.
     """
     return {_ADDED_LATER: literal}
 
@@ -65,6 +68,9 @@ def renamed_from(*names: str) -> dict[str, Any]:
 
     Args:
         *names: the names that the field had, the first first.
+
+    Returns:
+        What the field's `json_schema_extra` must hold.
     """
     return {_RENAMED_FROM: list(names)}
 

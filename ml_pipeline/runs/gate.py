@@ -148,6 +148,9 @@ class Gate(Part):
             champion: the champion's; None where there is none yet.
             objective: what both declare to be compared by.
 
+        Returns:
+            The figures of every criterion, and whether all hold.
+
         Raises:
             QueryError: if a criterion names no metric of the candidate, nothing says which way is
                 better, or a bound is on the wrong side of the objective's metric.

@@ -120,7 +120,7 @@ class SweepRequest:
         return known if origins is None else known.with_origins(origins)
 
     def with_origins(self, origins: Mapping[str, str]) -> "SweepRequest":
-        """Return the same request, its fixed values from elsewhere."""
+        """Return the same request, its fixed values from other `origins`, by dotted name."""
         return replace(
             self,
             base=replace(self.base, origins=origins),
@@ -169,6 +169,9 @@ class SweepRequest:
             varied: raw values by dotted name, over the fixed ones.
             number: place in the sweep.
 
+        Returns:
+            The parameter set, and what it varies.
+
         Raises:
             ParamsError: naming every problem.
         """
@@ -182,7 +185,7 @@ class SweepRequest:
             yield from (trial.params for trial in trials)
 
     def plain_values(self, name: str) -> list[Any]:
-        """Return the values of a searched parameter that are listed, validated, each once."""
+        """Return the values listed for the searched parameter `name`, validated, each once."""
         values = [trial.varied[name] for trial in self.probes[name]]
         return list({digest_of(value): value for value in values}.values())
 

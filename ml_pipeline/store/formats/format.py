@@ -41,6 +41,10 @@ class Format(ABC):
 
         A folder may hold folders; links may lead to files within it.
 
+        Args:
+            value: what the format accepts; never change it.
+            path: where the file is to be; a folder is there already.
+
         Raises:
             PipelineError: if it holds what would not come back as it is.
         """
@@ -53,6 +57,9 @@ class Format(ABC):
             path: the file or folder on this machine, with the very bytes that were written. It is
                 the store's own or a copy: change nothing there.
             lazy: whether a deferred form is wanted where the format has one.
+
+        Returns:
+            A value equal to the one that was written, or its deferred form.
         """
 
     def prove(self, path: Path) -> None:
@@ -79,6 +86,10 @@ class Format(ABC):
 
     def keep(self, value: Any, path: Path) -> None:
         """Write a value and prove that it can be read back.
+
+        Args:
+            value: what the format accepts.
+            path: as for `write`.
 
         Raises:
             PipelineError: if the value cannot be kept.
