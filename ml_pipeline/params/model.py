@@ -176,11 +176,11 @@ class ParamModel:
             return name
 
     def why_no_parameter(self, name: str) -> str | None:
-        """Say why a name is that of no parameter, if it was that of one or is that of several."""
+        """Return why a name is that of no parameter, if it was that of one or is that of several."""
         return self._names.why_not(name)
 
     def is_plain(self, name: str) -> bool:
-        """Whether something in a group is called so."""
+        """Whether something in a group is called `name`."""
         return self._names.is_plain(name)
 
     def retired(self, group: str) -> dict[tuple[str, ...], Any]:

@@ -40,7 +40,7 @@ class SecretScheme(ABC):
     name: ClassVar[str]
 
     def accepts(self, place: str) -> bool:
-        """Whether what follows the colon can name a secret here; nothing is looked up for that."""
+        """Whether a `place`, after the colon, can name a secret; nothing is looked up for that."""
         return bool(place)
 
     @abstractmethod
