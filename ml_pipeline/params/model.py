@@ -176,7 +176,7 @@ class ParamModel:
             return name
 
     def why_no_parameter(self, name: str) -> str | None:
-        """Return why a name is that of no parameter, if it was that of one or is that of several."""
+        """Return why a name is no parameter, if it was that of one or is that of several."""
         return self._names.why_not(name)
 
     def is_plain(self, name: str) -> bool:
