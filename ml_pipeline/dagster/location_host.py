@@ -10,6 +10,7 @@ import dagster as dg
 from ml_pipeline.dagster.arguments import OtherValue, Resource
 from ml_pipeline.dagster.hosts import WithInstance
 from ml_pipeline.dagster.others import refuse_ours
+from ml_pipeline.dagster.packing import begun
 from ml_pipeline.dagster.stage_context import StageContext
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.errors import PipelineError, nearest
@@ -87,6 +88,5 @@ class WithLocation(WithInstance):
                 f" it has none of that name.{nearest(key, known)}"
             )
         if key not in self._begun:
-            made = dg.build_resources({key: known[key]}, instance=self.instance)
-            self._begun[key] = getattr(self._open.enter_context(made), key)
+            self._begun[key] = begun(key, known[key], self._open, self.instance)
         return self._begun[key]

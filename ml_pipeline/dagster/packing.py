@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,28 @@ class Recipe:
                 for name, value in self.fields.items()
             }
         )
+
+
+def begun(
+    key: str, resource: Any, until: ExitStack, instance: dg.DagsterInstance | None = None
+) -> Any:
+    """Return what a resource provides where there is no step.
+
+    Args:
+        key: its key.
+        resource: its definition.
+        until: closes it.
+        instance: the instance that it is told of.
+
+    Raises:
+        Exception: what the resource has raised.
+    """
+    try:
+        made = until.enter_context(dg.build_resources({key: resource}, instance=instance))
+    except dg.DagsterUserCodeExecutionError as error:
+        # Dagster's own says that something happened, and not what.
+        raise error.user_exception from error
+    return getattr(made, key)
 
 
 def packed_resource(value: object) -> object:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import dagster as dg
 
 from ml_pipeline.dagster.arguments import OtherValue, Resource
-from ml_pipeline.dagster.packing import Recipe
+from ml_pipeline.dagster.packing import Recipe, begun
 from ml_pipeline.dagster.stage_context import StageContext
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.params.as_of import AsOf
@@ -86,8 +86,7 @@ class InWorker(Host):
             packed = self.resources[key]
             if isinstance(packed, Recipe):
                 self._open = self._open or ExitStack()
-                made = self._open.enter_context(dg.build_resources({key: packed.made()}))
-                self._begun[key] = getattr(made, key)
+                self._begun[key] = begun(key, packed.made(), self._open)
             else:
                 self._begun[key] = packed
         return self._begun[key]

@@ -4,7 +4,8 @@
     rates (once) ······┼─> table ─> score        alone
     shop (resource) ───┘
 
-What is there is governed by files in the directory that ``ASKING_HOME`` names:
+What is there is governed by files in the directory that ``ASKING_HOME`` names; worker processes,
+which may be older than that variable, know it from the resource:
 
     shop             gets a line for whatever happens to the resource
     said             gets a line for every computation of `table`
@@ -43,16 +44,17 @@ class Supplier(dg.ConfigurableResource[Any]):
 class Shop(dg.ConfigurableResource[Any]):
     """What amounts come from; open only while it is used."""
 
+    folder: str
     url: str
     supplier: Supplier
     _is_open: bool = PrivateAttr(False)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        note("shop", "open")
+        note(self.folder, "shop", "open")
         self._is_open = True
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        note("shop", "closed")
+        note(self.folder, "shop", "closed")
 
     def amounts(self, rows: int) -> list[int]:
         assert self._is_open, "it is used before it is open"
@@ -71,7 +73,7 @@ class Lake(dg.ConfigurableIOManager):
         self._file(context).write_text(json.dumps(obj))
 
     def load_input(self, context: dg.InputContext) -> Any:
-        note("shop", f"load {context.asset_key.to_user_string()}")
+        note(self.folder, "shop", f"load {context.asset_key.to_user_string()}")
         return json.loads(self._file(context).read_text())
 
 
@@ -79,8 +81,8 @@ def home() -> Path:
     return Path(os.environ["ASKING_HOME"])
 
 
-def note(file: str, line: str) -> None:
-    with (home() / file).open("a") as notes:
+def note(folder: str, file: str, line: str) -> None:
+    with (Path(folder) / file).open("a") as notes:
         notes.write(f"{line}\n")
 
 
@@ -127,12 +129,13 @@ async def table(
 ) -> dict[str, Any]:
     """Amounts of a day, and who computed them."""
     await asyncio.sleep(0)
-    note("said", f"{context.partition_key} {context.asset_key.to_user_string()}")
+    note(shop.folder, "said", f"{context.partition_key} {context.asset_key.to_user_string()}")
     context.log.info("computing")
     prices["price"] += rate - 1
-    left = number("fail") if (home() / "fail").exists() else 0
+    fail = Path(shop.folder) / "fail"
+    left = int(fail.read_text()) if fail.exists() else 0
     if left > 0:
-        (home() / "fail").write_text(str(left - 1))
+        fail.write_text(str(left - 1))
         raise ConnectionError("the shop is busy")
     assert prices["day"] == str(as_of)
     return {"amounts": shop.amounts(size.rows), "price": prices["price"]}
@@ -167,7 +170,7 @@ def defs(folder: Path) -> dg.Definitions:
         dg.Definitions(
             assets=[prices, rates],
             resources={
-                "shop": Shop(url="abcd", supplier=Supplier()),
+                "shop": Shop(folder=str(folder), url="abcd", supplier=Supplier()),
                 "lake": Lake(folder=str(folder)),
             },
         ),
