@@ -46,7 +46,7 @@ def params_resource(pipeline: Pipeline) -> dg.ResourceDefinition:
         if written not in known:
             if len(known) >= _MOST_KNOWN:
                 known.clear()
-            known[written] = model.validate(with_standing(config))
+            known[written] = model.validate(with_standing(model, config))
         return known[written]
 
     @dg.resource(config_schema=schema, description="The parameters of the run.")

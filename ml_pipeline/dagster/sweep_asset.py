@@ -22,7 +22,7 @@ from ml_pipeline.dagster.stages import pool_of, told_of
 from ml_pipeline.dagster.sweep_resource import SweepSetup
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.names import names_of
-from ml_pipeline.launch.run_config import SWEEP_TAG, label_tags
+from ml_pipeline.launch.run_config import SWEEP_TAG, environment_tags, label_tags
 from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.runs.stages import Pipeline
 
@@ -132,6 +132,7 @@ def sweep_asset(
             with InStep(context, partitions) as host:
                 sweep = setup.sweep(dates, output, host)
                 tags = {**label_tags(setup.request.representatives), SWEEP_TAG: sweep.study_name}
+                tags |= environment_tags(setup.request.environment)
                 tag_run(context.instance, context.run, tags)
                 swept = sweep.run(planned, progressed)
         except ParamsError as error:

@@ -86,7 +86,9 @@ def sweep_resource(
     """
 
     def parsed(config: Any, origins: Mapping[str, str] | None = None) -> SweepRequest:
-        request = SweepRequest.of_config(pipeline.params, with_standing(config), origins)
+        request = SweepRequest.of_config(
+            pipeline.params, with_standing(pipeline.params, config), origins
+        )
         objective_of(pipeline, request)
         return request
 

@@ -57,10 +57,11 @@ def standing_layers(
     return [*chosen, _layer(known.named(named))]
 
 
-def with_standing(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def with_standing(model: ParamModel, config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the values of run config over what stands in the environment that it names.
 
     Args:
+        model: the parameters.
         config: ``{group: {field: value}}``; what is wrong in it stays as it is.
     """
     known = settings().environments
@@ -68,12 +69,10 @@ def with_standing(config: Mapping[str, Any]) -> Mapping[str, Any]:
     named = run.get("environment") if isinstance(run, Mapping) else None
     if known.default is None or (named is not None and named not in known.configured):
         return config
-    merged = dict(config)
-    for group, values in known.named(named).params.items():
-        given = config.get(group)
-        if isinstance(given, Mapping | None):
-            merged[group] = {**values, **(given or {})}
-    return merged
+    placed, _ = model.placed(known.named(named).params)
+    for dotted, value in placed.items():
+        config = _with_default(config, dotted.split("."), value)
+    return config
 
 
 def standing_values(model: ParamModel, environment: str | None) -> dict[str, Any]:
@@ -152,6 +151,17 @@ def described(params: ParamSet) -> str:
 def origin_of(environment: str) -> str:
     """Return the origin of what stands in an environment."""
     return f"environment {environment}"
+
+
+def _with_default(values: Mapping[str, Any], path: Sequence[str], value: Any) -> Mapping[str, Any]:
+    """Return values with one more at a path, unless there is one."""
+    name, *rest = path
+    if not rest:
+        return values if name in values else {**values, name: value}
+    below = values.get(name)
+    if not isinstance(below, Mapping | None):
+        return values  # which is refused elsewhere
+    return {**values, name: _with_default(below or {}, rest, value)}
 
 
 def _layer(environment: Environment) -> Layer:
