@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ml_pipeline.dagster.code_location import code_location, defs_folder
     from ml_pipeline.dagster.new_data_sensor import new_data_sensor
     from ml_pipeline.dagster.requests_sensor import requests_sensor
+    from ml_pipeline.dagster.reusing import reusing
     from ml_pipeline.dagster.schedules import sweep_schedule, window_schedule
     from ml_pipeline.dagster.stages import Pipeline
     from ml_pipeline.dagster.validated import validated
@@ -76,6 +77,7 @@ __all__ = [
     "register_secrets",
     "requested_run",
     "requests_sensor",
+    "reusing",
     "run_id",
     "sweep_schedule",
     "template",
@@ -100,6 +102,7 @@ _ROOMS: Final = {
         "StoreError",
     ),
     "launch.run_request": ("requested_run",),
+    "dagster.reusing": ("reusing",),
     "dagster.validated": ("validated",),
     "dagster.stages": ("Pipeline",),
     "dagster.webserver": ("Webserver",),

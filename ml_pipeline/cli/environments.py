@@ -68,7 +68,7 @@ def found_in(
     elif run:
         raise QueryError([f"the environment of {text!r} {known.unknown(named)}"])
     store = store_of(served, environment)
-    return store, catalog.find(store, served.pipeline, text)
+    return store, catalog.find(store, served.listed, text)
 
 
 def tell_environment(store: ArtifactStore) -> None:

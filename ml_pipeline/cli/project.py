@@ -20,7 +20,7 @@ from ml_pipeline.dagster import private
 from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.location import Location, locations_in
 from ml_pipeline.errors import SettingsError, nearest
-from ml_pipeline.invocation import MODULE_VARIABLE
+from ml_pipeline.invocation import MODULE_VARIABLE, typed
 from ml_pipeline.projects import ProjectFile, project_file
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import Settings, settings
@@ -28,25 +28,43 @@ from ml_pipeline.store.artifacts import ArtifactStore
 
 _REFERENCE: Final = "ml_pipeline.definitions"
 _SEARCHED: Final = "PYTHONPATH"
+_WITHOUT_PIPELINE: Final = ("runs", "promote", "promotions", "verify", "gc", "ui")
 
 
 @dataclass(frozen=True)
 class Project:
-    """A pipeline as it is installed here.
+    """A pipeline as it is installed here, or assets that are kept by their own config.
 
     Attributes:
-        pipeline: the stages.
+        listed: the stages, or the assets, as those find them who list and show runs.
         module: the code location: what Dagster loads.
         code: a directory in the checkout whose commit is recorded.
         folder: where processes of the project start; None where that makes no difference.
         find: returns what the code location was made of.
+        runs_pipeline: whether there is a pipeline.
     """
 
-    pipeline: Pipeline
+    listed: Pipeline
     module: str
     code: Path
     folder: Path | None
     find: Callable[[Settings], Location]
+    runs_pipeline: bool = True
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The stages.
+
+        Raises:
+            SettingsError: if there is no pipeline, but assets that Dagster alone can run.
+        """
+        if self.runs_pipeline:
+            return self.listed
+        raise SettingsError(
+            f"This command must have a pipeline, but {self.module} has assets that are kept by"
+            f" their own config, which Dagster alone runs: `{typed('ui')}`."
+            f" The commands {', '.join(_WITHOUT_PIPELINE)} serve those."
+        )
 
     @cached_property
     def settings(self) -> Settings:
@@ -135,13 +153,14 @@ def _served(module: str, name: str, file: ProjectFile | None) -> Project:
     found = [one for one in locations if name in ("", one.pipeline.name)]
     if len(found) == 1:
         (location,) = found
-        pipeline = location.pipeline
-        return Project(pipeline, module, location.code, folder, lambda _: location)
+        runs = location.runs_pipeline
+        return Project(location.pipeline, module, location.code, folder, lambda _: location, runs)
     names = [one.pipeline.name for one in locations]
     if not names:
         raise SettingsError(
             f"The definitions in {module} must have a pipeline in them, made with"
-            f" `ml_pipeline.code_location`, but have none. {_advice(file)}"
+            " `ml_pipeline.code_location`, or assets kept with `ml_pipeline.reusing`, but have"
+            f" none. {_advice(file)}"
         )
     hint = nearest(name, names) if name else ""
     raise SettingsError(

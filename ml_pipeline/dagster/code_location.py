@@ -77,6 +77,38 @@ def code_location(
         SettingsError: if settings are needed and cannot be used, such as the standing parameters of
             an environment.
     """
+    location = location_for(
+        pipeline, partitions, store_root, code, dates_per_run, studies, calendar_is_set_by
+    )
+    check_standing(pipeline.params)
+    return dg.Definitions.merge(_definitions(location), dg.Definitions(metadata=location.metadata))
+
+
+def location_for(
+    pipeline: Pipeline,
+    partitions: dg.PartitionsDefinition[str] | None = None,
+    store_root: Callable[..., str] | None = None,
+    code: Path | None = None,
+    dates_per_run: int | None = None,
+    studies: Callable[..., str] | None = None,
+    calendar_is_set_by: str = "",
+) -> Location:
+    """Return what a code location is made of, with all that its author left out.
+
+    Args:
+        pipeline: the stages.
+        partitions: as all that follows, `code_location` says what it is.
+        store_root: the same.
+        code: the same.
+        dates_per_run: the same.
+        studies: the same.
+        calendar_is_set_by: the same.
+
+    Raises:
+        PipelineError: if a pipeline cannot take the partitions, or `store_root` is the same for all
+            environments.
+        SettingsError: if settings are needed and cannot be used.
+    """
     folder = _folder_of(pipeline)
     if not settings.cache_info().currsize:
         work_for(_package_of(pipeline), folder)
@@ -89,9 +121,8 @@ def code_location(
         dates_per_run or settings().dates_per_run,
         calendar_is_set_by or f"the partitions of pipeline '{pipeline.name}' are the calendar",
     )
-    check_standing(pipeline.params)
     _refuse_shared(location)
-    return dg.Definitions.merge(_definitions(location), dg.Definitions(metadata=location.metadata))
+    return location
 
 
 def _root(

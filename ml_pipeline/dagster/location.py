@@ -27,6 +27,7 @@ class Location:
     Attributes:
         store_root: returns the directory or URI of an environment's artifacts.
         studies: returns the directory or database URL of an environment's studies.
+        runs_pipeline: False where assets are listed here that Dagster alone can run.
     """
 
     pipeline: Pipeline
@@ -36,6 +37,7 @@ class Location:
     code: Path
     dates_per_run: int
     calendar_is_set_by: str
+    runs_pipeline: bool = True
 
     @classmethod
     def of(

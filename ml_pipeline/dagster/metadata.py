@@ -1,10 +1,13 @@
 """Pictures and tables in the form in which Dagster's UI shows them."""
 
 import base64
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+
+from ml_pipeline.store.record import TAKEN
 
 
 def picture(*svgs: str) -> dg.MarkdownMetadataValue:
@@ -26,6 +29,19 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.TableMeta
         [dg.TableColumn(name, kind) for name, kind in zip(columns, kinds, strict=True)]
     )
     return dg.MetadataValue.table(records, schema)
+
+
+def numbers_in(metadata: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers in metadata that a record can keep as metrics."""
+    values = {name: getattr(value, "value", value) for name, value in metadata.items()}
+    return {
+        name: float(value)
+        for name, value in values.items()
+        if name not in TAKEN
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    }
 
 
 def _kind(values: Sequence[Any]) -> str:

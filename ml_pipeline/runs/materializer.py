@@ -26,7 +26,7 @@ from ml_pipeline.runs.explain import why_computed
 from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.metrics import plain_metrics
 from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.artifacts import ArtifactStore, Published
 from ml_pipeline.store.claims import claimed
 from ml_pipeline.store.fallbacks import Fallback
 from ml_pipeline.store.recent import RecentValues
@@ -129,6 +129,15 @@ class Materializer(Decider):
         }
         path = f"{slot.revision(revision)}/{CONFIRMED}"
         self.store.overwrite(path, json.dumps(note).encode())
+
+    def compared(self, decision: Decision, published: Published) -> str:
+        """Tell how what was computed compares with what was published already, if anything was."""
+        if not published.adopted:
+            return ""
+        if not published.deterministic:
+            return "; NOT DETERMINISTIC: the bytes differ from those published before, which stand"
+        self.confirm(decision.slot, decision.revision)
+        return "; the bytes agree with those published before"
 
 
 class _Point:
@@ -265,13 +274,7 @@ class _Point:
         if self.mended:
             reason += f"; {', '.join(self.mended)} was damaged and has been computed again"
             self.mended.clear()
-        if published.adopted and published.deterministic:
-            self.materializer.confirm(slot, revision)
-            reason += "; the bytes agree with those published before"
-        elif published.adopted:
-            reason += (
-                "; NOT DETERMINISTIC: the bytes differ from those published before, which stand"
-            )
+        reason += self.materializer.compared(decision, published)
         return Outcome(slot, published.record, reused=False, reason=reason)
 
     def _arguments(self, decision: Decision) -> dict[str, Any]:

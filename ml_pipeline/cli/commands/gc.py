@@ -35,7 +35,7 @@ def command(
     refusal = project().settings.environments.refusal(environment)
     if delete and refusal is not None:
         raise QueryError([f"what is removed from {refusal}"])
-    codes = {name: stage.code for name, stage in project().pipeline.stages.items()}
+    codes = {name: stage.code for name, stage in project().listed.stages.items()}
     items = removable(store, older_than, keep_promoted, codes)
     if delete:
         with progress_bar(len(items), "removing") as advance:

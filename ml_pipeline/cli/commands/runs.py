@@ -47,13 +47,13 @@ def list_(
 
     What runs are judged by comes first.
     """
-    pipeline, store = project().pipeline, store_of(project(), environment)
+    store = store_of(project(), environment)
     missed: list[str] = []
-    everything = catalog.entries(store, catalog.last_stages(pipeline), missed=missed.append)
+    everything = catalog.entries(store, catalog.last_stages(project().listed), missed=missed.append)
     found = catalog.newest(everything)
     if missed:
         say(f"{len(missed)} cannot be read: `{typed('verify')}` says why.", err=True)
-    model = pipeline.params
+    model = project().listed.params
     chosen = query.by(query.matching(found, where, model), sort, model)
     if as_json:
         print_json(
@@ -62,7 +62,8 @@ def list_(
         return
     tell_environment(store)
     if not chosen:
-        say("No run fulfils that." if found else f"No run yet: `{typed('run')}` makes the first.")
+        made = typed("run" if project().runs_pipeline else "ui")
+        say("No run fulfils that." if found else f"No run yet: `{made}` makes the first.")
         return
     rows = [entry.row(model) for entry in chosen]
     params = [
@@ -96,7 +97,7 @@ def show(run_id: str, environment: str | None, as_json: bool) -> None:
         print_json(_document(entry) | {"lineage": upstream, "revisions": others})
         return
     record = entry.record
-    model = project().pipeline.params
+    model = project().listed.params
     values = present(model, record.params)
     origins = present(model, nested(record.origins))
     around = record.provenance
@@ -222,7 +223,7 @@ def _views(
         known = {name: made for name, made in catalog.lineage_by_asset(store, side).items() if made}
         return {
             "parameter": {"as_of": str(record.as_of)}
-            | told(project().pipeline.params, record.params),
+            | told(project().listed.params, record.params),
             "metric": dict(record.metrics),
             "code": {name: made.record.code for name, made in known.items()},
             "input": {

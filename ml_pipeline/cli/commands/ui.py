@@ -30,7 +30,8 @@ def command(host: str, port: int) -> int:
     environment = {**os.environ, "DAGSTER_HOME": str(folder), HOME_VARIABLE: str(configured.home)}
     check_port(host, port)
     # Somebody may want to drop a request before the sensor has had its first look.
-    Inbox(inbox_of(served.pipeline))
+    if served.runs_pipeline:
+        Inbox(inbox_of(served.pipeline))
     try:
         with (
             stoppable(),
