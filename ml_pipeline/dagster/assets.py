@@ -24,14 +24,14 @@ from ml_pipeline.dagster.stages import asset_key, pool_of, refuse_other_partitio
 from ml_pipeline.errors import told
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_request import run_tags
-from ml_pipeline.params.as_of import AsOf, as_of_from_key
+from ml_pipeline.params.as_of import AsOf, as_of_from_key, noun_of
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.range_report import RangeReport
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.text import for_markdown
+from ml_pipeline.text import counted, for_markdown
 
 FAILURES: Final = "failures"
 """Metadata of a failed step: reason by date."""
@@ -145,7 +145,7 @@ def _make(
         context.log.info("\n".join([report.sentence, *report.reasons]))
         yield dg.AssetObservation(list(keys.values())[-1], metadata=together(report))
     if failures:
-        raise _failure(failures, len(dates))
+        raise _failure(failures, dates)
     for key in keys.values():
         yield dg.MaterializeResult(asset_key=key, metadata=NO_EVENT)
 
@@ -174,13 +174,14 @@ def together(report: RangeReport) -> dict[str, Any]:
     return metadata
 
 
-def _failure(failures: dict[str, Exception], dates: int) -> dg.Failure:
+def _failure(failures: dict[str, Exception], dates: Sequence[AsOf | None]) -> dg.Failure:
     first = next(iter(failures.values()))
-    if dates == 1:
+    if len(dates) == 1:
         description = told(first)
     else:
         listed = "".join(f"\n  {as_of}: {told(error)}" for as_of, error in failures.items())
-        description = f"{len(failures)} of {dates} dates failed, the others are done:{listed}"
+        of = f"of {counted(len(dates), noun_of(dates))}"
+        description = f"{len(failures)} {of} failed, the others are done:{listed}"
     failure = dg.Failure(
         description,
         metadata={FAILURES: {as_of: told(error) for as_of, error in failures.items()}},

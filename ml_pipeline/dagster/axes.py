@@ -204,7 +204,7 @@ class Listed:
         if key in self._places:
             return None
         if not self.keys:
-            return f"{name} cannot be {quoted(key)}: {self.where} has no keys yet"
+            return f"{name} cannot be {quoted(key)}: {self.where} have no keys yet"
         more = len(self.keys) - _MOST_LISTED
         known = ", ".join(shortened(one) for one in self.keys[:_MOST_LISTED])
         known += f" and {more} more" if more > 0 else ""

@@ -292,8 +292,8 @@ class Calendar:
     @property
     def _like(self) -> str:
         if len(self.axes) == 1:
-            return f"{self.example}; {ALL} stands for all"
-        return f"{self.example}, which is {self.form}; {ALL} stands for all of one"
+            return f"{quoted(self.suggested)}; {ALL} stands for all"
+        return f"{self.suggested}, which is {self.form}; {ALL} stands for all of one"
 
     def _called(self, dimension: str, name: str) -> str:
         return f"{dimension} of {name}" if len(self.axes) > 1 else name

@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.paired_test import signed_rank_p
-from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.params.as_of import AsOf, noun_of
 from ml_pipeline.store.record import Direction
 from ml_pipeline.text import counted
 
@@ -118,7 +118,7 @@ class Row:
     @property
     def lacks(self) -> str:
         """What keeps the row from being ranked, in words; empty where nothing does."""
-        dates = f"of {counted(len(self.values), 'date')}"
+        dates = f"of {counted(len(self.values), noun_of(self.values))}"
         parts = [
             f"failed at {len(days)} {dates}: {reason.partition(chr(10))[0]}"
             for reason, days in self.failures.items()

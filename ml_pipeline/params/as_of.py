@@ -65,13 +65,18 @@ def nearest_keys(wanted: AsOf, others: Iterable[AsOf]) -> list[AsOf]:
     return sorted((other for other in ordered if other != wanted), key=distance)
 
 
+def noun_of(days: Iterable[AsOf | None]) -> str:
+    """Return what to call one of some days: partitions that are none are no dates."""
+    return "partition" if any(isinstance(day, str) for day in days) else "date"
+
+
 def span(days: Sequence[AsOf | None]) -> str:
     """Say which dates are meant, in a phrase."""
     if not days:
         return "no dates"
     if len(days) == 1:
         return str(days[0]) if days[0] is not None else "no date"
-    return f"{counted(len(days), 'date')} from {days[0]} to {days[-1]}"
+    return f"{counted(len(days), noun_of(days))} from {days[0]} to {days[-1]}"
 
 
 def _read(given: Any) -> Any:

@@ -127,7 +127,8 @@ def command_line(values: Mapping[str, Any], first: AsOf | None, last: AsOf | Non
     if first is None or last is None:
         flags = []
     else:
-        flags = [f"--as-of {first}"] if first == last else [f"--from {first} --to {last}"]
+        ends = {"--as-of": first} if first == last else {"--from": first, "--to": last}
+        flags = [f"{option} {shlex.quote(str(key))}" for option, key in ends.items()]
     flags += [f"--param {shlex.quote(f'{name}={_typed(value)}')}" for name, value in values.items()]
     return typed(" ".join(["run", *flags]))
 

@@ -7,9 +7,10 @@ from functools import cached_property
 from typing import Any, Final
 
 from ml_pipeline import svg
-from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.params.as_of import AsOf, noun_of
 from ml_pipeline.runs.date_result import DateResult
 from ml_pipeline.store.record import Objective
+from ml_pipeline.text import counted
 
 _MOST_LISTED: Final = 5
 
@@ -79,7 +80,7 @@ class RangeReport:
         failed = sum(len(days) for days in self.failures.values())
         parts = [f"{len(self.done)} done ({self.reused} reused)"]
         parts += [f"{failed} failed"] if failed else []
-        dates = "1 date" if len(self.results) == 1 else f"{len(self.results)} dates"
+        dates = counted(len(self.results), noun_of(result.as_of for result in self.results))
         told = f"{dates}: {', '.join(parts)}"
         if self.objective is None or self.objective.metric not in self.figures:
             return told

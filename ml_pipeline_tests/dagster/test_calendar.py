@@ -82,12 +82,12 @@ def test_keys_that_are_asked_for_are_read_in_the_order_of_the_partitions(
          ("as_of must be one of oslo, bergen, tromso, the keys of the partitions, but got 'olso'."
          " Did you mean 'oslo'?")),
         (REGIONS, {"as_of": 5}, "as_of must be text, but got 5: put it in quotes"),
-        (REGIONS, {}, "as_of must be given, such as oslo; * stands for all"),
+        (REGIONS, {}, "as_of must be given, such as 'tromso'; * stands for all"),
         (SHOPS, {"as_of": "nroth"},
          ("as_of must be one of north, a|b, south, *, the keys of the dynamic partitions 'shops',"
          " but got 'nroth'. Did you mean 'north'?")),
         (TWO, {"as_of": "2026-01-05"},
-         ("as_of must be like 1998-05-31|oslo, which is day|region; * stands for all of one, but"
+         ("as_of must be like 2026-01-31|tromso, which is day|region; * stands for all of one, but"
           " got '2026-01-05'")),
         (TWO, {"--as-of": "2026-02-05|olso"},
          ("day of as_of must be a day from 2026-01-01 to 2026-01-31, but got 2026-02-05; set there;"
