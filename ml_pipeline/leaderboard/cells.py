@@ -76,21 +76,22 @@ def judged_cell(pipeline: Pipeline, records: Sequence[Record]) -> Cell:
         pipeline: the stages.
         records: the record of what judged, then those of all that it was made from.
     """
-    judged = records[0]
+    judged, called = records[0], pipeline.present_name
+    asset = called(judged.asset)
     params = recorded_params(pipeline, judged)
     return Cell(
-        asset=judged.asset,
+        asset=asset,
         params=params,
-        dataset=_dataset(pipeline.stage(judged.asset), pipeline, params),
+        dataset=_dataset(pipeline.stage(asset), pipeline, params),
         as_of=judged.as_of,
         objective=judged.objective,
-        codes={record.asset: record.code for record in records},
+        codes={called(record.asset): record.code for record in records},
         metrics=judged.metrics,
         seconds=math.fsum(record.duration_s for record in records),
         run_id=judged.run_id,
         outside={
             # Declared files count among what comes from outside, but are the pipeline's own.
-            record.asset: (digest_of([record.run_id, record.files]), record.external)
+            called(record.asset): (digest_of([record.run_id, record.files]), record.external)
             for record in records
             if record.external is not None
         },
@@ -177,12 +178,13 @@ def cells_of(
         return identity is None or record.run_id == run_id(identity, record.as_of)
 
     found = []
-    for entry in catalog.entries(store, [pipeline.judge.name], is_wanted, missed):
+    judges = pipeline.kept_names([pipeline.judge.name])
+    for entry in catalog.entries(store, judges, is_wanted, missed):
         if not _is_told(entry.record):
             missed(entry.path)
         elif is_between(entry.record.as_of) and is_asked(entry.record):
             found.append(entry)
-    chosen = matching(catalog.newest(iter(found)), where, pipeline.params)
+    chosen = matching(catalog.newest(iter(found), pipeline.present_name), where, pipeline.params)
     upstream = _Upstream(store, chosen)
     return [judged_cell(pipeline, upstream.lineage(entry.record)) for entry in chosen]
 

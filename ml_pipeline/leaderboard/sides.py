@@ -102,7 +102,7 @@ def side_of(
     identity: Mapping[str, Any] = record.identity.get("params") or {}
     params = recorded_params(pipeline, record)
     lacking = [group for group in judge.scope if group not in params]
-    if lacking and record.asset != judge.name:
+    if lacking and pipeline.present_name(record.asset) != judge.name:
         problem = (
             f"{name} must be a run that says all that '{judge.name}' depends on, but one of"
             f" '{record.asset}' says nothing of {', '.join(lacking)}: name one of '{judge.name}'"

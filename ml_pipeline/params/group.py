@@ -33,7 +33,7 @@ class ParamGroup(dg.Config):
 
     Attributes:
         follows: names of the groups whose values `resolved` looks at.
-        renamed_from: the name that the group had when runs already existed, or all of them, the
+        formerly: the name that the group had when runs already existed, or all of them, the
             first first. Ids and paths keep the first one.
         retired: fields that the group had when runs already existed, with the value that every run
             has for each from now on: ids stay what they are with that value.
@@ -44,7 +44,7 @@ class ParamGroup(dg.Config):
     )
 
     follows: ClassVar[tuple[str, ...]] = ()
-    renamed_from: ClassVar[str | tuple[str, ...]] = ()
+    formerly: ClassVar[str | tuple[str, ...]] = ()
     retired: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     # Of all fields together: pydantic has no such validator of the field that tells variants apart.

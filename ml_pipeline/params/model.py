@@ -304,6 +304,13 @@ class ParamModel:
             origins = dict.fromkeys(placed, origin)
         return ParamSet(self, resolved, origins)
 
+    def part(self, groups: Iterable[str]) -> "ParamModel":
+        """Return a model of some groups and those that they follow."""
+        wanted = set(groups)
+        for group, cls in reversed(list(self.groups.items())):
+            wanted.update(cls.follows if group in wanted else ())
+        return ParamModel(**{name: self.groups[name] for name in self.scope if name in wanted})
+
     @cached_property
     def defaults(self) -> ParamSet:
         """The set in which every parameter has its default.
@@ -330,5 +337,5 @@ def _put(values: dict[str, Any], place: Sequence[str], value: Any) -> None:
 
 def _former(cls: type[ParamGroup]) -> tuple[str, ...]:
     """Return the names that a group had, the first first."""
-    declared = () if "renamed_from" in cls.model_fields else cls.renamed_from
+    declared = () if "formerly" in cls.model_fields else cls.formerly
     return (declared,) if isinstance(declared, str) else tuple(declared)

@@ -132,11 +132,16 @@ class Names:
             elif isinstance(node, Parameter):
                 yield node.dotted, value
             else:
-                problems.append(self.no_such_field(section, str(name)))
+                problems.append(self.no_such_field(section, str(name), value))
 
-    def no_such_field(self, section: Section, name: str) -> str:
-        """Say that a section has no field of a name."""
+    def no_such_field(self, section: Section, name: str, value: Any) -> str:
+        """Say that a section has no field of a name, for which there is a value."""
         where = f"'{section.dotted}.{shortened(name)}' does not exist."
+        if name in section.retired:
+            return (
+                f"'{section.dotted}.{name}' is retired: every run has"
+                f" {shortened(section.retired[name])} for it, but got {quoted(value)}: leave it out"
+            )
         if (gone := self._gone.get(f"{section.dotted}.{name}")) is not None:
             return f"'{section.dotted}.{shortened(name)}' {gone}"
         if elsewhere := self._plain.get(name):

@@ -4,6 +4,7 @@ A run is what the last stages of a pipeline have published; what it was made fro
 through the inputs that every record names.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -106,11 +107,16 @@ def readable(
             yield from batch
 
 
-def newest(found: Iterator[Entry]) -> list[Entry]:
-    """Keep the newest revision of each run, the run made last first."""
+def newest(found: Iterator[Entry], called: Callable[[str], str] = str) -> list[Entry]:
+    """Keep the newest revision of each run, the run made last first.
+
+    Args:
+        found: artifacts.
+        called: returns the name that an asset has now.
+    """
     by_run: dict[tuple[str, str], Entry] = {}
     for entry in found:
-        key = entry.record.asset, entry.record.run_id
+        key = called(entry.record.asset), entry.record.run_id
         if key not in by_run or by_run[key].record.started_at < entry.record.started_at:
             by_run[key] = entry
     return sorted(by_run.values(), key=lambda entry: entry.record.started_at, reverse=True)
@@ -143,7 +149,9 @@ def find(store: ArtifactStore, pipeline: Pipeline, text: str) -> Entry:
     prefix, revision = match.group(1), match.group(2) or ""
     found: dict[str, dict[str, list[str]]] = {}
     for asset in reversed(pipeline.stages):
-        for path in store.directories(asset):
+        for path in itertools.chain.from_iterable(
+            map(store.directories, pipeline.kept_names([asset]))
+        ):
             run_id, _, rev = path.rpartition("/run=")[2].partition("/rev=")
             if run_id.startswith(prefix) and rev.startswith(revision):
                 found.setdefault(run_id, {}).setdefault(asset, []).append(path)

@@ -34,13 +34,13 @@ class Difference:
     @property
     def told(self) -> str:
         """What has happened since the run."""
-        what = "group" if self.is_group else "parameter"
+        if self.is_group:
+            done = "added to" if self.there is ... else "removed from"
+            return f"the group {self.name} was {done} what it depends on"
         if self.there is ...:
-            value = "" if self.is_group else f" ({self.here})"
-            return f"the {what} {self.name}{value} was added"
+            return f"the parameter {self.name} ({self.here}) was added"
         if self.here is ...:
-            value = "" if self.is_group else f" ({self.there})"
-            return f"the {what} {self.name}{value} was removed"
+            return f"the parameter {self.name} ({self.there}) was removed"
         return f"{self.name} {self.there} -> {self.here}"
 
     @property

@@ -67,7 +67,9 @@ def why_computed(
         return ", ".join(changed) or f"revision {earlier.revision} is of another kind"
     record, compared = _nearest(store, slot)
     if record is None:
-        return "nothing is published yet"
+        before = [name for name in stage.former if store.children(asset_directory(name))]
+        was = f" by this name; the stage was called {before[0]} before" if before else ""
+        return f"nothing is published yet{was}"
     changes = differences(record, slot)
     sentence = ", ".join(change.told for change in changes)
     sentence += f" since run {record.run_id}"

@@ -38,6 +38,8 @@ class StageOptions(TypedDict, total=False):
         tags: Dagster's tags.
         key_prefix: what stands before the name in Dagster's key. Paths in the store do not have
             it, so it may change.
+        renamed_from: the name that the stage had when runs already existed, or all of them. Run ids
+            have no names of stages in them; runs from before are listed and found with the others.
     """
 
     reads: Callable[..., str] | None
@@ -51,6 +53,7 @@ class StageOptions(TypedDict, total=False):
     owners: Iterable[str]
     tags: Mapping[str, str] | None
     key_prefix: str | Iterable[str]
+    renamed_from: str | Iterable[str]
 
 
 def nothing(_argument: str, _annotation: Any) -> None:

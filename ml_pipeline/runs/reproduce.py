@@ -7,8 +7,8 @@ from typing import Any
 from ml_pipeline.errors import ArtifactMissing, ParamsError
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import OPTIONS
-from ml_pipeline.params.history import completed
-from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.params.history import completed, present
+from ml_pipeline.params.model import ParamModel, ParamSet, nested
 from ml_pipeline.runs.catalog import Entry, lineage_by_asset
 from ml_pipeline.runs.changes import changes_of_others
 from ml_pipeline.runs.host import Host
@@ -43,10 +43,10 @@ def recorded_params(model: ParamModel, record: Record) -> ParamSet:
     """
     try:
         values: dict[str, Any] = dict(completed(model, record.params))
-        scope = {name: model.groups[name] for name in model.scope if name in values}
         if record.provenance.environment in settings().environments.configured:
             values[OPTIONS] = {"environment": record.provenance.environment}
-        return ParamModel(**scope).validate(values, origins=record.origins)
+        origins = present(model, nested(record.origins))
+        return model.part(values).validate(values, origins=origins)
     except ParamsError as error:
         raise ParamsError(
             [
@@ -81,16 +81,18 @@ def reproduce(
         PipelineError: if stages take what is not there.
     """
     record = entry.record
-    if record.asset not in pipeline.stages:
+    asset = pipeline.present_name(record.asset)
+    if asset not in pipeline.stages:
         raise ArtifactMissing(
             f"'{record.asset}' must be an asset of the pipeline to be made again, but is not any"
             f" more. Check out commit {record.provenance.git_commit or 'of that time'} first."
         )
     params = recorded_params(pipeline.params, record)
-    originals = lineage_by_asset(store, entry)
+    found = lineage_by_asset(store, entry)
+    originals = {pipeline.present_name(name): original for name, original in found.items()}
     around = _changed_around(record.provenance)
     as_of: AsOf | None = record.as_of
-    wanted = [stage.name for stage in pipeline.upstream_of(record.asset)]
+    wanted = [stage.name for stage in pipeline.upstream_of(asset)]
     for outcome in Materializer(pipeline, clean, host=host).run(params, as_of, wanted):
         original = originals.get(outcome.record.asset)
         if original is None:

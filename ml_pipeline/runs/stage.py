@@ -63,6 +63,7 @@ class Stage:
         owners: Dagster's owners, addresses or teams.
         tags: Dagster's tags.
         key_prefix: what stands before the name in Dagster's key; it never shows in paths.
+        former: names that it had before.
         extras: what others have added to it.
         keys: what knows the keys of the pipeline's partitions.
     """
@@ -87,6 +88,7 @@ class Stage:
     owners: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     key_prefix: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()
     extras: Extras = NO_EXTRAS
     keys: Keys = PLAIN
 

@@ -155,6 +155,15 @@ class Pipeline:
             raise PipelineError(f"'{name}' is already an asset of pipeline '{self.name}'.")
         if name == AS_OF:
             raise PipelineError(f"'{AS_OF}' is the date and cannot be an asset.")
+        earlier = options.get("renamed_from", ())
+        former = (earlier,) if isinstance(earlier, str) else tuple(earlier)
+        taken = {*self.stages, *self.former, name}
+        again = [*(one for one in former if one in taken), *({name} & self.former.keys())]
+        if again:
+            raise PipelineError(
+                f"'{again[0]}' must be the name of one asset of pipeline '{self.name}', now and"
+                " before. Choose another for the new one."
+            )
         refuse_generator(function)
         signature = signature_of(function, self.name, self.params, self.stages, extras)
         own = set(signature.groups.values())
@@ -195,8 +204,22 @@ class Pipeline:
             owners=tuple(several(f"owners of '{name}'", options.get("owners", ()))),
             tags=dict(options.get("tags") or {}),
             key_prefix=(prefix,) if isinstance(prefix, str) else tuple(prefix),
+            former=former,
             extras=extras,
         )
+
+    @property
+    def former(self) -> dict[str, str]:
+        """The names of stages by those that they had before."""
+        return {old: stage.name for stage in self.stages.values() for old in stage.former}
+
+    def present_name(self, asset: str) -> str:
+        """Return the name that a stage has now, or what is given where that is no stage's."""
+        return self.former.get(asset, asset)
+
+    def kept_names(self, names: Iterable[str]) -> list[str]:
+        """Return the names that the store has stages by: their own, and those from before."""
+        return [kept for name in names for kept in (name, *self.stage(name).former)]
 
     def stage(self, name: str) -> Stage:
         """Return a stage by name.

@@ -173,9 +173,10 @@ class Objects:
                 yield from batch
 
     def children(self, directory: str) -> list[str]:
-        """Return the names of the directories in a directory."""
+        """Return the names of the directories in a directory; empty stands for the root."""
+        prefix = f"{directory}/" if directory else None
         with self._reaching("list"):
-            below = self._objects.list_with_delimiter(f"{directory}/")["common_prefixes"]
+            below = self._objects.list_with_delimiter(prefix)["common_prefixes"]
         return [path.rpartition("/")[2] for path in below]
 
     def files(self) -> Iterator[Any]:

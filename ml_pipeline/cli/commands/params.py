@@ -1,14 +1,19 @@
 """`ml-pipeline params`: what can be set."""
 
-from typing import Any, get_args
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
-from ml_pipeline.cli.tables import print_table
+from ml_pipeline.cli.tables import print_table, say
+from ml_pipeline.invocation import typed
 from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.params.template import Language, template
+
+if TYPE_CHECKING:
+    from ml_pipeline.runs.id_changes import IdChange
 
 
 @click.command(name="params")
@@ -21,15 +26,25 @@ from ml_pipeline.params.template import Language, template
     flag_value="yaml",
     help="Print a file for --params-file, in YAML if no language is named.",
 )
-def command(as_json: bool, language: Language | None) -> None:
+@click.option(
+    "--check-against",
+    "root",
+    metavar="STORE",
+    help="List every id in a store that would change, and why; exit code 1 if some would.",
+)
+def command(as_json: bool, language: Language | None, root: str | None) -> int:
     """List every parameter with its type, bounds, default and description."""
     model = project().pipeline.params
+    if root is not None:
+        if language is not None:
+            raise click.UsageError("--template has no effect on --check-against: leave one out.")
+        return _check(root, as_json)
     if language is not None:
         click.echo(template(model, language), nl=False)
-        return
+        return 0
     if as_json:
         print_json(_schema())
-        return
+        return 0
     rows = [
         [
             p.told,
@@ -42,6 +57,34 @@ def command(as_json: bool, language: Language | None) -> None:
         if p.is_offered
     ]
     print_table(["parameter", "group", "must be", "default", "description"], rows)
+    return 0
+
+
+def _check(root: str, as_json: bool) -> int:
+    from ml_pipeline.runs.id_changes import Checked, id_changes
+    from ml_pipeline.store.artifacts import ArtifactStore
+
+    store, checked = ArtifactStore(root, make=False, setting="--check-against"), Checked()
+    found = list(id_changes(project().pipeline, store, checked))
+    if as_json:
+        print_json({**asdict(checked), "changes": [_document(one) for one in found]})
+        return 1 if found else 0
+    if checked.unknown:
+        told = ", ".join(checked.unknown)
+        say(f"Not looked at, since no asset is called so now or before: {told}.", err=True)
+    if checked.unreadable:
+        count = len(checked.unreadable)
+        say(f"{count} cannot be read: `{typed('verify')}` says why.", err=True)
+    if found:
+        rows = [[c.run_id, c.becomes or "none", c.asset, c.as_of, "; ".join(c.why)] for c in found]
+        print_table(["run id", "becomes", "asset", "as_of", "why"], rows)
+    say(f"{len(found)} of {checked.count} ids would change.")
+    return 1 if found else 0
+
+
+def _document(change: "IdChange") -> dict[str, Any]:
+    as_of = None if change.as_of is None else str(change.as_of)
+    return {**asdict(change), "as_of": as_of}
 
 
 def _default(parameter: Parameter) -> Any:

@@ -26,8 +26,9 @@ def command(run_id: str, environment: str, note: str, as_json: bool) -> None:
     known_environment(environment, project().settings.environments)
     store, entry = found_in(project(), run_id)
     _refuse_other_store(store, environment)
-    last = catalog.last_stages(project().listed)
-    if entry.record.asset not in last:
+    listed = project().listed
+    last = catalog.last_stages(listed)
+    if listed.present_name(entry.record.asset) not in last:
         raise click.UsageError(
             f"What is promoted must be a run of {' or '.join(last)}, with all that it was made"
             f" from, but {run_id} is one of {entry.record.asset}. `{typed('runs list')}` shows"

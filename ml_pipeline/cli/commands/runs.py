@@ -49,11 +49,13 @@ def list_(
     """
     store = store_of(project(), environment)
     missed: list[str] = []
-    everything = catalog.entries(store, catalog.last_stages(project().listed), missed=missed.append)
-    found = catalog.newest(everything)
+    listed = project().listed
+    assets = listed.kept_names(catalog.last_stages(listed))
+    everything = catalog.entries(store, assets, missed=missed.append)
+    found = catalog.newest(everything, listed.present_name)
     if missed:
         say(f"{len(missed)} cannot be read: `{typed('verify')}` says why.", err=True)
-    model = project().listed.params
+    model = listed.params
     chosen = query.by(query.matching(found, where, model), sort, model)
     if as_json:
         print_json(
@@ -217,6 +219,7 @@ def _views(
     sides: list[tuple[ArtifactStore, catalog.Entry]],
 ) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Return what is compared: for each part, its names and values on either side."""
+    called = project().listed.present_name
 
     def view(store: ArtifactStore, side: catalog.Entry) -> dict[str, dict[str, Any]]:
         record = side.record
@@ -225,13 +228,17 @@ def _views(
             "parameter": {"as_of": str(record.as_of)}
             | told(project().listed.params, record.params),
             "metric": dict(record.metrics),
-            "code": {name: made.record.code for name, made in known.items()},
+            "code": {called(name): made.record.code for name, made in known.items()},
             "input": {
-                name: made.record.content.digest
+                called(name): made.record.content.digest
                 for name, made in known.items()
                 if name != record.asset
             }
-            | {f"source of {n}": m.record.external for n, m in known.items() if m.record.external}
+            | {
+                f"source of {called(name)}": made.record.external
+                for name, made in known.items()
+                if made.record.external
+            }
             | _others(known),
             "package": {"python": record.provenance.python, **record.provenance.packages},
         }
