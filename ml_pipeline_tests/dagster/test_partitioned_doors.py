@@ -86,7 +86,7 @@ def ends(request: dg.RunRequest) -> tuple[str | None, str | None]:
          [("2026-10-25-00:00", "2026-10-25-02:00"), ("2026-10-25-03:00", "2026-10-25-23:00")]),
         (BY_DAY, WEEKS, date(2026, 2, 15), [("2026-02-22", "2026-02-22")]),
         (BY_REGION, BY_SHOP, "2026-01-31|north",
-         [("2026-01-30|north", "2026-01-30|north"), ("2026-01-30|south", "2026-01-31|south")]),
+         [("2026-01-30|north", "2026-01-30|south"), ("2026-01-31|south", "2026-01-31|south")]),
     ],
 )  # fmt: skip
 def test_window_schedule_asks_for_what_is_missing_of_the_last_days(
