@@ -11,6 +11,7 @@ from typing import Final
 import dagster as dg
 
 from ml_pipeline.dagster.assets import pipeline_assets, selection_of
+from ml_pipeline.dagster.comparison_asset import comparison_asset
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import io_manager_resource, no_io_resource
 from ml_pipeline.dagster.leaderboard_asset import leaderboard_asset
@@ -42,7 +43,8 @@ def code_location(
 ) -> dg.Definitions:
     """Return the definitions of a pipeline: its assets, its resources and a job.
 
-    Where a stage declares an objective, there are also an asset that sweeps and a leaderboard.
+    Where a stage declares an objective, there are also an asset that sweeps, a leaderboard and a
+    comparison.
     They can be merged with any others: the assets name their own IO manager, and where others have
     the names that are left, the pipeline is declared with `prefixed`.
 
@@ -203,6 +205,7 @@ def _definitions(location: Location) -> dg.Definitions:
         assets=[
             sweep_asset(pipeline, partitions, group_name=aside),
             leaderboard_asset(pipeline, location.calendar, stores, group_name=aside),
+            comparison_asset(pipeline, location.calendar, stores, group_name=aside),
         ],
         resources={
             names.sweep: sweep_resource(pipeline, stores, location.studies_in, code),

@@ -14,20 +14,15 @@ from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.dagster.metadata import picture
-from ml_pipeline.dagster.private import location_of
-from ml_pipeline.dagster.run_config import STOPPED
+from ml_pipeline.dagster.reports import bound, kept, location_named, writable
 from ml_pipeline.dagster.stages import asset_key
-from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.names import Names, names_of
-from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.settings import settings
 from ml_pipeline.store.environments import Stores
 
 if TYPE_CHECKING:
     from ml_pipeline.leaderboard.board import Leaderboard
 
-_REPORTS: Final = ".reports"
 _MOST_ROWS: Final = 50
 
 
@@ -56,7 +51,7 @@ def shown(board: "Leaderboard", context: dg.AssetExecutionContext, names: Names)
     from ml_pipeline.leaderboard.charts import charts
     from ml_pipeline.leaderboard.report import Repeat, markdown
 
-    repeat = Repeat(partial(launchpad_link, names, "", _location(context)))
+    repeat = Repeat(partial(launchpad_link, names, "", location_named(context)))
     rows = markdown(board, repeat, _MOST_ROWS)
     found: dict[str, Any] = {"leaderboard": dg.MetadataValue.md(rows)}
     if board.groups and (pictures := charts(board.groups[0])):
@@ -95,45 +90,22 @@ def leaderboard_asset(
         from ml_pipeline.leaderboard.page import Origin
         from ml_pipeline.leaderboard.report import Repeat
 
-        store = stores(_writable(config.environment))
+        store = stores(writable(config.environment))
         ends = {"from_date": config.from_date, "to_date": config.to_date}
-        first, last = (_bound(calendar, name, text) for name, text in ends.items())
+        first, last = (bound(calendar, name, text) for name, text in ends.items())
         missed: list[str] = []
         cells = cells_of(store, pipeline, config.where, first, last, missed.append)
         ranked = leaderboard(
             cells, *named_metric(config.metric), missed=len(missed), in_order=pipeline.keys.order
         )
-        path = f"{_REPORTS}/{names.leaderboard}/{context.run.run_id}.html"
-        repeat = Repeat(partial(launchpad_link, names, WEBSERVER, _location(context)))
+        repeat = Repeat(partial(launchpad_link, names, WEBSERVER, location_named(context)))
         page = html(ranked, repeat, Origin(store.uri, datetime.now(UTC), store.environment))
-        store.overwrite(path, page.encode())
         return dg.MaterializeResult(
             metadata={
                 "results": len(cells),
-                "report": dg.MetadataValue.path(store.address(path)),
+                "report": kept(page, names.leaderboard, store, context),
                 **shown(ranked, context, names),
             }
         )
 
     return board
-
-
-def _writable(environment: str | None) -> str | None:
-    """Return the name of an environment, where the report is to be written as well."""
-    known = settings().environments
-    problem = known.unknown(environment) or known.refusal(environment)
-    if problem is not None:
-        raise ParamsError([f"environment {problem}"], STOPPED)
-    return environment
-
-
-def _location(context: dg.AssetExecutionContext) -> str:
-    """Return the name of the code location that a run came from, if it came from one."""
-    return location_of(context.run) or ""
-
-
-def _bound(calendar: Calendar, name: str, text: str | None) -> AsOf | None:
-    try:
-        return calendar.bound(name, text) if text is not None else None
-    except ValueError as error:
-        raise ParamsError([str(error)], STOPPED) from None

@@ -46,7 +46,7 @@ def refuse_without_effect(context: dg.InitResourceContext, pipeline: Pipeline) -
         problems += _misspelt("resources", resources, job.resources, _blocks(pipeline))
         problems += _misplaced("resources", resources, job.resources, pipeline.params.groups, names)
         # A run knows no ops but its own, so others' are let pass unless they are near to ours.
-        ours = [names.leaderboard] if pipeline.is_judged else []
+        ours = [names.leaderboard, names.comparison] if pipeline.is_judged else []
         stages = [pipeline.name, *pipeline.stages]
         problems += _misspelt("ops", ops, [*job.ops, *ours, *stages], [*ours, *stages])
         problems += _misplaced("ops", ops, job.ops, stages, names)
@@ -122,7 +122,8 @@ def _not_selected(typed: Iterable[str], job: JobNames, ours: Collection[str]) ->
 def _unread(resources: Mapping[str, Any], job: JobNames, pipeline: Pipeline) -> Iterator[str]:
     names = names_of(pipeline)
     read = {names.sweep} & set(job.ops) if pipeline.is_judged else set()
-    if not pipeline.is_judged or set(job.ops) - {names.sweep, names.leaderboard}:
+    aside = {names.sweep, names.leaderboard, names.comparison}
+    if not pipeline.is_judged or set(job.ops) - aside:
         read.add(names.params)
     for name, models in _blocks(pipeline).items():
         if name not in resources or name in read:

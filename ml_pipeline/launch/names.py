@@ -22,6 +22,7 @@ class Names:
         params: the resource that carries the parameters.
         sweep: the asset whose runs are sweeps, and its resource.
         leaderboard: the asset that compares results.
+        comparison: the asset that sets two sides of them beside each other.
         job: the job that makes all stages.
         io_manager: the IO manager of the stages.
         no_io: the IO manager of what keeps nothing of its own.
@@ -34,6 +35,7 @@ class Names:
     params: str
     sweep: str
     leaderboard: str
+    comparison: str
     job: str
     io_manager: str
     no_io: str
@@ -50,6 +52,7 @@ def names_of(pipeline: Pipeline) -> Names:
         params=f"{before}params",
         sweep=f"{before}sweep",
         leaderboard=f"{before}leaderboard",
+        comparison=f"{before}comparison",
         job=f"{before}{JOB}",
         io_manager=f"{pipeline.name}_io",
         no_io=f"{pipeline.name}_no_io",
