@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ml_pipeline.params.identity import run_id
     from ml_pipeline.params.layers import Layer, gathered
     from ml_pipeline.params.model import ParamModel, ParamSet
-    from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
+    from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later, renamed_from
     from ml_pipeline.params.secret import SecretRef, SecretScheme, register_secrets
     from ml_pipeline.params.template import template
     from ml_pipeline.runs.gate import Gate
@@ -75,6 +75,7 @@ __all__ = [
     "new_data_sensor",
     "read_document",
     "register_secrets",
+    "renamed_from",
     "requested_run",
     "requests_sensor",
     "reusing",
@@ -111,7 +112,7 @@ _ROOMS: Final = {
     "params.identity": ("run_id",),
     "params.layers": ("Layer", "gathered"),
     "params.model": ("ParamModel", "ParamSet"),
-    "params.parameter": ("NOT_IDENTITY", "PATH_LABEL", "added_later"),
+    "params.parameter": ("NOT_IDENTITY", "PATH_LABEL", "added_later", "renamed_from"),
     "params.secret": ("SecretRef", "SecretScheme", "register_secrets"),
     "params.template": ("template",),
     "runs.gate": ("Gate",),

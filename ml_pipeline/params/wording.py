@@ -68,7 +68,8 @@ def _words(member: Any) -> str:
     if member is type(None):
         return ""
     if is_shape(member):
-        return f"mapping of {', '.join(member.model_fields)}"
+        fields = (f"{name} ({must_be(info)})" for name, info in member.model_fields.items())
+        return f"mapping of {', '.join(fields)}"
     origin = typing.get_origin(member) or member
     if origin is Literal:
         choices = [choice for choice in typing.get_args(member) if choice is not None]

@@ -78,6 +78,7 @@ def _check(root: str, as_json: bool) -> int:
     if found:
         rows = [[c.run_id, c.becomes or "none", c.asset, c.as_of, "; ".join(c.why)] for c in found]
         print_table(["run id", "becomes", "asset", "as_of", "why"], rows)
+        say("\nIds stay where fields are declared with added_later, renamed_from or retired.")
     say(f"{len(found)} of {checked.count} ids would change.")
     return 1 if found else 0
 
