@@ -7,10 +7,11 @@ option ``ins``: an argument that names nothing known is most likely misspelt.
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, TypeAlias, get_origin
+from typing import Any, Final, TypeAlias, get_origin
 
 import dagster as dg
 
+from ml_pipeline.dagster import private
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.runs.stage import Stage
 
@@ -89,22 +90,13 @@ def asked_by(argument: str, annotation: Any, ins: Mapping[str, dg.AssetKey]) -> 
             f"The argument '{argument}' must be annotated with dg.AssetExecutionContext to get the"
             f" context, but is with {annotation.__name__}, which is that of an op."
         )
-    if _is_class(annotation) and issubclass(annotation, dg.ConfigurableResource):
-        return Resource(argument)
-    if get_origin(annotation) is Annotated and _is_resource_param(annotation):
-        return Resource(argument)
-    return None
+    return Resource(argument) if private.is_resource(annotation) else None
 
 
 def resources_of(stage: Stage) -> frozenset[str]:
     """Return the keys of the resources that a stage asks for."""
     asked = stage.signature.provided.values()
     return frozenset(one.key for one in asked if isinstance(one, Resource))
-
-
-def _is_resource_param(annotation: Any) -> bool:
-    marks: tuple[object, ...] = getattr(dg.ResourceParam[object], "__metadata__", ())
-    return bool(annotation.__metadata__ == marks)
 
 
 def _is_class(annotation: Any) -> bool:

@@ -20,10 +20,10 @@ class Recipe:
         fields: the values that it was made with; resources among them are recipes, too.
     """
 
-    kind: type[dg.ConfigurableResource[Any]]
+    kind: type[dg.ConfigurableResource[Any]] | type[dg.ConfigurableIOManager]
     fields: Mapping[str, Any]
 
-    def made(self) -> dg.ConfigurableResource[Any]:
+    def made(self) -> dg.ConfigurableResource[Any] | dg.ConfigurableIOManager:
         """Return a resource of the same class and values that has not begun yet."""
         return self.kind(
             **{
@@ -75,7 +75,7 @@ def packed_resource(value: object) -> object:
 
 
 def _recipe(value: object) -> object:
-    if not isinstance(value, dg.ConfigurableResource):
+    if not isinstance(value, dg.ConfigurableResource | dg.ConfigurableIOManager):
         return value
     fields = type(value).model_fields
     return Recipe(

@@ -5,6 +5,7 @@ Nothing else in this package reaches into Dagster, but `private_ops`, which goes
 """
 
 import contextlib
+import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ INTERRUPTED: Final = "DagsterExecutionInterruptedError"
 
 REFUSALS: Final = (dg.DagsterError, CheckError)
 """What Dagster raises where a configuration does not do; the second has no public name."""
+
+_SPLITS: Final = "_attempt_resolve_node_cycles"
+"""Function of Dagster's that makes several steps of the assets of one."""
 
 _UNCAPTURED: Final = {
     "compute_logs": {
@@ -83,6 +87,13 @@ def definitions_in(module: ModuleType) -> Any:
 
     found = loadable_targets_from_loaded_module(module)[0].target_definition
     return found() if callable(found) else found
+
+
+def is_resource(annotation: Any) -> bool:
+    """Whether Dagster takes an argument of an asset with an annotation for a resource."""
+    from dagster._core.definitions.resource_annotation import _is_resource_annotation
+
+    return _is_resource_annotation(annotation)
 
 
 def version_tags(
@@ -195,6 +206,10 @@ def needing_only_what_is_selected(
 
         def subset_for(self, *selection: Any, **named: Any) -> dg.AssetsDefinition:
             subset = super().subset_for(*selection, **named)
+            # Where others' assets come between, Dagster makes several steps of one; as they have
+            # one name, they must have one op.
+            if sys._getframe(1).f_code.co_name == _SPLITS:
+                return subset
             changed = {"required_resource_keys": resources(subset.keys), "pool": pool(subset.keys)}
             node = _changed_op(subset.op, changed)
             return OfSelection.dagster_internal_init(

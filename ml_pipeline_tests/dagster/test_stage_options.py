@@ -52,6 +52,8 @@ def pipeline() -> Pipeline:
         (Db, Resource("given")),
         (dg.ResourceParam[Db], Resource("given")),
         (dg.ResourceParam[int], Resource("given")),
+        (dg.PipesSubprocessClient, Resource("given")),
+        (dg.ConfigurableIOManager, Resource("given")),
         (dg.AssetExecutionContext, Context()),
         (int, None),
         (list[int], None),
@@ -192,3 +194,40 @@ def test_stage_named_as_a_dep_by_its_function_counts_and_is_no_argument() -> Non
 
     assert own.stage("second").upstream == ("first",)
     assert own.stage("second").scope == ("data",)
+
+
+@pytest.mark.parametrize(
+    ("policy", "error", "waits"),
+    [
+        (None, OSError(), [None]),
+        (dg.RetryPolicy(max_retries=2), OSError(), [0, 0, None]),
+        (dg.RetryPolicy(2, delay=3, backoff=dg.Backoff.EXPONENTIAL), OSError(), [3, 9, None]),
+        (dg.RetryPolicy(max_retries=2), dg.Failure("no", allow_retries=False), [None]),
+        (dg.RetryPolicy(max_retries=1), dg.Failure("no"), [0, None]),
+        (None, dg.RetryRequested(max_retries=2, seconds_to_wait=7), [7, 7, None]),
+    ],
+    ids=["none", "plain", "growing", "failure for good", "failure", "asked for by the stage"],
+)
+def test_policy_of_a_stage_tells_when_it_is_tried_again(
+    policy: dg.RetryPolicy | None, error: Exception, waits: list[float | None]
+) -> None:
+    own = pipeline()
+    own.asset(retry_policy=policy)(nobody)
+    retry = own.stage("nobody").extras.retry
+    assert [retry(error, attempt) for attempt in range(1, len(waits) + 1)] == waits
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        dg.Output(1),
+        dg.MaterializeResult(),
+        iter([1]),
+        (row for row in [1]),
+        dg.AssetCheckResult(passed=True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_value_that_is_none_to_keep_is_refused_with_what_to_return(value: object) -> None:
+    with pytest.raises(PipelineError, match=r"'start' must return .*value, which is kept.* Return"):
+        pipeline().result_of("start", value)
