@@ -1,4 +1,4 @@
-"""An S3-compatible server: a real one, started here, with a bucket named `bucket`."""
+"""An S3-compatible server: a real one, started here, with a bucket named `bucket` or others."""
 
 import contextlib
 import socket
@@ -11,8 +11,12 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def serving_s3() -> Iterator[dict[str, str]]:
-    """Start a server; what is yielded is the environment in which `s3://bucket` is found."""
+def serving_s3(*buckets: str) -> Iterator[dict[str, str]]:
+    """Start a server; what is yielded is the environment in which `s3://bucket` is found.
+
+    Args:
+        buckets: names of the buckets that there are; `bucket` if omitted.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -29,7 +33,9 @@ def serving_s3() -> Iterator[dict[str, str]]:
                 break
             except (urllib.error.URLError, ConnectionError):
                 time.sleep(0.1)
-        urllib.request.urlopen(urllib.request.Request(f"{url}/bucket", method="PUT")).close()
+        for bucket in buckets or ("bucket",):
+            made = urllib.request.Request(f"{url}/{bucket}", method="PUT")
+            urllib.request.urlopen(made).close()
         yield {
             "AWS_ACCESS_KEY_ID": "key",
             "AWS_SECRET_ACCESS_KEY": "word",

@@ -31,10 +31,11 @@ def command(
     as_json: bool,
 ) -> None:
     """List orphans and replaced revisions; with --delete, remove them."""
+    known = project().settings.environments
+    refusal = known.unknown(environment) or (known.refusal(environment) if delete else None)
+    if refusal is not None:
+        raise QueryError([f"--environment {refusal}"])
     store = store_of(project(), environment)
-    refusal = project().settings.environments.refusal(environment)
-    if delete and refusal is not None:
-        raise QueryError([f"what is removed from {refusal}"])
     codes = {name: stage.code for name, stage in project().listed.stages.items()}
     items = removable(store, older_than, keep_promoted, codes)
     if delete:
