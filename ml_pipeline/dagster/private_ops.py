@@ -108,7 +108,7 @@ def ops_being_read() -> list[tuple[str, dg.OpDefinition, Any]]:
 def _configured_ops(
     graph: Any, config: Mapping[str, Any], prefix: str
 ) -> Iterator[tuple[str, dg.OpDefinition, Any]]:
-    for node in graph.nodes:
+    for node in graph.nodes_in_topological_order:
         handle, own = f"{prefix}{node.name}", config.get(node.name) or {}
         if isinstance(node.definition, dg.OpDefinition):
             yield handle, node.definition, own.get("config")
