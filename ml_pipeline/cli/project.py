@@ -16,6 +16,7 @@ from typing import Final
 
 import dagster as dg
 
+from ml_pipeline.cli.tables import say
 from ml_pipeline.dagster import private
 from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.location import Location, locations_in
@@ -28,6 +29,8 @@ from ml_pipeline.store.artifacts import ArtifactStore
 
 _REFERENCE: Final = "ml_pipeline.definitions"
 _SEARCHED: Final = "PYTHONPATH"
+_VARIABLE: Final = "ml_pipeline_"
+_OF_THE_CALENDAR: Final = ("start_date", "end_date")
 _WITHOUT_PIPELINE: Final = ("runs", "promote", "promotions", "verify", "gc", "ui")
 
 
@@ -82,7 +85,20 @@ class Project:
 
     @cached_property
     def calendar(self) -> Calendar:
-        """The partitions that runs may be as of."""
+        """The partitions that runs may be as of.
+
+        Where others set the calendar, settings of it have no effect, which is said.
+        """
+        set_by = self.location.calendar_is_set_by
+        variables = [f"{_VARIABLE}{name}".upper() for name in _OF_THE_CALENDAR]
+        idle = [
+            variable
+            for name, variable in zip(_OF_THE_CALENDAR, variables, strict=True)
+            if name in self.settings.model_fields_set and variable not in set_by
+        ]
+        if idle:
+            has = "has" if len(idle) == 1 else "have"
+            say(f"{' and '.join(idle)} {has} no effect here: {set_by}.", err=True)
         return self.location.calendar_on(self._dynamic_keys)
 
     @cached_property

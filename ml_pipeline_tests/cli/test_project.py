@@ -94,6 +94,8 @@ def test_project_messages_recommend_what_works(tmp_path: Path) -> None:
     early = cli(*SERVED, "run", "--as-of", "2025-12-31")
     assert "the partitions of pipeline 'houses' are the calendar" in early.err
     assert "ML_PIPELINE_START_DATE" not in early.err
+    idle = cli(*SERVED, "id", *AS_OF, environment={"ML_PIPELINE_START_DATE": "2026-01-01"})
+    assert "ML_PIPELINE_START_DATE has no effect here: the partitions of pipeline" in idle.err
     done = cli(*SERVED, "run", *AS_OF, "--select", "score")
     for upstream in ("price_model", "sales"):
         assert f"--select {upstream}" in done.err
@@ -206,13 +208,10 @@ def test_project_pyproject_without_a_code_location_is_none(tmp_path: Path) -> No
     assert (cli.folder / ".ml_pipeline").is_dir()
 
 
-def test_project_own_partitions_that_are_no_days_are_refused_for_runs(tmp_path: Path) -> None:
-    beside = "defs = mp.code_location(pipeline, None)\n"
-    cli = project(tmp_path, beside=beside)
-    refused = cli("id")
-    assert refused.code == 2
-    assert "must have daily partitions whose keys are ISO dates" in refused.err
-    assert "alpha" in cli("params").out
+def test_project_partitions_that_do_not_serve_are_refused(tmp_path: Path) -> None:
+    refused = project(tmp_path, beside="defs = mp.code_location(pipeline, None)\n")("id")
+    assert refused.code == 1
+    assert "'as_of' of 'sales' is a date, but there are no partitions" in refused.err
 
 
 @pytest.fixture

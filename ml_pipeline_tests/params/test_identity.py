@@ -55,6 +55,12 @@ def test_run_id_of_the_reference_defaults_stays_what_it_was(
     ("params", "as_of", "expected"),
     [
         ({}, None, "7db6b04d829dad99"),
+        ({}, "2026-10-25-02:00", "d7a3bee38c648e42"),
+        ({}, "2026-10-25-02:00+0100", "727cfe45b185889a"),
+        ({}, "20260105", "c6e41c4cbe876905"),
+        ({}, "oslo", "f9409ea5759a9bee"),
+        ({}, "2026-01-05|oslo", "f103913bb05ccb11"),
+        ({}, "a b|c/\n\u00e9", "6c2b4aa3851079c8"),
         ({"g": {}}, None, "ff0e9393478625aa"),
         ({"g": {"a": 1}}, None, "72bbf67b13685bcb"),
         ({"g": {"a": 1.0}}, None, "449fdfa58e800cc0"),
