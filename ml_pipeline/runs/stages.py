@@ -66,9 +66,9 @@ class Pipeline:
                 imported from a folder counts in any case.
             unready: says why a run of given parameters could not even begin, such as outside data
                 that is not there; it is asked before there is a run, so it has to be quick.
-            prefixed: whether the block `params` of run config, the assets `sweep` and
-                `leaderboard` and the job `run_pipeline` have the pipeline's name before theirs, as
-                in `houses_params`: where a code location has others of these names.
+            prefixed: whether the block `params` of run config, the assets `sweep`, `leaderboard`
+                and `comparison` and the job `run_pipeline` have the pipeline's name before theirs,
+                as in `houses_params`: where a code location has others of these names.
 
         Raises:
             PipelineError: if two formats have one name, something cannot be trusted by name, or the

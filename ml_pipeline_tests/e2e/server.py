@@ -17,7 +17,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 ASSETS = ("orders", "features", "model", "evaluation")
-BESIDE = ("sweep", "leaderboard")
+BESIDE = ("sweep", "leaderboard", "comparison")
 
 _RUNS = "{runsOrError{... on Runs{results{runId status runConfigYaml tags{key value}}}}}"
 _BACKFILL = """

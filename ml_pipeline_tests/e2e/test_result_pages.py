@@ -1,4 +1,4 @@
-"""The page of a leaderboard in a browser: narrow and wide, by keyboard, in light and in dark."""
+"""Pages of results in a browser: narrow and wide, by keyboard, in light and in dark."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -10,10 +10,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from ml_pipeline.dagster.launchpad import launchpad_link
 from ml_pipeline.launch.names import names_of
+from ml_pipeline.leaderboard.comparison import compare
+from ml_pipeline.leaderboard.comparison_page import comparison_page
 from ml_pipeline.leaderboard.html import html
 from ml_pipeline.leaderboard.page import Origin
 from ml_pipeline.leaderboard.report import Repeat
-from ml_pipeline_tests.toys.cells import wide_board
+from ml_pipeline_tests.toys.cells import row, side, wide_board
 from ml_pipeline_tests.toys.sweeps import PIPELINE
 
 pytestmark = pytest.mark.long
@@ -41,6 +43,17 @@ def board_file(tmp_path: Path) -> Path:
     file = tmp_path / "board.html"
     origin = Origin(str(tmp_path), datetime(2026, 2, 3, tzinfo=UTC))
     file.write_text(html(wide_board(), repeat, origin), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def comparison_file(tmp_path: Path) -> Path:
+    found = compare(
+        side("learning_rate=0.1,max_depth=3", row([0.3] * 8, rate=0.1)),
+        side("learning_rate=0.2,max_depth=3", row([0.2] * 9, rate=0.2)),
+    )
+    file = tmp_path / "comparison.html"
+    file.write_text(comparison_page(found, Origin(str(tmp_path), datetime(2026, 2, 3, tzinfo=UTC))))
     return file
 
 
@@ -102,6 +115,23 @@ def test_every_text_stands_out_from_its_ground(
     found = page.evaluate(_TEXTS)
     assert len(found) > 100
     assert not [(tag, ink, on) for tag, ink, on in found if contrast(ink, on) < 4.5]
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_of_a_comparison_is_legible_however_narrow(
+    browser: Browser, comparison_file: Path, scheme: str
+) -> None:
+    page = opened(browser, comparison_file, 400, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    found = page.evaluate(_TEXTS)
+    assert not [(tag, ink, on) for tag, ink, on in found if contrast(ink, on) < 4.5]
+    dates = page.get_by_role("region", name="error by date")
+    head = dates.get_by_role("columnheader", name="as_of")
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    head.get_by_role("button").click()
+    expect(dates.locator("tbody th").first).to_have_text("2026-01-12")
+    page.screenshot(path=comparison_file.with_suffix(f".{scheme}.png"), full_page=True)
     page.close()
 
 
