@@ -42,7 +42,7 @@ def recorded_params(model: ParamModel, record: Record) -> ParamSet:
         ParamsError: if they are no longer valid for the pipeline as it is now.
     """
     try:
-        values: dict[str, Any] = dict(completed(model, record.params))
+        values = _values(model, record)
         if record.provenance.environment in settings().environments.configured:
             values[OPTIONS] = {"environment": record.provenance.environment}
         origins = present(model, nested(record.origins))
@@ -54,6 +54,14 @@ def recorded_params(model: ParamModel, record: Record) -> ParamSet:
                 *error.problems,
             ]
         ) from error
+
+
+def _values(model: ParamModel, record: Record) -> dict[str, Any]:
+    """Return what identified a run, and what it had for the rest, by the names of now."""
+    identity = completed(model, record.identity.get("params") or record.params)
+    rest = {p.dotted for p in model.parameters() if not p.is_identity}
+    others = {n: value for n, value in present(model, record.params).items() if n in rest}
+    return {group: {} for group in identity} | nested({**present(model, identity), **others})
 
 
 def reproduce(
