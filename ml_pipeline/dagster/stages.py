@@ -53,7 +53,7 @@ class StageOptions(options.StageOptions, total=False):
     metadata: Mapping[str, Any] | None
     retry_policy: dg.RetryPolicy | None
     pool: str | None
-    automation_condition: dg.AutomationCondition[dg.AssetKey] | None
+    automation_condition: dg.AutomationCondition[Any] | None
     freshness_policy: dg.FreshnessPolicy | None
 
 
@@ -73,7 +73,7 @@ class Told:
     )
     metadata: Mapping[str, Any] = field(default_factory=dict)
     pool: str | None = None
-    automation_condition: dg.AutomationCondition[dg.AssetKey] | None = None
+    automation_condition: dg.AutomationCondition[Any] | None = None
     freshness_policy: dg.FreshnessPolicy | None = None
 
 
