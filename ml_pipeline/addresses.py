@@ -68,6 +68,12 @@ def refusal(text: str, remedy: str = REMEDY) -> str | None:
     return f"must not carry credentials, since it is recorded, but has {kind}. {remedy}"
 
 
+def refusal_in(value: Any) -> str | None:
+    """Say why a value may not be recorded, where a URI in it, however deep, carries credentials."""
+    refused = (refusal(text) for text in texts_in(value) if "://" in text)
+    return next((problem for problem in refused if problem is not None), None)
+
+
 def masked(text: str) -> str:
     """Return a text with `***` for every credential in an address."""
     if not _may_hold(text):

@@ -10,6 +10,7 @@ import dagster as dg
 import pydantic
 from pydantic_core import PydanticCustomError
 
+from ml_pipeline.addresses import refusal_in
 from ml_pipeline.params.annotations import kind_of
 from ml_pipeline.params.kind import Kind, NoKind, aliases_of
 from ml_pipeline.params.parameter import ENVIRONMENT, NOT_IDENTITY
@@ -89,6 +90,10 @@ def as_group(cls: type[Config]) -> type[ParamGroup]:
 
 def _read_field(group: type[ParamGroup], called: str, raw: Any) -> Any:
     kind = _kinds(group).get(called)
+    if (problem := refusal_in(raw)) is not None:
+        raise PydanticCustomError(
+            "credentials", "{called} {problem}", {"called": called, "problem": problem}
+        )
     try:
         # What has fields of its own reads them itself.
         return raw if kind is None or kind.holds_shapes else read(kind, raw)

@@ -8,6 +8,7 @@ import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core.core_schema import ErrorType
 
+from ml_pipeline.addresses import refusal_in
 from ml_pipeline.params.group import ParamGroup, instance
 from ml_pipeline.params.kind import Kind, aliases_of
 from ml_pipeline.params.layout import Section
@@ -40,6 +41,10 @@ def checked_group(
             problems.append(f"{parameter.dotted} is required: give {parameter.must_be}")
             continue
         if parameter.dotted not in known and parameter.has_default_of_its_kind:
+            continue
+        if (problem := refusal_in(raw)) is not None:
+            at = _standing(parameter.dotted, places)
+            problems.append(f"{parameter.dotted} {problem} (got {quoted(raw)}){at}")
             continue
         try:
             values[parameter.dotted] = parameter.read(raw)

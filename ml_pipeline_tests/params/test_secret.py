@@ -223,3 +223,29 @@ def test_error_that_would_show_a_used_secret_is_raised_without_it(
     with pytest.raises(RuntimeError, match="of another kind"), secrets_hidden():
         raise RuntimeError("of another kind")
     assert without_secrets(f"<{used}>") == "<***>"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"https://ann:{SECRET}@shop/orders",
+        f"see https://shop/orders?X-Amz-Signature={SECRET}",
+        [f"https://shop/?token={SECRET}"],
+    ],
+)
+def test_address_with_credentials_is_refused_in_any_field_and_not_shown(value: Any) -> None:
+    class Places(ParamGroup):
+        """Where all is."""
+
+        place: str | list[str] = "https://shop/orders"
+
+    model = ParamModel(places=Places)
+    for door in (
+        lambda: model.validate({"places": {"place": value}}),
+        lambda: Places(place=value),
+    ):
+        with pytest.raises((ParamsError, pydantic.ValidationError)) as caught:
+            door()
+        assert "must not carry credentials" in str(caught.value)
+        assert SECRET not in f"{caught.value} {caught.value!r}"
+    assert model.parse({"place": "https://shop/a?page=1"})
