@@ -35,7 +35,7 @@ class ComparisonConfig(dg.Config):
     left: str | None = Field(
         default=None,
         description="an environment, @ENVIRONMENT for what was promoted to it, the beginning of a"
-        " run id, or parameters like learning_rate=0.1,max_depth=3; with @ENVIRONMENT behind, in"
+        " run id, or parameters like NAME=0.1,OTHER=3; with @ENVIRONMENT behind, in"
         " that environment",
     )
     right: str | None = Field(default=None, description="what to compare it with, in the same form")

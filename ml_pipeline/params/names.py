@@ -16,6 +16,7 @@ from ml_pipeline.params.documents import read_document
 from ml_pipeline.params.layout import Section, laid_out
 from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.params.reading import fields_of
+from ml_pipeline.params.secret import Hidden
 from ml_pipeline.text import quoted, shortened
 
 Node = Parameter | Section
@@ -121,7 +122,9 @@ class Names:
         """
         fields = _fields(raw)
         if fields is None:
-            problems.append(_no_mapping(section, quoted(raw)))
+            # Where secrets are referred to, what was typed may be one by mistake.
+            is_hidden = any(parameter.holds_secret for parameter in section.parameters)
+            problems.append(_no_mapping(section, quoted(Hidden() if is_hidden else raw)))
             return
         for name, value in fields.items():
             node: Node | None = section

@@ -19,6 +19,7 @@ from ml_pipeline.params.identity import run_id
 from ml_pipeline.params.layers import Layer, gathered
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
+from ml_pipeline.params.secret import SecretRef
 from ml_pipeline.params.template import template
 
 
@@ -253,6 +254,10 @@ class Login(pydantic.BaseModel):
     password: str = "x"
 
 
+class Vault(pydantic.BaseModel):
+    token: SecretRef = SecretRef("env:TOKEN")
+
+
 class Marked(pydantic.BaseModel):
     size: int = Field(default=1, json_schema_extra=NOT_IDENTITY)
 
@@ -272,6 +277,7 @@ class Follower(ParamGroup):
         (Login, Login(), "'group.field.password' looks like a secret"),
         (Login | None, None, "'group.field.password' looks like a secret"),
         (Marked | None, None, "'group.field.size' is part of a value, so it has no marks"),
+        (Vault | None, None, "'group.field.token' refers to a secret within a value"),
         (Leaf | Login, ..., "Leaf and Login cannot be told apart: give each a field of one name"),
         (Leaf | dict[str, int], ..., "classes and mappings cannot be told apart"),
         (Leaf, {"size": 1}, "'group.field' must be Leaf, but its default is a dict"),
@@ -289,6 +295,18 @@ def test_class_that_cannot_be_a_field_is_refused_naming_it(
     with pytest.raises(PipelineError) as caught:
         ParamModel(group=group)
     assert told in str(caught.value)
+
+
+def test_secrets_are_referred_to_in_nested_fields_and_never_shown() -> None:
+    class Holding(ParamGroup):
+        vault: Vault = Vault()
+
+    model = ParamModel(group=Holding)
+    other = model.parse({"vault.token": "env:OTHER"})
+    assert other.values() == {"group": {"vault": {"token": "env:OTHER"}}}
+    assert id_of(other) == id_of(model.defaults)
+    for values in ({"vault.token": "hunter2"}, {"vault": "hunter2"}, {"vault": "{token: hunter2}"}):
+        assert "hunter2" not in str(problems(model, values))
 
 
 def test_section_added_later_keeps_the_ids_of_runs_without_it() -> None:

@@ -75,7 +75,7 @@ def command(
     """Compare LEFT and RIGHT by their results at the dates that both have.
 
     A side is an environment (blue), what was promoted to one (@staging), the beginning of a run id,
-    parameters (learning_rate=0.1,max_depth=3) or a file of them; with @ENVIRONMENT behind, in that
+    parameters (NAME=0.1,OTHER=3) or a file of them; with @ENVIRONMENT behind, in that
     environment (1a2b3c@blue). It stands for its parameters, at all dates that it was run for.
     Nothing is computed.
     """
