@@ -3,7 +3,8 @@
 An edited `predict` changes results though a model's bytes stay. So what a stage depends on are the
 content digests of its inputs together with the fingerprints, as they are now, of the first-party
 classes that their formats make values of, and of formats that are first-party themselves. Of a
-model that is any class or function that the pipeline trusts.
+model that is any class or function that the pipeline trusts; of a data class, a pydantic model or
+an enumeration the classes that the record names.
 """
 
 from ml_pipeline.code.fingerprint import fingerprint_of_class
@@ -31,7 +32,11 @@ class Reading:
 
     def code(self, record: Record) -> dict[str, str]:
         """Return the fingerprints of what makes a value of an artifact, by full name."""
-        return self._codes.get(record.content.format, {})
+        known = self._codes.get(record.content.format, {})
+        classes = record.content.classes
+        if classes is None:
+            return known
+        return {name: known[name] for name in classes if name in known}
 
     def digest(self, record: Record) -> str:
         """Return the digest of an artifact as those see it that read it."""
@@ -41,7 +46,9 @@ class Reading:
         return digest_of({"content": record.content.digest, "code": code})
 
     def _code_of(self, kept_as: Format) -> dict[str, str]:
-        found = {}
+        found: dict[str, str] = {}
+        for inner in kept_as.inner():
+            found.update(self._code_of(inner))
         for one in kept_as.reading_code():
             # The attributes of a format, such as a separator, are part of how it reads.
             state = vars(kept_as) if one is type(kept_as) else None

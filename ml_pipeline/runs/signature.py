@@ -82,7 +82,7 @@ def signature_of(
     groups, inputs, lazy, wishes = {}, {}, set(), {}
     provided: dict[str, object] = {}
     for argument, parameter in inspect.signature(function).parameters.items():
-        annotation = _evaluated(parameter.annotation, function)
+        annotation = evaluated(parameter.annotation, function)
         if parameter.kind is not _BY_NAME and parameter.kind is not _ONLY_BY_NAME:
             raise PipelineError(
                 f"'{function.__name__}' has the argument '{argument}', which must be one that"
@@ -123,15 +123,21 @@ def signature_of(
     return Signature(groups, inputs, frozenset(lazy), wishes, provided)
 
 
-def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
+def returned_by(function: Callable[..., Any]) -> Any:
+    """Return what the annotation of a function says that it returns; `Any` without one."""
+    annotation = inspect.signature(function).return_annotation
+    return Any if annotation is inspect.Signature.empty else evaluated(annotation, function)
+
+
+def evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
     """Return what a text annotation stands for, or the text where that is not imported."""
     if not isinstance(annotation, str):
         return annotation
     try:
-        evaluated = eval(annotation, function.__globals__)  # noqa: S307 - the module's own text
+        found = eval(annotation, function.__globals__)  # noqa: S307 - the module's own text
     except (NameError, AttributeError, SyntaxError, TypeError):
         return annotation
-    return evaluated if evaluated == annotation else _evaluated(evaluated, function)
+    return found if found == annotation else evaluated(found, function)
 
 
 def _last_name(annotation: Any) -> str:

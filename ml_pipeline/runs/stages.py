@@ -28,7 +28,7 @@ from ml_pipeline.runs.calls import refuse_generator
 from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.runs.options import NO_EXTRAS, Extras, StageOptions, refuse_unknown
 from ml_pipeline.runs.reading import Reading
-from ml_pipeline.runs.signature import AS_OF, Signature, signature_of
+from ml_pipeline.runs.signature import AS_OF, Signature, returned_by, signature_of
 from ml_pipeline.runs.stage import Result, Stage
 from ml_pipeline.runs.surroundings import declared_files, declared_versions, several, with_versions
 from ml_pipeline.settings import settings
@@ -166,6 +166,10 @@ class Pipeline:
             )
         refuse_generator(function)
         signature = signature_of(function, self.name, self.params, self.stages, extras)
+        returned = returned_by(function)
+        if returned is Result:
+            returned = Any
+        self.formats.refuse_annotation(returned, name)
         own = set(signature.groups.values())
         reads, objective = options.get("reads"), options.get("objective")
         reads_signature = self._of_groups(reads, "it tells what outside data holds")
@@ -183,6 +187,7 @@ class Pipeline:
         fingerprint = None if code_version else fingerprint_of(function, self.first_party, besides)
         versions = declared_versions(name, options.get("packages", ()))
         code = fingerprint.digest if fingerprint else str(code_version)
+        self._know(returned)
         self.stages[name] = Stage(
             name=name,
             function=function,
@@ -220,6 +225,13 @@ class Pipeline:
     def kept_names(self, names: Iterable[str]) -> list[str]:
         """Return the names that the store has stages by: their own, and those from before."""
         return [kept for name in names for kept in (name, *self.stage(name).former)]
+
+    def _know(self, returned: Any) -> None:
+        """Let values be of the classes that a stage says that it returns."""
+        formats = self.formats.returning(returned)
+        if formats is not self.formats:
+            self.reading = Reading(formats, self.first_party)
+            self.formats = formats
 
     def stage(self, name: str) -> Stage:
         """Return a stage by name.

@@ -90,6 +90,7 @@ class ArtifactStore(Payloads):
                     staged.mkdir()
                 kept_as.keep(value, staged)
                 content = self._put_payload(directory, staged, kept_as.name)
+                classes = kept_as.classes_in(staged)
             except (ArtifactDamaged, PipelineError) as error:
                 raise PipelineError(f"'{slot.asset}' is not published. {error}") from error
             except OSError as error:
@@ -97,7 +98,7 @@ class ArtifactStore(Payloads):
                 if isinstance(error, FileNotFoundError) and staged.parent.is_dir():
                     raise
                 raise self._unreachable("write to", error) from error
-        content = content.model_copy(update={"shape": kept_as.describe(value)})
+        content = content.model_copy(update={"shape": kept_as.describe(value), "classes": classes})
         record = describe(content)
         text = record.to_json()
         try:

@@ -77,6 +77,8 @@ class Content(Part):
             hexadecimal digits.
         shape: rows and columns where the value has them.
         files: the files of a folder by their path in it.
+        classes: full names of the classes of one's own that reading makes; None where those may be
+            all that the format knows.
     """
 
     file: PlainName
@@ -85,6 +87,7 @@ class Content(Part):
     digest: str
     shape: dict[str, int] = pydantic.Field(default_factory=dict)
     files: dict[BelowRoot, Member] = pydantic.Field(default_factory=dict)
+    classes: list[str] | None = None
 
 
 class Provenance(Part):

@@ -195,7 +195,7 @@ def test_run_with_a_value_that_nothing_keeps_publishes_nothing(bench: Bench) -> 
     def odd(data: Data) -> object:
         return object()
 
-    with pytest.raises(PipelineError, match="'odd' must return a Polars frame"):
+    with pytest.raises(PipelineError, match="'odd' must return a frame"):
         bench.run(as_of=None)
     assert bench.files() == set()
 

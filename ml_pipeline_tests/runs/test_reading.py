@@ -23,7 +23,7 @@ from shop.own import {imported}
 X, Y = np.array([[1.0], [2.0], [3.0]]), np.array([1.0, 2.0, 4.0])
 pipeline = Pipeline("shop", ParamModel(), {options})
 @pipeline.asset(code_version="1")
-def model():
+def model(){returned}:
     return {model}
 @pipeline.asset
 def score(model):
@@ -74,11 +74,28 @@ class Kept(Format):
     name, filename, types = "own", "own.txt", (Own,)
     def write(self, value, path):
         path.write_text(str(value.n))
-    def read(self, source, lazy):
-        return Own(floatpath.read_bytes())
+    def read(self, path, lazy):
+        return Own(float(path.read_bytes()))
 """
 SHIFTS = "def shift(x):\n    return x + 10\n"
 PREDICTED = "float(model.predict(X)[0])"
+DATA = """
+import dataclasses
+from shop.shifts import shift
+@dataclasses.dataclass
+class Own:
+    n: float
+    def predict(self, X):
+        return [shift(self.n) + 1]
+"""
+MODEL = """
+import numpy, pydantic
+from shop.shifts import shift
+class Own(pydantic.BaseModel):
+    n: float
+    def predict(self, X):
+        return [shift(self.n) + 1]
+"""
 KINDS = {
     "estimator": (
         ESTIMATOR,
@@ -100,6 +117,20 @@ KINDS = {
             "model": "Steps([('a', FunctionTransformer(own)), ('b', Ridge())]).fit(X, Y)",
         },
     ),
+    "data class": (
+        DATA,
+        {"imported": "Own", "options": "trusted=[Own]", "model": "Own(1.0)"},
+    ),
+    "pydantic model among parts, by the annotation": (
+        MODEL,
+        {
+            "imported": "Own",
+            "options": "",
+            "model": "(X, Own(n=1.0))",
+            "returned": " -> tuple[np.ndarray, Own]",
+            "predicted": "float(model[1].predict(X)[0])",
+        },
+    ),
     "data class through a format of one's own": (
         FORMAT,
         {"imported": "Kept, Own", "options": "formats=[Kept()]", "model": "Own(1.0)"},
@@ -114,7 +145,8 @@ def run(tmp_path: Path, run_python: Callable[..., str]) -> Callable[..., list[st
     def run(own: str, options: dict[str, str], shifts: str = SHIFTS) -> list[str]:
         folder = tmp_path / "shop"
         folder.mkdir(exist_ok=True)
-        text = STAGES.format(score=PREDICTED, **options)
+        told = {"returned": "", "predicted": PREDICTED, **options}
+        text = STAGES.format(score=told["predicted"], **told)
         for name, content in {"own": own, "stages": text, "shifts": shifts}.items():
             (folder / f"{name}.py").write_text(content)
         printed = run_python(RUN, str(tmp_path / "store"), str(tmp_path))

@@ -1,11 +1,15 @@
 """What a format is: one way to keep a value in a file or a folder, and to read it again."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ml_pipeline.errors import ArtifactDamaged
+
+if TYPE_CHECKING:
+    from ml_pipeline.store.formats.registry import Formats
 
 
 class Format(ABC):
@@ -73,16 +77,8 @@ class Format(ABC):
         Raises:
             ArtifactDamaged: if it cannot be read.
         """
-        try:
+        with proving(self.name):
             self.read(path, lazy=False)
-        except (
-            *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, RecursionError),
-            *(TypeError, ValueError),
-        ) as error:
-            raise ArtifactDamaged(
-                f"The format '{self.name}' must read back what it writes, but cannot:"
-                f" {type(error).__name__}: {error!s:.300}. Put its read or write right."
-            ) from error
 
     def keep(self, value: Any, path: Path) -> None:
         """Write a value and prove that it can be read back.
@@ -108,6 +104,26 @@ class Format(ABC):
         """
         return [type(self)]
 
+    def within(self, formats: "Formats") -> "Format":
+        """Return the format as it is in a pipeline, which may trust classes of its own.
+
+        Args:
+            formats: all formats of the pipeline.
+        """
+        return self
+
+    def inner(self) -> Iterable["Format"]:
+        """Return the formats that keep parts of this format's values."""
+        return ()
+
+    def classes_in(self, path: Path) -> list[str] | None:
+        """Return the full names of those in `reading_code` that a value needs; None if it may all.
+
+        Args:
+            path: what `write` wrote.
+        """
+        return None
+
     def copies(self, value: Any, is_fresh: bool) -> Callable[[], Any] | None:
         """Return what makes copies of a value as reading it back would, only faster.
 
@@ -126,11 +142,34 @@ class Format(ABC):
         Args:
             value: anything; nothing is imported to tell.
         """
-        for steps, cls in enumerate(type(value).__mro__):
+        return self.distance_of(type(value))
+
+    def distance_of(self, kind: type[Any]) -> int | None:
+        """Return how far a class is from the nearest of `types`; None if it is of none."""
+        for steps, cls in enumerate(kind.__mro__):
             name = f"{cls.__module__.partition('.')[0]}:{cls.__name__}"
             if cls in self.types or name in self.types:
                 return steps
         return None
+
+
+@contextmanager
+def proving(name: str) -> Iterator[None]:
+    """Turn what reading says of what cannot be read back into one error.
+
+    Args:
+        name: that of the format.
+    """
+    try:
+        yield
+    except (
+        *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, RecursionError),
+        *(TypeError, ValueError),
+    ) as error:
+        raise ArtifactDamaged(
+            f"The format '{name}' must read back what it writes, but cannot:"
+            f" {type(error).__name__}: {error!s:.300}. Put its read or write right."
+        ) from error
 
 
 def dotted(named: Any) -> str:

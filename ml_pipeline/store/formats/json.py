@@ -1,16 +1,12 @@
 """Mappings, lists, numbers and text as JSON, where they come back as what they are."""
 
 import json
-from collections.abc import Iterator, Mapping
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from ml_pipeline.errors import PipelineError
-from ml_pipeline.store.formats.format import Format, dotted
-
-_PLAIN: Final = (str, int, bool, type(None))
-_SHOWN: Final = 5
+from ml_pipeline.store.formats.format import Format
+from ml_pipeline.store.formats.tags import PLAIN, refusal, text_of
 
 
 class JsonFormat(Format):
@@ -18,29 +14,24 @@ class JsonFormat(Format):
 
     name = "json"
     filename = "data.json"
-    types = (Mapping, list, str, int, float)
+    types = (dict, list, str, int, float)
 
     def accepts(self, value: Any) -> bool:
-        """Whether `value` is a mapping, a list, a number or text."""
-        return isinstance(value, self.types)
+        """Whether `value` comes back from JSON as it is, and all that it holds."""
+        try:
+            return self.distance(value) is not None and _is_plain(value)
+        except RecursionError:
+            return False
 
     def write(self, value: Any, path: Path) -> None:
-        """Write a document; what JSON has no word for, or would turn into another, is refused."""
-        try:
-            problems = list(_problems(value, ""))
-            text = "" if problems else json.dumps(value, indent=2, allow_nan=False)
-        except RecursionError:
-            problems = ["it is nested too deeply, or holds itself"]
-        except ValueError as error:
-            problems = [f"JSON says: {error}"]
-        if problems:
-            more = len(problems) - _SHOWN
-            listed = "; ".join(problems[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-            raise PipelineError(
-                "A mapping, list, number or text must come back from JSON as it is, but"
-                f" {listed}. Return plain numbers, text, lists and mappings with text as keys."
-            )
-        path.write_text(text + "\n", encoding="utf-8")
+        """Write a document.
+
+        Raises:
+            PipelineError: if some of it would not come back as it is.
+        """
+        if not self.accepts(value):
+            raise refusal(["it holds what JSON has no word for"])
+        path.write_text(text_of(lambda: value, []), encoding="utf-8")
 
     def read(self, path: Path, lazy: bool) -> Any:
         """Read a document."""
@@ -50,22 +41,16 @@ class JsonFormat(Format):
         """Nothing to prove: writing refuses what would not come back."""
 
 
-def _problems(value: Any, place: str) -> Iterator[str]:
-    """Yield what in a document would not come back as it is, each with its place.
+def _is_plain(value: Any) -> bool:
+    """Whether JSON has a word for all of a value.
 
     A number of NumPy that is a `float` itself comes back as the plain one of the same value.
     """
     kind = type(value)
     if kind is dict:
-        for key, member in value.items():
-            if type(key) is not str:
-                yield f"the key {key!r:.80} of {place or 'it'} is no text"
-            yield from _problems(member, f"{place}.{key}" if place else str(key))
-    elif kind is list:
-        for number, member in enumerate(value):
-            yield from _problems(member, f"{place}[{number}]")
-    elif isinstance(value, float) and (kind is float or kind.__module__ == "numpy"):
-        if not isfinite(value):
-            yield f"{place or 'it'} is {value}"
-    elif kind not in _PLAIN:
-        yield f"{place or 'it'} is {dotted(kind)}"
+        return all(type(key) is str and _is_plain(one) for key, one in value.items())
+    if kind is list:
+        return all(map(_is_plain, value))
+    if isinstance(value, float) and (kind is float or kind.__module__ == "numpy"):
+        return isfinite(value)
+    return kind in PLAIN

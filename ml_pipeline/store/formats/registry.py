@@ -1,30 +1,48 @@
 """Which format keeps a value: a pipeline's own first, then the built-in ones."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError
+from ml_pipeline.store.formats.annotations import own_types_within, unkeepable
 from ml_pipeline.store.formats.bytes import BytesFormat
 from ml_pipeline.store.formats.format import Format, dotted
 from ml_pipeline.store.formats.json import JsonFormat
 from ml_pipeline.store.formats.numpy import NumpyFormat
 from ml_pipeline.store.formats.parquet import ParquetFormat
+from ml_pipeline.store.formats.parts import PartsFormat
 from ml_pipeline.store.formats.paths import FileFormat, FolderFormat
 from ml_pipeline.store.formats.skops import SkopsFormat
+from ml_pipeline.store.formats.tagged import TaggedFormat
+from ml_pipeline.store.formats.tags import PLAIN, SIMPLE, is_scalar
+
+DOCUMENTS: Final[tuple[Format, ...]] = (JsonFormat(), PartsFormat(), TaggedFormat())
+"""Asked last, in this order: values of no format of their own, and what holds other values."""
 
 BUILT_IN: Final[tuple[Format, ...]] = (
     ParquetFormat(),
     SkopsFormat(),
     NumpyFormat(),
     BytesFormat(),
-    JsonFormat(),
     FileFormat(),
     FolderFormat(),
+    *DOCUMENTS,
 )
 FORMATS: Final[list[Format]] = list(BUILT_IN)
 """The formats of every pipeline; what is appended is asked before the built-in ones."""
 
+KEPT: Final = (
+    "a frame (Polars, pandas, Arrow), a NumPy array, a model (scikit-learn, LightGBM, XGBoost), a"
+    " figure, the path of a file or folder, bytes, or numbers, text, dates, lists, mappings, data"
+    " classes and the like"
+)
+REMEDY: Final = (
+    "Return one of those, or give the pipeline a Format of your own: Pipeline(..., formats=[...])."
+)
+
+_IN_DOCUMENTS: Final = frozenset({dict, list, tuple, set, frozenset, float, *PLAIN, *SIMPLE})
 _OURS: Final = ("record.json", "confirmed.json")
 
 
@@ -34,11 +52,14 @@ class Formats:
 
     Attributes:
         own: asked before all others.
-        trusted: classes and functions of one's own that a stored model may hold.
+        trusted: classes and functions of one's own that stored models and values may hold.
+        returned: what stages say that they return: data classes, pydantic models, enumerations and
+            named tuples that this leads to may be read back, too.
     """
 
     own: tuple[Format, ...] = ()
     trusted: tuple[Callable[..., Any], ...] = ()
+    returned: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse formats whose files or records could not be told apart.
@@ -62,17 +83,18 @@ class Formats:
         Raises:
             PipelineError: if none does, listing what can be kept.
         """
-        appended = [one for one in FORMATS if one not in BUILT_IN]
-        for group in (self.own, appended, self._built_in()):
-            accepting = [one for one in group if one.accepts(value)]
-            if accepting:
-                return min(accepting, key=lambda one: one.distance(value) or 0)
-        raise PipelineError(
-            f"'{asset}' must return a Polars frame, a scikit-learn estimator, a NumPy array, a"
-            f" mapping, a list, a number, text or bytes, but returned {dotted(type(value))}. Return"
-            " one of those, or give the pipeline a Format of your own:"
-            " Pipeline(..., formats=[...])."
+        found = self._specific(value) or next(
+            (one for one in self._configured(DOCUMENTS) if one.accepts(value)), None
         )
+        if found is not None:
+            return found
+        raise PipelineError(
+            f"'{asset}' must return {KEPT}, but returned {dotted(type(value))}. {REMEDY}"
+        )
+
+    def of_part(self, value: Any) -> Format | None:
+        """Return the format that keeps a part of a value in a file of its own, if there is one."""
+        return None if type(value) in _IN_DOCUMENTS else self._specific(value)
 
     def named(self, name: str) -> Format:
         """Return the format that a record names.
@@ -92,16 +114,77 @@ class Formats:
 
     def known(self) -> list[Format]:
         """Return all formats: own ones, those that were appended to `FORMATS`, built-in ones."""
-        appended = [one for one in FORMATS if one not in BUILT_IN]
-        return [*self.own, *appended, *self._built_in()]
+        return [*self.own, *_appended(), *self._configured(BUILT_IN)]
 
-    def _built_in(self) -> list[Format]:
-        trusting = SkopsFormat(self.trusted)
-        is_skops = [isinstance(one, SkopsFormat) for one in FORMATS]
-        built_in = [one for one in FORMATS if one in BUILT_IN]
-        if not self.trusted or not any(is_skops):
-            return built_in
-        return [trusting if isinstance(one, SkopsFormat) else one for one in built_in]
+    def returning(self, annotation: Any) -> "Formats":
+        """Return the formats of a pipeline with one more stage.
+
+        Args:
+            annotation: what the stage says that it returns.
+        """
+        if set(own_types_within(annotation)) <= set(self.own_types.values()):
+            return self
+        return replace(self, returned=(*self.returned, annotation))
+
+    def refuse_annotation(self, annotation: Any, asset: str) -> None:
+        """Refuse a stage that says that it returns what cannot be kept.
+
+        Args:
+            annotation: what it says that it returns.
+            asset: its name.
+
+        Raises:
+            PipelineError: naming all that cannot be kept.
+        """
+        if annotation in (None, type(None)):
+            raise PipelineError(
+                f"'{asset}' must return {KEPT}, but its annotation says that it returns nothing."
+                f" {REMEDY}"
+            )
+        if refused := unkeepable(annotation, self._keeps_class):
+            raise PipelineError(
+                f"'{asset}' must return {KEPT}, but its annotation says {', '.join(refused)}."
+                f" {REMEDY}"
+            )
+
+    def _keeps_class(self, kind: type[Any]) -> bool:
+        if kind in _IN_DOCUMENTS or is_scalar(kind):
+            return True
+        known = [one for one in self.known() if one.name not in {two.name for two in DOCUMENTS}]
+        return any(not one.types or one.distance_of(kind) is not None for one in known)
+
+    @cached_property
+    def own_types(self) -> dict[str, type[Any]]:
+        """Classes of one's own that values may be made of when they are read, by full name.
+
+        Raises:
+            PipelineError: if two have one name.
+        """
+        found: dict[str, type[Any]] = {}
+        for kind in own_types_within(*self.trusted, *self.returned):
+            if found.setdefault(dotted(kind), kind) is not kind:
+                raise PipelineError(
+                    f"Classes of values must be told apart by their names, but two are"
+                    f" {dotted(kind)}. Name one otherwise."
+                )
+        return found
+
+    def _specific(self, value: Any) -> Format | None:
+        """Return the format of a value that has one of its own, the most specific one."""
+        specific = [one for one in BUILT_IN if one not in DOCUMENTS]
+        for group in (self.own, _appended(), self._configured(specific)):
+            accepting = [one for one in group if one.accepts(value)]
+            if accepting:
+                return min(accepting, key=lambda one: one.distance(value) or 0)
+        return None
+
+    def _configured(self, formats: Iterable[Format]) -> list[Format]:
+        """Return built-in formats as they are in this pipeline."""
+        return [one.within(self) for one in formats if one in FORMATS]
+
+
+def _appended() -> list[Format]:
+    return [one for one in FORMATS if one not in BUILT_IN]
 
 
 def format_for(value: Any, asset: str) -> Format:

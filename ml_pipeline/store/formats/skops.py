@@ -7,11 +7,14 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError
 from ml_pipeline.store.formats.audit import Audit, audited
 from ml_pipeline.store.formats.format import Format, dotted
+
+if TYPE_CHECKING:
+    from ml_pipeline.store.formats.registry import Formats
 
 _PROVEN: Final[set[frozenset[tuple[str, str]]]] = set()
 """What archives were made of that this process has read back whole."""
@@ -31,6 +34,10 @@ class SkopsFormat(Format):
             trusted: classes and functions of one's own that a model may hold.
         """
         self.trusted = {dotted(one): one for one in trusted}
+
+    def within(self, formats: "Formats") -> "SkopsFormat":
+        """Return the format with what a pipeline trusts."""
+        return SkopsFormat(formats.trusted)
 
     def reading_code(self) -> Iterable[Callable[..., Any]]:
         """Return all that a model may hold besides what is scikit-learn's own."""

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from ml_pipeline.errors import PipelineError
-from ml_pipeline.store.formats import format_for
 from ml_pipeline_tests.toys.keeping import kept
 
 
@@ -18,6 +17,6 @@ def test_bytes_come_back_the_same(value: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [bytearray(b"x"), memoryview(b"x"), np.bytes_(b"x")])
-def test_what_is_only_like_bytes_is_refused(value: Any) -> None:
+def test_what_is_only_like_bytes_is_refused(value: Any, tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=type(value).__name__):
-        format_for(value, "asset")
+        kept(value, tmp_path / "data")
