@@ -26,6 +26,25 @@ from ml_pipeline.store.slots import as_of_on
 
 
 @dataclass(frozen=True)
+class Outside:
+    """What a stage read from outside.
+
+    Attributes:
+        asked: digest of what was asked for: parameters and date.
+        found: digest of what was found.
+        made: digest of what the stage made of it.
+    """
+
+    asked: str
+    found: str
+    made: str
+
+    def is_another_than(self, other: "Outside") -> bool:
+        """Whether other data was found where the same was asked for, and made a difference."""
+        return self.asked == other.asked and self.found != other.found and self.made != other.made
+
+
+@dataclass(frozen=True)
 class Cell:
     """What one parameter set came to at one date.
 
@@ -40,8 +59,7 @@ class Cell:
         seconds: what computing it took, with all that it was made from.
         run_id: identity of the result; empty where it failed.
         error: why it failed, or None.
-        outside: what it was made from that came from outside, by the stage that read it: what
-            was asked for, and a digest of what was found.
+        outside: what it was made from that came from outside, by the stage that read it.
         model: tells what parameters are called.
     """
 
@@ -55,7 +73,7 @@ class Cell:
     seconds: float = 0.0
     run_id: str = ""
     error: str | None = None
-    outside: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    outside: Mapping[str, Outside] = field(default_factory=dict, repr=False)
     model: ParamModel | None = field(default=None, repr=False, compare=False)
 
     @cached_property
@@ -91,7 +109,9 @@ def judged_cell(pipeline: Pipeline, records: Sequence[Record]) -> Cell:
         run_id=judged.run_id,
         outside={
             # Declared files count among what comes from outside, but are the pipeline's own.
-            called(record.asset): (digest_of([record.run_id, record.files]), record.external)
+            called(record.asset): Outside(
+                digest_of([record.run_id, record.files]), record.external, record.content.digest
+            )
             for record in records
             if record.external is not None
         },

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+from ml_pipeline.invocation import typed
 from ml_pipeline.leaderboard.paired_test import LEAST, signed_rank_p
 from ml_pipeline.leaderboard.pairing import Pairing, Which, paired
 from ml_pipeline.leaderboard.sides import Side
@@ -13,6 +14,7 @@ from ml_pipeline.params.as_of import AsOf, span
 from ml_pipeline.runs.changes import differing
 from ml_pipeline.runs.gate import Gate, Outcome
 from ml_pipeline.store.record import Direction, Objective
+from ml_pipeline.text import counted
 
 CHANCE: Final = 0.05
 """A difference with a lower p is said to be hardly one by chance."""
@@ -204,6 +206,9 @@ def _cautions(left: Side, right: Side, pairing: Pairing) -> Iterator[str]:
     for side in (left, right):
         if side.about:
             yield side.about
+        if side.missed:
+            told = f"{counted(side.missed, 'result')} of {side.name}"
+            yield f"{told} cannot be read, `{typed('verify')}` says why"
         changed = dict.fromkeys(
             name
             for day in dates

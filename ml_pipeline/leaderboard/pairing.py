@@ -119,7 +119,7 @@ def _why_apart(
         baseline = here.objective.baseline if here.objective is not None else None
         return f"they were judged on other days or other data, since {baseline} differs"
     for name, a, b in differing(here.outside, there.outside):
-        if a is not None and b is not None and a[0] == b[0]:
+        if a is not None and b is not None and a.is_another_than(b):
             return f"'{name}' read other data from outside"
     return None
 

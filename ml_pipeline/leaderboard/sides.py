@@ -39,6 +39,7 @@ class Side:
         store: where the results are.
         environment: whose that is; None where none is configured, or it is this deployment's own.
         about: what else is to be said of how it was found.
+        missed: how many of its results cannot be read.
         within: the first and the last date that were asked for, None where all were.
         in_order: returns a key that puts dates in order.
         model: tells what parameters are called.
@@ -50,6 +51,7 @@ class Side:
     store: str
     environment: str | None = None
     about: str = ""
+    missed: int = 0
     within: tuple[AsOf | None, AsOf | None] = (None, None)
     in_order: InOrder = field(default=by_key, repr=False, compare=False)
     model: ParamModel | None = field(default=None, repr=False, compare=False)
@@ -122,8 +124,9 @@ def _side(
     environment: str | None,
 ) -> Side:
     found: dict[AsOf | None, Cell] = {}
+    missed: list[str] = []
     for store in reversed(stores):
-        known = cells_of(store, pipeline, None, first, last, identity=identity)
+        known = cells_of(store, pipeline, None, first, last, missed.append, identity)
         found |= {cell.as_of: cell for cell in known}
     order = pipeline.keys.order
     return Side(
@@ -132,6 +135,7 @@ def _side(
         {day: found[day] for day in sorted(found, key=order)},
         stores[0].uri,
         environment,
+        missed=len(missed),
         within=(first, last),
         in_order=order,
         model=pipeline.params,

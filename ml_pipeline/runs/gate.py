@@ -76,7 +76,7 @@ class Outcome(Part):
     Attributes:
         passed: whether no criterion failed and there were dates enough.
         dates: keys of the dates that both have, in order; the candidate's where there is no
-            champion.
+            champion. None for a pipeline without dates.
         min_dates: how many were needed.
         figures: one for each criterion.
         sentence: all of it in one sentence.

@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field
 
 from ml_pipeline.errors import ParamsError, PipelineError
-from ml_pipeline.leaderboard.cells import Cell, cells_of, failed_cell
+from ml_pipeline.leaderboard.cells import Cell, Outside, cells_of, failed_cell
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamModel
@@ -240,3 +240,39 @@ def test_cells_of_odd_and_damaged_records_are_told_and_left_out(
     assert sorted(missed) == sorted(
         path.parent.relative_to(tmp_path).as_posix() for day, path in paths.items() if day != third
     )
+
+
+def test_cell_tells_what_was_read_from_outside(tmp_path: Path) -> None:
+    made = Pipeline("reading", ParamModel(data=Data, fit=Fit))
+    outside = {"rows": [1, 2], "note": "a"}
+
+    @made.asset(code_version="1", reads=lambda as_of: digest_of(outside))
+    def table(as_of: date, data: Data) -> list[int]:
+        return list(outside["rows"])
+
+    @made.asset(code_version="1", objective=Objective(metric="error", direction="minimize"))
+    def score(table: list[int], fit: Fit) -> Result:
+        return Result(table, {"error": sum(table) * fit.rate})
+
+    read: list[Outside] = []
+    for place, change in enumerate(({}, {"note": "b"}, {"rows": [1, 3]})):
+        outside |= change
+        store = ArtifactStore(str(tmp_path / str(place)))
+        run(store, days(1)[0], made)
+        (found,) = cells_of(store, made)
+        assert list(found.outside) == ["table"]
+        read.append(found.outside["table"])
+    same, noted, other = read
+    assert not same.is_another_than(same)
+    assert not same.is_another_than(noted)
+    assert same.is_another_than(other)
+    assert noted.is_another_than(other)
+
+
+def test_cells_of_one_parameter_set_are_those_with_its_identity(store: ArtifactStore) -> None:
+    for rate in (0.1, 0.2):
+        for day in days(3):
+            run(store, day, rate=rate)
+    wanted = PIPELINE.params.parse({"rate": 0.2}).identity_values(PIPELINE.judge.scope)
+    found = cells_of(store, PIPELINE, first=days(2)[1], identity=wanted)
+    assert rates(found) == {(0.2, day) for day in days(3)[1:]}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ml_pipeline.errors import ParamsError, QueryError
-from ml_pipeline.leaderboard.cells import Cell
+from ml_pipeline.leaderboard.cells import Cell, Outside
 from ml_pipeline.leaderboard.pairing import paired
 from ml_pipeline.leaderboard.sides import Side
 from ml_pipeline.store.record import Objective
@@ -36,7 +36,8 @@ def metrics(**values: float) -> Callable[[Cell], Cell]:
     return lambda one: replace(one, metrics=values)
 
 
-SAME = {"table": ("asked", "found")}
+OTHER = {"table": Outside("asked", "else", "also")}
+SAME = {"table": Outside("asked", "found", "made")}
 
 APART: list[tuple[Callable[[Cell], Cell], str]] = [
     (metrics(naive_error=0.5), "green has no metric 'error'"),
@@ -45,7 +46,10 @@ APART: list[tuple[Callable[[Cell], Cell], str]] = [
         metrics(error=0.2, naive_error=0.6),
         "they were judged on other days or other data, since naive_error differs",
     ),
-    (changed(outside={"table": ("asked", "else")}), "'table' read other data from outside"),
+    (
+        changed(outside={"table": Outside("asked", "else", "also")}),
+        "'table' read other data from outside",
+    ),
     (
         changed(objective=Objective(metric="error", direction="maximize", baseline="naive_error")),
         "blue is compared by error (minimize, baseline naive_error), green by error (maximize",
@@ -77,8 +81,10 @@ def test_date_that_two_definitions_judged_is_left_out_with_why(
 @pytest.mark.parametrize(
     "change",
     [
-        changed(outside={"table": ("asked otherwise", "else")}),
-        changed(outside={"other": ("asked", "else")}),
+        changed(outside={"table": Outside("asked otherwise", "else", "also")}),
+        changed(outside={"table": Outside("asked", "else", "made")}),
+        changed(outside={"table": Outside("asked", "found", "also")}),
+        changed(outside={"other": Outside("asked", "else", "also")}),
         changed(codes={"model": "2", "score": "1"}),
         changed(seconds=9.0),
         metrics(error=0.9, naive_error=0.5 + 1e-12),

@@ -200,6 +200,15 @@ def test_results_of_several_stores_are_one_side(stores: Mapping[str, ArtifactSto
     assert (list(found.cells), found.store) == ([*days(4), days(6)[5]], green.uri)
 
 
+def test_results_that_cannot_be_read_are_told(stores: Mapping[str, ArtifactStore]) -> None:
+    run_id = opened(sides(stores), "blue").cells[days(3)[2]].run_id
+    entry = catalog.find(stores["blue"], PIPELINE, run_id)
+    stores["blue"].overwrite(f"{entry.path}/record.json", b"{}")
+    found = compare(opened(sides(stores), "blue"), opened(sides(stores), "green"))
+    assert days(3)[2] not in found.dates
+    assert "1 result of blue cannot be read, `ml-pipeline verify` says why" in found.cautions
+
+
 def test_both_sides_are_refused_with_every_problem(stores: Mapping[str, ArtifactStore]) -> None:
     found = sides(stores)
     with pytest.raises(ParamsError) as refused:
