@@ -1,7 +1,7 @@
 """A pipeline whose stages ask Dagster for a resource, its context and assets that are no stages.
 
     prices (each day) ─┐
-    rates (once) ······┼─> table ─> score        alone
+    rates (once) ──────┼─> table ─> score        alone
     shop (resource) ───┘
 
 What is there is governed by files in the directory that ``ASKING_HOME`` names; worker processes,
@@ -115,6 +115,12 @@ def rates() -> int:
 PIPELINE = Pipeline("asking", ParamModel(size=Size))
 
 
+@PIPELINE.asset
+def alone(size: Size) -> int:
+    """What needs nobody."""
+    return size.rows
+
+
 @PIPELINE.asset(
     ins={"prices": prices, "rate": rates},
     retry_policy=dg.RetryPolicy(max_retries=2),
@@ -145,12 +151,6 @@ async def table(
 def score(table: dict[str, Any], size: Size) -> Result:
     """What it all costs."""
     return Result(table, metrics={"sum": sum(table["amounts"]) * table["price"]})
-
-
-@PIPELINE.asset
-def alone(size: Size) -> int:
-    """What needs nobody."""
-    return size.rows
 
 
 def defs(folder: Path) -> dg.Definitions:
