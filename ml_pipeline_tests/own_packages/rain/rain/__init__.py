@@ -1,0 +1,1 @@
+"""Will it rain tomorrow? Asked anew every week."""
