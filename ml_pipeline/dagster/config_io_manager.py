@@ -180,7 +180,8 @@ class ConfigIOManager(dg.IOManager):
         lazy = getattr(context.dagster_type.typing_type, "__name__", "") == "LazyFrame"
         if not context.has_asset_partitions:
             return self._load(context, None, lazy)
-        keys = dates_read(context)
+        # A reader by key, such as `load_asset_value`, is no step and names the dates itself.
+        keys = dates_read(context) if context.has_input_name else context.asset_partition_keys
         may_miss = bool((context.definition_metadata or {}).get("allow_missing_partitions"))
         values = {}
         for key in keys:
@@ -192,8 +193,10 @@ class ConfigIOManager(dg.IOManager):
         return values[keys[0]] if len(keys) == 1 and not may_miss else values
 
     def _load(self, context: dg.InputContext, partition: str | None, lazy: bool) -> Any:
-        step, asset = context.step_context, context.asset_key
-        found = self._find(step, asset, partition)
+        step = context.step_context if context.has_input_name else None
+        asset = context.asset_key
+        run = step.dagster_run if step is not None else None
+        found = self._find(context.instance, run, asset, partition)
         if not isinstance(found, Found):
             of = f" of {partition}" if partition is not None else ""
             has = "has been kept by another since" if found is not None else "never was"
@@ -201,18 +204,23 @@ class ConfigIOManager(dg.IOManager):
                 f"'{asset.to_user_string()}'{of} must have been materialized through this IO"
                 f" manager, but {has}. Materialize it, or select it in the same run."
             )
-        self._read[step.step.key, asset, partition] = found
+        if step is not None:
+            self._read[step.step.key, asset, partition] = found
         return self._store.load(found.slot, found.record, lazy)
 
     def _find(
-        self, step: Any, asset: dg.AssetKey, partition: str | None
+        self,
+        instance: dg.DagsterInstance,
+        run: dg.DagsterRun | None,
+        asset: dg.AssetKey,
+        partition: str | None,
     ) -> Found | OtherAsset | None:
-        """Return what a step reads, or its version elsewhere, or None where nobody can tell."""
-        event = materialized(step.instance, step.dagster_run, asset, partition)
+        """Return what a run reads, or its version elsewhere, or None where nobody can tell."""
+        event = materialized(instance, run, asset, partition)
         record = record_of(event, self._store) if event is not None else None
         if event is not None and record is not None:
             return Found(record, directory_of(event, self._store), event.run_id)
-        return other_version(step.instance, event, asset, partition)
+        return other_version(instance, event, asset, partition)
 
     def _plan(self, step: Any, asset: dg.AssetKey, partition: str | None) -> Planned:
         """Return where an asset is kept, told before it is computed where that is possible."""
@@ -236,7 +244,7 @@ class ConfigIOManager(dg.IOManager):
             called = upstream.to_user_string()
             called = called if part is None or part == partition else f"{called} of {part}"
             loaded = self._read.get((step.step.key, upstream, part))
-            found = loaded or self._find(step, upstream, part)
+            found = loaded or self._find(step.instance, step.dagster_run, upstream, part)
             if isinstance(found, Found):
                 read[called] = found
             elif found is not None:

@@ -19,13 +19,16 @@ _IS_GIVEN: Final = "dagster/data_version_is_user_provided"
 
 
 def materialized(
-    instance: dg.DagsterInstance, run: dg.DagsterRun, asset: dg.AssetKey, partition: str | None
+    instance: dg.DagsterInstance,
+    run: dg.DagsterRun | None,
+    asset: dg.AssetKey,
+    partition: str | None,
 ) -> dg.EventLogRecord | None:
     """Return the event of the materialization that a run reads, or None where there is none.
 
     Args:
         instance: where events are.
-        run: the run.
+        run: the run, or None for a reader that is no step and gets the newest.
         asset: the asset.
         partition: its partition, or None.
     """
@@ -33,7 +36,7 @@ def materialized(
         asset_key=asset, asset_partitions=None if partition is None else [partition]
     )
     found = instance.fetch_materializations(wanted, limit=_LOOKED_AT).records
-    for run_id in _with_earlier(instance, run):
+    for run_id in _with_earlier(instance, run) if run is not None else ():
         for record in found:
             if record.run_id == run_id:
                 return record

@@ -53,23 +53,32 @@ def other_asset(
 def refuse_ours(instance: dg.DagsterInstance, key: dg.AssetKey, stage: str) -> None:
     """Refuse to load what another pipeline has made: it depends on parameters that nobody gave.
 
+    What is kept by its own config may be read: it is the newest for every reader.
+
     Args:
         instance: where events are.
         key: key of an asset that is no stage.
         stage: name of the stage that asks for it.
 
     Raises:
-        PipelineError: if the asset's newest materialization is of this package.
+        PipelineError: if the asset's newest materialization is a pipeline's.
     """
     found = _newest(instance, key, None)
     made = found.asset_materialization if found is not None else None
-    if made is not None and made.metadata.keys() >= _OURS:
+    if made is not None and _is_of_a_pipeline(made):
         raise PipelineError(
             f"An asset that a stage reads must be no artifact of parameters, but"
             f" '{key.to_user_string()}', which '{stage}' reads, is kept by those of its own run:"
             " which of them is meant, nobody says. Make both stages of one pipeline, or name it in"
             " deps and read what you mean."
         )
+
+
+def _is_of_a_pipeline(made: dg.AssetMaterialization) -> bool:
+    if not made.metadata.keys() >= _OURS:
+        return False
+    # The version of a stage's asset is its revision, of one that is kept by config its content.
+    return made.metadata["digest"].value != (made.tags or {}).get(_VERSION_TAG)
 
 
 def _newest(

@@ -417,3 +417,26 @@ def test_what_was_never_kept_here_is_missed_in_words(shelf: Shelf) -> None:
     assert "has been kept by another since" in failure(ran.result)
     later = reusing(lambda: dg.Definitions(assets=chain()), lambda: "", Path())
     assert isinstance(later(), dg.Definitions)
+
+
+def test_newest_that_is_kept_is_read_by_its_key_and_by_stages_of_a_pipeline(shelf: Shelf) -> None:
+    features, *_ = chain()
+    pipeline = ml_pipeline.Pipeline("heights", ml_pipeline.ParamModel())
+
+    @pipeline.asset(ins={"features": features})
+    def height(as_of: date, features: pl.DataFrame) -> dict[str, int]:
+        CALLS.append("height")
+        return {"rows": features.height}
+
+    defs = dg.Definitions.merge(
+        shelf.definitions([features]),
+        ml_pipeline.code_location(pipeline, DAILY, lambda: str(shelf.root), shelf.root.parent),
+    )
+    assert shelf.run(defs).calls == ["features", "height"]
+    assert shelf.run(defs).calls == ["features"]
+    assert shelf.run(defs, {"features": {"rows": 7}}).calls == ["features", "height"]
+    loaded = defs.load_asset_value("features", instance=shelf.instance, partition_key=DAY)
+    assert loaded.height == 7
+    # What was asked for last is what a reader means, as Dagster shows it.
+    assert shelf.run(defs, select=["height"]).of("height")["reused"]
+    assert shelf.run(defs).calls == ["features"]

@@ -5,8 +5,9 @@ from contextlib import closing
 from datetime import date
 
 import dagster as dg
-import ml_pipeline as mp
 import polars as pl
+
+import ml_pipeline as mp
 
 _COLUMNS = ["date", "precipitation", "temp_max", "temp_min", "wind"]
 _DAYS = f"SELECT {', '.join(_COLUMNS)} FROM weather WHERE date BETWEEN ? AND ? ORDER BY date"

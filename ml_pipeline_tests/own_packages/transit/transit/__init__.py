@@ -1,0 +1,1 @@
+"""Passengers of ferries: a location that was there before, and adopts by degrees."""
