@@ -56,8 +56,8 @@ def code_location(
 
     Args:
         pipeline: the stages.
-        partitions: days, weeks or months whose keys are ISO dates, the first of each; or None for a
-            pipeline without.
+        partitions: of time windows, static, dynamic, or of two dimensions; or None for a pipeline
+            without. The key is what a run is as of.
         store_root: returns the directory or URI of the artifacts; called once in each run. A
             relative directory is one of the project, where there is a project. Where environments
             are configured, it has to take the name of one as `environment`. If omitted, what the

@@ -7,6 +7,7 @@ import dagster as dg
 
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.dagster.private import version_tags
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.history import present
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.stages import Pipeline
@@ -34,10 +35,20 @@ def materialization(
     inputs |= {key: other.version for key, other in record.others.items()}
     return dg.AssetMaterialization(
         pipeline.stage(record.asset).key.split("/"),
-        partition=str(record.as_of) if record.as_of is not None else None,
+        partition=_partition(pipeline, record.as_of),
         metadata=describe(outcome, store, origins),
         tags=version_tags(record.content.digest, record.code, inputs, newest_event),
     )
+
+
+def _partition(pipeline: Pipeline, as_of: AsOf | None) -> str | None:
+    """Return a key as Dagster has it: one of two dimensions knows them by name."""
+    if as_of is None:
+        return None
+    parts = pipeline.keys.meaning(as_of).parts
+    if not parts:
+        return str(as_of)
+    return dg.MultiPartitionKey({name: part.key for name, part in parts.items()})
 
 
 def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str]) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def new_data_sensor(
 
     Raises:
         PipelineError: if there is not one pipeline in the definitions.
-        SettingsError: if the standing parameters cannot be used, or the pipeline has no days.
+        SettingsError: if the standing parameters cannot be used, or the pipeline is not
+            partitioned by time.
     """
     made_of = location_of(location)
     pipeline, name = made_of.pipeline, names_of(made_of.pipeline).new_data

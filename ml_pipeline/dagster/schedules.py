@@ -49,7 +49,8 @@ def window_schedule(
 
     Raises:
         PipelineError: if there is not one pipeline in the definitions, or no such time.
-        SettingsError: if its parameters or time cannot be used, or the pipeline has no days.
+        SettingsError: if its parameters or time cannot be used, or the pipeline is not partitioned
+            by time.
     """
     made_of = location_of(location)
     made_of.calendar.refuse_timeless()
@@ -102,7 +103,7 @@ def sweep_schedule(
         PipelineError: if there is not one pipeline in the definitions, it declares no objective, or
             there is no such time.
         ParamsError: if the sweep that is given cannot be asked for, naming every problem.
-        SettingsError: the same of one that is set, or if the pipeline has no days.
+        SettingsError: the same of one that is set, or if the pipeline is not partitioned by time.
     """
     made_of = location_of(location)
     made_of.calendar.refuse_timeless()
