@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from ml_pipeline.dagster.instance import open_instance
-from ml_pipeline.settings import Settings
 from ml_pipeline_tests.cli.conftest import CommandLine, Ran
 
 pytestmark = pytest.mark.long
@@ -86,7 +85,7 @@ def test_dynamic_keys_are_those_of_the_instance_and_stay_with_their_runs(tmp_pat
     cli = project(tmp_path, "BY_KEY", SHOPS)
     early = cli("run", "--as-of", "north")
     assert "the dynamic partitions 'shops' have no keys yet" in early.err
-    with open_instance(Settings(home=tmp_path / ".ml_pipeline")) as instance:
+    with dg.DagsterInstance.from_config(str(tmp_path / ".ml_pipeline" / "dagster")) as instance:
         instance.add_dynamic_partitions("shops", ["north", "a/b | c"])
     unknown = cli("run", "--as-of", "nroth")
     assert unknown.code == 2
@@ -96,7 +95,7 @@ def test_dynamic_keys_are_those_of_the_instance_and_stay_with_their_runs(tmp_pat
     run_id = ran["runs"][1]["run_id"]
     like = done(cli("run", "--like", run_id, "-p", "rate=2", "--json")).document
     assert [run["as_of"] for run in like["runs"]] == ["a/b | c"]
-    with open_instance(Settings(home=tmp_path / ".ml_pipeline")) as instance:
+    with dg.DagsterInstance.from_config(str(tmp_path / ".ml_pipeline" / "dagster")) as instance:
         instance.delete_dynamic_partition("shops", "a/b | c")
     assert "byte for byte" in done(cli("reproduce", run_id)).out
     assert "of a/b | c now" in done(cli("promote", run_id, "--to", "staging")).out
