@@ -187,6 +187,28 @@ if __name__ == "__main__":
     assert done.returncode == 0, done.stderr
 
 
+def test_docs_comparison_block_is_valid_run_config(tmp_path: Path) -> None:
+    (body,) = [body for body in _blocks("yaml") if "  comparison:" in body]
+    (tmp_path / "config.yaml").write_text(body)
+    script = """
+import dagster as dg, yaml
+from ml_pipeline.definitions import defs
+config = yaml.safe_load(open("config.yaml"))
+job = defs.resolve_implicit_global_asset_job_def()
+try:
+    job.execute_in_process(
+        instance=dg.DagsterInstance.ephemeral(), run_config=config,
+        asset_selection=[dg.AssetKey("comparison")],
+    )
+except dg.DagsterError as error:
+    assert str(error).startswith("A run must have been promoted to 'production'"), error
+else:
+    raise AssertionError("nothing is promoted here")
+"""
+    done = _run([sys.executable, "-c", script], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_readme_request_and_settings_are_accepted(tmp_path: Path) -> None:
     (request,) = [body for body in _blocks("yaml") if body.startswith("as_of:")]
     settings = "\n".join(_blocks("toml"))
