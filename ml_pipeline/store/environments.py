@@ -1,12 +1,15 @@
 """The store of an environment, beside the stores of those that it reads."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ml_pipeline.environments import Environment
 from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.fallbacks import Fallback
+
+_IN_CODE: Final = "store_root of the code location"
+"""What says where a store is whose place no setting names."""
 
 Stores: TypeAlias = Callable[[str | None], ArtifactStore]
 """Returns the store of an environment; this deployment's own where none is named."""
@@ -28,10 +31,12 @@ def store_in(
     """
     known = settings().environments
     found = known.named(environment)
+    place = root(found)
+    set_by = _IN_CODE if place != found.store else None
     if not found.name:
-        return ArtifactStore(root(found))
+        return ArtifactStore(place, setting=set_by)
     may_write = found.name in known.writable
-    store = ArtifactStore(root(found), may_write, setting=f"environments.{found.name}.store")
+    store = ArtifactStore(place, may_write, setting=set_by or f"environments.{found.name}.store")
     store.environment = found.name
     store.fallbacks = [Fallback(name, root(known.named(name))) for name in found.reads]
     return store

@@ -110,5 +110,5 @@ def reaching(storage: str) -> Iterator[None]:
         said = masked(str(error).partition("\n")[0])
         raise StoreUnreachable(
             f"The studies must be readable and writable in {storage}, but are not: {said}."
-            " ML_PIPELINE_STUDIES names another place."
+            " ML_PIPELINE_STUDIES, or else studies of the code location, names another place."
         ) from error

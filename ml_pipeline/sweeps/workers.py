@@ -48,7 +48,7 @@ def site_of(
     if store.uri.lower().startswith("memory:"):
         raise PipelineError(
             f"The store of a sweep must be where other processes reach it, but is in memory"
-            f" ({store.uri}). Set ML_PIPELINE_STORE to a directory or a bucket."
+            f" ({store.uri}). Set {store.set_by} to a directory or a bucket."
         )
     holder, attribute = _place_of(pipeline.declared)
     modules = list(dict.fromkeys([holder, *_modules_of(pipeline)]))

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 import ml_pipeline as mp
+from ml_pipeline.dagster.location import location_of
 from ml_pipeline.settings import settings
 from ml_pipeline_tests.toys.dagster_site import DAILY, QUIET, temporary_instance
 
@@ -240,3 +241,16 @@ def test_two_pipelines_of_a_location_have_doors_of_their_own(
     launch(defs, instance, request)
     look(defs, defs.resolve_sensor_def("boats_requests"), instance)
     assert (inbox / "boats" / "accepted" / "one.yaml").is_file()
+
+
+def test_store_that_cannot_be_opened_is_blamed_on_what_names_it(
+    tmp_path: Path, setting: Callable[..., None]
+) -> None:
+    (tmp_path / "file").touch()
+    place = str(tmp_path / "file" / "store")
+    in_code = mp.code_location(pipeline("flats"), DAILY, lambda: place)
+    with pytest.raises(mp.StoreError, match="or set store_root of the code location"):
+        _ = location_of(in_code).store
+    setting(store=place)
+    with pytest.raises(mp.StoreError, match="or set ML_PIPELINE_STORE"):
+        _ = location_of(mp.code_location(pipeline("flats"), DAILY)).store

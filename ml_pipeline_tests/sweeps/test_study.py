@@ -384,7 +384,7 @@ def test_studies_that_cannot_be_reached_are_one_error(tmp_path: Path) -> None:
         assert str(caught.value).startswith(
             f"The studies must be readable and writable in {storage}, but are not: "
         )
-        assert str(caught.value).endswith(" ML_PIPELINE_STUDIES names another place.")
+        assert str(caught.value).endswith(" studies of the code location, names another place.")
 
 
 def test_study_warns_of_nothing(tmp_path: Path) -> None:

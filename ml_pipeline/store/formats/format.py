@@ -145,7 +145,7 @@ class Format(ABC):
         return self.distance_of(type(value))
 
     def distance_of(self, kind: type[Any]) -> int | None:
-        """Return how far a class is from the nearest of `types`; None if it is of none."""
+        """Return how far the class `kind` is from the nearest of `types`; None if it is of none."""
         for steps, cls in enumerate(kind.__mro__):
             name = f"{cls.__module__.partition('.')[0]}:{cls.__name__}"
             if cls in self.types or name in self.types:
