@@ -103,7 +103,8 @@ def show_board(
     repeat = Repeat(
         functools.partial(
             launchpad_link, names_of(project().pipeline), output.url, project().module
-        )
+        ),
+        store.environment,
     )
     if output.csv is not None:
         write(output.csv, as_csv(board, repeat, output.top))

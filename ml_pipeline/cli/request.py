@@ -12,7 +12,7 @@ from ml_pipeline.cli.project import Project
 from ml_pipeline.cli.tables import say
 from ml_pipeline.errors import ArtifactMissing, ParamsError, nearest
 from ml_pipeline.invocation import typed
-from ml_pipeline.launch.standing import standing_layers
+from ml_pipeline.launch.standing import environment_of, standing_layers
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.documents import as_mapping, read_file
 from ml_pipeline.params.layers import SEARCH, Given, Layer, gathered, like
@@ -188,7 +188,7 @@ def drafted(
     problems: list[str] = []
     layers = []
     as_of = asked.as_of
-    if asked.like is not None and (earlier := _earlier(served, asked.like, problems)):
+    if asked.like is not None and (earlier := _earlier(served, asked, problems)):
         layers.append(like(pipeline.params, earlier.identity, f"like {earlier.run_id}"))
         if not as_of and asked.from_ is asked.to is None and earlier.as_of is not None:
             as_of = (str(earlier.as_of),)
@@ -213,11 +213,16 @@ def drafted(
     return Draft(given, days)
 
 
-def _earlier(served: Project, prefix: str, problems: list[str]) -> Record | None:
+def _earlier(served: Project, asked: Asked, problems: list[str]) -> Record | None:
+    """Return the record of the run that this one is to be like, found in the same environment."""
     from ml_pipeline.cli.environments import found_in
 
+    layer = Layer(ORIGIN, typed_params(served.pipeline.params, asked.typed, []), is_typed=True)
+    environment = environment_of(served.pipeline.params, [layer])
+    if environment not in served.settings.environments.configured:
+        environment = None  # which is refused elsewhere
     try:
-        return found_in(served, prefix)[1].record
+        return found_in(served, str(asked.like), environment)[1].record
     except ParamsError as error:
         problems += [f"--like: {problem}" for problem in error.problems]
     except ArtifactMissing as error:

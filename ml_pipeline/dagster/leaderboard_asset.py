@@ -40,18 +40,24 @@ class LeaderboardConfig(dg.Config):
     )
 
 
-def shown(board: "Leaderboard", context: dg.AssetExecutionContext, names: Names) -> dict[str, Any]:
+def shown(
+    board: "Leaderboard",
+    context: dg.AssetExecutionContext,
+    names: Names,
+    environment: str | None,
+) -> dict[str, Any]:
     """Return a leaderboard as metadata: tables with links, and pictures of the first table.
 
     Args:
         board: what is ranked.
         context: of the asset that shows it.
         names: of the parts of the pipeline.
+        environment: whose results are ranked; None where no environments are configured.
     """
     from ml_pipeline.leaderboard.charts import charts
     from ml_pipeline.leaderboard.report import Repeat, markdown
 
-    repeat = Repeat(partial(launchpad_link, names, "", location_named(context)))
+    repeat = Repeat(partial(launchpad_link, names, "", location_named(context)), environment)
     rows = markdown(board, repeat, _MOST_ROWS)
     found: dict[str, Any] = {"leaderboard": dg.MetadataValue.md(rows)}
     if board.groups and (pictures := charts(board.groups[0])):
@@ -98,13 +104,15 @@ def leaderboard_asset(
         ranked = leaderboard(
             cells, *named_metric(config.metric), missed=len(missed), in_order=pipeline.keys.order
         )
-        repeat = Repeat(partial(launchpad_link, names, WEBSERVER, location_named(context)))
+        link = partial(launchpad_link, names, WEBSERVER, location_named(context))
+        repeat = Repeat(link, store.environment)
         page = html(ranked, repeat, Origin(store.uri, datetime.now(UTC), store.environment))
         return dg.MaterializeResult(
             metadata={
                 "results": len(cells),
                 "report": kept(page, names.leaderboard, store, context),
-                **shown(ranked, context, names),
+                **({"environment": store.environment} if store.environment else {}),
+                **shown(ranked, context, names, store.environment),
             }
         )
 

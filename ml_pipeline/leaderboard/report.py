@@ -10,6 +10,7 @@ from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.groups import Group
 from ml_pipeline.leaderboard.rows import Row
 from ml_pipeline.params.as_of import AsOf, span
+from ml_pipeline.params.group import OPTIONS
 from ml_pipeline.runs.explain import command_line
 from ml_pipeline.text import counted, for_csv, for_markdown, written
 
@@ -36,18 +37,22 @@ class Repeat:
     Attributes:
         launchpad: returns the address of a page that launches parameters, ``{group: {field:
             value}}``, for dates.
+        environment: whose results are ranked; None where no environments are configured.
     """
 
     launchpad: Callable[[Mapping[str, Mapping[str, Any]], Sequence[AsOf | None]], str]
+    environment: str | None = None
 
     def link(self, row: Row, group: Group) -> str:
         """Return the address of a launchpad filled in with a row's parameters and dates."""
-        return self.launchpad(row.params, group.dates)
+        run = {} if self.environment is None else {OPTIONS: {"environment": self.environment}}
+        return self.launchpad({**row.params, **run}, group.dates)
 
     def command(self, row: Row, group: Group) -> str:
         """Return the command line that runs a row; dates that lie between are run as well."""
         days = group.dates or [None]
-        return command_line(row.flat, days[0], days[-1])
+        run = {} if self.environment is None else {"environment": self.environment}
+        return command_line({**row.flat, **run}, days[0], days[-1])
 
 
 def table(group: Group, most: int | None = None) -> tuple[list[str], list[list[Any]]]:

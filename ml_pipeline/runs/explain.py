@@ -108,14 +108,20 @@ def why_missing(store: ArtifactStore, slot: Slot) -> str:
     return (
         f"'{slot.asset}' must be published for {values} (run id {slot.run_id}), but is not."
         f"{listing}\nTo make it, select '{slot.asset}' in the same run, or type:\n"
-        f"  {command_for(slot)} --select {slot.asset}"
+        f"  {command_for(slot, store.environment)} --select {slot.asset}"
     )
 
 
-def command_for(slot: Slot) -> str:
-    """Return the command line that makes what belongs in a slot."""
+def command_for(slot: Slot, environment: str | None = None) -> str:
+    """Return the command line that makes what belongs in a slot.
+
+    Args:
+        slot: the slot.
+        environment: where; None where no environments are configured.
+    """
     values = {name: value for name, value in _told(slot).items() if name != "as_of"}
-    return command_line(values, slot.as_of, slot.as_of)
+    run = {} if environment is None else {"environment": environment}
+    return command_line({**values, **run}, slot.as_of, slot.as_of)
 
 
 def command_line(values: Mapping[str, Any], first: AsOf | None, last: AsOf | None) -> str:
