@@ -16,6 +16,7 @@ MOST_SHOWN: Final = 60
 """How many characters of a value are shown in a sentence."""
 
 _MOST_BITS: Final = 4096
+_DIGITS: Final = (4, 6, 9, 17)
 
 # Control characters but for tabs and line feeds, line separators, what turns the direction of
 # writing or is invisible, and lone surrogates, which no terminal can encode.
@@ -73,6 +74,17 @@ def quoted(value: Any, most: int = MOST_SHOWN) -> str:
 def counted(count: int, noun: str) -> str:
     """Write ``1 date`` or ``2 dates``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def apart(*values: float) -> list[str]:
+    """Write numbers in as few digits as tell those apart that differ."""
+    texts: list[str] = []
+    for digits in _DIGITS:
+        # Negative zero is zero.
+        texts = [f"{value + 0.0:.{digits}g}" for value in values]
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts
 
 
 def for_terminal(text: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_pipeline.text import for_csv, for_markdown, for_terminal, from_csv, quoted, shortened
+from ml_pipeline.text import apart, for_csv, for_markdown, for_terminal, from_csv, quoted, shortened
 
 
 @pytest.mark.parametrize(
@@ -130,3 +130,24 @@ def test_csv_cell_that_is_no_formula_stays(value: Any) -> None:
 @given(st.text(alphabet="'=+-@ \t\r\n1.e\uff1dx"))
 def test_csv_cell_is_read_back_as_what_it_was(text: str) -> None:
     assert from_csv(for_csv(text)) == text
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=5))
+def test_numbers_are_written_apart_where_they_differ(values: list[float]) -> None:
+    texts = apart(*values)
+    assert len(set(texts)) == len(set(values))
+    assert max(map(len, texts)) <= 24
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ((0.25, 0.2), ["0.25", "0.2"]),
+        ((0.123456, 0.2), ["0.1235", "0.2"]),
+        ((0.2, 0.200001), ["0.2", "0.200001"]),
+        ((1.0, 1.0), ["1", "1"]),
+        ((0.0, -0.0), ["0", "0"]),
+    ],
+)
+def test_numbers_are_written_in_few_digits(values: tuple[float, ...], texts: list[str]) -> None:
+    assert apart(*values) == texts

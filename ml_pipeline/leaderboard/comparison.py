@@ -7,14 +7,14 @@ from functools import cached_property
 from typing import Any, Final
 
 from ml_pipeline.invocation import typed
-from ml_pipeline.leaderboard.paired_test import LEAST, signed_rank_p
+from ml_pipeline.leaderboard.paired_test import LEAST, signed_rank_p, signed_rank_sum
 from ml_pipeline.leaderboard.pairing import Pairing, Which, paired
 from ml_pipeline.leaderboard.sides import Side
 from ml_pipeline.params.as_of import AsOf, span
 from ml_pipeline.runs.changes import differing
 from ml_pipeline.runs.gate import Gate, Outcome
 from ml_pipeline.store.record import Direction, Objective
-from ml_pipeline.text import counted
+from ml_pipeline.text import apart, counted
 
 CHANCE: Final = 0.05
 """A difference with a lower p is said to be hardly one by chance."""
@@ -66,6 +66,13 @@ class Measure:
         """Which side has the better mean; None for neither, or where nothing says what is."""
         return self.better_of(self.difference)
 
+    @cached_property
+    def favoured(self) -> Which | None:
+        """The side that the test speaks for; None where it speaks for neither."""
+        if self.p_value is None or self.p_value >= CHANCE:
+            return None
+        return self.better_of(signed_rank_sum(self.differences))
+
     def better_at(self, which: Which) -> int:
         """Return at how many dates a side is better."""
         return sum(self.better_of(one) == which for one in self.differences)
@@ -112,10 +119,10 @@ class Comparison:
 
     @cached_property
     def baseline(self) -> list[float | None]:
-        """The naive baseline at the dates compared."""
-        name = self.objective.baseline
-        cells = [self.left.cells[day] for day in self.dates]
-        return [cell.metrics.get(name) if name is not None else None for cell in cells]
+        """The naive baseline at the dates compared; empty where there is none at all."""
+        name = self.objective.baseline or ""
+        values = [self.left.cells[day].metrics.get(name) for day in self.dates]
+        return values if any(value is not None for value in values) else []
 
     @cached_property
     def parameters(self) -> dict[str, tuple[Any, Any]]:
@@ -139,18 +146,17 @@ class Comparison:
         names = f"{self.left.name} and {self.right.name}"
         if not any(measure.differences):
             return f"{names} come to the same {measure.metric}{over}."
-        p = measure.p_value
         if (which := measure.better) is None:
-            return f"Neither of {names} is better on average: {self._figures}{over}{_chance(p)}."
+            return f"Neither of {names} is better on average: {self._figures}{over}{self._chance}."
         other: Which = "left" if which == "right" else "right"
         better, worse = measure.better_at(which), measure.better_at(other)
         at = f", better at {better} of them and worse at {worse}" if len(self.dates) > 1 else ""
         told = f"{self.side(which).name} is better than {self.side(other).name}"
         if worse >= better:
             told = f"On average {told}, but not at most dates"
-        elif p is None or p >= CHANCE:
+        elif measure.favoured is None:
             told = f"On average {told}"
-        return f"{told}: {self._figures}{over}{at}{_chance(p)}."
+        return f"{told}: {self._figures}{over}{at}{self._chance}."
 
     @property
     def _figures(self) -> str:
@@ -158,7 +164,19 @@ class Comparison:
         left, right = measure.means
         if measure.better == "right":
             left, right = right, left
-        return f"{measure.metric} {left:.4g} against {right:.4g}"
+        return f"{measure.metric} {' against '.join(apart(left, right))}"
+
+    @property
+    def _chance(self) -> str:
+        measure = self.primary
+        if measure.p_value is None:
+            return f"; too few dates to tell that from chance, since the test needs {LEAST}"
+        told = f"(p = {measure.p_value:.2g})"
+        if measure.favoured is None:
+            return f", which may be chance {told}"
+        if measure.favoured == measure.better:
+            return f", hardly by chance {told}"
+        return f"; the test speaks for {self.side(measure.favoured).name} {told}"
 
     def gated(self, gate: Gate) -> Outcome:
         """Judge the right side as a candidate, and the left one as the champion.
@@ -223,7 +241,8 @@ def _cautions(left: Side, right: Side, pairing: Pairing) -> Iterator[str]:
             f"the code of '{judge}' differs, which measures both: {objective.metric} may mean"
             " another thing on either side"
         )
-    if objective.baseline is None and left.key != right.key:
+    declared = left.cells[dates[-1]].objective
+    if (declared is None or declared.baseline is None) and left.key != right.key:
         yield (
             "no baseline is declared, so nothing tells whether both were judged on the same days of"
             " the same data"
@@ -232,13 +251,6 @@ def _cautions(left: Side, right: Side, pairing: Pairing) -> Iterator[str]:
 
 def _over(dates: Sequence[AsOf | None]) -> str:
     return f" over {span(dates)}" if any(day is not None for day in dates) else ""
-
-
-def _chance(p: float | None) -> str:
-    if p is None:
-        return f"; too few dates to tell that from chance, since the test needs {LEAST}"
-    told = "hardly by chance" if p < CHANCE else "which may be chance"
-    return f", {told} (p = {p:.2g})"
 
 
 def _mean(values: Sequence[float]) -> float:

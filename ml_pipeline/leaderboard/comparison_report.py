@@ -41,7 +41,7 @@ def summary(comparison: Comparison) -> Table:
 
 def by_date(comparison: Comparison) -> Table:
     """Return a row for each date, with what the sides are compared by."""
-    baseline = comparison.objective.baseline
+    baseline = comparison.objective.baseline if comparison.baseline else None
     left, right = _names(comparison)
     columns = ["as_of", left, right, "difference", "better", *([baseline] if baseline else [])]
     rows = []
@@ -87,8 +87,8 @@ def pictures(comparison: Comparison) -> list[str]:
         list(side) for side in zip(*measure.values.values(), strict=True)
     ]
     lines = [svg.Line(left, sides[0], svg.BLUE), svg.Line(right, sides[1], _RED)]
-    if comparison.objective.baseline is not None:
-        naive = comparison.baseline
+    naive = comparison.baseline
+    if naive and comparison.objective.baseline is not None:
         lines.append(svg.Line(comparison.objective.baseline, naive, svg.AMBER, dash="5 4"))
     title = f"{measure.metric} ({measure.direction}) over the dates"
     apart = [
@@ -109,6 +109,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "verdict": comparison.verdict,
         "better": comparison.primary.better,
         "p_value": comparison.primary.p_value,
+        "favoured": comparison.primary.favoured,
         **comparison.objective.model_dump(),
         "left": _side(comparison.left, comparison.dates),
         "right": _side(comparison.right, comparison.dates),
@@ -148,15 +149,16 @@ def markdown(comparison: Comparison) -> str:
 
 def _lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
     measure = comparison.primary
-    pairs = zip(measure.values.items(), comparison.baseline, strict=True)
-    for ((day, (left, right)), naive), difference in zip(pairs, measure.differences, strict=True):
+    naive = comparison.baseline or [None] * len(comparison.dates)
+    pairs = zip(measure.values.items(), naive, strict=True)
+    for ((day, (left, right)), beside), difference in zip(pairs, measure.differences, strict=True):
         yield {
             "as_of": _iso(day),
             "left": left,
             "right": right,
             "difference": difference,
             "better": measure.better_of(difference),
-            "baseline": naive,
+            "baseline": beside,
         }
 
 
@@ -184,6 +186,7 @@ def _measure(measure: Measure) -> dict[str, Any]:
         "right_better_at": measure.better_at("right"),
         "dates": len(measure.values),
         "p_value": measure.p_value,
+        "favoured": measure.favoured,
     }
 
 

@@ -22,7 +22,7 @@ from ml_pipeline.params.as_of import AsOf, by_key, span
 from ml_pipeline.runs.criterion import Criterion
 from ml_pipeline.store.document import Part
 from ml_pipeline.store.record import Direction, Objective
-from ml_pipeline.text import counted, quoted
+from ml_pipeline.text import apart, counted, quoted
 
 Judged: TypeAlias = Mapping[AsOf | None, Mapping[str, float]]
 """Metrics by name, by date."""
@@ -277,7 +277,9 @@ def _said(
     limit: Fraction,
     passed: bool,
 ) -> str:
-    here, there, needed = _written(candidate, champion, limit)
+    # What is beyond a float is a limit that nobody reaches.
+    known = (_float(value) for value in (candidate, champion or Fraction(), limit))
+    here, there, needed = apart(*(math.inf if value is None else value for value in known))
     what = f"{criterion.metric} {here}"
     if champion is None or not criterion.is_relative:
         return f"{what} is {'' if passed else 'not '}{criterion.relation} {criterion.size}"
@@ -294,17 +296,6 @@ def _said(
     if (candidate < champion) == (direction == "minimize"):
         return f"{what} is better than the champion's {there}"
     return f"{what} is within {criterion.size} of the champion's {there}"
-
-
-def _written(*values: Fraction | None) -> list[str]:
-    """Write numbers in as few digits as tell those apart that differ."""
-    floats = [_float(value if value is not None else Fraction()) for value in values]
-    known = [math.inf if value is None else value for value in floats]
-    for digits in (4, 6, 9, 17):
-        texts = [f"{value:.{digits}g}" for value in known]
-        if len(set(texts)) == len(set(known)):
-            break
-    return texts
 
 
 def _sentence(

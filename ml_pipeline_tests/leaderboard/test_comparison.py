@@ -120,6 +120,22 @@ VERDICTS: list[tuple[list[float], list[float], Direction, str]] = [
 ]
 
 
+def test_verdict_tells_where_the_test_speaks_for_the_other_side() -> None:
+    found = compared([0.2] * 9, [0.21, 0.22, 0.23, 0.24, 0.25, 0.26, 0.27, 0.28, -9.0])
+    assert found.verdict.endswith(
+        ", better at 1 of them and worse at 8, which may be chance (p = 0.13)."
+    )
+    found = compared([0.2] * 20, [0.2 + n / 1000 for n in range(1, 20)] + [-9.0])
+    assert (found.primary.better, found.primary.favoured) == ("right", "left")
+    assert found.verdict.startswith("On average green is better than blue, but not at most dates:")
+    assert found.verdict.endswith(" and worse at 19; the test speaks for blue (p = 0.00071).")
+
+
+def test_verdict_tells_numbers_apart() -> None:
+    found = compared([0.2] * 2, [0.20000001] * 2)
+    assert "error 0.2 against 0.20000001 over" in found.verdict
+
+
 @pytest.mark.parametrize(("left", "right", "direction", "verdict"), VERDICTS)
 def test_verdict_says_in_a_sentence_what_it_comes_to(
     left: list[float], right: list[float], direction: Direction, verdict: str

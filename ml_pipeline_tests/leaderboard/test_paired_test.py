@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_pipeline.leaderboard.paired_test import LEAST, signed_rank_p
+from ml_pipeline.leaderboard.paired_test import LEAST, signed_rank_p, signed_rank_sum
 
 
 def by_trying_all_signs(differences: list[float]) -> float:
@@ -31,6 +31,18 @@ def by_trying_all_signs(differences: list[float]) -> float:
 @given(st.lists(st.integers(-5, 5).map(float), min_size=LEAST, max_size=9))
 def test_signed_rank_p_with_ties_and_zeros_is_what_all_signs_give(differences: list[float]) -> None:
     assert signed_rank_p(differences) == pytest.approx(by_trying_all_signs(differences), abs=1e-12)
+
+
+@given(st.lists(st.integers(-5, 5).map(float), max_size=12))
+def test_signed_rank_sum_is_that_of_positive_less_that_of_negative_ranks(
+    differences: list[float],
+) -> None:
+    from scipy.stats import rankdata
+
+    some = [value for value in differences if value]
+    ranks = rankdata([abs(value) for value in some])
+    expected = sum(rank if value > 0 else -rank for rank, value in zip(ranks, some, strict=True))
+    assert signed_rank_sum(differences) == expected
 
 
 @pytest.mark.parametrize("size", [6, 14, 31, 60])
