@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ml_pipeline.params.history import completed
 from ml_pipeline.params.model import ParamModel, ParamSet, nested
+from ml_pipeline.params.partial import Partial, over
 from ml_pipeline.params.secret import Hidden
 from ml_pipeline.text import shortened
 
@@ -94,12 +95,11 @@ def gathered(
     given = Given()
     found: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    names = {*model.groups, *(p.name for p in model.parameters())}
     for layer in layers:
         place = f"{layer.place}: " if layer.place else ""
         values = dict(layer.values)
         for name, reason in sections.items():
-            if name not in values or name in names:
+            if name not in values or name in model.groups or model.is_plain(name):
                 continue
             section = values.pop(name)
             if reason is not None:
@@ -117,7 +117,10 @@ def gathered(
                 former = Hidden() if model.find(dotted).holds_secret else shortened(found[dotted])
                 origin += f"; overrides {former} of {sources[dotted]}"
             is_text = layer.is_typed and isinstance(raw, str)
-            found[dotted] = model.find(dotted).from_text(raw) if is_text else raw
+            parameter = model.find(dotted)
+            if isinstance(raw, Partial):
+                raw = over(parameter.kind, raw, found.get(dotted, parameter.default))
+            found[dotted] = parameter.from_text(raw) if is_text else raw
             sources[dotted] = layer.origin
             given.origins[dotted] = origin
             given.places[dotted] = layer.place

@@ -223,40 +223,11 @@ class ParamModel:
         Returns:
             The values by dotted name, and all problems with the names.
         """
-        found: dict[str, Any] = {}
-        problems: list[str] = []
-        for name, raw in values.items():
-            here: list[tuple[str, Any]] = []
-            if name in self.groups and not self._names.is_plain(name):
-                here = list(self._names.spread(self.sections[name], raw, problems))
-            elif isinstance(raw, Mapping) and not self._names.is_plain(name) and "." not in name:
-                problems.append(self._names.no_such_group(name))
-            else:
-                try:
-                    node = self._names.node(name)
-                except ParamsError as error:
-                    problems.extend(error.problems)
-                    continue
-                if isinstance(node, Section):
-                    here = list(self._names.spread(node, raw, problems))
-                else:
-                    here = [(node.dotted, raw)]
-            for dotted, value in here:
-                if dotted in found:
-                    problems.append(f"{dotted} is set twice: give it one value")
-                found[dotted] = value
-        return found, problems
+        return self._names.placed(values)
 
     def placed_by_group(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Return values given as ``{group: {field: value}}`` by dotted name, and all problems."""
-        found: dict[str, Any] = {}
-        problems = [self._names.no_such_group(name) for name in values if name not in self.groups]
-        for group, section in self.sections.items():
-            for dotted, value in self._names.spread(section, values.get(group), problems):
-                if dotted in found:
-                    problems.append(f"{dotted} is set twice: give it one value")
-                found[dotted] = value
-        return found, problems
+        return self._names.placed_by_group(values)
 
     def validate(
         self,

@@ -15,6 +15,7 @@ from ml_pipeline.errors import ParamsError, closest
 from ml_pipeline.params.documents import read_document
 from ml_pipeline.params.layout import Section, laid_out
 from ml_pipeline.params.parameter import Parameter
+from ml_pipeline.params.partial import Partial, joined, partial_of
 from ml_pipeline.params.reading import fields_of
 from ml_pipeline.params.secret import Hidden
 from ml_pipeline.text import quoted, shortened
@@ -97,6 +98,56 @@ class Names:
             return found[0]
         raise ParamsError([_several(name, found) if found else self._no_such_name(name)])
 
+    def placed(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Return values by dotted name, and all problems with their names.
+
+        Args:
+            values: by plain name, by dotted name, as ``{group: {field: value}}``, or mixed.
+        """
+        found: dict[str, Any] = {}
+        problems: list[str] = []
+        for name, raw in values.items():
+            here: list[tuple[str, Any]] = []
+            if name in self.groups and not self.is_plain(name):
+                here = list(self.spread(self.groups[name], raw, problems))
+            elif isinstance(raw, Mapping) and not self.is_plain(name) and "." not in name:
+                problems.append(self.no_such_group(name))
+            elif (within := self._within(name, raw)) is not None:
+                here = [within]
+            else:
+                try:
+                    node = self.node(name)
+                except ParamsError as error:
+                    problems.extend(error.problems)
+                    continue
+                if isinstance(node, Section):
+                    here = list(self.spread(node, raw, problems))
+                else:
+                    here = [(node.dotted, raw)]
+            _add(found, here, problems)
+        return found, problems
+
+    def placed_by_group(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Return values given as ``{group: {field: value}}`` by dotted name, and all problems."""
+        found: dict[str, Any] = {}
+        problems = [self.no_such_group(name) for name in values if name not in self.groups]
+        for group, section in self.groups.items():
+            _add(found, list(self.spread(section, values.get(group), problems)), problems)
+        return found, problems
+
+    def _within(self, name: str, raw: Any) -> tuple[str, Partial] | None:
+        """Return the field of a value that a name stands for, with what the value is called."""
+        steps = name.split(".")
+        for end in range(1, len(steps)):
+            holder = ".".join(steps[:end])
+            found = self._plain.get(holder, [])
+            node = self._dotted.get(holder, found[0] if len(found) == 1 else None)
+            if isinstance(node, Parameter):
+                partial = partial_of(node.kind, steps[end:], raw)
+                if partial is not None:
+                    return node.dotted, partial
+        return None
+
     def why_not(self, name: str) -> str | None:
         """Say why a name stands for nothing, if it did before, or stands for more than one."""
         found = self._plain.get(name, [])
@@ -109,16 +160,13 @@ class Names:
         """Whether something in a group is called so."""
         return name in self._plain
 
-    def spread(
-        self, section: Section, raw: Any, problems: list[str], before: str = ""
-    ) -> Iterator[tuple[str, Any]]:
+    def spread(self, section: Section, raw: Any, problems: list[str]) -> Iterator[tuple[str, Any]]:
         """Yield the raw values of a section by dotted name.
 
         Args:
             section: a group, or a section of one.
             raw: names and values, from any door.
             problems: what is wrong is added here.
-            before: what of the section's names has been read already.
         """
         fields = _fields(raw)
         if fields is None:
@@ -182,7 +230,10 @@ class Names:
                 node for node in [self._dotted.get(".".join(steps[:end]))] if node is not None
             ]
             holder = holders[0] if holders else None
-            if isinstance(holder, Parameter) and (holder.kind.values or holder.kind.shapes):
+            if isinstance(holder, Parameter) and holder.kind.shapes:
+                inner = {n: f"'{holder.told}.{n}'" for s in holder.kind.shapes for n in s.members}
+                return f"{shown} does not exist.{_nearest(steps[-1], inner)}"
+            if isinstance(holder, Parameter) and holder.kind.values:
                 key = json.dumps(shortened(".".join(steps[end:])))
                 remedy = f"give it whole, {holder.told}={{{key}: ...}}"
                 return f"{shown} is one key of a mapping: {remedy}"
@@ -194,6 +245,17 @@ class Names:
             told = " or ".join(f"'{p.told}'" for p in within)
             return f"{shown} does not exist. Did you mean {told}?"
         return f"{shown} does not exist.{_nearest(steps[-1], self._told)}"
+
+
+def _add(found: dict[str, Any], more: Sequence[tuple[str, Any]], problems: list[str]) -> None:
+    for dotted, raw in more:
+        known = found.get(dotted)
+        together = None
+        if isinstance(known, Partial) and isinstance(raw, Partial):
+            together = joined(known, raw)
+        if dotted in found and together is None:
+            problems.append(f"{dotted} is set twice: give it one value")
+        found[dotted] = raw if together is None else together
 
 
 def _nodes(section: Section) -> Iterator[Node]:

@@ -275,11 +275,6 @@ class Parameter:
             yield from parameter.problems()
             if parameter.marks:
                 yield f"'{parameter.dotted}' is part of a value, so it has no marks of its own"
-            if parameter.holds_secret and self.is_identity:
-                yield (
-                    f"'{parameter.dotted}' refers to a secret within a value, and would count in"
-                    f" ids with it: mark '{self.dotted}' with NOT_IDENTITY, or give it one class"
-                )
         if self._is_required:
             return
         if self.given is None and self.info.default_factory_takes_validated_data:

@@ -232,7 +232,7 @@ def _of_shape(kind: Kind, raw: Mapping[Any, Any], place: str) -> dict[str, Any]:
     for key, value in raw.items():
         if key not in own or own[key] in given:
             at = f"{place}.{key}"
-            rule = "is given twice" if key in own else f"does not exist.{nearest(key, own)}"
+            rule = "is given twice" if key in own else _why_unknown(kind, shape, key, own)
             raise Unreadable(value, at, member=at, rule=rule)
         given[own[key]] = value
     found = {}
@@ -250,6 +250,19 @@ def _of_shape(kind: Kind, raw: Mapping[Any, Any], place: str) -> dict[str, Any]:
             rule = f"must be {must_be(member.info)}"
             raise Unreadable(error.found, error.place, error.hint, at, rule) from None
     return found
+
+
+def _why_unknown(kind: Kind, shape: Shape, key: Any, own: Iterable[str]) -> str:
+    of_others = [
+        str(choice)
+        for other in kind.shapes
+        if key in other.members and other is not shape
+        for choice in other.members[kind.tag].kind.choices
+    ]
+    if not of_others:
+        return f"does not exist.{nearest(key, list(own))}"
+    here = ", ".join(map(str, shape.members[kind.tag].kind.choices))
+    return f"is a field of {kind.tag} {' or '.join(of_others)}, but {kind.tag} is {here}"
 
 
 def _of_mapping(kind: Kind, raw: Mapping[Any, Any], place: str) -> Any:

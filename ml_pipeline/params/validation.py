@@ -13,6 +13,7 @@ from ml_pipeline.params.group import ParamGroup, instance
 from ml_pipeline.params.kind import Kind, aliases_of
 from ml_pipeline.params.layout import Section
 from ml_pipeline.params.parameter import Parameter
+from ml_pipeline.params.partial import Partial, over
 from ml_pipeline.params.reading import Unreadable, shape_of
 from ml_pipeline.params.wording import must_be
 from ml_pipeline.text import quoted
@@ -46,6 +47,8 @@ def checked_group(
             at = _standing(parameter.dotted, places)
             problems.append(f"{parameter.dotted} {problem} (got {quoted(raw)}){at}")
             continue
+        if isinstance(raw, Partial):
+            raw = over(parameter.kind, raw, parameter.default)
         try:
             values[parameter.dotted] = parameter.read(raw)
         except Unreadable as error:

@@ -70,6 +70,10 @@ def test_nested_and_shared_names_and_their_changes_on_the_command_line(own: Comm
     asked = own("runs", "list", "--where", "rate>0.3")
     assert (asked.code, "write body.rate or head.rate" in asked.err) == (2, True)
 
+    schema = own("params", "--json").document
+    assert schema["properties"]["body"]["properties"]["tree"]["$ref"] == "#/$defs/Tree"
+    assert schema["$defs"]["Tree"]["properties"]["depth"]["maximum"] == 8
+
     store = str(own.artifacts)
     same = own("params", "--check-against", store)
     assert (same.code, same.out) == (0, "0 of 2 ids would change.\n")

@@ -197,6 +197,10 @@ CHOICE = ParamModel(choice=Choice)
         ({"estimator": Forest(depth=4)}, "estimator",
          {"kind": "forest", "depth": 4, "since": "P1D"}),
         ({}, "estimator", {"kind": "linear", "penalty": 1.0}),
+        ({"estimator.penalty": "2"}, "estimator", {"kind": "linear", "penalty": 2.0}),
+        ({"estimator.kind": "forest", "choice.estimator.depth": "4"}, "estimator",
+         {"kind": "forest", "depth": 4, "since": "P1D"}),
+        ({"tree.size": "7"}, "tree", {"size": 7, "share": 0.5}),
         ({"tree": '{"size": 7}'}, "tree", {"size": 7, "share": 0.5}),
         ({"tree": "none"}, "tree", None),
         ({"trees": '[{"size": 7}, {}]'}, "trees",
@@ -230,13 +234,43 @@ def test_value_of_a_class_is_whole_and_read_again_as_itself(
          "choice.estimator.kind must be one of forest, linear, but got 'tree'"),
         ({"trees": [{"size": 0}]}, "choice.trees[0].size must be integer >= 1, but got 0"),
         ({"estimator.depth": 3},
-         "'estimator.depth' is one key of a mapping: give it whole, estimator={\"depth\": ...}"),
+         "'choice.estimator.depth' is a field of kind forest, but kind is linear"),
+        ({"estimator.dept": 3}, "'estimator.dept' does not exist. Did you mean 'estimator.depth'?"),
+        ({"estimator.penalty": 3, "estimator": {"kind": "linear"}},
+         "choice.estimator is set twice: give it one value"),
+        ({"estimator.penalty": 3, "choice.estimator.penalty": 4},
+         "choice.estimator is set twice: give it one value"),
     ],
 )  # fmt: skip
 def test_value_of_a_class_that_is_wrong_is_refused_naming_the_inner_field(
     values: dict[str, Any], told: str
 ) -> None:
     assert problems(CHOICE, values) == (told,)
+
+
+def test_ids_of_nested_values_stay_what_they_were() -> None:
+    # As in test_identity: ids of runs that exist somewhere.
+    chosen = {"estimator": {"kind": "forest"}, "trees": [{}]}
+    ids = [MODEL.defaults, CHOICE.defaults, CHOICE.parse(chosen), ParamModel(group=Holder).defaults]
+    assert [id_of(params) for params in ids] == [
+        "cff756d70d09891e",
+        "9e653474989aee22",
+        "309aee38cc0abfe9",
+        "98d4941806732377",
+    ]
+
+
+def test_fields_of_a_value_lie_over_the_layer_below() -> None:
+    layers = [
+        Layer("base.yaml", {"choice": {"estimator": {"kind": "forest", "depth": 5}}}),
+        Layer("command line", {"estimator.since": "PT1H"}, is_typed=True),
+    ]
+    params = gathered(CHOICE, layers).validated(CHOICE)
+    found = params.values()["choice"]["estimator"]
+    assert found == {"kind": "forest", "depth": 5, "since": "PT1H"}
+    layers[1] = Layer("command line", {"estimator.kind": "linear"}, is_typed=True)
+    params = gathered(CHOICE, layers).validated(CHOICE)
+    assert params.values()["choice"]["estimator"] == {"kind": "linear", "penalty": 1.0}
 
 
 # Definitions that are refused
@@ -277,7 +311,6 @@ class Follower(ParamGroup):
         (Login, Login(), "'group.field.password' looks like a secret"),
         (Login | None, None, "'group.field.password' looks like a secret"),
         (Marked | None, None, "'group.field.size' is part of a value, so it has no marks"),
-        (Vault | None, None, "'group.field.token' refers to a secret within a value"),
         (Leaf | Login, ..., "Leaf and Login cannot be told apart: give each a field of one name"),
         (Leaf | dict[str, int], ..., "classes and mappings cannot be told apart"),
         (Leaf, {"size": 1}, "'group.field' must be Leaf, but its default is a dict"),
