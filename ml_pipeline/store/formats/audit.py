@@ -26,7 +26,7 @@ from ml_pipeline.store.formats.trusted_types import (
 _PROTOCOLS: Final = (2,)
 """What skops 0.14 to 0.16 write; its readers of older ones take names from other places."""
 
-_LIBRARIES: Final = ("numpy", "scipy", "sklearn")
+_LIBRARIES: Final = ("lightgbm", "numpy", "scipy", "sklearn", "xgboost")
 
 Kind = tuple[str, str]
 """A part of skops and the full name of what it makes."""

@@ -7,10 +7,13 @@ from typing import Any, Final
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError
 from ml_pipeline.store.formats.annotations import own_types_within, unkeepable
+from ml_pipeline.store.formats.arrow import ArrowFormat
+from ml_pipeline.store.formats.boosters import LightgbmFormat, XgboostFormat
 from ml_pipeline.store.formats.bytes import BytesFormat
 from ml_pipeline.store.formats.format import Format, dotted
 from ml_pipeline.store.formats.json import JsonFormat
 from ml_pipeline.store.formats.numpy import NumpyFormat
+from ml_pipeline.store.formats.pandas import PandasFormat
 from ml_pipeline.store.formats.parquet import ParquetFormat
 from ml_pipeline.store.formats.parts import PartsFormat
 from ml_pipeline.store.formats.paths import FileFormat, FolderFormat
@@ -25,6 +28,10 @@ BUILT_IN: Final[tuple[Format, ...]] = (
     ParquetFormat(),
     SkopsFormat(),
     NumpyFormat(),
+    PandasFormat(),
+    ArrowFormat(),
+    LightgbmFormat(),
+    XgboostFormat(),
     BytesFormat(),
     FileFormat(),
     FolderFormat(),

@@ -1,5 +1,8 @@
 """What a stored model may hold, by exact name: scikit-learn's estimators and what they are made of.
 
+So are those of LightGBM and XGBoost, whose boosters are held as the text and the UBJSON that these
+libraries read without running anything.
+
 Nothing here does anything when it is made, whatever it is given: no file, no process, no network.
 Names are those of definitions. An alias of something else is no entry, however it is spelt.
 """
@@ -101,6 +104,11 @@ _PARTS: Final = _names(
         "sklearn.neighbors._kd_tree": "KDTree KDTree32 KDTree64",
         "sklearn.neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
         "sklearn.utils._metadata_requests": "MetadataRequest MethodMetadataRequest",
+        "lightgbm.basic": "Booster",
+        "lightgbm.sklearn": "LGBMClassifier LGBMModel LGBMRanker LGBMRegressor",
+        "xgboost.core": "Booster",
+        "xgboost.sklearn": "XGBClassifier XGBModel XGBRFClassifier XGBRFRegressor XGBRanker"
+        " XGBRegressor",
     }
 )
 
@@ -108,6 +116,7 @@ BY_LOADER: Final[Mapping[str, frozenset[str]]] = {
     "BytearrayNode": frozenset({"builtins.bytearray"}),
     "BytesNode": frozenset({"builtins.bytes"}),
     "ConstructorFromReduceNode": frozenset({"builtins.frozenset"}),
+    "DefaultDictNode": frozenset({"collections.defaultdict"}),
     "DTypeNode": frozenset({"numpy.dtype"}),
     "DictNode": frozenset(
         {"builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"}
@@ -132,7 +141,8 @@ BY_LOADER: Final[Mapping[str, frozenset[str]]] = {
     "TreeNode": frozenset({"sklearn.tree._tree.Tree"}),
     "TupleNode": frozenset({"builtins.tuple"}),
     "TypeNode": _SCALARS
-    | {f"builtins.{name}" for name in ("bool", "dict", "float", "int", "list", "str", "tuple")},
+    | {f"builtins.{name}" for name in ("bool", "dict", "float", "int", "list", "str", "tuple")}
+    | {"collections.OrderedDict"},
 }
 """Names by the part of skops that makes them: each may be made in that way and in no other."""
 

@@ -45,15 +45,16 @@ def test_value_of_unknown_type_is_refused_with_what_can_be_kept(value: Any, name
 
 def test_class_that_is_only_named_like_a_frame_is_not_taken_for_one() -> None:
     with pytest.raises(PipelineError, match="DataFrame"):
-        format_for(type("DataFrame", (), {"__module__": "pandas"})(), "table")
+        format_for(type("DataFrame", (), {"__module__": "cudf"})(), "table")
 
 
 def test_format_that_nobody_knows_is_refused_with_those_known() -> None:
     with pytest.raises(ArtifactDamaged) as caught:
         Formats().named("pickle")
     assert str(caught.value) == (
-        "A record names the format 'pickle', which is none of parquet, skops, numpy, bytes, file,"
-        " folder, json, parts, tagged. Give the pipeline its Format: Pipeline(..., formats=[...])."
+        "A record names the format 'pickle', which is none of"
+        f" {', '.join(one.name for one in FORMATS)}. Give the pipeline its Format:"
+        " Pipeline(..., formats=[...])."
     )
 
 

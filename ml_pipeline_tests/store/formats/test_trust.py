@@ -173,7 +173,7 @@ def test_planted_model_would_run_if_all_that_it_names_were_trusted(
             content={"bit_generator": mapping(bit_generator=plain("seed")), "seed_seq": mapping()},
         ),
         node("DefaultDictNode", "collections.defaultdict", content={"main": mapping(),
-             "default_factory": node("TypeNode", "builtins.list")}),
+             "default_factory": node("TypeNode", "subprocess.Popen")}),
         # What may be made in one way may not be made in another.
         node("ConstructorFromReduceNode", "sklearn.linear_model._ridge.Ridge", content=plain((1,))),
         call("sklearn.feature_selection._univariate_selection.f_regression", 1, 2),
