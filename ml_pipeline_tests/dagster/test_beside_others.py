@@ -16,6 +16,7 @@ from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.stage import Result
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Objective
+from ml_pipeline_tests.toys import asking
 from ml_pipeline_tests.toys.dagster_site import DAILY, DAY, QUIET, temporary_instance
 
 UNTIL = "2026-01-06"
@@ -219,3 +220,47 @@ def test_partitions_that_a_date_names_are_made_as_of_it(
     assert made.partition == key
     run_id = of.run_slot(of.params.defaults, date.fromisoformat(key)).run_id
     assert made.metadata["run_id"].value == run_id
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore:Parameter `data_version`")
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")
+def test_pipeline_that_takes_what_others_have_runs_beside_one_that_takes_nothing(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASKING_HOME", str(tmp_path))
+    keeps = {"io_manager": dg.FilesystemIOManager(base_dir=str(tmp_path / "kept"))}
+    defs = dg.Definitions.merge(
+        location(APART, tmp_path),
+        asking.defs(tmp_path),
+        dg.Definitions(assets=[plain], jobs=[greeting], resources=keeps),
+    )
+    dg.Definitions.validate_loadable(defs)
+    check(defs, APART, instance)
+    assert asking.noted("shop") == [], "nobody has asked for the shop"
+    every = defs.resolve_implicit_global_asset_job_def()
+    assert ran(every, instance, {}, [dg.AssetKey(["bank", "rates"])], day=None).success
+    for day in (DAY, UNTIL):
+        assert ran(every, instance, {}, [dg.AssetKey("prices")], day=day).success
+    config = {"resources": {"params": {"config": {"size": {"rows": 3}}}}}
+    keys = [dg.AssetKey(name) for name in ("table", "score")]
+    runs = [
+        ran(every, instance, config, keys),
+        ran(every, instance, config, keys, until=UNTIL),
+        ran(defs.resolve_job_def("run_pipeline"), instance, config, keys),
+    ]
+    reused = [
+        [event.materialization.metadata["reused"].value for event in events]
+        for events in (result.get_asset_materialization_events() for result in runs)
+    ]
+    assert reused == [[False] * 2, [True] * 2 + [False] * 2, [True] * 2]
+    assert asking.noted("said") == [f"{DAY} table", f"{UNTIL} table"]
+    assert {"shop", "lake", "houses_params", "params"} <= set(every.resource_defs)
+    swept = {"resources": {"sweep": {"config": {"size": {"rows": "3,4"}}}}}
+    assert ran(every, instance, swept, [dg.AssetKey("sweep")]).success
+    assert asking.noted("said") == [f"{DAY} table"], "one of two trials is a run"
+    misspelt = {"resources": {"parms": {"config": {}}, "shop": {"config": {}}}}
+    with pytest.raises(dg.DagsterInvalidConfigError, match="Missing required config"):
+        ran(every, instance, misspelt, keys)
+    with pytest.raises(ParamsError, match=r"'resources: parms' does not exist. Did you mean"):
+        ran(every, instance, {"resources": {"parms": {"config": {}}}}, keys)
