@@ -23,6 +23,7 @@ from ml_pipeline.leaderboard.overlap import InOrder, Judged, Part, Results, Tabl
 from ml_pipeline.leaderboard.rows import Row
 from ml_pipeline.params.as_of import AsOf, by_key
 from ml_pipeline.store.record import Direction, Objective
+from ml_pipeline.text import quoted, shortened
 
 _T = TypeVar("_T")
 
@@ -105,7 +106,9 @@ def named_metric(text: str | None) -> tuple[str | None, Direction | None]:
     for known in get_args(Direction):
         if direction == known:
             return name, known
-    raise ParamsError([f"metric {name} must end in :minimize or :maximize, but got {text!r}"])
+    raise ParamsError(
+        [f"metric {shortened(name)} must end in :minimize or :maximize, but got {quoted(text)}"]
+    )
 
 
 def _judged(

@@ -19,7 +19,7 @@ from ml_pipeline.leaderboard.sides import Side
 from ml_pipeline.params.as_of import AsOf, span
 from ml_pipeline.runs.changes import differing
 from ml_pipeline.store.record import Direction, Objective
-from ml_pipeline.text import shortened
+from ml_pipeline.text import quoted, shortened
 
 Which = Literal["left", "right"]
 
@@ -92,7 +92,7 @@ def _refuse_unknown(metric: str | None, left: Side, right: Side) -> None:
     cells = [*left.cells.values(), *right.cells.values()]
     names = sorted({name for cell in cells for name in cell.metrics})
     if metric is not None and cells and metric not in names:
-        problem = f"'{metric}' is none of the metrics of either side.{nearest(metric, names)}"
+        problem = f"{quoted(metric)} is none of the metrics of either side.{nearest(metric, names)}"
         raise QueryError([f"{problem} There are {', '.join(names) or 'none'}"])
 
 

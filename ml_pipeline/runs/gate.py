@@ -22,7 +22,7 @@ from ml_pipeline.params.as_of import AsOf, by_key, span
 from ml_pipeline.runs.criterion import Criterion
 from ml_pipeline.store.document import Part
 from ml_pipeline.store.record import Direction, Objective
-from ml_pipeline.text import apart, counted, quoted
+from ml_pipeline.text import apart, counted, quoted, shortened
 
 Judged: TypeAlias = Mapping[AsOf | None, Mapping[str, float]]
 """Metrics by name, by date."""
@@ -190,20 +190,21 @@ class Gate(Part):
             if objective is not None and objective.metric == one.metric:
                 declared = objective.direction
             direction = one.direction or declared
+            criterion, metric = quoted(str(one)), quoted(one.metric)
             if candidate and one.metric not in names:
                 problems.append(
-                    f"'{one.metric}' of '{one}' is none of the metrics of the candidate."
+                    f"{metric} of {criterion} is none of the metrics of the candidate."
                     f"{nearest(one.metric, names)} There are {', '.join(names) or 'none'}"
                 )
             elif direction is None:
+                typed = f"{shortened(one.metric)}:minimize {one.relation} {one.size}"
                 problems.append(
-                    f"which way is better must be told for '{one.metric}':"
-                    f" type {one.metric}:minimize {one.relation} {one.size}, or :maximize"
+                    f"which way is better must be told for {metric}: type {typed}, or :maximize"
                 )
             elif declared not in (None, direction):
                 problems.append(
-                    f"'{one}' must not refuse what is better, but results {declared} {one.metric}:"
-                    " bound it on the other side"
+                    f"{criterion} must not refuse what is better, but results {declared}"
+                    f" {one.metric}: bound it on the other side"
                 )
             else:
                 found.append(direction)
