@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ml_pipeline.runs.gate import Gate
     from ml_pipeline.runs.stage import Result
     from ml_pipeline.store import formats
-    from ml_pipeline.store.formats import Format
+    from ml_pipeline.store.formats import Format, Picture
     from ml_pipeline.store.record import Objective
     from ml_pipeline.sweeps.request import SweepRequest
 
@@ -55,6 +55,7 @@ __all__ = [
     "ParamModel",
     "ParamSet",
     "ParamsError",
+    "Picture",
     "Pipeline",
     "PipelineError",
     "Result",
@@ -118,7 +119,7 @@ _ROOMS: Final = {
     "runs.gate": ("Gate",),
     "runs.stage": ("Result",),
     "store": ("formats",),
-    "store.formats": ("Format",),
+    "store.formats": ("Format", "Picture"),
     "store.record": ("Objective",),
     "sweeps.request": ("SweepRequest",),
 }

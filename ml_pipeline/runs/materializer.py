@@ -29,6 +29,7 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore, Published
 from ml_pipeline.store.claims import claimed
 from ml_pipeline.store.fallbacks import Fallback
+from ml_pipeline.store.formats.picture import drawn
 from ml_pipeline.store.recent import RecentValues
 from ml_pipeline.store.record import Content, Input, Provenance, Record
 from ml_pipeline.store.slots import Slot
@@ -224,6 +225,8 @@ class _Point:
         names = {name for p in self.params.model.parameters() for name in (p.name, p.dotted)}
         metrics = plain_metrics(stage.name, result.metrics, names)
 
+        picture = None if result.picture is None else drawn(result.picture).svg
+
         def describe(content: Content) -> Record:
             return Record(
                 asset=stage.name,
@@ -259,7 +262,7 @@ class _Point:
                 duration_s=round(time.perf_counter() - start, 6),
                 metrics=metrics,
                 objective=stage.objective(self.params),
-                picture=result.picture,
+                picture=picture,
                 provenance=around,
             )
 

@@ -30,12 +30,13 @@ class Result:
     Attributes:
         value: what is kept in the store.
         metrics: numbers that tell how good the value is; recorded, listed and compared.
-        picture: an SVG to show in the UI beside the numbers.
+        picture: what to show in the UI beside the numbers: the text of an SVG, a `Picture`, or a
+            figure of matplotlib or Altair.
     """
 
     value: Any
     metrics: Mapping[str, float] = field(default_factory=dict)
-    picture: str | None = None
+    picture: Any = None
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class ArtifactStore(Payloads):
                     staged.mkdir()
                 kept_as.keep(value, staged)
                 content = self._put_payload(directory, staged, kept_as.name)
-                classes = kept_as.classes_in(staged)
+                classes, picture = kept_as.classes_in(staged), kept_as.picture_in(staged)
             except (ArtifactDamaged, PipelineError) as error:
                 raise PipelineError(f"'{slot.asset}' is not published. {error}") from error
             except OSError as error:
@@ -100,6 +100,8 @@ class ArtifactStore(Payloads):
                 raise self._unreachable("write to", error) from error
         content = content.model_copy(update={"shape": kept_as.describe(value), "classes": classes})
         record = describe(content)
+        if record.picture is None:
+            record = record.model_copy(update={"picture": picture})
         text = record.to_json()
         try:
             Record.from_json(text, self.address(f"{directory}/{RECORD}"))

@@ -5,6 +5,7 @@ from ml_pipeline.store.formats.format import Format
 from ml_pipeline.store.formats.json import JsonFormat
 from ml_pipeline.store.formats.numpy import NumpyFormat
 from ml_pipeline.store.formats.parquet import ParquetFormat
+from ml_pipeline.store.formats.picture import Picture
 from ml_pipeline.store.formats.registry import FORMATS, Formats, format_for
 from ml_pipeline.store.formats.skops import SkopsFormat
 
@@ -16,6 +17,7 @@ __all__ = [
     "JsonFormat",
     "NumpyFormat",
     "ParquetFormat",
+    "Picture",
     "SkopsFormat",
     "format_for",
 ]

@@ -97,6 +97,14 @@ class Format(ABC):
         """Return the value's sizes, such as rows and columns."""
         return {}
 
+    def picture_in(self, path: Path) -> str | None:
+        """Return an SVG of the value to show in the UI, if it is something to look at.
+
+        Args:
+            path: what `write` wrote.
+        """
+        return None
+
     def reading_code(self) -> Iterable[Callable[..., Any]]:
         """Return the classes and functions that make what `read` returns.
 

@@ -17,6 +17,7 @@ from ml_pipeline.store.formats.pandas import PandasFormat
 from ml_pipeline.store.formats.parquet import ParquetFormat
 from ml_pipeline.store.formats.parts import PartsFormat
 from ml_pipeline.store.formats.paths import FileFormat, FolderFormat
+from ml_pipeline.store.formats.picture import PictureFormat
 from ml_pipeline.store.formats.skops import SkopsFormat
 from ml_pipeline.store.formats.tagged import TaggedFormat
 from ml_pipeline.store.formats.tags import PLAIN, SIMPLE, is_scalar
@@ -32,6 +33,7 @@ BUILT_IN: Final[tuple[Format, ...]] = (
     ArrowFormat(),
     LightgbmFormat(),
     XgboostFormat(),
+    PictureFormat(),
     BytesFormat(),
     FileFormat(),
     FolderFormat(),
