@@ -20,27 +20,21 @@ from ml_pipeline.code.fingerprint import SCHEME
 from ml_pipeline.dagster import private_ops
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import by_date, dates_read
-from ml_pipeline.dagster.lineage import (
-    directory_of,
-    event_of,
-    materialized,
-    other_version,
-    record_of,
-)
+from ml_pipeline.dagster.lineage import Found, event_of, found_by, materialized, other_version
 from ml_pipeline.dagster.materialization import describe
 from ml_pipeline.dagster.metadata import numbers_in
 from ml_pipeline.dagster.origins import door_of
+from ml_pipeline.dagster.own_configs import own_configs
 from ml_pipeline.dagster.private import add_metadata_of_date
 from ml_pipeline.errors import ArtifactMissing, PipelineError
 from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.params.group import RunOptions
 from ml_pipeline.params.identity import digest_of
-from ml_pipeline.runs.by_config import OwnConfig, Place, own_config, own_mapping, place
+from ml_pipeline.runs.by_config import Place, place
 from ml_pipeline.runs.decisions import Decision, Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import Content, Input, OtherAsset, Record, fingerprint
-from ml_pipeline.store.slots import Slot
 
 FORCE_TAG: Final = "ml_pipeline/force"
 """Tag of a run that computes even what is published."""
@@ -57,28 +51,6 @@ class KeptAsset:
 
     stage: Stage
     computed: str = ""
-
-
-@dataclass(frozen=True)
-class Found:
-    """An artifact that a step reads.
-
-    Attributes:
-        record: its record.
-        directory: where it is below the store's root.
-        told_by: Dagster's id of the run that told of it last, whether it made or reused it.
-    """
-
-    record: Record
-    directory: str
-    told_by: str
-
-    @property
-    def slot(self) -> Slot:
-        """Its place."""
-        one = self.record
-        path = self.directory.rpartition("/")[0]
-        return Slot(one.asset, one.as_of, one.identity, one.run_id, path)
 
 
 @dataclass(frozen=True)
@@ -217,9 +189,8 @@ class ConfigIOManager(dg.IOManager):
     ) -> Found | OtherAsset | None:
         """Return what a run reads, or its version elsewhere, or None where nobody can tell."""
         event = materialized(instance, run, asset, partition)
-        record = record_of(event, self._store) if event is not None else None
-        if event is not None and record is not None:
-            return Found(record, directory_of(event, self._store), event.run_id)
+        if event is not None and (found := found_by(event, self._store)) is not None:
+            return found
         return other_version(instance, event, asset, partition)
 
     def _plan(self, step: Any, asset: dg.AssetKey, partition: str | None) -> Planned:
@@ -253,7 +224,7 @@ class ConfigIOManager(dg.IOManager):
                 unknown.append(called)
         inputs = {called: found.record for called, found in read.items()}
         as_of = None if partition is None else as_of_from_key(partition)
-        where = place(name, dict(_own(step)), inputs, as_of, door_of(step.dagster_run))
+        where = place(name, own_configs(step), inputs, as_of, door_of(step.dagster_run))
         computed = kept.computed
         if unknown:
             computed = f"Dagster knows no version of {', '.join(unknown)}, which it depends on"
@@ -308,7 +279,7 @@ class ConfigIOManager(dg.IOManager):
                 started_at=planned.started_at,
                 duration_s=round((datetime.now(UTC) - planned.started_at).total_seconds(), 6),
                 metrics={name: one for name, one in metrics.items() if name not in params},
-                provenance=self._materializer.provenance(),
+                provenance=self._materializer.surroundings(),
             )
 
         published = self._store.publish(where.slot, decision.revision, value, describe_)
@@ -328,13 +299,3 @@ def _reads(step: Any, partition: str | None) -> Iterator[tuple[dg.AssetKey, str 
         if upstream not in made or upstream in assets.asset_deps[upstream]:
             for part in private_ops.partitions_read(step, upstream, partition):
                 yield upstream, part
-
-
-def _own(step: Any) -> Iterator[tuple[str, OwnConfig]]:
-    """Yield the config of each op that makes what a step makes."""
-    for handle, op, config in private_ops.configs_of(step):
-        cls = private_ops.config_class_of(op)
-        if cls is not None:
-            yield handle, own_config(handle, private_ops.config_as_in_run(cls, config or {}))
-        elif config:
-            yield handle, own_mapping(handle, config)

@@ -8,7 +8,8 @@
 A stage of the pipeline goes through `materialize`: what is published already is not computed again,
 and each date is published, and told to Dagster, as soon as it is done. Any other asset that uses
 this IO manager goes through `handle_output`: it is kept and keyed by all parameters, because
-nothing says which of them it reads. `load_input` finds either, whichever run made it.
+nothing says which of them it reads, and by its own config. `load_input` finds either, whichever run
+made it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,13 +22,16 @@ import dagster as dg
 
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import WithInstance
+from ml_pipeline.dagster.lineage import Found, found_by, materializations
 from ml_pipeline.dagster.materialization import describe, materialization
+from ml_pipeline.dagster.own_configs import own_configs
 from ml_pipeline.dagster.private import add_metadata_of_date, newest_event, reader_without_dates
 from ml_pipeline.dagster.run_config import refuse_without_effect
-from ml_pipeline.errors import PipelineError
+from ml_pipeline.errors import ArtifactMissing, PipelineError
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.by_config import OwnConfig, Place
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.provenance import provenance
@@ -35,7 +39,7 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.environments import Stores
 from ml_pipeline.store.record import Content, Record, fingerprint
-from ml_pipeline.store.slots import Slot, slot_for
+from ml_pipeline.store.slots import Slot, slot_for, slot_of
 
 UNVERSIONED: Final = "unversioned"
 
@@ -79,9 +83,9 @@ class ParamIOManager(dg.IOManager):
         if obj is None:
             return
         asset = context.asset_key.to_user_string()
+        own = own_configs(context.step_context)
         for as_of, value in by_date(context, obj):
-            slot = slot_for(asset, self.params, self.params.model.scope, as_of)
-            outcome = self._publish(slot, value, context.run_id)
+            outcome = self._publish(self._place(asset, own, as_of), value, context.run_id)
             described = describe(outcome, self.store, self.params.origins)
             if as_of is None:
                 context.add_output_metadata(described)
@@ -91,24 +95,67 @@ class ParamIOManager(dg.IOManager):
     @unwrapped()
     def load_input(self, context: dg.InputContext) -> Any:
         """Load an upstream asset for the run's parameters: one value, or a mapping by date."""
-        asset = context.asset_key.to_user_string()
-        lazy = getattr(context.dagster_type.typing_type, "__name__", "") == "LazyFrame"
         if not context.has_asset_partitions:
-            return self._load(asset, None, lazy)
+            return self._load(context, None)
         keys = dates_read(context)
-        values = {key: self._load(asset, as_of_from_key(key), lazy) for key in keys}
+        values = {key: self._load(context, key) for key in keys}
         return values[keys[0]] if len(keys) == 1 else values
 
-    def _load(self, asset: str, as_of: AsOf | None, lazy: bool) -> Any:
+    def _load(self, context: dg.InputContext, partition: str | None) -> Any:
+        asset = context.asset_key.to_user_string()
+        lazy = getattr(context.dagster_type.typing_type, "__name__", "") == "LazyFrame"
+        as_of = None if partition is None else as_of_from_key(partition)
         stage = self.pipeline.at_key(asset)
         if stage is not None:
             record = self.materializer.locate(stage, self.params, as_of)
             return self.store.load(stage.slot(self.params, as_of), record, lazy)
-        slot = slot_for(asset, self.params, self.params.model.scope, as_of)
+        slot = self._place(asset, {}, as_of).slot
+        found = self._with_own_config(context, partition, slot)
+        if found is not None:
+            return self.store.load(found.slot, found.record, lazy)
         return self.store.load(slot, self.materializer.newest(slot), lazy)
 
-    def _publish(self, slot: Slot, value: Any, dagster_run_id: str) -> Outcome:
-        started_at = datetime.now(UTC)
+    def _with_own_config(
+        self, context: dg.InputContext, partition: str | None, slot: Slot
+    ) -> Found | None:
+        """Return an artifact for the run's parameters that has a config of its own besides.
+
+        Nothing in this run tells which config, unless the run has made it.
+        """
+        # A reader by key, such as `load_asset_value`, is no step of a run.
+        run = context.step_context.dagster_run if context.has_input_name else None
+        wanted = slot.identity["params"]
+        for event in materializations(context.instance, run, context.asset_key, partition):
+            try:
+                found = found_by(event, self.store)
+            except ArtifactMissing:
+                # Of another store: another environment's, perhaps.
+                continue
+            if found is None:
+                continue
+            theirs = found.record.identity["params"]
+            if all(theirs.get(group) == values for group, values in wanted.items()):
+                return found if len(theirs) > len(wanted) else None
+        return None
+
+    def _place(self, asset: str, own: Mapping[str, OwnConfig], as_of: AsOf | None) -> Place:
+        """Return where an asset that is no stage is kept: by all parameters, and its own config."""
+        params, scope = self.params, self.params.model.scope
+        if not own:
+            slot = slot_for(asset, params, scope, as_of)
+            return Place(slot, params.values(), dict(params.origins))
+        apart = {f"ops.{op}" if op in params.groups else op: one for op, one in own.items()}
+        slot = slot_of(
+            asset,
+            params.identity_values(scope) | {op: dict(one.identity) for op, one in apart.items()},
+            list(params.labels(scope)),
+            as_of,
+        )
+        values = params.values() | {op: dict(one.values) for op, one in apart.items()}
+        return Place(slot, values, dict(params.origins))
+
+    def _publish(self, place: Place, value: Any, dagster_run_id: str) -> Outcome:
+        slot, started_at = place.slot, datetime.now(UTC)
         revision = fingerprint(UNVERSIONED, {}, dagster_run_id)
 
         def record(content: Content) -> Record:
@@ -118,8 +165,8 @@ class ParamIOManager(dg.IOManager):
                 revision=revision,
                 as_of=slot.as_of,
                 identity=slot.identity,
-                params=self.params.values(),
-                origins=dict(self.params.origins),
+                params=place.params,
+                origins=place.origins,
                 code=UNVERSIONED,
                 content=content,
                 started_at=started_at,

@@ -5,6 +5,7 @@ has; and otherwise what Dagster shows: the newest.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import dagster as dg
@@ -12,10 +13,33 @@ import dagster as dg
 from ml_pipeline.errors import ArtifactMissing
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import OtherAsset, Record
+from ml_pipeline.store.slots import Slot
 
 _LOOKED_AT: Final = 200
 _VERSION: Final = "dagster/data_version"
 _IS_GIVEN: Final = "dagster/data_version_is_user_provided"
+
+
+@dataclass(frozen=True)
+class Found:
+    """An artifact that a step reads.
+
+    Attributes:
+        record: its record.
+        directory: where it is below the store's root.
+        told_by: Dagster's id of the run that told of it last, whether it made or reused it.
+    """
+
+    record: Record
+    directory: str
+    told_by: str
+
+    @property
+    def slot(self) -> Slot:
+        """Its place."""
+        one = self.record
+        path = self.directory.rpartition("/")[0]
+        return Slot(one.asset, one.as_of, one.identity, one.run_id, path)
 
 
 def materialized(
@@ -32,22 +56,30 @@ def materialized(
         asset: the asset.
         partition: its partition, or None.
     """
+    return next(materializations(instance, run, asset, partition), None)
+
+
+def materializations(
+    instance: dg.DagsterInstance,
+    run: dg.DagsterRun | None,
+    asset: dg.AssetKey,
+    partition: str | None,
+) -> Iterator[dg.EventLogRecord]:
+    """Yield the materializations that a run may read, the one that it should read first."""
     wanted = dg.AssetRecordsFilter(
         asset_key=asset, asset_partitions=None if partition is None else [partition]
     )
     found = instance.fetch_materializations(wanted, limit=_LOOKED_AT).records
     for run_id in _with_earlier(instance, run) if run is not None else ():
-        for record in found:
-            if record.run_id == run_id:
-                return record
-    return found[0] if found else None
+        yield from (record for record in found if record.run_id == run_id)
+    yield from found
 
 
-def record_of(event: dg.EventLogRecord, store: ArtifactStore) -> Record | None:
-    """Return the record of what an event tells of, or None where it is not in a store of ours.
+def found_by(event: dg.EventLogRecord, store: ArtifactStore) -> Found | None:
+    """Return the artifact that an event tells of, or None where it tells of none of ours.
 
     Raises:
-        ArtifactMissing: if it is of ours, but not in this store.
+        ArtifactMissing: if it is one of ours, but not in this store.
     """
     made = event.asset_materialization
     metadata = made.metadata if made is not None else {}
@@ -55,24 +87,15 @@ def record_of(event: dg.EventLogRecord, store: ArtifactStore) -> Record | None:
     path, run_id, revision = (value if isinstance(value, str) else "" for value in values)
     if not (path and run_id and revision):
         return None
-    root = store.address("")
-    record = None
-    if path.startswith(root):
-        record = store.read_record(path.removeprefix(root).strip("/").rpartition("/")[0])
+    directory = path.removeprefix(store.address("")).strip("/").rpartition("/")[0]
+    record = store.read_record(directory) if path.startswith(store.address("")) else None
     if record is None or (record.run_id, record.revision) != (run_id, revision):
         raise ArtifactMissing(
             f"'{event.asset_key.to_user_string() if event.asset_key else '?'}' must be in"
             f" {store.uri}, but Dagster's newest materialization of it is at {path}."
             " Materialize it again."
         )
-    return record
-
-
-def directory_of(event: dg.EventLogRecord, store: ArtifactStore) -> str:
-    """Return the directory of the artifact that `record_of` finds."""
-    made = event.asset_materialization
-    path: Any = made.metadata["path"].value if made is not None else ""
-    return str(path).removeprefix(store.address("")).strip("/").rpartition("/")[0]
+    return Found(record, directory, event.run_id)
 
 
 def event_of(

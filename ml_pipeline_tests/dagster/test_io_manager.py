@@ -236,6 +236,35 @@ def test_plain_asset_with_other_parameters_is_another_artifact(site: Site) -> No
     assert len(paths) == 3, "each run computes it, since nothing tells when it changes"
 
 
+def test_plain_asset_with_a_config_of_its_own_is_another_artifact_for_each(site: Site) -> None:
+    """What a run has made is what it reads, whatever others have made of other config."""
+
+    class Times(dg.Config):
+        times: int = 1
+
+    @dg.asset(partitions_def=DAILY, io_manager_key=KEPT)
+    def own(config: Times) -> int:
+        return config.times
+
+    @dg.asset(partitions_def=DAILY)
+    def reader(own: int) -> int:
+        return own
+
+    site.others = [own, reader]
+    made = {}
+    for times in (2, 3, 2):
+        result = site.run(selection=["own", "reader"], ops={"own": {"config": {"times": times}}})
+        assert result.output_for_node("reader") == times
+        metadata = events(result)["own", DAY].metadata
+        assert metadata["own.times"].value == times
+        made.setdefault(times, set()).add(metadata["run_id"].value)
+    assert [len(ids) for ids in made.values()] == [1, 1]
+    assert made[2] != made[3]
+    assert site.run(selection=["reader"]).output_for_node("reader") == 2
+    other = site.run(selection=["reader"], config={"data": {"rows": 9}})
+    assert failure(other).startswith("'own' must be published for as_of=2026-01-05")
+
+
 def test_plain_asset_is_read_back_in_the_same_run_and_later(site: Site) -> None:
     @dg.asset(partitions_def=DAILY, io_manager_key=KEPT)
     def own() -> pl.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ml_pipeline.dagster.lineage import materialized, record_of
+from ml_pipeline.dagster.lineage import found_by, materialized
 from ml_pipeline_tests.toys.dagster_site import DAILY, DAY, failure
 from ml_pipeline_tests.toys.kept import CALLS, Shelf
 
@@ -200,6 +200,6 @@ def test_run_reads_what_it_has_made_though_another_has_made_newer(shelf: Shelf) 
         event = materialized(shelf.instance, run, dg.AssetKey("source"), None)
         assert event is not None
         assert event.run_id == made_by.result.run_id
-        record = record_of(event, shelf.store)
-        assert record is not None
-        assert record.params == {"source": {"times": 5 if made_by is mine else 6}}
+        found = found_by(event, shelf.store)
+        assert found is not None
+        assert found.record.params == {"source": {"times": 5 if made_by is mine else 6}}

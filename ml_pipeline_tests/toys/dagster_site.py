@@ -68,6 +68,7 @@ class Site:
         selection: Iterable[str] | None = None,
         tags: Mapping[str, str] | None = None,
         checks: Sequence[dg.AssetChecksDefinition] = (),
+        ops: Mapping[str, Any] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Run the implicit asset job.
 
@@ -79,6 +80,7 @@ class Site:
             selection: assets wanted.
             tags: tags of the run.
             checks: asset checks of the user's own.
+            ops: run config under ``ops``.
         """
         dates = {
             "dagster/asset_partition_range_start": str(day),
@@ -87,7 +89,7 @@ class Site:
         typed: Mapping[str, Any] = {"params": {"config": config}} if config else {}
         defs = dg.Definitions.merge(self.defs, dg.Definitions(asset_checks=checks))
         return defs.resolve_implicit_global_asset_job_def().execute_in_process(
-            run_config={"resources": resources or typed, "loggers": QUIET},
+            run_config={"resources": resources or typed, "ops": ops or {}, "loggers": QUIET},
             instance=self.instance,
             partition_key=None if until else day,
             raise_on_error=False,
