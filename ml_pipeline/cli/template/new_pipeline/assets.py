@@ -1,13 +1,17 @@
 """What is computed for one day, step by step; signatures say what depends on what."""
 
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import ml_pipeline as mp
 import polars as pl
-from sklearn.linear_model import Ridge
 
 from new_pipeline.config import DataParams, TrainingParams
 from new_pipeline.source import examples_between
+
+if TYPE_CHECKING:
+    # Where it is used it is imported: loading the definitions takes less than half as long.
+    from sklearn.linear_model import Ridge
 
 PIPELINE = mp.Pipeline("new_pipeline", mp.ParamModel(data=DataParams, training=TrainingParams))
 
@@ -19,15 +23,17 @@ def examples(as_of: date, data: DataParams) -> pl.DataFrame:
 
 
 @PIPELINE.asset(kinds=["scikitlearn"])
-def model(as_of: date, examples: pl.DataFrame, training: TrainingParams) -> Ridge:
+def model(as_of: date, examples: pl.DataFrame, training: TrainingParams) -> "Ridge":
     """The fitted model, which has seen nothing of the held-out days."""
+    from sklearn.linear_model import Ridge
+
     seen = examples.filter(pl.col("day") <= _last_seen(as_of, training))
     return Ridge(alpha=training.alpha).fit(seen.select("size").to_numpy(), seen["price"].to_numpy())
 
 
 @PIPELINE.asset(objective=mp.Objective(metric="r2", direction="maximize"), kinds=["json"])
 def evaluation(
-    as_of: date, model: Ridge, examples: pl.DataFrame, training: TrainingParams
+    as_of: date, model: "Ridge", examples: pl.DataFrame, training: TrainingParams
 ) -> mp.Result:
     """How good the model is on the held-out days."""
     held_out = examples.filter(pl.col("day") > _last_seen(as_of, training))
