@@ -105,6 +105,7 @@ def show_board(
             launchpad_link, names_of(project().pipeline), output.url, project().module
         ),
         store.environment,
+        project().pipeline.keys,
     )
     if output.csv is not None:
         write(output.csv, as_csv(board, repeat, output.top))

@@ -103,6 +103,17 @@ class Calendar:
                     return False
         return True
 
+    def ends(self, dates: Sequence[AsOf | None]) -> tuple[AsOf | None, AsOf | None]:
+        """Return the first and last key of the range that has all of some, which are in order."""
+        parts = [self._parts(str(day)) for day in dates if day is not None]
+        known = [part for part in parts if part is not None]
+        if len(self.axes) < 2 or not known:
+            return dates[0], dates[-1]
+        ranges = zip(self.axes.values(), zip(*known, strict=True), strict=True)
+        sides = [(min(on, key=axis.order), max(on, key=axis.order)) for axis, on in ranges]
+        first, last = (as_of_from_key(_JOINS.join(ends)) for ends in zip(*sides, strict=True))
+        return first, last
+
     def bound(self, name: str, text: str) -> AsOf:
         """Read the first or last key of a range in which not every partition need be there.
 
@@ -148,7 +159,7 @@ class Calendar:
             dates: in order, no two alike.
             most: most keys of a group.
         """
-        parts = {day: self._parts(str(day)) or [] for day in dates if day is not None}
+        parts = {day: self._parts(str(day)) or [] for day in dates}
         if len(parts) <= 1 or not self.axes:
             return [list(dates)] if dates else []
         axes = list(self.axes.values())
@@ -165,7 +176,7 @@ class Calendar:
         along = axes[1 - held]
 
         def follows(day: AsOf | None, other: AsOf | None) -> bool:
-            return along.follows(parts[_known(day)][1 - held], parts[_known(other)][1 - held])
+            return along.follows(parts[day][1 - held], parts[other][1 - held])
 
         return [run for group in groups.values() for run in _chained(group, most, follows)]
 
@@ -315,12 +326,6 @@ class Calendar:
             for other, key in itertools.pairwise(keys)
         )
         return gapless and len(parts) == len(ranges[0]) * len(ranges[1])
-
-
-def _known(day: AsOf | None) -> AsOf:
-    if day is None:
-        raise ValueError("a partition of two dimensions has a key")
-    return day
 
 
 def _chained(

@@ -16,7 +16,7 @@ from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.dagster.reports import bound, kept, location_named, writable
 from ml_pipeline.dagster.stages import asset_key
-from ml_pipeline.launch.names import Names, names_of
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.environments import Stores
 
@@ -43,7 +43,7 @@ class LeaderboardConfig(dg.Config):
 def shown(
     board: "Leaderboard",
     context: dg.AssetExecutionContext,
-    names: Names,
+    pipeline: Pipeline,
     environment: str | None,
 ) -> dict[str, Any]:
     """Return a leaderboard as metadata: tables with links, and pictures of the first table.
@@ -51,13 +51,14 @@ def shown(
     Args:
         board: what is ranked.
         context: of the asset that shows it.
-        names: of the parts of the pipeline.
+        pipeline: the stages.
         environment: whose results are ranked; None where no environments are configured.
     """
     from ml_pipeline.leaderboard.charts import charts
     from ml_pipeline.leaderboard.report import Repeat, markdown
 
-    repeat = Repeat(partial(launchpad_link, names, "", location_named(context)), environment)
+    link = partial(launchpad_link, names_of(pipeline), "", location_named(context))
+    repeat = Repeat(link, environment, pipeline.keys)
     rows = markdown(board, repeat, _MOST_ROWS)
     found: dict[str, Any] = {"leaderboard": dg.MetadataValue.md(rows)}
     if board.groups and (pictures := charts(board.groups[0])):
@@ -105,14 +106,14 @@ def leaderboard_asset(
             cells, *named_metric(config.metric), missed=len(missed), in_order=pipeline.keys.order
         )
         link = partial(launchpad_link, names, WEBSERVER, location_named(context))
-        repeat = Repeat(link, store.environment)
+        repeat = Repeat(link, store.environment, pipeline.keys)
         page = html(ranked, repeat, Origin(store.uri, datetime.now(UTC), store.environment))
         return dg.MaterializeResult(
             metadata={
                 "results": len(cells),
                 "report": kept(page, names.leaderboard, store, context),
                 **({"environment": store.environment} if store.environment else {}),
-                **shown(ranked, context, names, store.environment),
+                **shown(ranked, context, pipeline, store.environment),
             }
         )
 

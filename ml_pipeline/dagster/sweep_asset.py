@@ -150,7 +150,7 @@ def sweep_asset(
             )
         for day in dates if len(dates) > 1 else ():
             context.add_asset_metadata(_at(swept, day), names.sweep, partition_key=str(day))
-        metadata = {**_about(swept), **shown(board, context, names, setup.store.environment)}
+        metadata = {**_about(swept), **shown(board, context, pipeline, setup.store.environment)}
         return dg.MaterializeResult(names.sweep, metadata=metadata)
 
     return sweep

@@ -63,7 +63,7 @@ def paired(
     left_out: dict[str, list[AsOf | None]] = {}
     missing: dict[Which, list[AsOf | None]] = {}
     found: dict[AsOf | None, Objective] = {}
-    for day in sorted({*left.cells, *right.cells}, key=left.in_order):
+    for day in sorted({*left.cells, *right.cells}, key=left.keys.order):
         here, there = left.cells.get(day), right.cells.get(day)
         if here is None or there is None:
             missing.setdefault("left" if here is None else "right", []).append(day)

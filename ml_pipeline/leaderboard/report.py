@@ -12,6 +12,7 @@ from ml_pipeline.leaderboard.rows import Row
 from ml_pipeline.params.as_of import AsOf, span
 from ml_pipeline.params.group import OPTIONS
 from ml_pipeline.runs.explain import command_line
+from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.text import counted, for_csv, for_markdown, written
 
 CAUTION: Final = (
@@ -38,21 +39,24 @@ class Repeat:
         launchpad: returns the address of a page that launches parameters, ``{group: {field:
             value}}``, for dates.
         environment: whose results are ranked; None where no environments are configured.
+        keys: what knows the keys of the dates.
     """
 
     launchpad: Callable[[Mapping[str, Mapping[str, Any]], Sequence[AsOf | None]], str]
     environment: str | None = None
+    keys: Keys = PLAIN
 
     def link(self, row: Row, group: Group) -> str:
         """Return the address of a launchpad filled in with a row's parameters and dates."""
         run = {} if self.environment is None else {OPTIONS: {"environment": self.environment}}
-        return self.launchpad({**row.params, **run}, group.dates)
+        ends = self.keys.ends(group.dates) if group.dates else ()
+        return self.launchpad({**row.params, **run}, list(dict.fromkeys(ends)))
 
     def command(self, row: Row, group: Group) -> str:
         """Return the command line that runs a row; dates that lie between are run as well."""
-        days = group.dates or [None]
+        first, last = self.keys.ends(group.dates or [None])
         run = {} if self.environment is None else {"environment": self.environment}
-        return command_line({**row.flat, **run}, days[0], days[-1])
+        return command_line({**row.flat, **run}, first, last)
 
 
 def table(group: Group, most: int | None = None) -> tuple[list[str], list[list[Any]]]:

@@ -8,9 +8,8 @@ from typing import Any, Final
 from ml_pipeline.environments import Environments
 from ml_pipeline.errors import ParamsError, QueryError
 from ml_pipeline.leaderboard.cells import Cell, cells_of, judged_params, recorded_params
-from ml_pipeline.leaderboard.overlap import InOrder
 from ml_pipeline.leaderboard.side_names import SideName, read_side
-from ml_pipeline.params.as_of import AsOf, by_key
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.documents import as_mapping, read_file
 from ml_pipeline.params.group import OPTIONS
 from ml_pipeline.params.history import told
@@ -19,6 +18,7 @@ from ml_pipeline.params.layers import Layer, gathered
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.explain import command_line
+from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
@@ -41,7 +41,7 @@ class Side:
         about: what else is to be said of how it was found.
         missed: how many of its results cannot be read.
         within: the first and the last date that were asked for, None where all were.
-        in_order: returns a key that puts dates in order.
+        keys: what knows the keys of the dates.
         model: tells what parameters are called.
     """
 
@@ -53,7 +53,7 @@ class Side:
     about: str = ""
     missed: int = 0
     within: tuple[AsOf | None, AsOf | None] = (None, None)
-    in_order: InOrder = field(default=by_key, repr=False, compare=False)
+    keys: Keys = field(default=PLAIN, repr=False, compare=False)
     model: ParamModel | None = field(default=None, repr=False, compare=False)
 
     @cached_property
@@ -72,7 +72,7 @@ class Side:
         Args:
             days: the dates in order; those that were asked for if omitted.
         """
-        first, last = (days[0], days[-1]) if days else self.within
+        first, last = self.keys.ends(days) if days else self.within
         environment = {"environment": self.environment} if self.environment is not None else {}
         return command_line({**self.flat, **environment}, first, last)
 
@@ -128,16 +128,15 @@ def _side(
     for store in reversed(stores):
         known = cells_of(store, pipeline, None, first, last, missed.append, identity)
         found |= {cell.as_of: cell for cell in known}
-    order = pipeline.keys.order
     return Side(
         name,
         params,
-        {day: found[day] for day in sorted(found, key=order)},
+        {day: found[day] for day in sorted(found, key=pipeline.keys.order)},
         stores[0].uri,
         environment,
         missed=len(missed),
         within=(first, last),
-        in_order=order,
+        keys=pipeline.keys,
         model=pipeline.params,
     )
 
@@ -254,7 +253,7 @@ class Sides:
             raise QueryError([problem])
         for cells in by_set.values():
             about = f"{side.name} stands for the only parameter set that it has results of"
-            in_order = sorted(cells, key=lambda cell: side.in_order(cell.as_of))
+            in_order = sorted(cells, key=lambda cell: side.keys.order(cell.as_of))
             found = {cell.as_of: cell for cell in in_order}
             return replace(side, params=cells[0].params, cells=found, about=about)
         return None

@@ -8,7 +8,7 @@ Where nobody has, a key is its text, and a date where it is an ISO date.
 import inspect
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final, Literal, Protocol
@@ -67,6 +67,9 @@ class Keys(Protocol):
     def is_between(self, as_of: AsOf, first: AsOf | None, last: AsOf | None) -> bool:
         """Whether a key is neither before a first nor after a last one, where these are given."""
 
+    def ends(self, dates: Sequence[AsOf | None]) -> tuple[AsOf | None, AsOf | None]:
+        """Return the first and last key of the range that has all of some, which are in order."""
+
 
 class PlainKeys:
     """Keys of which nobody knows more than they say themselves: days are those of UTC."""
@@ -86,6 +89,10 @@ class PlainKeys:
         """Whether a key is neither before a first nor after a last one, where these are given."""
         is_late = first is None or by_key(first) <= by_key(as_of)
         return is_late and (last is None or by_key(as_of) <= by_key(last))
+
+    def ends(self, dates: Sequence[AsOf | None]) -> tuple[AsOf | None, AsOf | None]:
+        """Return the first and last key of the range that has all of some, which are in order."""
+        return dates[0], dates[-1]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ml_pipeline.cores import cores
 from ml_pipeline.errors import MlPipelineError, ParamsError, StoreUnreachable
-from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.params.as_of import AsOf, noun_of
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decider import Decider
@@ -311,6 +311,7 @@ class Sweep:
             ),
             workers=workers,
             strategy=request.strategy,
+            noun=noun_of(self.dates),
         )
 
     def _note(self, attempts: Attempts) -> None:

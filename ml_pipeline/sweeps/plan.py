@@ -21,6 +21,7 @@ class Plan:
         estimated_s: seconds that will take, None where there is nothing to estimate from.
         workers: worker processes.
         strategy: how parameter sets are chosen.
+        noun: what to call one of the dates.
     """
 
     combinations: int
@@ -33,11 +34,13 @@ class Plan:
     estimated_s: float | None
     workers: int
     strategy: str
+    noun: str = "date"
 
     @property
     def document(self) -> dict[str, Any]:
         """The plan in JSON form."""
-        return {**asdict(self), "problems": dict(self.problems), "sentence": self.sentence}
+        told = {name: value for name, value in asdict(self).items() if name != "noun"}
+        return {**told, "problems": dict(self.problems), "sentence": self.sentence}
 
     @property
     def sentence(self) -> str:
@@ -56,7 +59,7 @@ class Plan:
                 parts.append(f"no earlier run to estimate the time from, on {on}")
             else:
                 parts.append(f"about {duration(self.estimated_s)} on {on}")
-        head = f"{_some(self.combinations, what)} x {_some(self.dates, 'date')}"
+        head = f"{_some(self.combinations, what)} x {_some(self.dates, self.noun)}"
         return f"{head}: {', '.join(parts)}"
 
 

@@ -148,6 +148,14 @@ def test_order_of_keys_is_that_of_the_partitions() -> None:
     )
 
 
+def test_ends_of_keys_are_those_of_the_range_that_has_all_of_them() -> None:
+    apart: list[AsOf | None] = ["2026-01-05|tromso", "2026-01-06|bergen"]
+    assert calendar(TWO).ends(apart) == ("2026-01-05|bergen", "2026-01-06|tromso")
+    days: list[AsOf | None] = [date(2026, 1, 5), date(2026, 1, 9)]
+    assert calendar(DAYS).ends(days) == (days[0], days[1])
+    assert calendar(None).ends([None]) == (None, None)
+
+
 def test_keys_between_two_are_so_on_each_axis() -> None:
     of = calendar(TWO)
     first, last = of.bound("--from", "2026-01-05|*"), of.bound("--to", "2027-01-06|bergen")

@@ -14,7 +14,9 @@ from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.cli.tables import print_table, say, with_paths
 from ml_pipeline.dagster.execution import Stopped, pipeline_job
 from ml_pipeline.dagster.stages import needs_location
+from ml_pipeline.params.as_of import noun_of
 from ml_pipeline.runs.range_report import RangeReport
+from ml_pipeline.text import counted
 
 
 @click.command(name="run")
@@ -55,9 +57,10 @@ def command(
                 progress=lambda as_of, asset: advance(f"{as_of} {asset}"),
             )
     except Stopped as stopped:
+        dates = counted(len(request.dates), noun_of(request.dates))
         say(
-            f"Stopped. {len(stopped.done)} of {len(request.dates)} dates are done and stay; the"
-            " same command goes on from there.",
+            f"Stopped. {len(stopped.done)} of {dates} are done and stay; the same command goes on"
+            " from there.",
             err=True,
         )
         return 130
