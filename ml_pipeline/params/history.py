@@ -4,6 +4,7 @@ A document of a run names parameters as they were called then. Renamed groups an
 by the names that they had; what is gone for good keeps its own.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -42,8 +43,13 @@ def _in_section(section: Section, values: Mapping[str, Any]) -> Iterator[tuple[s
             yield from _in_section(member, value)
         elif member is not None and not isinstance(member, Section):
             yield member.dotted, value
-        elif name not in section.retired or section.retired[name] != value:
+        elif name not in section.retired or _json(section.retired[name]) != _json(value):
             yield f"{section.dotted}.{name}", value
+
+
+def _json(value: Any) -> str:
+    """Write a value so that 1 and 1.0 differ, as they do in ids."""
+    return json.dumps(value, sort_keys=True, default=repr)
 
 
 def completed(model: ParamModel | None, recorded: Recorded) -> dict[str, dict[str, Any]]:

@@ -103,9 +103,10 @@ class Section:
         for name, member in self.members.items():
             for called in (name, *_aliases(member), *former_names(member.marks)):
                 owners.setdefault(called, set()).add(name)
-        kept = {".".join(p.kept[len(self.kept) :]) for p in self.parameters}
         for name in self.retired:
-            owners.setdefault(name, set()).update({"", *({name} & kept)})
+            owners.setdefault(name, set()).add("")
+            if "." in name:
+                yield f"'{self.dotted}.{name}' must be retired in the class that had it"
         for called, names in owners.items():
             if len(names) > 1:
                 yield (

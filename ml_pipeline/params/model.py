@@ -143,8 +143,7 @@ class ParamModel:
                 if name in self.groups or any(name in names for names in others)
             ]
         self.former_groups = {old: name for name, names in former.items() for old in names}
-        kept = {name: (cls, (*former[name], name)[0]) for name, cls in self.groups.items()}
-        self._names = Names(kept)
+        self._names = Names(self.groups, former)
         problems.extend(self._names.problems())
         if problems:
             raise PipelineError("Parameter groups do not fit together:\n  " + "\n  ".join(problems))
@@ -190,7 +189,7 @@ class ParamModel:
         while waiting:
             section = waiting.pop()
             for name, value in section.retired.items():
-                found[(*section.kept, *name.split("."))] = value
+                found[(*section.kept, name)] = value
             waiting += [one for one in section.members.values() if isinstance(one, Section)]
         return found
 

@@ -31,18 +31,24 @@ class Names:
         parameters: the parameters by dotted name, in order of declaration.
     """
 
-    def __init__(self, groups: Mapping[str, tuple[type[pydantic.BaseModel], str]]) -> None:
+    def __init__(
+        self,
+        classes: Mapping[str, type[pydantic.BaseModel]],
+        former: Mapping[str, tuple[str, ...]],
+    ) -> None:
         """Find out what every parameter is called.
 
         Args:
-            groups: their classes and their names in identities, by name.
+            classes: the groups by name.
+            former: the names that each group had before, the first first.
         """
-        found = {name: laid_out(name, cls, kept) for name, (cls, kept) in groups.items()}
-        counts = Counter(node.name for group in found.values() for node in _nodes(group))
+        kept = {name: (*former[name], name)[0] for name in classes}
+        found = {name: laid_out(name, cls, kept[name]) for name, cls in classes.items()}
+        # What may be typed for one must not be the name of another.
+        counts = Counter(name for group in found.values() for name in dict(_spelt(group)))
         if shared := frozenset(name for name, count in counts.items() if count > 1):
-            found = {
-                name: laid_out(name, cls, kept, shared) for name, (cls, kept) in groups.items()
-            }
+            found = {name: laid_out(name, cls, kept[name], shared) for name, cls in classes.items()}
+        self._former_groups = {old: name for name, names in former.items() for old in names}
         self.groups: Mapping[str, Section] = found
         self.parameters = {p.dotted: p for group in found.values() for p in group.parameters}
         self._plain: dict[str, list[Node]] = {}
@@ -205,6 +211,8 @@ class Names:
         if found := self._plain.get(str(name)):
             groups = " or ".join(f"'{node.group}'" for node in found)
             return f"'{name}' belongs in group {groups}"
+        if (present := self._former_groups.get(str(name))) is not None:
+            return f"group '{name}' is called '{present}' now"
         hint = _nearest(name, dict.fromkeys(self.groups, "")) or _nearest(name, self._told)
         return f"'{shortened(name)}' is no parameter group.{hint}"
 
@@ -221,6 +229,8 @@ class Names:
         if name in self._gone:
             return f"{shown} {self._gone[name]}"
         steps = name.split(".")
+        if len(steps) > 1 and steps[0] in self._former_groups:
+            return self.no_such_group(steps[0])
         for start in range(1, len(steps)):
             if found := self._plain.get(".".join(steps[start:])):
                 told = " or ".join(f"'{node.dotted}'" for node in found)
@@ -256,13 +266,6 @@ def _add(found: dict[str, Any], more: Sequence[tuple[str, Any]], problems: list[
         if dotted in found and together is None:
             problems.append(f"{dotted} is set twice: give it one value")
         found[dotted] = raw if together is None else together
-
-
-def _nodes(section: Section) -> Iterator[Node]:
-    for member in section.members.values():
-        yield member
-        if isinstance(member, Section):
-            yield from _nodes(member)
 
 
 def _spelt(section: Section, before: str = "") -> Iterator[tuple[str, Node]]:

@@ -403,6 +403,17 @@ def test_alias_is_typed_like_the_name_and_identity_knows_the_name(name: str) -> 
     )
 
 
+def test_name_that_is_an_alias_elsewhere_is_written_with_its_group() -> None:
+    class Wide(ParamGroup):
+        w: int = 1
+
+    model = ParamModel(wide=Wide, head=Head)
+    assert [p.told for p in model.parameters("wide")] == ["wide.w"]
+    assert problems(model, {"w": 1}) == (
+        "'w' is in the groups 'wide' and 'head': write wide.w or head.size",
+    )
+
+
 # Types that are written as text, in nested fields and out of them
 
 

@@ -179,6 +179,7 @@ def test_name_from_before_is_refused_with_the_one_of_now() -> None:
         "rate": "'rate' is called 'eta' now",
         "fitting.workers": "'fitting.workers' is called 'threads' now",
         "trees.depth": "'trees.depth' is called 'trees.height' now",
+        "training.workers": "group 'training' is called 'fitting' now",
         "momentum": "'momentum' is retired: every run has 0.9 for it, so leave it out",
     }.items():
         with pytest.raises(ParamsError) as caught:
@@ -309,7 +310,7 @@ def _twins() -> Iterator[tuple[dict[str, type[ParamGroup]], str]]:
 
     yield {"one": Twice}, "'one.rate' must be the name of one field, now and before"
     yield {"one": Kept}, "'one.rate' must be the name of one field, now and before"
-    yield {"one": KeptWithin}, "'one.tree.depth' must be the name of one field"
+    yield {"one": KeptWithin}, "'one.tree.depth' must be retired in the class that had it"
     yield {"data": Data, "one": Was}, "'data' must be the name of one group, now and before"
 
 
