@@ -17,7 +17,7 @@ from ml_pipeline.params.documents import read_document
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.identity import run_id
 from ml_pipeline.params.layers import Layer, gathered
-from ml_pipeline.params.model import ParamModel
+from ml_pipeline.params.model import ParamModel, nested
 
 
 class Level(enum.Enum):
@@ -49,12 +49,13 @@ class Refused:
 
 def through(model: ParamModel, value: Any, is_typed: bool = False) -> tuple[Any, str] | Refused:
     """Return the value and the id that a raw value leads to, or the refusal."""
-    layer = Layer("somewhere", {"field": value}, is_typed=is_typed, is_told=False)
+    (parameter,) = model.parameters("group")
+    layer = Layer("somewhere", {parameter.name: value}, is_typed=is_typed, is_told=False)
     try:
         params = gathered(model, [layer]).validated(model)
     except ParamsError as error:
         return Refused("put text in quotes" in str(error))
-    found = params.values()["group"]["field"]
+    found = parameter.of(params.values()["group"])
     identity = run_id(params.identity_values(model.scope), None)
     return (type(found), found) if isinstance(found, float) else found, identity
 
@@ -67,8 +68,10 @@ def in_yaml(model: ParamModel, text: str) -> tuple[Any, str] | Refused:
     return through(model, read_document(f"field: {text}".encode(), "a.yaml")["field"])
 
 
-def model_of(annotation: Any, default: Any = ...) -> ParamModel:
+def model_of(annotation: Any, default: Any = ..., is_nested: bool = False) -> ParamModel:
     group = pydantic.create_model("Group", __base__=ParamGroup, field=(annotation, default))
+    if is_nested:
+        group = pydantic.create_model("Around", __base__=ParamGroup, inner=(group, ...))
     return ParamModel(group=group)
 
 
@@ -97,7 +100,7 @@ def annotations(draw: st.DrawFn) -> Any:
 @st.composite
 def models(draw: st.DrawFn) -> ParamModel:
     try:
-        return model_of(draw(annotations()))
+        return model_of(draw(annotations()), is_nested=draw(st.booleans()))
     except PipelineError:
         assume(False)
         raise
@@ -167,7 +170,7 @@ def test_value_means_the_same_typed_as_json_and_in_every_document(
 @given(models(), JSON)
 def test_value_that_was_read_is_read_again_as_itself(model: ParamModel, value: Any) -> None:
     try:
-        params = model.validate({"group": {"field": value}})
+        params = model.validate(nested({model.parameters("group")[0].dotted: value}))
     except ParamsError:
         return
     again = model.validate(params.values())
