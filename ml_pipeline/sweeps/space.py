@@ -12,8 +12,10 @@ In files and in the launchpad the same text works, and so does a list. Values ke
 they were given: the parameter's own class reads and checks them, as it does for a single run.
 """
 
+import itertools
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -108,6 +110,8 @@ def dimension(parameter: Parameter, raw: Any) -> Dimension | None:
     """
     if parameter.holds_secret:
         return None
+    if isinstance(raw, Mapping) and parameter.kind.shapes:
+        return _of_fields(parameter, raw)
     if isinstance(raw, list | tuple) and not _is_one_list(parameter, raw):
         return _values(parameter, [single(parameter, member) for member in raw], raw)
     # The launchpad fills defaults in, and a default may look like something else.
@@ -135,6 +139,31 @@ def single(parameter: Parameter, raw: Any) -> Any:
     if not isinstance(raw, str) or not raw.strip() or raw == parameter.default:
         return raw
     return _unquoted(parameter, raw.strip())
+
+
+def _of_fields(parameter: Parameter, raw: Mapping[str, Any]) -> Values | None:
+    """Return the values that come of fields with several values each, or None without any."""
+    listed: dict[str, list[Any]] = {}
+    for name, given in raw.items():
+        of_each = [s.members[name].info for s in parameter.kind.shapes if name in s.members]
+        if not of_each:
+            continue
+        field = Parameter(parameter.group, f"{parameter.name}.{name}", of_each[0])
+        space = dimension(field, given)
+        if isinstance(space, Interval):
+            raise _told(
+                field,
+                given,
+                f"'{parameter.told}' is swept as a whole, and only by listed values: list them",
+            )
+        if space is not None:
+            listed[name] = [single(field, value) for value in space.values]
+    if not listed:
+        return None
+    if math.prod(map(len, listed.values())) > MOST_VALUES:
+        raise _too_many(parameter)
+    combined = itertools.product(*listed.values())
+    return Values(tuple({**raw, **dict(zip(listed, some, strict=True))} for some in combined))
 
 
 def _is_one_list(parameter: Parameter, raw: list[Any] | tuple[Any, ...]) -> bool:

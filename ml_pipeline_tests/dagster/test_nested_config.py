@@ -1,8 +1,9 @@
 """Fields that hold fields, in Dagster's run config."""
 
+import json
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 import pytest
@@ -11,6 +12,7 @@ from pydantic import Field
 from ml_pipeline import Objective, ParamGroup, ParamModel, Pipeline, Result, code_location
 from ml_pipeline.dagster.resources import config_schema
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.params.layers import Layer, gathered
 from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.request import SweepRequest
 
@@ -98,3 +100,50 @@ def test_sweep_that_varies_a_field_that_is_none_is_refused_with_the_nearest() ->
         "'training.tree.lef' does not exist. Did you mean 'tree.leaf'?",
         "training.tree.depth must be integer >= 1 and <= 8, but got '9' (1 of 2 combinations)",
     }
+
+
+class Forest(dg.Config):
+    kind: Literal["forest"] = "forest"
+    size: int = Field(default=10, ge=1)
+
+
+class Linear(dg.Config):
+    kind: Literal["linear"] = "linear"
+    penalty: float = 1.0
+
+
+class Choosing(ParamGroup):
+    estimator: Forest | Linear = Field(default=Linear(), discriminator="kind")
+
+
+@pytest.mark.parametrize(
+    ("typed", "swept"),
+    [
+        ({"estimator": '{"kind": "forest", "size": 3},{"kind": "linear"}'},
+         [{"kind": "forest", "size": 3}, {"kind": "linear", "penalty": 1.0}]),
+        ({"estimator.kind": "forest", "estimator.size": "3,4"},
+         [{"kind": "forest", "size": 3}, {"kind": "forest", "size": 4}]),
+        ({"estimator.kind": "forest,linear"},
+         [{"kind": "forest", "size": 10}, {"kind": "linear", "penalty": 1.0}]),
+        ({"estimator": '{"kind": "forest", "size": [3, 4]}'},
+         [{"kind": "forest", "size": 3}, {"kind": "forest", "size": 4}]),
+    ],
+)  # fmt: skip
+def test_value_of_a_class_is_swept_whole_and_by_listed_fields(
+    typed: dict[str, str], swept: list[dict[str, Any]]
+) -> None:
+    model = ParamModel(group=Choosing)
+    given = gathered(model, [Layer("command line", typed, is_typed=True)])
+    request = SweepRequest.parse(model, given.values, given.origins)
+    assert [trial.varied["group.estimator"] for trial in request.combinations.trials] == swept
+    again = SweepRequest.of_config(model, json.loads(json.dumps(request.values)))
+    assert again.document() == request.document()
+
+
+def test_interval_of_a_field_of_a_class_is_refused() -> None:
+    model = ParamModel(group=Choosing)
+    layer = Layer("command line", {"estimator.penalty": "log[0.1..1]"}, is_typed=True)
+    with pytest.raises(ParamsError) as caught:
+        SweepRequest.parse(model, gathered(model, [layer]).values)
+    (told,) = caught.value.problems
+    assert told.endswith("'estimator' is swept as a whole, and only by listed values: list them")
