@@ -52,6 +52,9 @@ REMEDY: Final = (
 )
 
 _IN_DOCUMENTS: Final = frozenset({dict, list, tuple, set, frozenset, float, *PLAIN, *SIMPLE})
+_ALWAYS: Final = ("parquet", "skops", "numpy", "bytes", "json")
+"""Names that are never one's own; a format that had the name of a later one goes on reading it."""
+
 _OURS: Final = ("record.json", "confirmed.json")
 
 
@@ -188,8 +191,9 @@ class Formats:
         return None
 
     def _configured(self, formats: Iterable[Format]) -> list[Format]:
-        """Return built-in formats as they are in this pipeline."""
-        return [one.within(self) for one in formats if one in FORMATS]
+        """Return built-in formats as they are in this pipeline; one of its own stands for one."""
+        taken = {one.name for one in self.own}
+        return [one.within(self) for one in formats if one in FORMATS and one.name not in taken]
 
 
 def _appended() -> list[Format]:
@@ -207,7 +211,7 @@ def format_for(value: Any, asset: str) -> Format:
 
 def _problems(own: Sequence[Format]) -> Iterable[str]:
     """Yield what is wrong with formats of one's own."""
-    taken = {one.name for one in BUILT_IN}
+    taken = set(_ALWAYS)
     for one in own:
         if not isinstance(one, Format):
             yield f"A format must be an instance of a Format, but is {one!r:.80}."

@@ -181,6 +181,13 @@ def test_own_formats_of_one_name_and_what_is_none_are_refused_at_once() -> None:
     ]
 
 
+def test_own_format_of_the_name_of_a_later_one_stands_for_it() -> None:
+    own = type("Odd", (OwnFormat,), {"name": "tagged"})()
+    formats = Formats((own,))
+    assert formats.named("tagged") is own
+    assert "tagged" not in [one.name for one in formats.known() if one is not own]
+
+
 class Forgetful(TextFormat):
     name = "forgetful"
 
