@@ -38,6 +38,7 @@ class Table(pydantic.BaseModel):
     sources: Mapping[str, Source] = pydantic.Field(default_factory=dict)
     params: Mapping[str, Mapping[str, Any]] = pydantic.Field(default_factory=dict)
     reads: Sequence[_Text] | None = None
+    gate: Mapping[str, Any] | None = None
 
 
 def read_environments(
@@ -204,6 +205,7 @@ def _resolved(
 ) -> Environment:
     """Lay tables over the base, the nearest last."""
     lines: dict[str, Any] = {"store": base.store, "studies": base.studies, "reads": base.reads}
+    lines["gate"] = base.gate
     sources = dict(base.sources)
     params = {group: dict(values) for group, values in base.params.items()}
     given_by = dict.fromkeys([*lines, *_below("sources", sources)], BASE)
@@ -213,6 +215,7 @@ def _resolved(
             "store": placed(table.store) if table.store else None,
             "studies": placed(table.studies) if table.studies else None,
             "reads": tuple(table.reads) if table.reads is not None else None,
+            "gate": table.gate,
         }
         own = {line: value for line, value in own.items() if value is not None}
         lines |= own

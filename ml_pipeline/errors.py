@@ -9,12 +9,14 @@
     ├── SourceError          outside data that cannot be read
     ├── NotEnoughDataError   data that was read but cannot support the computation
     ├── SecretError          a secret that is not where its reference says
+    ├── PromotionRefused     a run that must not become what an environment has
     ├── RemoteError          a Dagster webserver elsewhere
     │   ├── ServerUnreachable    nothing answers, or it is no Dagster webserver
     │   └── LaunchRefused        the webserver does not take the run
     └── StoreError           the artifact store
         ├── StoreUnreachable     the root cannot be read or written
         ├── ArtifactMissing      nothing is published where something is needed
+        ├── PromotionConflict    another run was promoted at the same time
         └── ArtifactDamaged      the stored bytes are not those that were published
 
 A message says what must hold, what was found, where, and what to do about it, in that order.
@@ -146,6 +148,28 @@ class StoreUnreachable(StoreError):
 
 class ArtifactMissing(StoreError):
     """An artifact that is needed has not been published."""
+
+
+class PromotionConflict(StoreError):
+    """Another run was promoted at the same time."""
+
+
+class PromotionRefused(MlPipelineError):
+    """A run must not become what an environment has.
+
+    Attributes:
+        problems: one line for each reason, never empty.
+    """
+
+    def __init__(self, problems: Sequence[str], advice: str) -> None:
+        """Compose the message from all problems.
+
+        Args:
+            problems: at least one line, each with what must hold and what was found.
+            advice: what to do about them, as a sentence.
+        """
+        self.problems = tuple(problems)
+        super().__init__(f"{_headline(self.problems, 'the promotion')}.\n{advice}")
 
 
 class ArtifactDamaged(StoreError):

@@ -54,7 +54,8 @@ def found_in(
     Args:
         served: whose runs.
         text: as `catalog.find` takes it. Where environments are configured, ``@NAME`` is what one
-            has in its own store, and ``RUN_ID@NAME`` a run of one.
+            has in its own store, ``@NAME.challenger`` what it tries beside that, and
+            ``RUN_ID@NAME`` a run of one.
         environment: where to look; this deployment's own if None.
 
     Raises:
@@ -63,8 +64,10 @@ def found_in(
     """
     run, at, named = text.rpartition("@")
     known = served.settings.environments
-    if at and named in known.configured:
-        environment, text = named, run or text
+    # What an environment has under another alias than that of what it serves has a name behind it.
+    owner = named if run else named.partition(".")[0]
+    if at and owner in known.configured:
+        environment, text = owner, run or text
     elif run:
         raise QueryError([f"the environment of {text!r} {known.unknown(named)}"])
     store = store_of(served, environment)

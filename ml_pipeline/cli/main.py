@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "why": "Tell what a run would compute or reuse, and why.",
     "reproduce": "Make a run again in a clean store and tell whether the bytes agree.",
     "promote": "Make a run what an environment has.",
+    "rollback": "Let an environment have what it had before.",
     "promotions": "List what environments have, and had.",
     "verify": "Check the digest of every artifact.",
     "gc": "List orphans and replaced revisions; with --delete, remove them.",

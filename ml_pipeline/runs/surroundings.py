@@ -74,7 +74,10 @@ def digests_of(stage: str, files: Mapping[str, Path]) -> dict[str, str]:
 
 
 def upgraded(
-    recorded: Mapping[str, str], libraries: Iterable[str], declared: Iterable[str]
+    recorded: Mapping[str, str],
+    libraries: Iterable[str],
+    declared: Iterable[str],
+    told_apart: Callable[[str | None], str] = str,
 ) -> Iterator[str]:
     """Say which packages are others than those that made a result, as phrases.
 
@@ -82,11 +85,19 @@ def upgraded(
         recorded: versions that made it, by package.
         libraries: top-level modules that the code imports.
         declared: packages that count in the revision, and so are the same.
+        told_apart: returns what of a version has to be the same; all of it if omitted.
     """
     for name, now in versions_of(frozenset(libraries)).items():
         then = recorded.get(name)
-        if then is not None and then != now and name not in declared:
+        if then is None or name in declared:
+            continue
+        if told_apart(then) != told_apart(now):
             yield f"{name} was {then}, is now {now or 'gone'}"
+
+
+def release_of(version: str | None) -> str:
+    """Return what of a version stays through corrections: ``1.7`` of ``1.7.2``."""
+    return ".".join((version or "").split(".")[:2])
 
 
 def several(what: str, given: Iterable[str]) -> Iterable[str]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, StoreUnreachable
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.copies import copy_artifact
-from ml_pipeline.store.lineage import upstream
+from ml_pipeline.store.lineage import in_order, upstream
 from ml_pipeline.store.record import Record
 from ml_pipeline.store.slots import Slot
 
@@ -62,9 +62,9 @@ class Fallback:
         def copy(store: ArtifactStore) -> Record:
             record = store.read_record(directory)
             made_from = upstream([record] if record else [], lambda r: store.read_record(r.path))
-            for _, made, found in reversed(list(made_from)):
-                if found is not None:
-                    copy_artifact(store, to, made.path)
+            known = {made.path: found for _, made, found in made_from if found is not None}
+            for path in in_order(known):
+                copy_artifact(store, to, path)
             return copy_artifact(store, to, directory)
 
         return self._asked(copy)

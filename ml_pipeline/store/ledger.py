@@ -1,19 +1,28 @@
 """The ledger of promotions: which run each environment has, and which it had before.
 
 An entry is added and never changed, under a number that nobody else can take; the last one counts.
-Going back to an earlier run is one more entry.
+Going back to an earlier run is one more entry. Each environment has a line of entries for each
+alias: the champion is what it serves, a challenger what it tries beside that.
 """
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, get_args
 
 import pydantic
 
-from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, nearest
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PromotionConflict, nearest
 from ml_pipeline.invocation import typed
 from ml_pipeline.params.as_of import Kept
 from ml_pipeline.store.document import BelowRoot, Document, Moment
 from ml_pipeline.store.objects import Objects
+
+Alias = Literal["champion", "challenger"]
+"""What an environment can have: what it serves, and what it tries beside that."""
+CHAMPION: Final = "champion"
+ALIASES: Final[tuple[Alias, ...]] = get_args(Alias)
+
+Flag = bool | int | float | str
+"""Value of a feature flag."""
 
 _FOLDER: Final = ".promotions"
 
@@ -33,6 +42,16 @@ class Promotion(Document):
         metrics: how good it was.
         at: when it was promoted, UTC.
         note: what was said about it.
+        alias: what the environment has it as.
+        id: hash of what was asked for: the same request again is recognised by it. Empty in entries
+            of earlier versions.
+        source: the environment that it came from; None where it was there already.
+        by: who promoted it, as they said.
+        gate: what the gate came to, if there was one.
+        parameters: those that differ from what was there before, as ``name: [before, now]``.
+        flags: feature flags that serving reads.
+        forced: what it was promoted in spite of.
+        restores: number of the entry that this one goes back to.
     """
 
     called = "an entry of the ledger of promotions"
@@ -49,6 +68,25 @@ class Promotion(Document):
     metrics: dict[str, pydantic.FiniteFloat] = pydantic.Field(default_factory=dict)
     at: Moment
     note: str = ""
+    alias: Alias = "champion"
+    id: str = ""
+    source: str | None = None
+    by: str = ""
+    gate: dict[str, Any] | None = None
+    parameters: dict[str, tuple[Any, Any]] = pydantic.Field(default_factory=dict)
+    flags: dict[str, Flag] = pydantic.Field(default_factory=dict)
+    forced: tuple[str, ...] = ()
+    restores: int | None = None
+
+    @property
+    def line(self) -> str:
+        """What the entry is one of: the environment, or one of its other aliases."""
+        return line_of(self.environment, self.alias)
+
+
+def line_of(environment: str, alias: Alias = "champion") -> str:
+    """Return how a line of entries is named: ``prod``, or ``prod.challenger``."""
+    return environment if alias == CHAMPION else f"{environment}.{alias}"
 
 
 def history(store: Objects) -> list[Promotion]:
@@ -62,17 +100,17 @@ def history(store: Objects) -> list[Promotion]:
         if (data := store.read(path)) is None:
             continue
         entry = Promotion.from_json(data, store.address(path))
-        if path != _path(entry.environment, entry.number):
+        if path != _path(entry.environment, entry.alias, entry.number):
             raise ArtifactDamaged(
                 f"{store.address(path)} must be the entry of its own place, but is entry"
-                f" {entry.number} of '{entry.environment}'. {Promotion.remedy}"
+                f" {entry.number} of '{entry.line}'. {Promotion.remedy}"
             )
         found.append(entry)
-    return sorted(found, key=lambda one: (one.environment, one.number))
+    return sorted(found, key=lambda one: (one.line, one.number))
 
 
 def current(store: Objects) -> dict[str, Promotion]:
-    """Return what each environment has now.
+    """Return what each environment has now, by the name of the line.
 
     Raises:
         ArtifactDamaged: if an entry cannot be read.
@@ -81,12 +119,28 @@ def current(store: Objects) -> dict[str, Promotion]:
 
 
 def last_of(entries: Iterable[Promotion]) -> dict[str, Promotion]:
-    """Return the last entry of each environment.
+    """Return the last entry of each line.
 
     Args:
-        entries: those of an environment in the order in which they were made.
+        entries: those of a line in the order in which they were made.
     """
-    return {entry.environment: entry for entry in entries}
+    return {entry.line: entry for entry in entries}
+
+
+def before(entries: Mapping[int, Promotion], entry: Promotion) -> Promotion | None:
+    """Return what was there before an entry, or before that which it goes back to.
+
+    Args:
+        entries: those of its line, by number.
+        entry: one of them.
+    """
+    standing = entry
+    while standing.restores is not None:
+        standing = entries[standing.restores]
+    earlier = entries.get(standing.number - 1)
+    while earlier is not None and earlier.restores is not None:
+        earlier = entries[earlier.restores]
+    return earlier
 
 
 def kept(store: Objects, with_former: bool) -> set[str]:
@@ -108,44 +162,60 @@ def names(store: Objects) -> list[str]:
     return sorted(entry["path"] for entry in store.entries(_FOLDER))
 
 
-def promoted_to(store: Objects, environment: str) -> Promotion:
+def promoted_to(store: Objects, line: str) -> Promotion:
     """Return what an environment has now.
+
+    Args:
+        store: where the ledger is.
+        line: the environment, or one of its other aliases, as in ``prod.challenger``.
 
     Raises:
         ArtifactMissing: if nothing was ever promoted to it.
         ArtifactDamaged: if an entry cannot be read.
     """
     known = current(store)
-    if environment not in known:
-        meant = nearest(environment, known)
-        promoting = typed(f"promote RUN_ID --to {environment}")
+    if line not in known:
+        meant = nearest(line, known)
+        environment, _, alias = line.partition(".")
+        promoting = typed(
+            f"promote RUN_ID --to {environment}{f' --alias {alias}' if alias else ''}"
+        )
         raise ArtifactMissing(
-            f"A run must have been promoted to '{environment}', but there is none"
+            f"A run must have been promoted to '{line}', but there is none"
             f" (promoted to: {', '.join(known) or 'nothing'})."
             f"{meant or f' `{promoting}` does that.'}"
         )
-    return known[environment]
+    return known[line]
 
 
-def add(store: Objects, environment: str, **about: Any) -> Promotion:
-    """Add an entry after those there are, and return it.
+def add(store: Objects, environment: str, after: Promotion | None, **about: Any) -> Promotion:
+    """Add the entry after one, and return it; nobody else adds another in its place.
 
     Args:
         store: where the ledger is.
         environment: what a run is promoted to.
+        after: the last entry of the line, None where there is none.
         about: all else that an entry has but its number.
 
     Raises:
-        ArtifactDamaged: if an entry cannot be read.
+        PromotionConflict: if another entry has been added meanwhile.
+        ArtifactDamaged: if that cannot be read.
         StoreUnreachable: if the store cannot be written.
     """
-    while True:
-        before = current(store).get(environment)
-        number = before.number + 1 if before is not None else 1
-        entry = Promotion(environment=environment, number=number, **about)
-        if store.put_if_absent(_path(environment, number), entry.to_json()):
-            return entry
+    number = after.number + 1 if after is not None else 1
+    entry = Promotion(environment=environment, number=number, **about)
+    if store.put_if_absent(_path(environment, entry.alias, number), entry.to_json()):
+        return entry
+    now = promoted_to(store, entry.line)
+    if now.number == number and now.id and now.id == entry.id:
+        # The same request, sent again before it had heard of its success.
+        return now
+    raise PromotionConflict(
+        f"'{entry.line}' must have the run that this one was compared with, but got {now.run_id}"
+        f" meanwhile, at {now.at:%Y-%m-%d %H:%M:%S} UTC. Compare with that one, and promote again."
+    )
 
 
-def _path(environment: str, number: int) -> str:
-    return f"{_FOLDER}/{environment}/{number:06}.json"
+def _path(environment: str, alias: Alias, number: int) -> str:
+    line = environment if alias == CHAMPION else f"{environment}/{alias}"
+    return f"{_FOLDER}/{line}/{number:06}.json"

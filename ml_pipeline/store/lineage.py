@@ -1,6 +1,7 @@
 """What artifacts were made from, followed from record to record through the inputs they name."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
 
 from ml_pipeline.store.record import Input, Record
 
@@ -28,3 +29,16 @@ def upstream(
                     # The loop goes on to what is added while it runs.
                     waiting.append(found)
                 yield name, made, found
+
+
+def in_order(records: Mapping[str, Record]) -> list[str]:
+    """Return directories, each after those of what it was made from.
+
+    Args:
+        records: what is in each; inputs that are elsewhere don't count.
+    """
+    made_from = {
+        path: [read.path for read in record.inputs.values() if read.path in records]
+        for path, record in records.items()
+    }
+    return list(TopologicalSorter(made_from).static_order())

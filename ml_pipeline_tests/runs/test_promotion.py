@@ -3,17 +3,24 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 
-from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, StoreUnreachable
+from ml_pipeline.errors import (
+    ArtifactDamaged,
+    ArtifactMissing,
+    PromotionConflict,
+    PromotionRefused,
+    StoreUnreachable,
+)
 from ml_pipeline.runs.catalog import find, revisions
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
-from ml_pipeline.runs.promotion import Promoted, promote
+from ml_pipeline.runs.promotion import Promoted, Terms, obstacles, promote, roll_back
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.housekeeping import removable, remove
-from ml_pipeline.store.ledger import add, current, history, promoted_to
+from ml_pipeline.store.ledger import Promotion, add, current, history, promoted_to
 from ml_pipeline_tests.toys.bench import DAY, Bench, entry_of, flip
 from ml_pipeline_tests.toys.pipeline import STAGES
 
@@ -39,7 +46,7 @@ def every_version(bench: Bench, *versions: str) -> list[dict[str, Outcome]]:
 def test_promote_checks_the_whole_chain_and_is_remembered(bench: Bench) -> None:
     made = bench.run()
     began = datetime.now(UTC)
-    done = promote(bench.store, entry_of(made["score"]), "staging", "looks good")
+    done = promote(bench.store, entry_of(made["score"]), "staging", Terms(note="looks good"))
     assert (done.is_new, done.before, done.checked) == (True, None, 4)
     record = made["score"].record
     assert (done.now.environment, done.now.number, done.now.note) == ("staging", 1, "looks good")
@@ -80,14 +87,144 @@ def test_promote_keeps_environments_apart_and_their_order(bench: Bench) -> None:
     }
 
 
-def test_promote_of_many_at_once_loses_none(bench: Bench) -> None:
+def test_promote_of_many_at_once_lets_one_win_and_tells_the_others(bench: Bench) -> None:
     made = [bench.run(learning_rate=rate / 10) for rate in range(1, 9)]
+    together = Barrier(8)
+
+    def attempt(one: dict[str, Outcome]) -> str:
+        together.wait()
+        try:
+            # Each was compared with nothing being there.
+            terms = Terms(after=0)
+            return promote(bench.store, entry_of(one["score"]), "production", terms).now.run_id
+        except PromotionConflict as lost:
+            return str(lost)
+
     with ThreadPoolExecutor(8) as many:
-        done = list(many.map(lambda one: promoted(bench, one), made))
-    assert sorted(one.now.number for one in done) == list(range(1, 9))
-    assert {one.run_id for one in history(bench.store)} == {
-        one["score"].record.run_id for one in made
-    }
+        told = list(many.map(attempt, made))
+    (entry,) = history(bench.store)
+    assert told.count(entry.run_id) == 1
+    assert sum("and promote again" in one for one in told) == 7
+
+
+def test_promote_of_what_was_compared_with_another_champion_is_refused(bench: Bench) -> None:
+    first, second = bench.run(), bench.run(learning_rate=0.3)
+    promoted(bench, first)
+    with pytest.raises(PromotionConflict, match=r"the environment has .* since, entry 1"):
+        promote(bench.store, entry_of(second["score"]), "production", Terms(after=0))
+    assert promote(bench.store, entry_of(second["score"]), "production", Terms(after=1)).is_new
+
+
+def test_promote_as_a_challenger_leaves_the_champion(bench: Bench) -> None:
+    first, second = bench.run(), bench.run(learning_rate=0.3)
+    champion = promoted(bench, first).now
+    terms = Terms(alias="challenger", flags={"share": 0.1})
+    challenger = promote(bench.store, entry_of(second["score"]), "production", terms).now
+    assert current(bench.store) == {"production": champion, "production.challenger": challenger}
+    assert find(bench.store, bench.pipeline, "@production.challenger") == entry_of(second["score"])
+    # Another share is another entry, of the same run.
+    terms = Terms(alias="challenger", flags={"share": 0.5})
+    again = promote(bench.store, entry_of(second["score"]), "production", terms)
+    assert (again.is_new, again.now.number, again.now.flags) == (True, 2, {"share": 0.5})
+
+
+# To another store
+
+
+def target_of(bench: Bench) -> ArtifactStore:
+    return ArtifactStore(str(bench.folder / "target"))
+
+
+def test_promote_to_another_store_copies_all_that_the_run_was_made_from(bench: Bench) -> None:
+    made = bench.run()
+    told: list[str] = []
+    target = target_of(bench)
+    terms = Terms(source="staging", by="ann")
+    done = promote(bench.store, entry_of(made["score"]), "prod", terms, target, told.append)
+    assert (done.checked, done.copied, done.now.source, done.now.by) == (4, 4, "staging", "ann")
+    assert [line.split()[3:5] for line in told] == [
+        ["copy", asset] for asset in (made[name].record.asset for name in STAGES)
+    ]
+    for outcome in made.values():
+        path = entry_of(outcome).path
+        assert target.read_record(path) == outcome.record
+        assert target.read(f"{path}/record.json") == bench.store.read(f"{path}/record.json")
+    assert history(bench.store) == []
+    assert find(target, bench.pipeline, "@prod").record == made["score"].record
+    again = promote(bench.store, entry_of(made["score"]), "prod", terms, target)
+    assert (again.is_new, again.copied) == (False, 0)
+
+
+def test_promote_to_a_store_that_has_other_bytes_is_refused(bench: Bench) -> None:
+    bench.tell("noise-features")
+    made = bench.run()
+    other = Materializer(bench.pipeline, target_of(bench))
+    list(other.run(bench.pipeline.params.defaults, DAY, ["table", "features"]))
+    with pytest.raises(ArtifactDamaged, match="it was computed there as well"):
+        promote(bench.store, entry_of(made["score"]), "prod", target=target_of(bench))
+    assert history(target_of(bench)) == []
+
+
+def test_promote_of_a_damaged_artifact_to_another_store_publishes_nothing(bench: Bench) -> None:
+    made = bench.run()
+    flip(bench.data(made["score"]))
+    with pytest.raises(ArtifactDamaged, match="the bytes have changed since they were published"):
+        promote(bench.store, entry_of(made["score"]), "prod", target=target_of(bench))
+    assert target_of(bench).readable_record(entry_of(made["score"]).path) is None
+    assert history(target_of(bench)) == []
+
+
+# Going back
+
+
+def test_roll_back_goes_further_back_each_time(bench: Bench) -> None:
+    made = [bench.run(learning_rate=rate / 10) for rate in (1, 2, 3)]
+    for one in made:
+        promoted(bench, one)
+    ids = [one["score"].record.run_id for one in made]
+    done = roll_back(bench.store, "production", note="slow", by="ann")
+    assert (done.now.run_id, done.now.number, done.now.restores) == (ids[1], 4, 2)
+    assert (done.now.note, done.now.by, done.before and done.before.run_id) == (
+        "slow",
+        "ann",
+        ids[2],
+    )
+    assert roll_back(bench.store, "production").now.run_id == ids[0]
+    with pytest.raises(PromotionRefused, match="is the first"):
+        roll_back(bench.store, "production")
+    # Forward again, and back: to what was there in between.
+    promoted(bench, made[2])
+    assert roll_back(bench.store, "production").now.run_id == ids[0]
+
+
+def test_roll_back_to_what_is_gone_or_damaged_is_refused(bench: Bench) -> None:
+    first, second = bench.run(), bench.run(learning_rate=0.3)
+    promoted(bench, first)
+    now = promoted(bench, second).now
+    flip(bench.data(first["score"]))
+    with pytest.raises(ArtifactDamaged):
+        roll_back(bench.store, "production")
+    shutil.rmtree(bench.directory(first["score"]))
+    with pytest.raises(ArtifactMissing, match=r"is gone\. Promote another run"):
+        roll_back(bench.store, "production")
+    assert current(bench.store)["production"] == now
+
+
+def test_roll_back_of_nothing_says_what_to_do(bench: Bench) -> None:
+    with pytest.raises(ArtifactMissing, match="A run must have been promoted to 'production'"):
+        roll_back(bench.store, "production")
+
+
+# What stands against it
+
+
+def test_obstacles_are_other_code_and_other_libraries(bench: Bench) -> None:
+    made = bench.run()
+    entry = entry_of(made["score"])
+    assert list(obstacles(bench.pipeline, bench.store, entry)) == []
+    bench.edit(features="2")
+    (told,) = obstacles(bench.pipeline, bench.store, entry)
+    assert told.startswith("features must be made by the code that is installed here, but code")
 
 
 @pytest.mark.parametrize("asset", STAGES)
@@ -303,6 +440,9 @@ def test_removable_with_a_ledger_that_cannot_be_read_is_refused(bench: Bench) ->
 def test_add_goes_on_after_the_entries_that_there_are(bench: Bench) -> None:
     about = {"asset": "a", "run_id": "1", "revision": "2", "path": "p", "artifacts": {}}
     about |= {"as_of": None, "at": datetime.now(UTC)}
-    numbers = [add(bench.store, "production", **about).number for _ in range(11)]
+    entries: list[Promotion | None] = [None]
+    for _ in range(11):
+        entries.append(add(bench.store, "production", entries[-1], **about))
+    numbers = [one.number for one in entries if one is not None]
     assert numbers == list(range(1, 12))
     assert [one.number for one in history(bench.store)] == numbers

@@ -22,8 +22,8 @@ def command(environment: str | None, as_json: bool) -> None:
     entries = ledger.history(store)
     now = ledger.last_of(entries)
     if environment is not None:
-        known_environment(environment, {*known, *now})
-    found = [one for one in entries if environment in (None, one.environment)]
+        known_environment(environment, {*known, *now, *(one.environment for one in entries)})
+    found = [one for one in entries if environment in (None, one.environment, one.line)]
     found.sort(key=lambda one: (one.at, one.number), reverse=True)
     if as_json:
         told = [one.model_dump(mode="json") | {"is_now": one in now.values()} for one in found]
@@ -34,17 +34,41 @@ def command(environment: str | None, as_json: bool) -> None:
         return
     metrics = list(dict.fromkeys(name for one in found for name in one.metrics))
     print_table(
-        ["environment", "", "run id", "as_of", "promoted at", *metrics, "note"],
+        [
+            "environment",
+            "",
+            "run id",
+            "as_of",
+            "promoted at",
+            *metrics,
+            "from",
+            "gate",
+            "by",
+            "note",
+        ],
         [
             [
-                one.environment,
+                one.line,
                 "now" if one in now.values() else "",
                 one.run_id,
                 one.as_of or "",
                 f"{one.at:%Y-%m-%d %H:%M:%S}",
                 *(one.metrics.get(name, "") for name in metrics),
+                _origin(one),
+                _gate(one),
+                one.by,
                 one.note,
             ]
             for one in found
         ],
     )
+
+
+def _origin(one: ledger.Promotion) -> str:
+    return f"back to {one.restores}" if one.restores is not None else one.source or ""
+
+
+def _gate(one: ledger.Promotion) -> str:
+    if one.forced:
+        return "forced"
+    return "passed" if one.gate is not None else ""
