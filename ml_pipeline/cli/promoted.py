@@ -21,8 +21,13 @@ def promoted_document(done: Promoted) -> dict[str, Any]:
     }
 
 
-def print_promoted(done: Promoted) -> None:
-    """Print what promoting came to, and how to go back."""
+def print_promoted(done: Promoted, environment: str | None) -> None:
+    """Print what promoting came to, and how to go back.
+
+    Args:
+        done: what it came to.
+        environment: whose store it is in, where environments are configured.
+    """
     now, before = done.now, done.before
     if before is None or not done.is_new:
         print_table(["metric", "now"], list(now.metrics.items()))
@@ -41,6 +46,13 @@ def print_promoted(done: Promoted) -> None:
     say(f"'{now.line}' has {what} now; {counted(done.checked, 'artifact')} checked{copied}.")
     if now.forced:
         say(f"In spite of this: {'; '.join(now.forced)}.")
-    if before is not None:
-        alias = f" --alias {now.alias}" if now.alias != CHAMPION else ""
-        say(f"`{typed(f'rollback --to {now.environment}{alias}')}` goes back to {before.run_id}.")
+    if before is None:
+        return
+    alias = f" --alias {now.alias}" if now.alias != CHAMPION else ""
+    if now.restores is None:
+        back = typed(f"rollback --to {now.environment}{alias}")
+        say(f"`{back}` goes back to {before.run_id}.")
+    else:
+        at = f"@{now.environment}" if environment is not None else ""
+        run = f"{before.run_id}/{before.revision}{at}"
+        say(f"`{typed(f'promote {run} --to {now.environment}{alias}')}` goes forward again.")

@@ -127,11 +127,11 @@ def test_promote_goes_forward_and_back(used: CommandLine, cli: CommandLine) -> N
     done = cli("promote", second, "--to", "production")
     assert f"before: {first}" in done.out
     assert f"now: {second}" in done.out
-    (back,) = [line for line in done.out.splitlines() if line.endswith("goes back.")]
-    earlier = back.split("`")[1].removeprefix("ml-pipeline promote ").split()[0]
+    (back,) = [line for line in done.out.splitlines() if line.endswith(f"goes back to {first}.")]
+    assert back.split("`")[1] == "ml-pipeline rollback --to production"
     assert cli("runs", "show", "@production", "--json").document["run_id"] == second
     assert cli("id", "--like", "@production", "--json").document["run_id"] == second
-    assert cli("promote", earlier, "--to", "production").code == 0
+    assert cli("rollback", "--to", "production").code == 0
     entries = cli("promotions", "--json").document["promotions"]
     assert [(one["run_id"], one["is_now"]) for one in entries] == [
         (first, True),
@@ -150,6 +150,12 @@ def test_promote_goes_forward_and_back(used: CommandLine, cli: CommandLine) -> N
         (("promote", "@staging", "--to", "production"), 1, "promote RUN_ID --to staging"),
         (("promote", "0123", "--to", "production"), 1, "`ml-pipeline runs list` shows"),
         (("promote", "0123"), 2, "Missing option '--to'"),
+        (("promote", "00", "--to", "staging", "--force"), 2, "force needs a note that says why"),
+        (("promote", "00", "--to", "staging", "--flag", "A"), 2, "must be NAME=VALUE, but got 'A'"),
+        (("promote", "00", "--to", "staging", "--gate", "mape 3"), 2, "mape 3"),
+        (("promote", "00", "--to", "staging", "--from", "dev"), 2, "no environments are conf"),
+        (("rollback", "--to", "stagin"), 2, "Did you mean 'staging'?"),
+        (("rollback", "--to", "staging"), 1, "`ml-pipeline promote RUN_ID --to staging` does that"),
         (("promotions", "stagin"), 2, "Did you mean 'staging'?"),
         (("runs", "show", "@staging"), 1, "(promoted to: nothing)"),
         (("runs", "show", "@"), 2, "a run id is 1 to 16 hexadecimal digits, but got '@'"),

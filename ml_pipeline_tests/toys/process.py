@@ -162,7 +162,7 @@ def _perform(job: Job, answer: Connection) -> None:
     if job.waits:
         answer.send("imported")
         answer.recv()
-    counted = _count_lines(job.die_at)
+    counted = count_lines(job.die_at)
     made: dict[str, list[Made]] = {}
     errors: dict[str, tuple[str, str]] = {}
     store = ArtifactStore(job.store).with_formats(pipeline.formats)
@@ -191,7 +191,7 @@ def _perform(job: Job, answer: Connection) -> None:
     answer.close()
 
 
-def _count_lines(die_at: int | None) -> list[int]:
+def count_lines(die_at: int | None) -> list[int]:
     """Count the lines of the package that run from now on, and die at one of them."""
     counted = [0]
     if die_at is None:

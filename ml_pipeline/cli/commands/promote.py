@@ -102,7 +102,7 @@ def command(
     else:
         if plan.outcome is not None:
             say(f"{plan.outcome.sentence}\n")
-        print_promoted(done)
+        print_promoted(done, plan.target.environment)
     return 0
 
 

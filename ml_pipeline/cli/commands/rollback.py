@@ -41,4 +41,4 @@ def command(environment: str, alias: Alias, by: str, note: str, as_json: bool) -
     if as_json:
         print_json(promoted_document(done))
     else:
-        print_promoted(done)
+        print_promoted(done, in_table)
