@@ -129,8 +129,8 @@ def promote(
         tell(f"{place} of {len(known)}: {'check' if is_there else 'copy'} {what}")
         copied += not is_there
         artifacts[path] = _brought(store, target, path, records[path])
-    for made in records.values():
-        _refuse_other_inputs(target, made, artifacts)
+    for record in records.values():
+        _refuse_other_inputs(target, record, artifacts)
     if before is not None and before.artifacts == artifacts and before.flags == terms.flags:
         return Promoted(before, before, len(known), copied)
     record = entry.record
