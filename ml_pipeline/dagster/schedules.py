@@ -35,9 +35,9 @@ Answer: TypeAlias = list[dg.RunRequest] | dg.SkipReason
 
 @unwrapped()
 def window_schedule(
-    location: dg.Definitions, cron: str = "0 6 * * *", last: int = 7
+    location: dg.Definitions, cron: str = "0 6 * * *", last: int = 7, name: str = ""
 ) -> dg.ScheduleDefinition:
-    """Return the schedule `daily_window`, which asks for what is missing of the last days.
+    """Return the schedule that asks for what is missing of the last days.
 
     That is what has not been made, has failed, or would come out otherwise now. It asks with the
     installation's standing parameters. Settings of the installation win over what is given here.
@@ -46,6 +46,7 @@ def window_schedule(
         location: what `code_location` returned for the pipeline.
         cron: when; the setting `daily_cron` wins.
         last: how many last days it keeps complete; the setting `daily_days` wins.
+        name: its name; if omitted, `daily_window`, after the pipeline's where that is `prefixed`.
 
     Raises:
         PipelineError: if there is not one pipeline in the definitions, or no such time.
@@ -74,7 +75,7 @@ def window_schedule(
         ]
 
     return _schedule(
-        names_of(pipeline).window,
+        name or names_of(pipeline).window,
         _time("daily_cron", cron),
         keep_complete,
         selection_of(pipeline),
@@ -85,9 +86,13 @@ def window_schedule(
 
 @unwrapped()
 def sweep_schedule(
-    location: dg.Definitions, sweep: Mapping[str, Any], cron: str = "0 8 * * 1", last: int = 28
+    location: dg.Definitions,
+    sweep: Mapping[str, Any],
+    cron: str = "0 8 * * 1",
+    last: int = 28,
+    name: str = "",
 ) -> dg.ScheduleDefinition:
-    """Return the schedule `weekly_sweep`, which sweeps over the last days.
+    """Return the schedule that sweeps over the last days.
 
     What the sweep leaves open are the installation's standing parameters. Settings of the
     installation win over what is given here.
@@ -98,6 +103,7 @@ def sweep_schedule(
             setting `weekly_sweep` wins, and an empty one skips every tick.
         cron: when; the setting `weekly_cron` wins.
         last: how many last days it covers; the setting `weekly_days` wins.
+        name: its name; if omitted, `weekly_sweep`, after the pipeline's where that is `prefixed`.
 
     Raises:
         PipelineError: if there is not one pipeline in the definitions, it declares no objective, or
@@ -108,7 +114,7 @@ def sweep_schedule(
     made_of = location_of(location)
     made_of.calendar.refuse_timeless()
     pipeline, at_first = made_of.pipeline, made_of.calendar
-    name, most = names_of(pipeline).sweep_schedule, _set("weekly_days", last)
+    called, most = name or names_of(pipeline).sweep_schedule, _set("weekly_days", last)
     wanted = _set("weekly_sweep", sweep)
     if not pipeline.is_judged:
         raise PipelineError(
@@ -121,7 +127,7 @@ def sweep_schedule(
         dates = {"from": str(window[0]), "to": str(window[-1])}
         rules = Rules(pipeline, calendar, standing=settings().params)
         try:
-            return read_request({SEARCH: {}, **wanted, **dates}, f"schedule {name}", rules)
+            return read_request({SEARCH: {}, **wanted, **dates}, f"schedule {called}", rules)
         except ParamsError as error:
             if not _is_set("weekly_sweep"):
                 raise
@@ -136,7 +142,7 @@ def sweep_schedule(
     if wanted and not at_first.is_dynamic:
         asked(at_first)
     return _schedule(
-        name,
+        called,
         _time("weekly_cron", cron),
         sweep_window,
         dg.AssetSelection.assets(names_of(pipeline).sweep),

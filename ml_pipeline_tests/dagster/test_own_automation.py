@@ -108,7 +108,8 @@ def test_window_schedule_looks_into_the_store_of_its_location(
 def test_schedules_are_what_code_says_and_settings_win(
     location: dg.Definitions, setting: Callable[..., None]
 ) -> None:
-    sweep = mp.sweep_schedule(location, SWEEP, cron="0 1 * * 2", last=2)
+    sweep = mp.sweep_schedule(location, SWEEP, cron="0 1 * * 2", last=2, name="tuesdays")
+    assert sweep.name == "tuesdays"
     assert (sweep.cron_schedule, "last 2 days" in str(sweep.description)) == ("0 1 * * 2", True)
     (request,), _ = tick(location, sweep)
     assert _dates(request) == ("2026-01-30", "2026-01-31")

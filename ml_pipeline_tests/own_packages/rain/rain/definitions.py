@@ -15,6 +15,6 @@ def defs() -> dg.Definitions:
     beside = dg.Definitions(
         resources={"weather": weather()},
         sensors=[mp.requests_sensor(location)],
-        schedules=[mp.window_schedule(location, cron="0 6 * * 0", last=4)],
+        schedules=[mp.window_schedule(location, cron="0 6 * * 0", last=28, name="weeks")],
     )
     return dg.Definitions.merge(location, beside)

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -13,7 +14,7 @@ _COLUMNS = ["date", "precipitation", "temp_max", "temp_min", "wind"]
 _DAYS = f"SELECT {', '.join(_COLUMNS)} FROM weather WHERE date BETWEEN ? AND ? ORDER BY date"
 
 
-class Weather(dg.ConfigurableResource):
+class Weather(dg.ConfigurableResource[Any]):
     """A table of days in an SQLite database."""
 
     path: str
