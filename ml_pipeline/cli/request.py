@@ -140,7 +140,8 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--as-of",
             multiple=True,
             metavar="DATE",
-            help="The date; the last one of the calendar if no date is given. Repeat for more.",
+            help="The date, or another partition's key; the last of the calendar if none is given."
+            " Repeat for more.",
         ),
     ):
         with_asked = option(with_asked)

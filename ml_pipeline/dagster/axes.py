@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 import dagster as dg
 
 from ml_pipeline.errors import nearest
-from ml_pipeline.params.as_of import by_key
+from ml_pipeline.params.as_of import by_key, unusable
 from ml_pipeline.text import quoted, shortened
 
 ISO: Final = "%Y-%m-%d"
@@ -88,7 +88,9 @@ class Windows:
         what = "a day" if is_day else "a partition"
         if first is None:
             return f"{name} cannot be {key} yet: the partitions start in the future"
-        return f"{name} must be {what} from {first} to {self.latest}, but got {key}"
+        return (
+            f"{name} must be {what} from {first} to {self.latest}, but got {key}{self._near(key)}"
+        )
 
     def order(self, key: str) -> Any:
         """Return a key that puts keys in order."""
@@ -111,10 +113,8 @@ class Windows:
 
     def start(self, key: str) -> datetime | None:
         """Return when the window of a key starts; None where it is none of these partitions."""
-        try:
-            return self.partitions.time_window_for_partition_key(key).start
-        except ValueError:
-            return None
+        window = self._window(key)
+        return None if window is None else window.start
 
     def recent(self, days: int) -> Sequence[str]:
         """Return the windows that lie in the last days that are over; at least the last one."""
@@ -141,6 +141,25 @@ class Windows:
         window = dg.TimeWindow(first, start + timedelta(days=1))
         keys = self.partitions.get_partition_keys_in_time_window(window)
         return [key for key in keys if self.partitions.has_partition_key(key)]
+
+    def _near(self, key: str) -> str:
+        """Name the partition that a key lies in which starts none, ready to end a message with."""
+        after, last = self._window(key), self.partitions.get_last_partition_window()
+        if after is None or last is None or after.start > last.end or self._key(after) == key:
+            return ""
+        window = self.partitions.get_prev_partition_window(after.start)
+        return "" if window is None else f", which lies in {self._key(window)}"
+
+    def _window(self, key: str) -> dg.TimeWindow | None:
+        """Return the window that starts at or after a key; None where it cannot be read."""
+        try:
+            return self.partitions.time_window_for_partition_key(key)
+        except ValueError:
+            return None
+
+    def _key(self, window: dg.TimeWindow) -> str:
+        (key,) = self.partitions.get_partition_keys_in_time_window(window)
+        return key
 
     @property
     def _fmt(self) -> str:
@@ -202,7 +221,8 @@ class Listed:
     def problem(self, name: str, key: str) -> str | None:
         """Return why a key is none of these, or None where it is."""
         if key in self._places:
-            return None
+            why = unusable(key)
+            return f"{name} must be part of a path, but {quoted(key)} {why}" if why else None
         if not self.keys:
             return f"{name} cannot be {quoted(key)}: {self.where} have no keys yet"
         more = len(self.keys) - _MOST_LISTED

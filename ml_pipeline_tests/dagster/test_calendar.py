@@ -17,13 +17,14 @@ HOURS = dg.HourlyPartitionsDefinition("2026-10-25-00:00", "2026-10-26-00:00", ti
 WEEKS = dg.WeeklyPartitionsDefinition("2026-01-01", end_date="2026-03-01")
 TWO = dg.MultiPartitionsDefinition({"day": DAYS, "region": REGIONS})
 SHOPS = dg.DynamicPartitionsDefinition(name="shops")
+WEEK = "as_of must be a partition from 2026-01-04 to 2026-02-22"
 FORM = "as_of must be of the form %Y-%m-%d-%H:%M, such as 2026-10-25-23:00"
 BOX = [f"2026-01-0{day}|{name}" for day in (5, 6) for name in ("oslo", "bergen")]
 BY_SHOP = dg.MultiPartitionsDefinition({"shop": SHOPS, "day": DAYS})
 
 
 def calendar(partitions: dg.PartitionsDefinition[Any] | None) -> Calendar:
-    known = {"shops": ["north", "a|b", "south", "*"]}
+    known = {"shops": ["north", "a|b", "south", "*", " "]}
     return calendar_of("toy", partitions, "set there", known.__getitem__)
 
 
@@ -74,7 +75,9 @@ def test_keys_that_are_asked_for_are_read_in_the_order_of_the_partitions(
         (DAYS, {"--from": "2026-01-05", "--to": "2026-01-04"},
          "--from must not be after --to, but got 2026-01-05 and 2026-01-04"),
         (WEEKS, {"as_of": "2026-01-05"},
-         "as_of must be a partition from 2026-01-04 to 2026-02-22, but got 2026-01-05; set there"),
+         f"{WEEK}, but got 2026-01-05, which lies in 2026-01-04; set there"),
+        (WEEKS, {"as_of": "2026-02-25"},
+         f"{WEEK}, but got 2026-02-25, which lies in 2026-02-22; set there"),
         (HOURS, {"as_of": "2026-10-25"},
          f"{FORM}, but got '2026-10-25'"),
         (HOURS, {"as_of": 5}, f"{FORM}, but got 5"),
@@ -83,9 +86,13 @@ def test_keys_that_are_asked_for_are_read_in_the_order_of_the_partitions(
          " Did you mean 'oslo'?")),
         (REGIONS, {"as_of": 5}, "as_of must be text, but got 5: put it in quotes"),
         (REGIONS, {}, "as_of must be given, such as 'tromso'; * stands for all"),
+        (WEEKS, {"as_of": "2026-03-09"},
+         f"{WEEK}, but got 2026-03-09; set there"),
+        (SHOPS, {"as_of": " "},
+         "as_of must be part of a path, but ' ' has nothing in it that can be seen"),
         (SHOPS, {"as_of": "nroth"},
-         ("as_of must be one of north, a|b, south, *, the keys of the dynamic partitions 'shops',"
-         " but got 'nroth'. Did you mean 'north'?")),
+         ("as_of must be one of north, a|b, south, *,  , the keys of the dynamic partitions"
+          " 'shops', but got 'nroth'. Did you mean 'north'?")),
         (TWO, {"as_of": "2026-01-05"},
          ("as_of must be like 2026-01-31|tromso, which is day|region; * stands for all of one, but"
           " got '2026-01-05'")),

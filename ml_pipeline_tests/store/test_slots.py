@@ -9,11 +9,12 @@ from pydantic import Field
 
 from ml_pipeline.addresses import credentials_in
 from ml_pipeline.defs.config import DataParams, FeatureParams, TrainingParams
-from ml_pipeline.errors import ParamsError
+from ml_pipeline.errors import ParamsError, PipelineError
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import PATH_LABEL
-from ml_pipeline.store.slots import Slot, asset_directory, slot_for
+from ml_pipeline.store.slots import Slot, as_of_label, as_of_on, asset_directory, slot_for
 
 AS_OF = date(1998, 5, 31)
 REFERENCE = ParamModel(data=DataParams, features=FeatureParams, training=TrainingParams)
@@ -166,3 +167,33 @@ def test_asset_name_never_leaves_the_root(name: str) -> None:
 def test_slashes_in_an_asset_name_are_levels() -> None:
     assert asset_directory("shop/orders") == "shop/orders"
     assert asset_directory("shop/../orders") == "shop/%2E%2E/orders"
+
+
+@pytest.mark.parametrize(
+    ("as_of", "label"),
+    [
+        (date(1998, 5, 31), "as_of=1998-05-31"),
+        ("1998-05-31-07:00", "as_of=1998-05-31-07%3A00"),
+        ("1998-05-31|oslo", "as_of=1998-05-31%7Coslo"),
+        ("..", "as_of=%2E%2E"),
+        ("a/../b\n", "as_of=a%2F..%2Fb%0A"),
+        ("é ~%", "as_of=%C3%A9%20~%25"),
+    ],
+)
+def test_label_of_a_key_is_one_level_that_tells_it(as_of: AsOf, label: str) -> None:
+    assert as_of_label(as_of) == label
+    assert as_of_on(label) == as_of
+
+
+def test_label_of_a_long_key_is_short_and_tells_none() -> None:
+    one, other = (as_of_label("x" * 300 + end) for end in "ab")
+    assert one != other
+    assert len(one) < 150
+    assert as_of_on(one) is None
+    assert as_of_on("run=1998") is None
+
+
+@pytest.mark.parametrize(("key", "why"), [("", "nothing in it"), ("\udc80", "no encoding has")])
+def test_key_that_cannot_be_part_of_a_path_is_refused(key: str, why: str) -> None:
+    with pytest.raises(PipelineError, match=f"must be part of a path, but .* {why}"):
+        slot_for("model", REFERENCE.defaults, ("data",), key)
