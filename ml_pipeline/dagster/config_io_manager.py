@@ -12,7 +12,7 @@ tells which config it depends on.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import dagster as dg
 
@@ -26,7 +26,7 @@ from ml_pipeline.dagster.metadata import numbers_in
 from ml_pipeline.dagster.origins import door_of
 from ml_pipeline.dagster.own_configs import own_configs
 from ml_pipeline.dagster.private import add_metadata_of_date
-from ml_pipeline.errors import ArtifactMissing, PipelineError
+from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError
 from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.params.group import RunOptions
 from ml_pipeline.params.identity import digest_of
@@ -35,6 +35,9 @@ from ml_pipeline.runs.decisions import Decision, Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import Content, Input, OtherAsset, Record, fingerprint
+
+_Key: TypeAlias = tuple[str, int, dg.AssetKey, str | None]
+"""A step, its attempt, an asset and its partition."""
 
 FORCE_TAG: Final = "ml_pipeline/force"
 """Tag of a run that computes even what is published."""
@@ -84,7 +87,7 @@ class ConfigIOManager(dg.IOManager):
         self._store = materializer.store
         self._assets = assets
         self._read: dict[tuple[str, dg.AssetKey, str | None], Found] = {}
-        self._planned: dict[tuple[str, int, dg.AssetKey, str | None], Planned] = {}
+        self._planned: dict[_Key, Planned] = {}
         self._reused: dict[tuple[str, dg.AssetKey, str | None], tuple[Any, Outcome]] = {}
 
     def reused(
@@ -104,7 +107,12 @@ class ConfigIOManager(dg.IOManager):
             decision = planned.decision
             if decision.reuse is None:
                 return None
-            value = self._store.load(decision.slot, decision.reuse, lazy)
+            try:
+                value = self._store.load(decision.slot, decision.reuse, lazy)
+            except ArtifactDamaged as error:
+                again = replace(decision, reuse=None, reason=str(error))
+                self._planned[_key(step, asset, partition)] = replace(planned, decision=again)
+                return None
             outcome = Outcome(decision.slot, decision.reuse, reused=True, reason=decision.sentence)
             self._reused[step.step.key, asset, partition] = value, outcome
             values[partition] = value
@@ -195,7 +203,7 @@ class ConfigIOManager(dg.IOManager):
 
     def _plan(self, step: Any, asset: dg.AssetKey, partition: str | None) -> Planned:
         """Return where an asset is kept, told before it is computed where that is possible."""
-        key = step.step.key, step.previous_attempt_count, asset, partition
+        key = _key(step, asset, partition)
         if key not in self._planned:
             self._planned[key] = self._plan_anew(step, asset, partition)
         return self._planned[key]
@@ -285,6 +293,10 @@ class ConfigIOManager(dg.IOManager):
         published = self._store.publish(where.slot, decision.revision, value, describe_)
         reason = decision.sentence + self._materializer.compared(decision, published)
         return Outcome(where.slot, published.record, reused=False, reason=reason)
+
+
+def _key(step: Any, asset: dg.AssetKey, partition: str | None) -> _Key:
+    return step.step.key, step.previous_attempt_count, asset, partition
 
 
 def _reads(step: Any, partition: str | None) -> Iterator[tuple[dg.AssetKey, str | None]]:

@@ -49,24 +49,25 @@ def _told(detail: Any, op: str, cls: type[pydantic.BaseModel], given: Any) -> st
             return f"{called}.{name}: {words or detail['msg']}"
         inner = list(_models(info.annotation))
         below = next((n for n, step in enumerate(steps) if _holders(inner, step)), None)
+        if below is None and detail["type"] == "extra_forbidden" and inner and steps:
+            below = len(steps) - 1
         if below is None:
             break
         called = f"{called}.{name}{_place(given, steps[:below])}"
         given = _within(given, steps[:below])
-        fields = _holders(inner, steps[below])[0].model_fields
+        fields = (_holders(inner, steps[below]) or inner)[0].model_fields
         steps = steps[below:]
     parameter = Parameter(called, name, info)
     if detail["type"] == "missing" and not steps:
         return f"{parameter.dotted} is required: give {_must_be(parameter) or 'a value'}"
-    at = _place(given, steps)
+    place = f"{parameter.dotted}{_place(given, steps)}"
     got = "***" if parameter.looks_secret else quoted(plain(_within(given, steps)))
-    got += f" at {at}" if at else ""
     if words:
-        return f"{parameter.dotted} {words} (got {got})"
-    must_be = _must_be(parameter)
+        return f"{place} {words} (got {got})"
+    must_be = "" if steps else _must_be(parameter)
     if must_be:
-        return f"{parameter.dotted} must be {must_be}, but got {got}"
-    return f"{parameter.dotted}: {detail['msg']} (got {got})"
+        return f"{place} must be {must_be}, but got {got}"
+    return f"{place}: {detail['msg']} (got {got})"
 
 
 def _field(fields: Mapping[str, FieldInfo], name: str) -> FieldInfo | None:

@@ -4,6 +4,8 @@ A failure here after an upgrade of Dagster means that the function of the same n
 `ml_pipeline.dagster.private_ops` has to be looked at.
 """
 
+from collections.abc import Iterator
+from functools import wraps
 from typing import Any
 
 import dagster as dg
@@ -108,3 +110,113 @@ def test_function_that_loads_is_that_of_dagsters_decorator() -> None:
         existing.definitions
     )
     assert private_ops.function_that_loads(3) is None
+
+
+def test_function_of_an_op_can_be_called_instead_of_it() -> None:
+    @dg.op
+    def own(config: existing.Tree) -> int:
+        return config.depth
+
+    function = private_ops.function_of(own)
+    assert function is not None
+
+    @wraps(function)
+    def instead(*given: Any, **named: Any) -> int:
+        return 10 * int(function(*given, **named))
+
+    private_ops.call_instead(own, instead)
+
+    @dg.job
+    def owning() -> None:
+        own()
+
+    assert private_ops.function_of(own) is instead
+    assert owning.execute_in_process().output_for_node("own") == 30
+
+
+def test_resources_of_an_op_are_those_that_its_function_takes() -> None:
+    @dg.asset
+    def taking(wire: dg.ResourceParam[existing.Wire]) -> int:
+        return 1
+
+    @dg.asset(required_resource_keys={"other"})
+    def asking(context: dg.AssetExecutionContext) -> int:
+        return 1
+
+    assert private_ops.resources_of(taking.node_def) == {"wire"}
+    assert private_ops.resources_of(asking.node_def) == {"other"}
+    assert private_ops.resources_of(existing_asset().node_def) == set()
+
+
+def test_step_tells_of_its_assets_config_inputs_and_partitions() -> None:
+    """What is asked of a step is asked in one that runs: nothing of it is documented."""
+    seen: dict[str, Any] = {}
+    days = existing.DAYS
+    before = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=0)
+
+    @dg.asset(partitions_def=days)
+    def source() -> int:
+        return 1
+
+    @dg.multi_asset(
+        outs={"left": dg.AssetOut(is_required=False), "right": dg.AssetOut(is_required=False)},
+        deps=[dg.AssetDep(source, partition_mapping=before)],
+        partitions_def=days,
+        can_subset=True,
+    )
+    def both(config: existing.Tree) -> Iterator[Any]:
+        step = private_ops.step_that_calls(private_ops.function_of(both.node_def))  # type: ignore[arg-type]
+        seen["other"] = private_ops.step_that_calls(print)
+        seen["outputs"] = [(o.name, key) for o, key in private_ops.outputs_of(step)]
+        seen["manager"] = private_ops.io_manager_of(step, "left")
+        assets = private_ops.assets_of(step)
+        seen["assets"] = None if assets is None else set(assets.keys)
+        seen["configs"] = [(handle, one) for handle, _, one in private_ops.configs_of(step)]
+        seen["read"] = private_ops.partitions_read(step, dg.AssetKey("source"), "2026-01-05")
+        private_ops.give_version(step, dg.AssetKey("left"), "mine")
+        private_ops.give_version(step, dg.AssetKey("left"), "too late")
+        yield dg.Output(config.depth, "left")
+
+    manager = existing.Silent()  # type: ignore[no-untyped-call]
+    done = dg.materialize(
+        [source, both],
+        partition_key="2026-01-05",
+        selection=["left"],
+        resources={"io_manager": manager},
+        run_config={"ops": {"both": {"config": {"depth": 5}}}},
+    )
+    left = dg.AssetKey("left")
+    assert seen == {
+        "other": None,
+        "outputs": [("left", left)],
+        "manager": manager,
+        "assets": {left},
+        "configs": [("both", {"depth": 5})],
+        "read": ["2026-01-04", "2026-01-05"],
+    }
+    (made,) = done.get_asset_materialization_events()
+    assert (made.materialization.tags or {})["dagster/data_version"] == "mine"
+    assert private_ops.step_that_calls(print) is None
+
+
+def test_configs_of_a_graph_are_those_of_all_its_ops() -> None:
+    seen: list[Any] = []
+
+    @dg.op
+    def inner(config: existing.Tree) -> int:
+        return config.depth
+
+    @dg.op
+    def outer(number: int) -> int:
+        step = dg.OpExecutionContext.get().get_step_execution_context()
+        seen.extend((handle, one) for handle, _, one in private_ops.configs_of(step))
+        return number
+
+    @dg.graph_asset
+    def drawn() -> int:
+        return outer(inner())
+
+    config = {"drawn": {"ops": {"inner": {"config": {"depth": 7}}}}}
+    dg.materialize([drawn], run_config={"ops": config})
+    assert dict(seen)["drawn.inner"] == {"depth": 7}
+    assert set(dict(seen)) == {"drawn.inner", "drawn.outer"}

@@ -162,6 +162,18 @@ def test_force_computes_and_says_that_the_bytes_agree(shelf: Shelf) -> None:
     )
 
 
+def test_damaged_bytes_are_not_reused_but_computed_again(shelf: Shelf) -> None:
+    defs = shelf.definitions(chain())
+    path = Path(shelf.run(defs).of("model")["path"])
+    content = path.read_bytes()
+    path.write_bytes(content[::-1])
+    ran = shelf.run(defs)
+    assert ran.calls == ["features", "model"]
+    assert "the bytes have changed since they were published" in ran.of("model")["reason"]
+    assert path.read_bytes() == content
+    assert shelf.run(defs).calls == ["features"]
+
+
 def test_changed_code_is_computed_again_and_goes_on_only_as_far_as_content_changes(
     shelf: Shelf,
 ) -> None:
