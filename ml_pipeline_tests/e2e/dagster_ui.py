@@ -40,19 +40,26 @@ class DagsterUi:
         self.page.screenshot(path=file)
         return file
 
-    def launch(self, partition: str, config: str, asset: str | None = None) -> None:
-        """Launch all assets of the pipeline, or one asset, for one partition with the launchpad."""
+    def launch(self, partition: str | None, config: str, asset: str | None = None) -> None:
+        """Launch all assets of the pipeline, or one asset, for one partition with the launchpad.
+
+        Args:
+            partition: its key, or None for an asset without.
+            config: run config.
+            asset: the only one that is wanted.
+        """
         launchpad = self.open_launchpad(partition, asset)
         self.type_config(launchpad, config)
         launchpad.get_by_role("button", name="Materialize").click()
 
-    def open_launchpad(self, partition: str, asset: str | None = None) -> Locator:
+    def open_launchpad(self, partition: str | None, asset: str | None = None) -> Locator:
         """Open the launchpad of all assets of the pipeline, or of one, for one partition."""
         materialize = self._materialize(asset)
         materialize.locator("xpath=following::button[1]").click()
         self.page.get_by_role("menuitem", name="Open launchpad").click()
         launchpad = self._dialog("Launchpad (configure assets)")
-        self._choose_partition(launchpad, partition)
+        if partition is not None:
+            self._choose_partition(launchpad, partition)
         return launchpad
 
     def launched_run(self) -> str:

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 from playwright.sync_api import Browser, expect
 
 from ml_pipeline_tests.e2e.dagster_ui import DagsterUi, looking_at, run_config
@@ -86,3 +87,30 @@ def test_leaderboard_asset_ranks_what_is_published(
     ui.go("/assets/leaderboard?view=events")
     ui.page.get_by_text("Show Markdown").first.click()
     expect(ui.page.get_by_role("dialog")).to_contain_text("rows ranked")
+
+
+def test_comparison_in_the_launchpad_is_refused_or_shows_its_verdict(
+    ui: DagsterUi, server: Server, swept: str
+) -> None:
+    def asked(left: str, right: str) -> str:
+        rest = "max_depth=3,max_iter=10,model_version=swept"
+        sides = {"left": f"learning_rate={left},{rest}", "right": f"learning_rate={right},{rest}"}
+        text: str = yaml.safe_dump({"ops": {"comparison": {"config": sides}}}, width=1000)
+        return text
+
+    # Where no run has made what is compared, the UI asks whether one is sure.
+    server.command("run", "--as-of", DAY, "-p", "max_iter=10")
+    before = len(server.runs())
+    ui.launch(None, asked("high", "7"), asset="comparison")
+    expect(ui.error).to_contain_text("2 problems with what is asked")
+    expect(ui.error).to_contain_text("left: training.learning_rate must be")
+    expect(ui.error).to_contain_text("right: training.learning_rate must be")
+    assert len(server.runs()) == before
+    ui.launch(None, asked("0.1", "0.2"), asset="comparison")
+    ui.launched_run()
+    expect(ui.run_status).to_have_text("Success", timeout=60_000)
+    ui.go("/assets/comparison?view=events")
+    expect(ui.metadata("verdict")).to_contain_text(f"over {DAY}; too few dates to tell that from")
+    ui.metadata("comparison").get_by_text("Show Markdown").click()
+    expect(ui.page.get_by_role("dialog").get_by_role("table")).to_have_count(3)
+    ui.screenshot("comparison")
