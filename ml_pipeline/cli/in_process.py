@@ -50,9 +50,14 @@ def deciding(served: Project) -> Iterator[Host]:
     Raises:
         SettingsError: if the instance cannot be used.
     """
+    from ml_pipeline.dagster.arguments import resources_to_decide
     from ml_pipeline.dagster.hosts import WithInstance
     from ml_pipeline.dagster.instance import open_instance
 
+    if resources_to_decide(served.pipeline):
+        with computing(served) as host:
+            yield host
+        return
     if not served.pipeline.reads_others:
         yield Host()
         return

@@ -14,6 +14,7 @@ import dagster as dg
 from ml_pipeline.dagster import private
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.runs.stage import Stage
+from ml_pipeline.runs.stages import Pipeline
 
 _CONTEXT: Final = "context"
 
@@ -90,12 +91,23 @@ def asked_by(argument: str, annotation: Any, ins: Mapping[str, dg.AssetKey]) -> 
             f"The argument '{argument}' must be annotated with dg.AssetExecutionContext to get the"
             f" context, but is with {annotation.__name__}, which is that of an op."
         )
+    return resource_asked_by(argument, annotation)
+
+
+def resource_asked_by(argument: str, annotation: Any) -> Resource | None:
+    """Return the resource that an argument asks for, or None if it asks for none."""
     return Resource(argument) if private.is_resource(annotation) else None
 
 
 def resources_of(stage: Stage) -> frozenset[str]:
-    """Return the keys of the resources that a stage asks for."""
-    asked = stage.signature.provided.values()
+    """Return the keys of the resources that a stage asks for, by itself or by its ``reads``."""
+    asked = [*stage.signature.provided.values(), *stage.asked_by_reads.values()]
+    return frozenset(one.key for one in asked if isinstance(one, Resource))
+
+
+def resources_to_decide(pipeline: Pipeline) -> frozenset[str]:
+    """Return the keys of the resources without which nobody knows what stages would read."""
+    asked = [one for stage in pipeline.stages.values() for one in stage.asked_by_reads.values()]
     return frozenset(one.key for one in asked if isinstance(one, Resource))
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from ml_pipeline.dagster.arguments import resources_of
+from ml_pipeline.dagster.arguments import resources_of, resources_to_decide
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import InStep
 from ml_pipeline.dagster.io_manager import ParamIOManager
@@ -75,7 +75,8 @@ def pipeline_assets(
     ]
 
     def needed(keys: Collection[dg.AssetKey]) -> set[str]:
-        return {io_manager}.union(*map(resources_of, _among(pipeline, keys)))
+        always = {io_manager, *resources_to_decide(pipeline)}
+        return always.union(*map(resources_of, _among(pipeline, keys)))
 
     def pool(keys: Collection[dg.AssetKey]) -> str | None:
         return pool_of(_among(pipeline, keys))

@@ -25,13 +25,25 @@ from ml_pipeline.store.record import OtherAsset
 class WithInstance(Host):
     """Knows which versions there are of assets that are no stages, and can compute nothing."""
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        """Take the instance where events are."""
+    def __init__(self, instance: dg.DagsterInstance, resources: Any = None) -> None:
+        """Take the instance where events are.
+
+        Args:
+            instance: the instance.
+            resources: has resources as attributes, where there are any.
+        """
         self.instance = instance
+        self._resources = resources
 
     def others(self, stage: Stage, as_of: AsOf | None) -> dict[str, OtherAsset]:
         """Return the assets that are no stages and that a stage would read now, by key."""
         return {key: other_asset(self.instance, key, as_of, stage.name) for key in stage.others}
+
+    def reading(self, stage: Stage) -> Mapping[str, Any]:
+        """Return what ``reads`` of a stage is provided with."""
+        if self._resources is None:
+            return super().reading(stage)
+        return {argument: getattr(self._resources, argument) for argument in stage.asked_by_reads}
 
 
 class InStep(WithInstance):
@@ -43,7 +55,7 @@ class InStep(WithInstance):
         partitions: dg.PartitionsDefinition[str] | None,
     ) -> None:
         """Take the step's context, and the pipeline's partitions."""
-        super().__init__(context.instance)
+        super().__init__(context.instance, context.resources)
         self._context = context
         self._partitions = partitions
         self._folder: TemporaryDirectory[str] | None = None

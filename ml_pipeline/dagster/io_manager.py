@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.arguments import resources_to_decide
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import WithInstance
 from ml_pipeline.dagster.lineage import Found, found_by, materializations
@@ -188,12 +189,14 @@ def io_manager_resource(pipeline: Pipeline, stores: Stores, code: Path) -> dg.IO
     """
     params = names_of(pipeline).params
 
-    @dg.io_manager(required_resource_keys={params})
+    @dg.io_manager(required_resource_keys={params, *resources_to_decide(pipeline)})
     @unwrapped()
     def manager(context: dg.InitResourceContext) -> ParamIOManager:
         dagster_run_id = context.run.run_id if context.run is not None else None
         around = partial(provenance, dagster_run_id, code, pipeline.first_party)
-        host = WithInstance(context.instance) if context.instance is not None else None
+        host = None
+        if context.instance is not None:
+            host = WithInstance(context.instance, context.resources)
         asked: ParamSet = getattr(context.resources, params)
         store = stores(asked.options.environment)
         return ParamIOManager(Materializer(pipeline, store, around, host=host), asked)

@@ -40,6 +40,14 @@ class WithLocation(WithInstance):
     def refuse(self, stages: Iterable[Stage]) -> None:
         """Let pass what Dagster has checked when it loaded the definitions."""
 
+    def reading(self, stage: Stage) -> Mapping[str, Any]:
+        """Return what ``reads`` of a stage is provided with.
+
+        Raises:
+            PipelineError: if the code location lacks a resource.
+        """
+        return {argument: self._resource(argument, stage) for argument in stage.asked_by_reads}
+
     def arguments(
         self, stage: Stage, as_of: AsOf | None, others: Mapping[str, OtherAsset]
     ) -> Mapping[str, Any]:

@@ -5,11 +5,12 @@ them on.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import dagster as dg
 
+from ml_pipeline.dagster.arguments import resources_to_decide
 from ml_pipeline.dagster.assets import selection_of
 from ml_pipeline.dagster.automation import run_request
 from ml_pipeline.dagster.calendar import Calendar
@@ -58,9 +59,13 @@ def window_schedule(
     pipeline = made_of.pipeline
     most = _set("daily_days", last)
 
+    resources = resources_to_decide(pipeline)
+
     def keep_complete(context: dg.ScheduleEvaluationContext) -> Answer:
         params = standing(pipeline.params)
-        host = WithInstance(context.instance) if pipeline.reads_others else None
+        host = None
+        if pipeline.reads_others or resources:
+            host = WithInstance(context.instance, context.resources if resources else None)
         materializer = Materializer(pipeline, made_of.store, host=host)
         calendar = made_of.calendar_in(context)
         window = calendar.recent(most)
@@ -79,6 +84,7 @@ def window_schedule(
         _time("daily_cron", cron),
         keep_complete,
         selection_of(pipeline),
+        resources,
         f"Runs those of the last {most} days that are not published as they would"
         f" be now. {described(standing(pipeline.params))}",
     )
@@ -146,6 +152,7 @@ def sweep_schedule(
         _time("weekly_cron", cron),
         sweep_window,
         dg.AssetSelection.assets(names_of(pipeline).sweep),
+        (),
         f"Sweeps over the last {most} days:"
         f" {json.dumps(wanted)}. {described(standing(pipeline.params))}",
     )
@@ -156,6 +163,7 @@ def _schedule(
     cron: str,
     evaluate: Callable[[dg.ScheduleEvaluationContext], Answer],
     target: dg.AssetSelection,
+    resources: Collection[str],
     description: str,
 ) -> dg.ScheduleDefinition:
     return dg.schedule(
@@ -164,6 +172,7 @@ def _schedule(
         target=target,
         execution_timezone=settings().timezone,
         description=description,
+        required_resource_keys=set(resources),
     )(unwrapped()(evaluate))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, TypeVar, Unpack, cast, overload
 import dagster as dg
 
 from ml_pipeline.dagster import private
-from ml_pipeline.dagster.arguments import WORDS, Resource, asked_by, resources_of
+from ml_pipeline.dagster.arguments import WORDS, Resource, asked_by, resource_asked_by, resources_of
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.launch.names import names_of
@@ -100,7 +100,10 @@ def needs_location(pipeline: stages.Pipeline) -> bool:
 
 def asks_dagster(pipeline: stages.Pipeline) -> bool:
     """Whether stages take anything that Dagster provides."""
-    return any(stage.signature.provided or stage.others for stage in pipeline.stages.values())
+    return any(
+        stage.signature.provided or stage.asked_by_reads or stage.others
+        for stage in pipeline.stages.values()
+    )
 
 
 def refuse_other_partitions(
@@ -204,6 +207,7 @@ class Pipeline(stages.Pipeline):
         self._refuse_another_pool(name, told.pool)
         extras = Extras(
             provide=partial(self._asked_by, {each: dep.asset_key for each, dep in ins.items()}),
+            provide_reads=self._resource_of_reads,
             provided=WORDS,
             others=tuple(dict.fromkeys(key.to_user_string() for key in keys)),
             after=tuple(after),
@@ -217,14 +221,23 @@ class Pipeline(stages.Pipeline):
         self, ins: Mapping[str, dg.AssetKey], argument: str, annotation: Any
     ) -> object | None:
         asked = asked_by(argument, annotation, ins)
+        if isinstance(asked, Resource):
+            self._refuse_ours(argument)
+        return asked
+
+    def _resource_of_reads(self, argument: str, annotation: Any) -> object | None:
+        asked = resource_asked_by(argument, annotation)
+        if asked is not None:
+            self._refuse_ours(argument)
+        return asked
+
+    def _refuse_ours(self, argument: str) -> None:
         names = names_of(self)
-        ours = (names.params, names.sweep, names.io_manager, names.no_io)
-        if isinstance(asked, Resource) and asked.key in ours:
+        if argument in (names.params, names.sweep, names.io_manager, names.no_io):
             raise PipelineError(
                 f"A resource that a stage takes must have a name of its own, but '{argument}' is"
                 f" one of pipeline '{self.name}'. Rename the argument and the resource."
             )
-        return asked
 
     def _stage_of(self, given: Any) -> Stage | None:
         """Return the stage that is meant by a function or a key, if it is one."""

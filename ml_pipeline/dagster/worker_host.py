@@ -45,6 +45,10 @@ class InWorker(Host):
     def refuse(self, stages: Iterable[Stage]) -> None:
         """Let pass what was there to be packed."""
 
+    def reading(self, stage: Stage) -> Mapping[str, Any]:
+        """Return what ``reads`` of a stage is provided with."""
+        return {argument: self._resource(argument) for argument in stage.asked_by_reads}
+
     def others(self, stage: Stage, as_of: AsOf | None) -> dict[str, OtherAsset]:
         """Return the assets that are no stages, as the sweep found them."""
         return self.versions[stage.name, as_of]

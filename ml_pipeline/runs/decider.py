@@ -76,7 +76,7 @@ class Decider:
             if waiting:
                 slot = stage.slot(params, as_of)
                 inputs = {name: known.get(name) for name in stage.upstream}
-                external = stage.external(params, as_of)
+                external = self.external(stage, params, as_of)
                 others = self.host.others(stage, as_of)
                 reason = self.explain(self.store, slot, stage, inputs, external, others)
                 may_reuse = not params.options.force and any(
@@ -114,7 +114,7 @@ class Decider:
             stage,
             stage.slot(params, as_of),
             {name: known[name] for name in stage.upstream},
-            stage.external(params, as_of),
+            self.external(stage, params, as_of),
             self.host.others(stage, as_of),
             params.options,
         )
@@ -179,6 +179,10 @@ class Decider:
             },
         )
 
+    def external(self, stage: Stage, params: ParamSet, as_of: AsOf | None) -> str | None:
+        """Return the digest of what a stage would read from outside now."""
+        return stage.external(params, as_of, self.host.reading(stage))
+
     def lent(self, lender: Fallback, slot: Slot, record: Record) -> Record | None:
         """Take an artifact of another environment; who only decides leaves it where it is.
 
@@ -208,7 +212,8 @@ class Decider:
                 name: stage.reading.digest(self.locate(self.pipeline.stage(name), params, as_of))
                 for name in stage.upstream
             }
-            external, others = stage.external(params, as_of), self.host.others(stage, as_of)
+            external = self.external(stage, params, as_of)
+            others = self.host.others(stage, as_of)
             revision = fingerprint(stage.code, digests, external, others)
             current = self.store.find(slot, revision)
             if current is None:

@@ -41,6 +41,20 @@ class Host:
             self.refuse([stage])
         return {}
 
+    def reading(self, stage: Stage) -> Mapping[str, Any]:
+        """Return what ``reads`` of a stage is provided with.
+
+        Raises:
+            PipelineError: if that is not here.
+        """
+        if stage.asked_by_reads:
+            asked = ", ".join(str(one) for one in stage.asked_by_reads.values())
+            raise PipelineError(
+                f"To tell what '{stage.name}' reads, its `reads` must have {asked}, which a run in"
+                " Dagster provides and this is none. Materialize it in Dagster."
+            )
+        return {}
+
     def arguments(
         self, stage: Stage, as_of: AsOf | None, others: Mapping[str, OtherAsset]
     ) -> Mapping[str, Any]:

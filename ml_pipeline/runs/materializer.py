@@ -217,7 +217,8 @@ class _Point:
         arguments = partial(self._arguments, decision)
         with in_environment(self.params.options.environment), secrets_hidden():
             value, attempt = called(stage.function, arguments, stage.extras.retry)
-        if stage.external(self.params, self.as_of) != decision.external:
+        now = self.materializer.external(stage, self.params, self.as_of)
+        if now != decision.external:
             return None
         if self.materializer.host.others(stage, self.as_of) != decision.others:
             return None

@@ -23,7 +23,8 @@ class StageOptions(TypedDict, total=False):
 
     Attributes:
         reads: for a stage that reads data from outside: takes ``as_of`` and groups like the stage
-            itself and returns a digest of what the stage would read now.
+            itself, in Dagster its resources as well, and returns a digest of what the stage would
+            read now.
         objective: for a stage whose metrics judge the run: the metric that runs are compared by,
             or a function of groups that returns it.
         code_version: stands for the code instead of its fingerprint; for that of own formats and
@@ -70,6 +71,7 @@ class Extras:
 
     Attributes:
         provide: tells which arguments are provided where the stage is computed.
+        provide_reads: tells the same of the arguments of ``reads``.
         provided: says in words what such arguments may be.
         others: keys of assets that are no stages and whose versions count.
         after: names of stages that have to be made before and count, though their values are not
@@ -79,6 +81,7 @@ class Extras:
     """
 
     provide: Provide = nothing
+    provide_reads: Provide = nothing
     provided: str = ""
     others: tuple[str, ...] = ()
     after: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ml_pipeline.code.fingerprint import Fingerprint, libraries_of
@@ -121,12 +122,29 @@ class Stage:
         """Return where the asset lives for given parameters."""
         return slot_for(self.name, params, self.scope, as_of)
 
-    def external(self, params: ParamSet, as_of: AsOf | None) -> str | None:
-        """Return the digest of what the stage would read from outside now: data and files."""
+    @property
+    def asked_by_reads(self) -> Mapping[str, object]:
+        """What the stage asks for to tell what it would read, by argument of ``reads``."""
+        return self.reads_signature.provided if self.reads_signature is not None else {}
+
+    def external(
+        self,
+        params: ParamSet,
+        as_of: AsOf | None,
+        provided: Mapping[str, Any] = MappingProxyType({}),
+    ) -> str | None:
+        """Return the digest of what the stage would read from outside now: data and files.
+
+        Args:
+            params: values of all parameters.
+            as_of: the date.
+            provided: what it asks for besides to tell.
+        """
         data = None
         if self.reads is not None and self.reads_signature is not None:
             with in_environment(params.options.environment), secrets_hidden():
-                data = self.reads(**self.reads_signature.arguments(params, as_of, self.keys))
+                given = self.reads_signature.arguments(params, as_of, self.keys)
+                data = self.reads(**given, **provided)
         if not self.files:
             return data
         return digest_of({"data": data, "files": self.file_digests()})

@@ -172,7 +172,8 @@ class Pipeline:
         self.formats.refuse_annotation(returned, name)
         own = set(signature.groups.values())
         reads, objective = options.get("reads"), options.get("objective")
-        reads_signature = self._of_groups(reads, "it tells what outside data holds")
+        of_reads = Extras(provide=extras.provide_reads)
+        reads_signature = self._of_groups(reads, "it tells what outside data holds", of_reads)
         if reads_signature is not None:
             own |= set(reads_signature.groups.values())
         judged_by = None if isinstance(objective, Objective) else objective
@@ -305,11 +306,13 @@ class Pipeline:
             )
         return value if isinstance(value, Result) else Result(value)
 
-    def _of_groups(self, function: Callable[..., Any] | None, purpose: str) -> Signature | None:
+    def _of_groups(
+        self, function: Callable[..., Any] | None, purpose: str, extras: Extras = NO_EXTRAS
+    ) -> Signature | None:
         """Return the signature of a function that is called before any asset is loaded."""
         if function is None:
             return None
-        signature = signature_of(function, self.name, self.params, self.stages)
+        signature = signature_of(function, self.name, self.params, self.stages, extras)
         if signature.inputs:
             raise PipelineError(
                 f"'{getattr(function, '__name__', function)}' may take as_of and parameter groups,"

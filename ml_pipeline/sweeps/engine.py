@@ -210,13 +210,20 @@ class Sweep:
             "dates": [str(day) for day in self.dates],
             "code": [stage.code for stage in self.stages],
             "data": [
-                _external(stage, params, day)
+                self._external(stage, params, day)
                 for stage in self.stages
                 if stage.reads is not None or stage.files
                 for day in self.dates
             ],
             **self._others,
         }
+
+    def _external(self, stage: Stage, params: ParamSet, day: AsOf | None) -> str | None:
+        """Return the digest of what a stage reads from outside; what cannot be read has none."""
+        try:
+            return self.materializer.external(stage, params, day)
+        except MlPipelineError:
+            return None
 
     @property
     def _others(self) -> Mapping[str, Any]:
@@ -327,11 +334,3 @@ class Sweep:
                     self._study.add(attempt.trial, attempt.value)
         except StoreUnreachable as error:
             log.warning("the trials are not noted in a study: %s", error)
-
-
-def _external(stage: Stage, params: ParamSet, day: AsOf | None) -> str | None:
-    """Return the digest of what a stage reads from outside; what cannot be read has none."""
-    try:
-        return stage.external(params, day)
-    except MlPipelineError:
-        return None

@@ -153,6 +153,28 @@ def score(table: dict[str, Any], size: Size) -> Result:
     return Result(table, metrics={"sum": sum(table["amounts"]) * table["price"]})
 
 
+STOCK = Pipeline("stock", ParamModel(size=Size))
+
+
+def held(as_of: date, shop: Shop) -> str:
+    """Tell what the shop has: the text of the file `stock` in its folder."""
+    note(shop.folder, "shop", f"asked of {as_of}")
+    return (Path(shop.folder) / "stock").read_text()
+
+
+@STOCK.asset(reads=held, objective=Objective(metric="pieces", direction="maximize"))
+def counted(size: Size, shop: Shop) -> Result:
+    """What the shop has."""
+    pieces = size.rows * len((Path(shop.folder) / "stock").read_text())
+    return Result({"pieces": pieces}, metrics={"pieces": pieces})
+
+
+@STOCK.asset
+def doubled(counted: dict[str, int]) -> int:
+    """Twice what the shop has."""
+    return 2 * counted["pieces"]
+
+
 def defs(folder: Path) -> dg.Definitions:
     """Return the code location.
 
