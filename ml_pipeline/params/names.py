@@ -13,6 +13,7 @@ import pydantic
 
 from ml_pipeline.errors import ParamsError, closest
 from ml_pipeline.params.documents import read_document
+from ml_pipeline.params.group import OPTIONS
 from ml_pipeline.params.layout import Section, laid_out
 from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.params.partial import Partial, joined, partial_of
@@ -44,10 +45,16 @@ class Names:
         """
         kept = {name: (*former[name], name)[0] for name in classes}
         found = {name: laid_out(name, cls, kept[name]) for name, cls in classes.items()}
-        # What may be typed for one must not be the name of another.
-        counts = Counter(name for group in found.values() for name in dict(_spelt(group)))
-        if shared := frozenset(name for name, count in counts.items() if count > 1):
-            found = {name: laid_out(name, cls, kept[name], shared) for name, cls in classes.items()}
+        # What may be typed for one must not be the name of another, but for the run's environment:
+        # whoever has a field of that name had it before there were environments.
+        names = [one for group in found.values() for one in dict(_spelt(group)).items()]
+        counts = Counter(name for name, node in names if not _gives_way(node))
+        shared = frozenset(name for name, count in counts.items() if count > 1)
+        taken = frozenset(name for name, node in names if _gives_way(node) and name in counts)
+        if shared or taken:
+            for name, cls in classes.items():
+                others = shared | taken if name == OPTIONS else shared
+                found[name] = laid_out(name, cls, kept[name], others)
         self._former_groups = {old: name for name, names in former.items() for old in names}
         self.groups: Mapping[str, Section] = found
         self.parameters = {p.dotted: p for group in found.values() for p in group.parameters}
@@ -56,7 +63,8 @@ class Names:
         self._gone: dict[str, str] = {}
         for group in found.values():
             for spelt, node in _spelt(group):
-                self._plain.setdefault(spelt, []).append(node)
+                if not (_gives_way(node) and spelt in taken):
+                    self._plain.setdefault(spelt, []).append(node)
                 self._dotted[f"{group.name or group.group}.{spelt}"] = node
             for spelt, told in _gone(group):
                 self._gone.setdefault(spelt, told)
@@ -266,6 +274,10 @@ def _add(found: dict[str, Any], more: Sequence[tuple[str, Any]], problems: list[
         if dotted in found and together is None:
             problems.append(f"{dotted} is set twice: give it one value")
         found[dotted] = raw if together is None else together
+
+
+def _gives_way(node: Node) -> bool:
+    return isinstance(node, Parameter) and node.is_environment
 
 
 def _spelt(section: Section, before: str = "") -> Iterator[tuple[str, Node]]:

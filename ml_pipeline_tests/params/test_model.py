@@ -349,3 +349,17 @@ def test_values_read_back_give_the_same_set(model: ParamModel) -> None:
         {"dataset": "customers", "learning_rate": "1e-3", "color": "blue", "weights": "[0.5]"}
     )
     assert model.validate(params.values()) == params
+
+
+def test_field_called_environment_keeps_its_plain_name_beside_the_runs_own() -> None:
+    class Where(ParamGroup):
+        """Where it is."""
+
+        environment: str = "lab"
+
+    model = ParamModel(where=Where)
+    given = model.parse({"environment": "field"})
+    assert given.values()["where"] == {"environment": "field"}
+    assert model.find("environment").dotted == "where.environment"
+    assert model.find("run.environment").told == "run.environment"
+    assert [p.told for p in model.parameters("where")] == ["environment"]
