@@ -21,6 +21,7 @@ from ml_pipeline.launch.names import names_of
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 from ml_pipeline.store.environments import Stores
+from ml_pipeline.text import written
 
 if TYPE_CHECKING:
     from ml_pipeline.leaderboard.comparison import Comparison
@@ -119,7 +120,8 @@ def comparison_asset(
             where = dict.fromkeys([left.store, right.store])
             page = comparison_page(found, Origin(" and ".join(where), datetime.now(UTC)))
             report = kept(page, names.comparison, store, context)
-            yield dg.MaterializeResult(metadata={"report": report, **_shown(found)})
+            sides = {"left": written(request.left.text), "right": written(request.right.text)}
+            yield dg.MaterializeResult(metadata={**sides, **_shown(found), "report": report})
 
     def check(config: Any) -> None:
         with unwrapped():
@@ -136,8 +138,6 @@ def _shown(found: "Comparison") -> dict[str, Any]:
     measure = found.primary
     shown: dict[str, Any] = {
         "verdict": found.verdict,
-        "left": found.left.name,
-        "right": found.right.name,
         "dates": len(found.dates),
         "better": found.side(measure.better).name if measure.better is not None else "neither",
         "difference": measure.difference,

@@ -16,7 +16,7 @@ from typing import Final
 
 from ml_pipeline.environments import Environments
 from ml_pipeline.errors import QueryError, nearest
-from ml_pipeline.text import quoted
+from ml_pipeline.text import quoted, shortened
 
 FORMS: Final = "an environment, @ENVIRONMENT, a run id, NAME=VALUE,... or a file of parameters"
 """What a side can be, for whoever typed something else."""
@@ -24,6 +24,7 @@ FORMS: Final = "an environment, @ENVIRONMENT, a run id, NAME=VALUE,... or a file
 _RUN: Final = re.compile(r"[0-9a-f]{1,16}(/[0-9a-f]{1,16})?")
 _FILE: Final = re.compile(r".*\.(yaml|yml|toml|json)", re.IGNORECASE | re.DOTALL)
 _PARAMETER: Final = re.compile(r"\s*[\w.]+\s*=")
+_LONGEST: Final = 40
 _NEXT: Final = re.compile(r",(?=\s*[\w.]+\s*=)")
 
 
@@ -37,6 +38,7 @@ class SideName:
         run: the beginning of a run id, or ``@`` and an environment; empty for parameters.
         values: parameters as they were typed.
         file: a file of parameters.
+        beside: the other side, from which the name has to tell it apart.
     """
 
     text: str
@@ -44,6 +46,18 @@ class SideName:
     run: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
+    beside: "SideName | None" = field(default=None, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """What to call the side: its text, or of parameters those that the other has not alike."""
+        others = self.beside.values if self.beside is not None else {}
+        own = dict(self.values.items() - others.items())
+        if not own or not others.items() - self.values.items():
+            return shortened(self.text, _LONGEST)
+        told = ",".join(f"{name}={self.values[name]}" for name in self.values if name in own)
+        where = f"@{self.environment}" if self.environment is not None else ""
+        return shortened(f"{told}{where}", _LONGEST)
 
     @property
     def is_environment(self) -> bool:

@@ -24,7 +24,6 @@ from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
 from ml_pipeline.text import counted, quoted, shortened
 
-_LONGEST: Final = 40
 _MOST_NAMED: Final = 3
 
 
@@ -198,7 +197,8 @@ class Sides:
             problems.append(f"the two sides must differ, but both are {quoted(found[0].text)}")
         if problems:
             raise QueryError(problems)
-        return found[0], found[1]
+        left_name, right_name = found
+        return replace(left_name, beside=right_name), replace(right_name, beside=left_name)
 
     def opened(self, named: SideName) -> Side:
         """Return a side with its results.
@@ -209,7 +209,7 @@ class Sides:
             StoreUnreachable: if the store cannot be read.
         """
         store = self.stores(named.environment)
-        name = shortened(named.text, _LONGEST)
+        name = named.name
         if (params := self._params(named)) is None:
             record = catalog.find(store, self.pipeline, named.run).record
             return side_of(

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,28 @@ def test_name_without_a_table_is_what_was_promoted_to_it() -> None:
 def test_side_that_is_none_is_refused(text: str, problem: str) -> None:
     with pytest.raises(QueryError, match=problem):
         read_side(text, TABLES)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "names"),
+    [
+        ("a=1,b=2", "a=3,b=2", ("a=1", "a=3")),
+        ("a=1,b=2", "b=2,c=5", ("a=1", "c=5")),
+        ("a=1,b=2@blue", "a=3,b=2@green", ("a=1@blue", "a=3@green")),
+        ("a=1@blue", "a=1@green", ("a=1@blue", "a=1@green")),
+        ("a=1", "a=1,b=2", ("a=1", "a=1,b=2")),
+        ("a=1,b=2", "blue", ("a=1,b=2", "blue")),
+        ("1a2b", "blue", ("1a2b", "blue")),
+        (f"a={'x' * 50}", "a=1", (f"a={'x' * 38}...", "a=1")),
+    ],
+)
+def test_sides_are_called_by_what_tells_them_apart(
+    left: str, right: str, names: tuple[str, str]
+) -> None:
+    here, there = (read_side(text, TABLES) for text in (left, right))
+    pair = replace(here, beside=there).name, replace(there, beside=here).name
+    assert pair == names
+    assert here.name == read_side(left, TABLES).name
 
 
 @pytest.fixture
