@@ -12,9 +12,11 @@ from functools import cached_property
 from typing import Any, Final
 
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.params.group import OPTIONS
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.layers import SEARCH
 from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.settings import settings
 from ml_pipeline.sweeps.combinations import Combinations, Rows, combine
 from ml_pipeline.sweeps.contradictions import contradictions, placed_rows, strategy_of
 from ml_pipeline.sweeps.memory import Memory, without_defaults
@@ -83,7 +85,10 @@ class SweepRequest:
         typed = section if isinstance(section, Mapping) else {}
         refused = {problem.partition(" ")[0].partition("[")[0] for problem in found}
         given = [name for name in typed if f"{SEARCH}.{name}" not in refused]
-        found += [*wrong, *contradictions(model, fixed, dimensions, rows, options, given)]
+        # What stands in the environment, nobody can leave out: the rows are over it.
+        stands = _standing(model, fixed)
+        own = [name for name, raw in fixed.items() if name not in stands or stands[name] != raw]
+        found += [*wrong, *contradictions(model, own, dimensions, rows, options, given)]
         request = cls(values, base, dimensions, rows, options)
         try:
             request = request._expanded()
@@ -230,6 +235,15 @@ class SweepRequest:
         if not self.is_search or self.rows or not self.dimensions:
             return replace(self, combinations=combine(self.base, listed, self.rows, self.options))
         return replace(self, probes=probe(self.base, self.dimensions, self.options.skip_invalid))
+
+
+def _standing(model: ParamModel, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the raw values that stand in the environment of a sweep, by dotted name."""
+    known = settings().environments
+    named = fixed.get(f"{OPTIONS}.environment")
+    if named is not None and named not in known.configured:
+        return {}  # which is refused elsewhere
+    return model.placed(known.named(named).params)[0] if known.configured else {}
 
 
 def _sorted_out(

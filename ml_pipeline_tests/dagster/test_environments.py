@@ -14,8 +14,10 @@ from ml_pipeline.dagster.schedules import sweep_schedule, window_schedule
 from ml_pipeline.errors import ParamsError, PipelineError, SettingsError
 from ml_pipeline.launch.request_document import Rules, read_request
 from ml_pipeline.launch.run_config import ENVIRONMENT_TAG
+from ml_pipeline.launch.standing import with_standing
 from ml_pipeline.settings import settings
 from ml_pipeline.store.record import Record
+from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline_tests.toys import sweeps
 from ml_pipeline_tests.toys.bench import Bench
 from ml_pipeline_tests.toys.dagster_site import DAILY, DAY, QUIET, events, temporary_instance
@@ -268,6 +270,19 @@ def test_schedules_run_in_this_deployments_own_environment(
     assert config["run"] == {"environment": "blue"}
     assert (config["fit"], config["shape"]) == ({"learning_rate": 0.3}, {"window": 3})
     assert '"fit.learning_rate": "environment blue"' in str(request.tags)
+
+
+def test_combinations_of_a_sweep_are_over_what_stands(folder: Path) -> None:
+    model = Bench(folder).pipeline.params
+    rows = [{"fit.learning_rate": 0.5}, {"fit.learning_rate": 0.6, "data.rows": 7}]
+    config = {"run": {"environment": "blue"}, "search": {"trials": rows}}
+    request = SweepRequest.of_config(model, with_standing(model, config))
+    tried = [trial.params.values()["fit"]["learning_rate"] for trial in request.combinations.trials]
+    assert tried == [0.5, 0.6]
+    assert {one.values()["shape"]["window"] for one in request.representatives} == {3}
+    typed = {**config, "fit": {"learning_rate": 0.9}}
+    with pytest.raises(ParamsError, match=r"learning_rate is set in search\.trials and beside it"):
+        SweepRequest.of_config(model, with_standing(model, typed))
 
 
 @pytest.mark.long
