@@ -241,12 +241,10 @@ def _cautions(left: Side, right: Side, pairing: Pairing) -> Iterator[str]:
             f"the code of '{judge}' differs, which measures both: {objective.metric} may mean"
             " another thing on either side"
         )
-    declared = left.cells[dates[-1]].objective
-    if (declared is None or declared.baseline is None) and left.key != right.key:
-        yield (
-            "no baseline is declared, so nothing tells whether both were judged on the same days of"
-            " the same data"
-        )
+    cells = [left.cells[day] for day in dates]
+    has_yardstick = any(c.objective and c.objective.baseline in c.metrics for c in cells)
+    if not has_yardstick and left.key != right.key:
+        yield ("no naive baseline tells whether both were judged on the same days of the same data")
 
 
 def _over(dates: Sequence[AsOf | None]) -> str:

@@ -176,10 +176,7 @@ def test_comparison_warns_of_what_may_mislead() -> None:
             "the code of 'score' differs, which measures both: error may mean another thing on"
             " either side"
         ),
-        (
-            "no baseline is declared, so nothing tells whether both were judged on the same days of"
-            " the same data"
-        ),
+        "no naive baseline tells whether both were judged on the same days of the same data",
     ]
 
 
