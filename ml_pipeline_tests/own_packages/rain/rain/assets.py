@@ -3,8 +3,8 @@
 import hashlib
 from datetime import date, timedelta
 
-import lightgbm as lgb
 import polars as pl
+from sklearn.pipeline import Pipeline
 
 import ml_pipeline as mp
 from rain import model
@@ -15,7 +15,6 @@ WEEK = timedelta(weeks=1)
 PIPELINE = mp.Pipeline(
     "rain",
     mp.ParamModel(data=DataParams, trees=TreeParams),
-    formats=[model.TreesFormat()],
     trusted=[model.Season],
 )
 
@@ -43,20 +42,18 @@ def days(as_of: date, data: DataParams, weather: Weather) -> pl.DataFrame:
 
 
 @PIPELINE.asset
-def season(days: pl.DataFrame) -> model.Season:
-    """How warm it usually gets."""
-    return model.Season().fit(model.matrix(days.filter("seen")))
-
-
-@PIPELINE.asset
-def trees(days: pl.DataFrame, season: model.Season, trees: TreeParams) -> lgb.Booster:
-    """Trees that have not seen the last weeks."""
-    params = {"learning_rate": trees.learning_rate, "num_leaves": trees.leaves}
-    return model.grown(season, days.filter("seen"), params, trees.rounds)
+def rain_model(days: pl.DataFrame, trees: TreeParams) -> Pipeline:
+    """The season and trees, which have not seen the last weeks."""
+    return model.fitted(
+        days.filter("seen"),
+        learning_rate=trees.learning_rate,
+        num_leaves=trees.leaves,
+        n_estimators=trees.rounds,
+    )
 
 
 @PIPELINE.asset(objective=mp.Objective(metric="auc", direction="maximize", baseline="naive_auc"))
-def judgement(days: pl.DataFrame, season: model.Season, trees: lgb.Booster) -> mp.Result:
-    """How good the trees are in the last weeks."""
-    metrics = model.judged(season, trees, days.filter(~pl.col("seen")))
+def judgement(days: pl.DataFrame, rain_model: Pipeline) -> mp.Result:
+    """How good the model is in the last weeks."""
+    metrics = model.judged(rain_model, days.filter(~pl.col("seen")))
     return mp.Result(metrics, metrics=metrics)

@@ -51,12 +51,12 @@ def test_season_knows_what_is_usual() -> None:
 def test_week_is_judged_computed_once_and_anew_where_the_database_is_another(
     instance: dg.DagsterInstance, database: Path
 ) -> None:
-    everything = {"days", "season", "trees", "judgement"}
+    everything = {"days", "rain_model", "judgement"}
     first = run(instance)
     assert computed(first) == everything
     assert 0.5 < first["judgement"]["auc"].value < 1
     assert computed(run(instance)) == set()
-    assert computed(run(instance, trees={"leaves": 15})) == {"trees", "judgement"}
+    assert computed(run(instance, trees={"leaves": 15})) == {"rain_model", "judgement"}
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("UPDATE weather SET temp_max = 40 WHERE date = '2015-03-01'")
     assert computed(run(instance)) == everything
