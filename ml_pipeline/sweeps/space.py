@@ -183,6 +183,13 @@ def _interval(
     parameter: Parameter, text: str, log: str | None, low: str, high: str, step: str | None
 ) -> Interval:
     _refuse_other_than_numbers(parameter, text)
+    if not (parameter.kind.whole or parameter.kind.number):
+        raise _told(
+            parameter,
+            text,
+            f"an interval needs every number within, but the parameter must be {parameter.must_be}:"
+            f" list the values, like {parameter.told}={_two(parameter)}",
+        )
     if any(math.isinf(float(end)) for end in (low, high, step or "1")):
         raise _told(parameter, text, "the ends and the step must be finite numbers")
     try:
@@ -273,7 +280,10 @@ def _refuse_other_than_numbers(parameter: Parameter, text: str) -> None:
 
 def _two(parameter: Parameter) -> str:
     choices = [*parameter.choices, *((True, False) if parameter.kind.truth else ())][:2]
-    return ",".join(map(written, choices)) if len(choices) == 2 else "a,b"
+    if len(choices) == 2:
+        return ",".join(map(written, choices))
+    has_default = parameter.default not in (..., None) and not parameter.kind.text
+    return f"{written(parameter.default)},..." if has_default else "a,b"
 
 
 def _told(parameter: Parameter, text: str, problem: str) -> ParamsError:

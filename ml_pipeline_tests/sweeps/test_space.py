@@ -1,13 +1,17 @@
 import itertools
 import json
 import math
-from typing import Any
+from decimal import Decimal
+from typing import Any, Literal
 
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.model import ParamModel
 from ml_pipeline.sweeps.series import exact
 from ml_pipeline.sweeps.space import Interval, Values, dimension, single
 from ml_pipeline_tests.toys.sweeps import PARAMS
@@ -309,3 +313,23 @@ def test_interval_with_a_step_ends_a_whole_number_of_steps_on(
     steps = (space.high - space.low) / step
     assert math.isclose(steps, round(steps), rel_tol=1e-6, abs_tol=1e-6)
     assert space.size == round(steps) + 1
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "text", "told"),
+    [
+        (Literal[1, 2, 4], 1, "[1..4]",
+         ("an interval needs every number within, but the parameter must be one of 1, 2, 4: list"
+          " the values, like field=1,2")),
+        (Decimal, Decimal("0.5"), "linspace(0,1,3)",
+         ("a series needs numbers, but the parameter must be decimal number: list the values, like"
+          " field=0.5,...")),
+    ],
+)  # fmt: skip
+def test_space_of_numbers_that_a_parameter_does_not_take_recommends_what_works(
+    annotation: Any, default: Any, text: str, told: str
+) -> None:
+    group = pydantic.create_model("Group", __base__=ParamGroup, field=(annotation, default))
+    with pytest.raises(ParamsError) as caught:
+        dimension(ParamModel(group=group).find("field"), text)
+    assert caught.value.problems == (f"group.field={text}: {told}",)
