@@ -253,12 +253,16 @@ class ParamModel:
         """
         found = list(problems)
         checked: dict[str, Any] = {}
-        placed, faults = self.placed_by_group(nested)
-        found += faults
+        placed: dict[str, Any] = {}
+        found += self.placed_by_group({n: of for n, of in nested.items() if n not in self.groups})[
+            1
+        ]
         for group, section in self.sections.items():
-            checked[group], wrong = checked_group(section, placed, places)
-            if nested.get(group) is None or is_fields(nested[group]):
-                found += wrong
+            own, faults = self.placed_by_group({group: nested.get(group)})
+            placed |= own
+            checked[group], wrong = checked_group(section, own, places)
+            is_read = nested.get(group) is None or is_fields(nested[group])
+            found += [*faults, *(wrong if is_read else [])]
         if found:
             raise ParamsError(found)
         resolved: dict[str, ParamGroup] = {}
