@@ -17,7 +17,7 @@ from ml_pipeline.launch.run_config import (
     origin_tags,
     run_config,
 )
-from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.stages import Pipeline
 
@@ -66,6 +66,7 @@ def requested_run(
         dates: all of a range in order, or None alone for a pipeline without partitions.
         selection: names of the assets wanted; all of them if omitted.
     """
+    dates = [as_of_from_key(day) if isinstance(day, str) else day for day in dates]
     run_ids = {day: pipeline.run_slot(params, day).run_id for day in dates}
     tags = origin_tags(params.origins) | run_tags(pipeline, params, dates)
     tags |= date_tags(dates) if len(dates) > 1 else {}

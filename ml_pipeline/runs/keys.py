@@ -76,6 +76,7 @@ class PlainKeys:
 
     def meaning(self, as_of: AsOf) -> Meaning:
         """Return what a key stands for."""
+        as_of = as_of_from_key(str(as_of))
         if isinstance(as_of, date):
             start = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
             return Meaning(str(as_of), start)

@@ -60,6 +60,11 @@ def test_request_written_any_way_is_the_same_run(params: dict[str, Any]) -> None
     assert asked == wanted
 
 
+def test_days_that_are_written_as_text_are_days() -> None:
+    run = requested_run(toy(), PARAMS.defaults, ["2026-01-05", "2026-01-06"])
+    assert list(run.run_ids) == list(run.dates) == [DAY, date(2026, 1, 6)]
+
+
 def test_request_for_a_range_with_a_selection_is_one_run() -> None:
     document = {"from": "2026-01-05", "to": "2026-01-07", "select": ["table", "features"]}
     run = read_request(document, "test", RULES)
