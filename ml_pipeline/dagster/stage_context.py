@@ -99,6 +99,8 @@ class StageContext(dg.AssetExecutionContext):
                 f"'{self._key.to_user_string()}' must have partitions for its context to have a"
                 " partition_key, but its pipeline has none."
             )
+        if isinstance(self._partitions, dg.MultiPartitionsDefinition):
+            return self._partitions.get_partition_key_from_str(self._partition)
         return self._partition
 
     @property
@@ -113,12 +115,18 @@ class StageContext(dg.AssetExecutionContext):
         Raises:
             PipelineError: if the partitions are not of time.
         """
-        if not isinstance(self._partitions, dg.TimeWindowPartitionsDefinition):
+        partitions = self._partitions
+        if isinstance(partitions, dg.MultiPartitionsDefinition):
+            axes = [dimension.partitions_def for dimension in partitions.partitions_defs]
+            timed = [isinstance(axis, dg.TimeWindowPartitionsDefinition) for axis in axes]
+            if timed.count(True) == 1:
+                return partitions.time_window_for_partition_key(self.partition_key)
+        if not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
             raise PipelineError(
                 f"The partitions of '{self._key.to_user_string()}' must be of time for its context"
-                f" to have a partition_time_window, but are {self._partitions}."
+                f" to have a partition_time_window, but are {partitions}."
             )
-        return self._partitions.time_window_for_partition_key(self.partition_key)
+        return partitions.time_window_for_partition_key(self.partition_key)
 
     @property
     def job_name(self) -> str:

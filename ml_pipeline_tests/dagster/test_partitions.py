@@ -1,5 +1,6 @@
 """Partitions of every kind: what stages get, where results land, ranges, reuse, and refusals."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,9 +10,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
+import ml_pipeline as mp
 from ml_pipeline.dagster.code_location import code_location
 from ml_pipeline.dagster.location import location_of
 from ml_pipeline.errors import PipelineError
+from ml_pipeline.launch.names import names_of
 from ml_pipeline.params.as_of import as_of_from_key
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.stages import Pipeline
@@ -268,3 +271,46 @@ def test_annotation_that_no_key_serves_is_refused_at_the_stage() -> None:
 
     with pytest.raises(PipelineError, match="'as_of' of 'stage' must be annotated with date"):
         Pipeline("shops", ParamModel(fit=Fit)).asset(stage)
+
+
+def test_stage_of_two_dimensions_reads_and_feeds_assets_that_are_none_for_the_same_key(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    pipeline = mp.Pipeline("between", mp.ParamModel(fit=Fit))
+
+    @dg.asset(partitions_def=TWO)
+    def raw(context: dg.AssetExecutionContext) -> str:
+        return f"raw of {context.partition_key}"
+
+    @pipeline.asset(code_version="1", ins={"raw": raw})
+    def stage(context: dg.AssetExecutionContext, raw: str, day: date) -> list[str]:
+        window = context.partition_time_window
+        return [raw, str(context.partition_key), f"{window.start:%Y-%m-%d}", str(day)]
+
+    @dg.asset(partitions_def=TWO, io_manager_key=names_of(pipeline).io_manager)
+    def below(stage: list[str]) -> list[str]:
+        return [f"below {stage[0]}"]
+
+    location = code_location(pipeline, TWO, lambda: str(tmp_path / "store"), tmp_path)
+    defs = dg.Definitions.merge(location, dg.Definitions(assets=[raw, below]))
+    job = defs.resolve_implicit_global_asset_job_def()
+    key = "2026-01-05|oslo"
+    for name in ("raw", "stage", "below"):
+        job.execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey(name)],
+            partition_key=key,
+            run_config={"loggers": QUIET},
+        )
+    store = ArtifactStore(str(tmp_path / "store"))
+    values = []
+    for name in ("stage", "below"):
+        (directory,) = store.directories(name)
+        record = store.read_record(directory)
+        assert record is not None
+        assert record.as_of == key
+        values.append(json.loads((tmp_path / "store" / directory / "data.json").read_text()))
+    assert values == [
+        [f"raw of {key}", key, "2026-01-05", "2026-01-05"],
+        [f"below raw of {key}"],
+    ]
