@@ -102,21 +102,27 @@ class ConfigIOManager(dg.IOManager):
             lazy: whether a deferred form will do.
         """
         values: dict[str | None, Any] = {}
+        outcomes: dict[str | None, Outcome] = {}
         for partition in partitions:
             planned = self._plan(step, asset, partition)
             decision = planned.decision
             if decision.reuse is None:
                 return None
             try:
-                value = self._store.load(decision.slot, decision.reuse, lazy)
+                values[partition] = self._store.load(decision.slot, decision.reuse, lazy)
             except ArtifactDamaged as error:
                 again = replace(decision, reuse=None, reason=str(error))
                 self._planned[_key(step, asset, partition)] = replace(planned, decision=again)
                 return None
-            outcome = Outcome(decision.slot, decision.reuse, reused=True, reason=decision.sentence)
-            self._reused[step.step.key, asset, partition] = value, outcome
-            values[partition] = value
+            outcomes[partition] = Outcome(decision.slot, decision.reuse, True, decision.sentence)
+        for partition, value in values.items():
+            self._reused[step.step.key, asset, partition] = value, outcomes[partition]
         return values
+
+    def forget(self, step: Any) -> None:
+        """Take nothing of what a step gives for what is published: it computes."""
+        for key in [key for key in self._reused if key[0] == step.step.key]:
+            del self._reused[key]
 
     def event_of(
         self, step: Any, asset: dg.AssetKey, partition: str | None
@@ -141,7 +147,7 @@ class ConfigIOManager(dg.IOManager):
         digests = []
         for as_of, value in by_date(context, obj):
             partition = None if as_of is None else str(as_of)
-            kept, outcome = self._reused.get((step.step.key, asset, partition), (None, None))
+            kept, outcome = self._reused.pop((step.step.key, asset, partition), (None, None))
             planned = self._plan(step, asset, partition)
             if outcome is None or kept is not value:
                 outcome = self._publish(planned, as_of, value, metrics)
@@ -256,6 +262,9 @@ class ConfigIOManager(dg.IOManager):
         self, planned: Planned, as_of: AsOf | None, value: Any, metrics: Mapping[str, float]
     ) -> Outcome:
         decision, where = planned.decision, planned.place
+        if decision.reuse is not None:
+            reason = "its function was called for what else it makes"
+            decision = replace(decision, reuse=None, reason=reason)
         stage = decision.stage
         params = {name for values in where.params.values() for name in values}
 

@@ -15,7 +15,6 @@ from dagster._core.definitions.dependency import NodeHandle
 from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.definitions.partitions.utils import infer_partition_mapping
 from dagster._core.execution.plan.outputs import StepOutputHandle
-from dagster._core.system_config.composite_descent import composite_descent
 from dagster.components.definitions import LazyDefinitions
 
 
@@ -96,6 +95,9 @@ def ops_being_read() -> list[tuple[str, dg.OpDefinition, Any]]:
     Dagster asks op by op, and tells an op nothing of the others: who is refused would hear of one
     problem at a time. Ops whose config a graph makes are left out.
     """
+    # Not at the top: a code location that loads has no use for it yet.
+    from dagster._core.system_config.composite_descent import composite_descent
+
     frame = sys._getframe()
     while frame.f_code is not composite_descent.__code__:
         if frame.f_back is None:

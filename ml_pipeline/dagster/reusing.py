@@ -293,14 +293,16 @@ def _published(function: Callable[..., Any]) -> tuple[dg.MaterializeResult[Any],
     partitions: list[str | None] = [None]
     if assets.partitions_def is not None:
         partitions = list(dg.OpExecutionContext.get().partition_keys)
+    outputs = private_ops.outputs_of(step)
+    managers = [private_ops.io_manager_of(step, output.name) for output, _ in outputs]
+    if not managers or not all(isinstance(one, ConfigIOManager) for one in managers):
+        return None
     results = []
-    for output, asset in private_ops.outputs_of(step):
-        manager = private_ops.io_manager_of(step, output.name)
-        if not isinstance(manager, ConfigIOManager):
-            return None
+    for manager, (output, asset) in zip(managers, outputs, strict=True):
         lazy = getattr(output.dagster_type.typing_type, "__name__", "") == "LazyFrame"
         found = manager.reused(step, asset, partitions, lazy)
         if found is None:
+            manager.forget(step)
             return None
         value = found if len(found) > 1 else next(iter(found.values()))
         event = manager.event_of(step, asset, partitions[0]) if len(found) == 1 else None

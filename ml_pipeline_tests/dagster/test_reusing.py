@@ -367,6 +367,27 @@ def test_every_kind_of_function_is_reused_and_returns_what_it_did(shelf: Shelf) 
     assert third.of("left", None)["run_id"] != second.of("left", None)["run_id"]
 
 
+def test_multi_asset_that_another_io_manager_keeps_in_part_is_computed(shelf: Shelf) -> None:
+    @dg.asset(**KEPT)
+    def root() -> int:
+        return 3
+
+    @dg.multi_asset(outs={"ours": dg.AssetOut(io_manager_key=KEY), "theirs": dg.AssetOut()})
+    def mixed(root: int) -> tuple[int, int]:
+        CALLS.append("mixed")
+        return root, root
+
+    defs = shelf.definitions([root, mixed], resources={"io_manager": dg.mem_io_manager})
+    for _ in range(2):
+        ran = shelf.run(defs, day=None)
+        assert ran.calls == ["mixed"]
+        assert ran.of("ours", None)["reused"] is False
+    assert ran.of("ours", None)["reason"] == (
+        "ours: computed: its function was called for what else it makes; the bytes agree with those"
+        " published before"
+    )
+
+
 def test_some_of_a_multi_asset_is_reused_where_that_is_published(shelf: Shelf) -> None:
     defs = shelf.definitions(kinds())
     shelf.run(defs, day=None, select=["root", "first"])

@@ -41,7 +41,7 @@ class Ran:
 
     @property
     def reused(self) -> list[str]:
-        return [asset for (asset, _), made in self.made.items() if made["reused"]]
+        return [asset for (asset, _), made in self.made.items() if made.get("reused")]
 
     def version(self, asset: str, day: str | None = DAY) -> str:
         return str(events(self.result)[asset, day].tags["dagster/data_version"])
