@@ -30,6 +30,20 @@ Upstream: TypeAlias = (
 )
 """An asset that is no stage: its definition, its spec or its key."""
 
+_INSTEAD: Final = {
+    "backfill_policy": "code_location takes dates_per_run",
+    "check_specs": "A check is a function of its own with @dg.asset_check(asset=...)",
+    "config_schema": "An argument annotated with a ParamGroup is config",
+    "group_name": "It is called group",
+    "io_manager_def": "Stages are kept in the pipeline's store",
+    "io_manager_key": "Stages are kept in the pipeline's store",
+    "name": "The function's name is the asset's",
+    "partitions_def": "code_location takes the partitions of all stages",
+    "required_resource_keys": "An argument annotated with a resource asks for it",
+    "resource_defs": "The code location has the resources",
+}
+"""What users of `dg.asset` may look for."""
+
 _NO_VALUES: Final = (dg.Output, dg.MaterializeResult, dg.AssetMaterialization, dg.AssetCheckResult)
 
 
@@ -185,7 +199,7 @@ class Pipeline(stages.Pipeline):
     def _add_with(self, function: Callable[..., Any], given: StageOptions) -> None:
         name = function.__name__
         known = {**options.StageOptions.__annotations__, **StageOptions.__annotations__}
-        refuse_unknown(name, given, known)
+        refuse_unknown(name, given, known, _INSTEAD)
         ins = {argument: self._asset(name, one) for argument, one in given.get("ins", {}).items()}
         after, others = [], list(ins.values())
         for one in given.get("deps", ()):

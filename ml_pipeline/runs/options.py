@@ -6,6 +6,7 @@ Dagster, options of its own are made into `Extras`, of which this room knows no 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias, TypedDict
 
 from ml_pipeline.errors import PipelineError, nearest
@@ -92,19 +93,29 @@ class Extras:
 NO_EXTRAS: Final = Extras()
 
 
-def refuse_unknown(function: str, given: Iterable[str], known: Iterable[str]) -> None:
+def refuse_unknown(
+    function: str,
+    given: Iterable[str],
+    known: Iterable[str],
+    instead: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Refuse options that do not exist.
 
     Args:
         function: name of the stage's function.
         given: names of the options given.
         known: names of the options that there are.
+        instead: what to do instead, by names that people may know from elsewhere.
 
     Raises:
         PipelineError: naming all of them.
     """
     names = sorted(known)
-    unknown = [f"'{name}'.{nearest(name, names)}" for name in given if name not in names]
+    unknown = [
+        f"'{name}'.{f' {instead[name]}.' if name in instead else nearest(name, names)}"
+        for name in given
+        if name not in names
+    ]
     if unknown:
         raise PipelineError(
             f"The options of '{function}' must be some of {', '.join(names)}, but there is no"

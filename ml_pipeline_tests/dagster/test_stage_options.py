@@ -103,6 +103,11 @@ REFUSED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     "misspelt": (misspelt, {}, "Did you mean 'start'?.* named by the option ins"),
     "resource of ours": (params_resource, {}, "'params' is one of pipeline 'own'. Rename"),
     "unknown option": (reads, {"retries": 1}, "there is no 'retries'"),
+    "option of Dagster's asset": (
+        reads,
+        {"check_specs": [], "partitions_def": None},
+        r"'check_specs'. A check is .* There is no 'partitions_def'. code_location takes",
+    ),
     "ins of no argument": (reads, {"ins": {"price": prices}}, r"Did you mean 'prices'\?"),
     "ins of a stage": (misspelt, {"ins": {"strat": "start"}}, "Call the argument start"),
     "several assets": (reads, {"ins": {"prices": several}}, "one asset, its spec or its key"),
