@@ -343,9 +343,7 @@ def test_plain_asset_of_a_type_that_nothing_keeps_is_refused(site: Site) -> None
 
     site.others = [own]
     told = failure(site.run(selection=["own"]))
-    assert told.startswith(
-        "'own' must return a Polars frame, a scikit-learn estimator, a NumPy array,"
-    )
+    assert told.startswith("'own' must return a frame (Polars, pandas, Arrow), a NumPy array,")
 
 
 def test_plain_asset_that_returns_nothing_keeps_nothing(site: Site) -> None:

@@ -18,6 +18,7 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.housekeeping import verify
 from ml_pipeline_tests.toys.s3_server import serving_s3
+from ml_pipeline_tests.toys.shelf import SLOT, publish
 
 DAY = date(2026, 1, 5)
 
@@ -99,3 +100,17 @@ def test_s3_store_unreachable_server_is_one_clear_error(
     elsewhere = ArtifactStore("s3://bucket/elsewhere")
     with pytest.raises(StoreUnreachable, match="ML_PIPELINE_STORE"):
         elsewhere.read("anything")
+
+
+def test_s3_store_keeps_folders_and_mappings_of_frames(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    (tmp_path / "made" / "sub").mkdir(parents=True)
+    (tmp_path / "made" / "sub" / "b#é%.bin").write_bytes(b"\x00" * 10)
+    value = {"day": DAY, "frame": pl.DataFrame({"a": [1, 2]}), "folder": tmp_path / "made"}
+    record = publish(store, "r1", value).record
+    again = store.load(SLOT, record)
+    assert (again["day"], again["frame"]["a"].to_list()) == (DAY, [1, 2])
+    assert (again["folder"] / "sub" / "b#é%.bin").read_bytes() == b"\x00" * 10
+    assert publish(store, "r1", again).deterministic
+    assert [one.problem for one in verify(store, ["table"])] == [None]

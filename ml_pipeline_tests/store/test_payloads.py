@@ -1,5 +1,6 @@
 """Folders and files that stages have written, in a store on this disk and in one that is not."""
 
+import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -192,6 +193,17 @@ def test_gc_keeps_every_file_of_a_published_folder_and_takes_an_orphan_whole(
     assert (orphan.path, len(orphan.objects)) == (SLOT.revision("r2"), 4)
     assert not file_of(local, "", revision="r2").exists()
     assert read(local.load(SLOT, record)) == FILES
+
+
+def test_record_from_before_there_were_folders_is_read(local: ArtifactStore) -> None:
+    value = {"a": [1, None]}
+    record = publish(local, "r1", value).record
+    document = json.loads(record.to_json())
+    del document["seal"], document["content"]["files"], document["content"]["classes"]
+    file_of(local, "record.json").write_text(json.dumps(document))
+    found = local.find(SLOT, "r1")
+    assert found == record
+    assert local.load(SLOT, record) == value
 
 
 def test_deferred_frame_and_folder_of_a_store_elsewhere_outlive_the_store_object(

@@ -43,6 +43,12 @@ class SkopsFormat(Format):
         """Return all that a model may hold besides what is scikit-learn's own."""
         return [type(self), *self.trusted.values()]
 
+    def classes_in(self, path: Path) -> list[str] | None:
+        """Return the full names of what a stored model holds of one's own."""
+        if not self.trusted:
+            return None
+        return sorted(self.trusted.keys() & set(self._audit(path.read_bytes()).names))
+
     def write(self, value: Any, path: Path) -> None:
         """Write an estimator of which every part may be loaded again.
 
