@@ -94,6 +94,18 @@ def test_ink_on_any_color_stands_out(color: int) -> None:
     assert max(one, other) / min(one, other) >= 4.5
 
 
+@pytest.mark.parametrize(
+    "along", [["north", "a very long name of a shop"], [date(2026, 1, 9), date(2026, 1, 5)]]
+)
+def test_over_days_gives_each_a_place_where_they_are_no_calendar(along: list[date | str]) -> None:
+    picture = svg.over_days("metric", along, [svg.Line("ours", [1.0, 2.0], svg.BLUE)])
+    texts = [element.text for element in ElementTree.fromstring(str(picture)).iter()]
+    first, last = (
+        ("north", "a very long n...") if "north" in along else ("9 Jan 2026", "5 Jan 2026")
+    )
+    assert texts.index(first) < texts.index(last)
+
+
 def test_over_days_puts_days_as_far_apart_as_they_are() -> None:
     along = [DAYS[0], DAYS[1], DAYS[13]]
     picture = svg.over_days("t", along, [svg.Line("a", [1.0, 2.0, 3.0], svg.BLUE)])

@@ -73,6 +73,12 @@ def test_report_of_good_dates_without_objective_only_counts() -> None:
     )
 
 
+def test_report_of_partitions_that_are_no_dates_calls_them_so() -> None:
+    report = RangeReport([result(key, reused=True) for key in ("oslo", "bergen")])
+    assert report.sentence == "2 partitions: 2 done (2 reused)"
+    assert report.document()["dates"] == 2
+
+
 def test_report_sentence_of_one_done_date_has_no_deviation() -> None:
     report = RangeReport([done(days(1)[0], 0.2)])
     assert report.sentence == (
