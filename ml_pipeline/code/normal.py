@@ -12,6 +12,9 @@ from typing import Final
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 IMPORTS: Final = (ast.Import, ast.ImportFrom)
 
+_OF_EARLIER_RUNS: Final = ("formerly", "retired")
+"""What a group says of names and values that it had before: it is there to keep ids."""
+
 
 def normal_statements(body: Iterable[ast.stmt], is_script: bool = False) -> Iterator[ast.stmt]:
     """Yield what a module executes, in normal form; the statements are changed.
@@ -100,4 +103,7 @@ def _is_of_identity(part: ast.stmt) -> bool:
         return part.name == "resolved" or any(
             "validator" in ast.dump(decorator) for decorator in part.decorator_list
         )
+    targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
+    if any(isinstance(one, ast.Name) and one.id in _OF_EARLIER_RUNS for one in targets):
+        return True
     return isinstance(part, ast.AnnAssign) and "ClassVar" not in ast.dump(part.annotation)

@@ -22,6 +22,11 @@ from ml_pipeline_tests.toys.packages import PACKAGE, edited, one_module
         pytest.param("default=0.1", "default=0.2", id="default of a parameter"),
         pytest.param("gt=0", "ge=0, le=1", id="bounds of a parameter"),
         pytest.param("rate: float", "depth: int = 3\n    rate: float", id="new parameter"),
+        pytest.param(
+            "rate: float",
+            "formerly = 'old'\n    retired = {'decay': 0.9}\n    rate: float",
+            id="what a group was before",
+        ),
         pytest.param("import math\n", "import math\nimport json\n", id="unused import"),
     ],
 )
