@@ -15,7 +15,7 @@ from ml_pipeline.store.document import BelowRoot, Document, Moment, Part, PlainN
 
 TAKEN: Final = frozenset(
     {
-        *("as_of", "asset", "bytes", "digest", "duration_s", "made_at", "made_by"),
+        *("as_of", "asset", "bytes", "digest", "duration_s", "environment", "made_at", "made_by"),
         *("origins", "path", "picture", "reason", "reused", "reused_from", "revision", "run_id"),
     }
 )

@@ -82,11 +82,11 @@ def test_metric_with_a_name_that_is_taken_is_refused(name: str) -> None:
 def test_metric_with_the_name_of_a_parameter_is_refused_and_nothing_published(
     bench: Bench,
 ) -> None:
-    for parameter in PARAMS.parameters():
-        for name in (parameter.name, parameter.dotted):
-            returning(bench, {name: 1.0})
-            with pytest.raises(PipelineError, match=f"Metric '{name}' .* has a parameter of that"):
-                bench.run(as_of=None)
+    names = {name for one in PARAMS.parameters() for name in (one.name, one.dotted)}
+    for name in sorted(names - TAKEN):
+        returning(bench, {name: 1.0})
+        with pytest.raises(PipelineError, match=f"Metric '{name}' .* has a parameter of that"):
+            bench.run(as_of=None)
     assert bench.files() == set()
 
 

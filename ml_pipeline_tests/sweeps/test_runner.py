@@ -202,7 +202,7 @@ def test_shared_stages_that_depend_on_a_part_of_what_varies(bench: Bench) -> Non
 def test_cells_keep_no_pictures(bench: Bench) -> None:
     sweep = bench.sweep(depth="1,2")
     sweep.run()
-    runner = sweep._runner()
+    runner = sweep._runner(sweep.materializer)
     for trial in sweep.request.combinations.trials:
         runner.add(trial, days(1)[0])
     records = [record for shared in runner._shared.values() for record in shared.records.values()]
