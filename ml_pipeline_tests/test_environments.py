@@ -95,6 +95,7 @@ def test_table_has_from_what_it_inherits_and_from_the_base_what_it_does_not_say(
         "store": "blue",
         "studies": "staging",
         "reads": "blue",
+        "gate": "",
         "sources.shop": "staging",
         "sources.plain": "",
         "params.training.learning_rate": "staging",

@@ -16,6 +16,7 @@ from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import io_manager_resource, no_io_resource
 from ml_pipeline.dagster.leaderboard_asset import leaderboard_asset
 from ml_pipeline.dagster.location import Location
+from ml_pipeline.dagster.promotion_jobs import promotion_jobs
 from ml_pipeline.dagster.resources import params_resource
 from ml_pipeline.dagster.stages import needs_location
 from ml_pipeline.dagster.sweep_asset import sweep_asset
@@ -192,10 +193,11 @@ def _definitions(location: Location) -> dg.Definitions:
     )
     # Made here, the job offers the resources that it uses; later, it offers all there are, among
     # them those that stages take.
+    own = stages.jobs or [] if needs_location(pipeline) else [stages.resolve_job_def(names.job)]
     single = dg.Definitions(
         assets=stages.assets,
         resources=stages.resources,
-        jobs=stages.jobs if needs_location(pipeline) else [stages.resolve_job_def(names.job)],
+        jobs=[*own, *promotion_jobs(pipeline, location.calendar, stores)],
     )
     if not pipeline.is_judged:
         return single

@@ -24,6 +24,10 @@ class Names:
         leaderboard: the asset that compares results.
         comparison: the asset that sets two sides of them beside each other.
         job: the job that makes all stages.
+        promote: the job that makes a run what an environment has.
+        promotion: its op.
+        rollback: the job that goes back to what it had before.
+        roll_back: its op.
         io_manager: the IO manager of the stages.
         no_io: the IO manager of what keeps nothing of its own.
         requests: the sensor of request files.
@@ -37,6 +41,10 @@ class Names:
     leaderboard: str
     comparison: str
     job: str
+    promote: str
+    promotion: str
+    rollback: str
+    roll_back: str
     io_manager: str
     no_io: str
     requests: str
@@ -54,6 +62,10 @@ def names_of(pipeline: Pipeline) -> Names:
         leaderboard=f"{before}leaderboard",
         comparison=f"{before}comparison",
         job=f"{before}{JOB}",
+        promote=f"{before}promote",
+        promotion=f"{before}promotion",
+        rollback=f"{before}rollback",
+        roll_back=f"{before}roll_back",
         io_manager=f"{pipeline.name}_io",
         no_io=f"{pipeline.name}_no_io",
         requests=f"{before}requests",

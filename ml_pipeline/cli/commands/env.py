@@ -11,6 +11,7 @@ from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.environments import BASE, Environment, Environments
 from ml_pipeline.errors import QueryError
 from ml_pipeline.launch.standing import check_standing
+from ml_pipeline.runs.gate import Gate
 from ml_pipeline.settings import set_by
 
 _NONE = "No environments are configured: a table [environments.NAME] in settings.toml makes one."
@@ -93,7 +94,16 @@ def show(name: str | None, as_json: bool) -> None:
 def _checked() -> Environments:
     served = project()
     check_standing(served.pipeline.params)
-    return served.settings.environments
+    known = served.settings.environments
+    problems: list[str] = []
+    for name in known.configured:
+        try:
+            Gate.read(known[name].gate, f"environments.{name}.gate")
+        except QueryError as error:
+            problems += error.problems
+    if problems:
+        raise QueryError(problems)
+    return known
 
 
 def _document(known: Environments, environment: Environment) -> dict[str, Any]:
@@ -115,6 +125,8 @@ def _lines(environment: Environment) -> Iterator[tuple[str, Any, str]]:
     ):
         yield line, own, _origin(environment, (line,)) if own == found else "the code location"
     yield "reads", ", ".join(environment.reads) or "none", _origin(environment, ("reads",))
+    for name, asked in environment.gate.items():
+        yield f"gate.{name}", asked, _origin(environment, ("gate",))
     for name, place in environment.sources.items():
         yield f"sources.{name}", str(place), _origin(environment, ("sources", name))
     for group, values in environment.params.items():

@@ -1,0 +1,226 @@
+"""Jobs that promote a run to an environment, and go back, for the launchpad and for GraphQL.
+
+What only a run needs is imported by it: every process of Dagster imports this module.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from ml_pipeline.dagster.calendar import Calendar
+from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.dagster.metadata import table
+from ml_pipeline.dagster.private_ops import check_config
+from ml_pipeline.dagster.reports import bound
+from ml_pipeline.dagster.stages import asset_key
+from ml_pipeline.errors import QueryError, nearest
+from ml_pipeline.launch.names import names_of
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
+from ml_pipeline.store.environments import Stores
+from ml_pipeline.store.ledger import ALIASES
+
+if TYPE_CHECKING:
+    from ml_pipeline.launch.promotion_request import PromotionRequest
+    from ml_pipeline.runs.promotion import Promoted
+
+
+class PromotionConfig(dg.Config):
+    """What is promoted, where, and on which conditions."""
+
+    run: str = Field(
+        description="the beginning of a run id, @ENVIRONMENT, or parameters such as"
+        " model_version=v2, all others as they stand"
+    )
+    to: str = Field(description="the environment that gets it")
+    source: str | None = Field(
+        default=None, description="the environment that it is in; this deployment's own if none"
+    )
+    as_of: str | None = Field(default=None, description="its date, where run is parameters")
+    alias: str = Field(default="champion", description="champion, or challenger")
+    gate: list[str] = Field(
+        default_factory=list,
+        description='what its metrics must be: "mape <= 0.25", "mape within 2%",'
+        ' "mape better by 1%"; what the environment asks if empty',
+    )
+    min_dates: int | None = Field(
+        default=None, description="fewest dates that both must have to be compared"
+    )
+    flags: dict[str, Any] = Field(
+        default_factory=dict, description="feature flags for whoever serves it, such as share: 0.1"
+    )
+    by: str = Field(default="", description="who promotes it")
+    note: str = Field(default="", description="what to remember about it")
+    force: bool = Field(
+        default=False, description="in spite of what speaks against it; needs a note"
+    )
+    dry_run: bool = Field(default=False, description="say what would be done, and do nothing")
+
+
+class RollbackConfig(dg.Config):
+    """Which environment gets back what it had before."""
+
+    to: str = Field(description="the environment")
+    alias: str = Field(default="champion", description="champion, or challenger")
+    by: str = Field(default="", description="who goes back")
+    note: str = Field(default="", description="what to remember about it")
+
+
+def promotion_jobs(
+    pipeline: Pipeline, calendar: Calendar, stores: Stores
+) -> list[dg.JobDefinition]:
+    """Return the jobs that promote and go back; their config is refused at launch.
+
+    Args:
+        pipeline: the stages.
+        calendar: the partitions that runs are as of.
+        stores: returns the store of an environment; called in each run.
+    """
+    names = names_of(pipeline)
+
+    @dg.op(
+        name=names.promotion,
+        description="Makes a run what an environment has.",
+        out=dg.Out(None),
+    )
+    def promote(context: dg.OpExecutionContext, config: PromotionConfig) -> None:
+        with unwrapped():
+            request = _request(calendar, config)
+            plan = request.planned(pipeline, settings().environments, stores)
+            if plan.outcome is not None:
+                context.log.info(plan.outcome.sentence)
+            if config.dry_run:
+                for problem in plan.problems:
+                    context.log.warning(f"Against it: {problem}.")
+                context.log.info("Nothing was promoted: this was a dry run.")
+                return
+            done = plan.carried_out(context.log.info)
+        _tell(context, pipeline, done)
+
+    @dg.op(
+        name=names.roll_back,
+        description="Lets an environment have again what it had before.",
+        out=dg.Out(None),
+    )
+    def rollback(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
+        from ml_pipeline.runs.promotion import roll_back
+
+        with unwrapped():
+            _refuse_rollback(config)
+            known = settings().environments
+            store = stores(config.to if config.to in known.configured else None)
+            done = roll_back(
+                store, config.to, _alias(config.alias), config.note, config.by, context.log.info
+            )
+        _tell(context, pipeline, done)
+
+    def check_promotion(config: Any) -> None:
+        with unwrapped():
+            _request(calendar, PromotionConfig(**config)).checked(settings().environments)
+
+    def check_rollback(config: Any) -> None:
+        with unwrapped():
+            _refuse_rollback(RollbackConfig(**config))
+
+    check_config(promote, check_promotion)
+    check_config(rollback, check_rollback)
+    return [_job(names.promote, promote), _job(names.rollback, rollback)]
+
+
+def _job(name: str, op: dg.OpDefinition) -> dg.JobDefinition:
+    @dg.job(name=name, description=op.description, executor_def=dg.in_process_executor)
+    def one() -> None:
+        op()
+
+    return one
+
+
+def _request(calendar: Calendar, config: PromotionConfig) -> "PromotionRequest":
+    """Read config.
+
+    Raises:
+        QueryError: naming every problem.
+    """
+    from ml_pipeline.launch.promotion_request import PromotionRequest
+    from ml_pipeline.runs.gate import Gate
+
+    problems: list[str] = []
+
+    def read(part: Callable[[], Any]) -> Any:
+        try:
+            return part()
+        except QueryError as error:
+            problems.extend(error.problems)
+
+    gate = None
+    if config.gate or config.min_dates is not None:
+        least = config.min_dates if config.min_dates is not None else 1
+        gate = read(lambda: Gate.of(config.gate, least))
+    alias = read(lambda: _alias(config.alias))
+    as_of = bound(calendar, "as_of", config.as_of)
+    if problems:
+        raise QueryError(problems)
+    return PromotionRequest(
+        config.run,
+        config.to,
+        config.source,
+        as_of,
+        alias,
+        gate,
+        config.flags,
+        config.note,
+        config.by,
+        config.force,
+    )
+
+
+def _alias(text: str) -> Any:
+    if text not in ALIASES:
+        problem = f"alias must be one of {', '.join(ALIASES)}, but got '{text}'."
+        raise QueryError([f"{problem}{nearest(text, ALIASES)}"])
+    return text
+
+
+def _refuse_rollback(config: RollbackConfig) -> None:
+    known = settings().environments
+    _alias(config.alias)
+    if config.to not in known:
+        names = ", ".join(known) or "none at all"
+        problem = f"the environment that goes back must be one of {names}, but got '{config.to}'."
+        raise QueryError([f"{problem}{nearest(config.to, list(known))}"])
+    if config.to in known.configured and (refusal := known.refusal(config.to)) is not None:
+        raise QueryError([f"an environment that goes back {refusal}"])
+
+
+def _tell(context: dg.OpExecutionContext, pipeline: Pipeline, done: "Promoted") -> None:
+    """Say what promoting came to, in the run and among the events of the judged asset."""
+    now, before = done.now, done.before
+    is_at = f" of {now.as_of}" if now.as_of else ""
+    if not done.is_new:
+        context.log.info(f"'{now.line}' has run {now.run_id}{is_at} already.")
+        return
+    context.log.info(
+        f"'{now.line}' has run {now.run_id}{is_at} now; {done.checked} artifacts checked,"
+        f" {done.copied} of them copied."
+    )
+    beside = before.metrics if before is not None else {}
+    rows = [[name, beside.get(name), now.metrics.get(name)] for name in {**now.metrics, **beside}]
+    metadata: dict[str, Any] = {
+        "promoted_to": now.line,
+        "run_id": now.run_id,
+        "before": before.run_id if before is not None else "none",
+        "entry": now.number,
+        "metrics": table(["metric", "before", "now"], rows),
+    }
+    metadata |= {name: text for name, text in (("by", now.by), ("note", now.note)) if text}
+    if now.gate is not None:
+        metadata["gate"] = str(now.gate["sentence"])
+    if now.forced:
+        metadata["forced"] = "; ".join(now.forced)
+    if now.restores is not None:
+        metadata["goes_back_to_entry"] = now.restores
+    partition = None if now.as_of is None else str(now.as_of)
+    key = asset_key(pipeline.stage(pipeline.present_name(now.asset)))
+    context.log_event(dg.AssetObservation(key, partition=partition, metadata=metadata))
