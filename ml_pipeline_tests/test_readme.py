@@ -209,6 +209,28 @@ else:
     assert done.returncode == 0, done.stderr
 
 
+def test_docs_promotion_block_is_valid_run_config(tmp_path: Path) -> None:
+    (body,) = [body for body in _blocks("yaml") if "  promotion:" in body]
+    (tmp_path / "config.yaml").write_text(body)
+    (tmp_path / ".ml_pipeline").mkdir()
+    tables = 'environment = "staging"\nwritable = ["staging", "prod"]\n[environments.staging]\n'
+    (tmp_path / ".ml_pipeline" / "settings.toml").write_text(
+        tables + '[environments.prod]\nstore = "prod"\n'
+    )
+    script = """
+import dagster as dg, yaml
+from ml_pipeline.definitions import defs
+done = defs.resolve_job_def("promote").execute_in_process(
+    instance=dg.DagsterInstance.ephemeral(), run_config=yaml.safe_load(open("config.yaml")),
+    raise_on_error=False,
+)
+(failed,) = [event for event in done.all_events if event.event_type_value == "STEP_FAILURE"]
+assert "model_version=v2 must have a result" in str(failed.event_specific_data.error), failed
+"""
+    done = _run([sys.executable, "-c", script], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_readme_request_and_settings_are_accepted(tmp_path: Path) -> None:
     (request,) = [body for body in _blocks("yaml") if body.startswith("as_of:")]
     settings = "\n".join(_blocks("toml"))
