@@ -16,6 +16,7 @@ from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.dagster.private_ops import check_config
 from ml_pipeline.dagster.reports import bound, kept, writable
+from ml_pipeline.dagster.run_config import REFUSED, STOPPED
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.runs.stages import Pipeline
@@ -104,7 +105,7 @@ def comparison_asset(
     def comparison(
         context: dg.AssetExecutionContext, config: ComparisonConfig
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        with unwrapped():
+        with unwrapped(STOPPED):
             request = read(config)
             if request is None:
                 context.log.warning("Nothing is compared: set `left` and `right` in the config.")
@@ -124,7 +125,7 @@ def comparison_asset(
             yield dg.MaterializeResult(metadata={**sides, **_shown(found), "report": report})
 
     def check(config: Any) -> None:
-        with unwrapped():
+        with unwrapped(REFUSED):
             read(ComparisonConfig(**config))
 
     check_config(comparison.op, check)

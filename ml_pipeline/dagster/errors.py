@@ -9,18 +9,25 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from ml_pipeline.errors import MlPipelineError
+from ml_pipeline.errors import MlPipelineError, ParamsError
 
 
 @contextlib.contextmanager
-def unwrapped() -> Iterator[None]:
+def unwrapped(effect: str | None = None) -> Iterator[None]:
     """Let errors of ours leave the context as errors of Dagster's with the same message.
 
     They stay what they are for whoever catches them: a `ParamsError` is still a `ParamsError`.
+
+    Args:
+        effect: what to say has happened where parameters are refused, if there is a run already.
     """
     try:
         yield
-    except MlPipelineError as error:
+    except MlPipelineError as caught:
+        error: MlPipelineError = caught
+        if effect is not None and type(caught) is ParamsError:
+            error = ParamsError(caught.problems, effect).with_traceback(caught.__traceback__)
+            error.__cause__ = caught.__cause__
         if isinstance(error, dg.DagsterError):
             raise
         kind = _of_dagster(type(error))

@@ -15,6 +15,7 @@ from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.dagster.reports import bound, kept, location_named, writable
+from ml_pipeline.dagster.run_config import STOPPED
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.runs.stages import Pipeline
@@ -87,7 +88,7 @@ def leaderboard_asset(
         group_name=group_name,
         description="Every published result, ranked with those that it can be compared to.",
     )
-    @unwrapped()
+    @unwrapped(STOPPED)
     def board(
         context: dg.AssetExecutionContext, config: LeaderboardConfig
     ) -> dg.MaterializeResult[Any]:

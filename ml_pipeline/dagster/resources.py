@@ -17,7 +17,7 @@ import dagster as dg
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.origins import origins_of
 from ml_pipeline.dagster.private import anything_called
-from ml_pipeline.dagster.run_config import refuse_without_effect
+from ml_pipeline.dagster.run_config import REFUSED, refuse_without_effect
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.standing import DIFFERS, defaults, with_standing
 from ml_pipeline.params.kind import Kind
@@ -90,7 +90,7 @@ def checked(
 
     @dg.configured(resource, config_schema=schema)
     def check(config: Any) -> Any:
-        with unwrapped():
+        with unwrapped(REFUSED):
             validate(config)
         return config
 

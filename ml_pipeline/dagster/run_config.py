@@ -20,6 +20,8 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.text import shortened
 
 STOPPED: Final = "The run has done nothing."
+REFUSED: Final = "Nothing was computed."
+"""Dagster asks again in the process of the run, which exists by then."""
 
 _SECTIONS: Final = ("resources", "ops", "execution", "loggers", "inputs")
 

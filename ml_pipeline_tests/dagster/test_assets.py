@@ -302,12 +302,12 @@ def test_bad_values_are_refused_all_at_once_before_a_run_exists(site: Site) -> N
         "7 problems with the parameters:\n"
         "  - 'shpae' is no parameter group. Did you mean 'shape'?\n"
         "  - 'data.window' does not exist. It belongs in group 'shape'.\n"
-        "  - data.rows must be integer >= 2 and <= 1000000, but got 1\n"
         "  - 'fit.lerning_rate' does not exist. Did you mean 'learning_rate'?\n"
+        "  - data.rows must be integer >= 2 and <= 1000000, but got 1\n"
         "  - fit.workers must be integer >= 1, but got 'many'\n"
         "  - fit.learning_rate must be number > 0 and <= 10, but got -1\n"
         "  - run.max_age_days must be number >= 0 and <= 36500 or none, but got -3\n"
-        "Nothing was launched. `ml-pipeline params` lists every parameter with its type and bounds."
+        "Nothing was computed. `ml-pipeline params` lists every parameter with its type and bounds."
     )
 
 
