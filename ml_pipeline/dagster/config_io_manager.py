@@ -105,16 +105,20 @@ class ConfigIOManager(dg.IOManager):
         outcomes: dict[str | None, Outcome] = {}
         for partition in partitions:
             planned = self._plan(step, asset, partition)
-            decision = planned.decision
-            if decision.reuse is None:
+            decision, lender = planned.decision, planned.decision.lender
+            found = decision.reuse
+            if found is not None and lender is not None:
+                found = self._materializer.lent(lender, decision.slot, found)
+            if found is None:
                 return None
             try:
-                values[partition] = self._store.load(decision.slot, decision.reuse, lazy)
+                values[partition] = self._store.load(decision.slot, found, lazy)
             except ArtifactDamaged as error:
                 again = replace(decision, reuse=None, reason=str(error))
                 self._planned[_key(step, asset, partition)] = replace(planned, decision=again)
                 return None
-            outcomes[partition] = Outcome(decision.slot, decision.reuse, True, decision.sentence)
+            lent_by = lender.environment if lender is not None else None
+            outcomes[partition] = Outcome(decision.slot, found, True, decision.sentence, lent_by)
         for partition, value in values.items():
             self._reused[step.step.key, asset, partition] = value, outcomes[partition]
         return values

@@ -20,8 +20,9 @@ from ml_pipeline.dagster.code_location import location_for
 from ml_pipeline.dagster.config_io_manager import ConfigIOManager, KeptAsset
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.lineage import as_made
+from ml_pipeline.dagster.run_config import STOPPED
 from ml_pipeline.dagster.validated import later
-from ml_pipeline.errors import PipelineError
+from ml_pipeline.errors import ParamsError, PipelineError
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import Parameter
 from ml_pipeline.runs.materializer import Materializer
@@ -29,6 +30,7 @@ from ml_pipeline.runs.provenance import provenance
 from ml_pipeline.runs.signature import Signature
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
 from ml_pipeline.store.formats import Format
 
 D = TypeVar("D", bound=dg.Definitions | Callable[..., dg.Definitions])
@@ -138,6 +140,8 @@ def _kept(
     def manager(context: dg.InitResourceContext) -> ConfigIOManager:
         dagster_run_id = context.run.run_id if context.run is not None else None
         around = partial(provenance, dagster_run_id, location.code, kept_by.first_party)
+        if (refusal := settings().environments.refusal(None)) is not None:
+            raise ParamsError([f"environment {refusal}"], STOPPED)
         return ConfigIOManager(Materializer(kept_by, location.store, around), known)
 
     return dg.Definitions.merge(

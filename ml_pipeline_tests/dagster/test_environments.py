@@ -10,6 +10,7 @@ import pytest
 from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 
 from ml_pipeline.dagster.code_location import code_location
+from ml_pipeline.dagster.reusing import reusing
 from ml_pipeline.dagster.schedules import sweep_schedule, window_schedule
 from ml_pipeline.errors import ParamsError, PipelineError, SettingsError
 from ml_pipeline.launch.request_document import Rules, read_request
@@ -283,6 +284,42 @@ def test_combinations_of_a_sweep_are_over_what_stands(folder: Path) -> None:
     typed = {**config, "fit": {"learning_rate": 0.9}}
     with pytest.raises(ParamsError, match=r"learning_rate is set in search\.trials and beside it"):
         SweepRequest.of_config(model, with_standing(model, typed))
+
+
+@pytest.mark.filterwarnings("ignore:.* is currently in beta")
+def test_existing_assets_are_in_this_deployments_own_environment(
+    folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Size(dg.Config):
+        rows: int = 3
+
+    @dg.asset(io_manager_key="by_params", partitions_def=DAILY)
+    def raw(config: Size) -> dict[str, int]:
+        return {"rows": config.rows}
+
+    @dg.asset(io_manager_key="by_params", partitions_def=DAILY)
+    def twice(raw: dict[str, int]) -> dict[str, int]:
+        return {"rows": 2 * raw["rows"]}
+
+    def ran(environment: str, writable: str) -> dg.ExecuteInProcessResult:
+        monkeypatch.setenv("ML_PIPELINE_ENVIRONMENT", environment)
+        monkeypatch.setenv("ML_PIPELINE_WRITABLE", f'["{writable}"]')
+        settings.cache_clear()
+        defs = reusing(dg.Definitions(assets=[raw, twice]), code=folder)
+        return defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            run_config={"loggers": QUIET},
+            instance=instance,
+            partition_key=DAY,
+            raise_on_error=False,
+        )
+
+    assert ran("prod", "prod").success
+    blue = ran("blue", "blue")
+    assert events(blue)["twice", DAY].metadata["reused_from"].value == "prod"
+    assert record(folder, "blue", "twice") == record(folder, "prod", "twice")
+    refused = ran("blue", "dev")
+    told = [event.event_specific_data for event in refused.filter_events(lambda e: e.is_failure)]
+    assert "environment must be one that this deployment may write to, dev, but" in str(told)
 
 
 @pytest.mark.long
