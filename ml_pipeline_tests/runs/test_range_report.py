@@ -13,6 +13,7 @@ from ml_pipeline.dagster.assets import pipeline_assets
 from ml_pipeline.dagster.io_manager import io_manager_resource
 from ml_pipeline.dagster.resources import params_resource
 from ml_pipeline.launch.names import names_of
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult
@@ -28,7 +29,7 @@ ERRORS = [0.2, 0.1, 0.4]
 
 
 def result(
-    day: date,
+    day: AsOf,
     metrics: Mapping[str, float] | None = None,
     objective: Objective | None = None,
     reused: bool = False,
