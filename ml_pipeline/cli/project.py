@@ -171,7 +171,9 @@ def _served(module: str, name: str, file: ProjectFile | None) -> Project:
         (location,) = found
         runs = location.runs_pipeline
         return Project(location.pipeline, module, location.code, folder, lambda _: location, runs)
-    names = [one.pipeline.name for one in locations]
+    # What Dagster alone can run is the last that somebody at the command line means.
+    in_order = sorted(locations, key=lambda one: not one.runs_pipeline)
+    names = [one.pipeline.name for one in in_order]
     if not names:
         raise SettingsError(
             f"The definitions in {module} must have a pipeline in them, made with"

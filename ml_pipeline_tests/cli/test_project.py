@@ -117,6 +117,7 @@ def _recommended(text: str) -> list[str]:
         ("houses.bare", "must have a pipeline in them, made with `ml_pipeline.code_location`"),
         ("houses.two", "serve one pipeline, but houses.two has houses, flats."),
         ("houses.two:flat", "and no 'flat'. Did you mean 'flats'?"),
+        ("houses.kept", "has houses, by_params. `-m houses.kept:houses` names one."),
     ],
 )
 def test_project_module_that_cannot_be_served_is_refused(
@@ -125,11 +126,26 @@ def test_project_module_that_cannot_be_served_is_refused(
     package = write_houses(tmp_path)
     (package / "bare.py").write_text("import dagster as dg\ndefs = dg.Definitions()\n")
     (package / "two.py").write_text(TWO)
+    (package / "kept.py").write_text(KEPT)
     refused = CommandLine(tmp_path)("-m", module, "params")
     assert refused.code == 2
     assert said in refused.err
     assert "Traceback" not in refused.err
 
+
+KEPT = """
+import dagster as dg
+import ml_pipeline as mp
+from houses.definitions import defs as _houses
+
+@dg.asset(io_manager_key="by_params")
+def kept() -> int:
+    return 1
+
+_kept = mp.reusing(dg.Definitions(assets=[kept]))
+defs = dg.Definitions.merge(_kept, _houses)
+del _kept, _houses
+"""
 
 TWO = """
 from pathlib import Path
