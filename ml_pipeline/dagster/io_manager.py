@@ -24,7 +24,7 @@ from ml_pipeline.dagster.arguments import resources_to_decide
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import WithInstance
 from ml_pipeline.dagster.lineage import Found, found_by, materializations
-from ml_pipeline.dagster.materialization import describe, materialization
+from ml_pipeline.dagster.materialization import KEEPER, describe, materialization
 from ml_pipeline.dagster.own_configs import own_configs
 from ml_pipeline.dagster.private import add_metadata_of_date, newest_event, reader_without_dates
 from ml_pipeline.dagster.run_config import refuse_without_effect
@@ -88,6 +88,7 @@ class ParamIOManager(dg.IOManager):
         for as_of, value in by_date(context, obj):
             outcome = self._publish(self._place(asset, own, as_of), value, context.run_id)
             described = describe(outcome, self.store, self.params.origins)
+            described[KEEPER] = self.pipeline.name
             if as_of is None:
                 context.add_output_metadata(described)
             else:

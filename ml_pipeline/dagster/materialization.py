@@ -1,7 +1,7 @@
 """What Dagster is told of an artifact: its parameters, where it is, and its versions."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
@@ -12,6 +12,9 @@ from ml_pipeline.params.history import present
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
+
+KEEPER: Final = "pipeline"
+"""Metadata of what is kept by the parameters of a pipeline's runs: the pipeline's name."""
 
 
 def materialization(
@@ -36,7 +39,7 @@ def materialization(
     return dg.AssetMaterialization(
         pipeline.stage(record.asset).key.split("/"),
         partition=_partition(pipeline, record.as_of),
-        metadata=describe(outcome, store, origins),
+        metadata={KEEPER: pipeline.name, **describe(outcome, store, origins)},
         tags=version_tags(record.content.digest, record.code, inputs, newest_event),
     )
 

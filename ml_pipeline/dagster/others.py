@@ -8,13 +8,14 @@ from typing import Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.materialization import KEEPER
 from ml_pipeline.errors import ArtifactMissing, PipelineError
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.store.record import OtherAsset
 
 _VERSION_TAG: Final = "dagster/data_version"
-_OURS: Final = frozenset({"run_id", "revision", "digest"})
-"""Metadata by which a materialization of this package is known."""
+_OURS: Final = frozenset({KEEPER, "run_id", "revision"})
+"""Metadata by which what is kept by the parameters of a pipeline's runs is known."""
 
 
 def other_asset(
@@ -65,20 +66,13 @@ def refuse_ours(instance: dg.DagsterInstance, key: dg.AssetKey, stage: str) -> N
     """
     found = _newest(instance, key, None)
     made = found.asset_materialization if found is not None else None
-    if made is not None and _is_of_a_pipeline(made):
+    if made is not None and made.metadata.keys() >= _OURS:
         raise PipelineError(
             f"An asset that a stage reads must be no artifact of parameters, but"
             f" '{key.to_user_string()}', which '{stage}' reads, is kept by those of its own run:"
             " which of them is meant, nobody says. Make both stages of one pipeline, or name it in"
             " deps and read what you mean."
         )
-
-
-def _is_of_a_pipeline(made: dg.AssetMaterialization) -> bool:
-    if not made.metadata.keys() >= _OURS:
-        return False
-    # The version of a stage's asset is its revision, of one that is kept by config its content.
-    return made.metadata["digest"].value != (made.tags or {}).get(_VERSION_TAG)
 
 
 def _newest(

@@ -16,7 +16,8 @@ from ml_pipeline.store.document import BelowRoot, Document, Moment, Part, PlainN
 TAKEN: Final = frozenset(
     {
         *("as_of", "asset", "bytes", "digest", "duration_s", "environment", "made_at", "made_by"),
-        *("origins", "path", "picture", "reason", "reused", "reused_from", "revision", "run_id"),
+        *("origins", "path", "picture", "pipeline", "reason", "reused", "reused_from", "revision"),
+        "run_id",
     }
 )
 """Names that no metric can have: materializations and lists of runs show other things by them."""
