@@ -11,6 +11,8 @@ from ml_pipeline_tests.cli.conftest import CommandLine
 from ml_pipeline_tests.e2e.server import Server, serving, tool
 from ml_pipeline_tests.toys.readme import write_houses
 
+pytestmark = pytest.mark.long
+
 OWN = '[tool.ml_pipeline]\nmodule = "houses.definitions"\n'
 OF_DG = '[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "houses"\n'
 TARGET = 'code_location_target_module = "houses.definitions"\n'

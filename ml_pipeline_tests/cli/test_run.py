@@ -11,6 +11,8 @@ import pytest
 
 from ml_pipeline_tests.cli.conftest import CommandLine
 
+pytestmark = pytest.mark.long
+
 ASSETS = ["orders", "features", "model", "evaluation"]
 
 

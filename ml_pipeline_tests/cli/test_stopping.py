@@ -13,6 +13,8 @@ from ml_pipeline.settings import Settings
 from ml_pipeline_tests.cli.conftest import CommandLine
 from ml_pipeline_tests.e2e.server import tool
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def running(cli: CommandLine) -> Iterator[subprocess.Popen[str]]:
@@ -45,8 +47,12 @@ def statuses(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> list[dg.Dagst
     "sent",
     [
         signal.SIGINT,
-        pytest.param(signal.SIGTERM, marks=pytest.mark.long),
-        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+        pytest.param(
+            signal.SIGTERM,
+        ),
+        pytest.param(
+            signal.SIGHUP,
+        ),
     ],
 )
 def test_run_that_is_stopped_shows_as_canceled(

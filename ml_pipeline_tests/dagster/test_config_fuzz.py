@@ -24,6 +24,8 @@ from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline_tests.toys.dagster_site import QUIET, temporary_instance
 
+pytestmark = pytest.mark.long
+
 
 class What(ParamGroup):
     """What to echo."""

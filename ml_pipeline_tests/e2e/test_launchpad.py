@@ -9,6 +9,8 @@ from ml_pipeline_tests.e2e.conftest import LAUNCHED
 from ml_pipeline_tests.e2e.dagster_ui import DagsterUi, run_config
 from ml_pipeline_tests.e2e.server import ASSETS, Server
 
+pytestmark = pytest.mark.long
+
 ASKED = ("--as-of", LAUNCHED, "--param", "learning_rate=0.2", "--param", "max_iter=20")
 
 
@@ -66,7 +68,6 @@ def test_launchpad_with_bad_values_tells_all_problems_and_launches_nothing(
     assert _launched_singly(server) == before
 
 
-@pytest.mark.long
 def test_launchpad_editor_completes_choices_and_shows_what_may_be_none(ui: DagsterUi) -> None:
     launchpad = ui.open_launchpad(LAUNCHED)
     expect(launchpad.locator(".CodeMirror")).to_contain_text("horizon_days: 'none'")

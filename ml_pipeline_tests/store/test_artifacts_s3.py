@@ -8,15 +8,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ml_pipeline.errors import ArtifactDamaged, StoreUnreachable
+from ml_pipeline.errors import ArtifactDamaged, PromotionConflict, StoreUnreachable
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.catalog import Entry, find
 from ml_pipeline.runs.materializer import Materializer
-from ml_pipeline.runs.promotion import promote
+from ml_pipeline.runs.promotion import Terms, promote
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.housekeeping import verify
+from ml_pipeline.store.ledger import Promotion, history
 from ml_pipeline_tests.toys.s3_server import serving_s3
 from ml_pipeline_tests.toys.shelf import SLOT, publish
 
@@ -79,18 +80,24 @@ def test_s3_store_changed_object_is_refused_and_computed_again(store: ArtifactSt
     assert store.load(again.slot, again.record) == {"sum": 25}
 
 
-def test_s3_store_promotions_at_the_same_time_are_all_kept(store: ArtifactStore) -> None:
+def test_s3_store_of_promotions_at_the_same_time_one_wins(store: ArtifactStore) -> None:
     materializer = Materializer(PIPELINE, store)
     made = [
         list(materializer.run(PIPELINE.params.parse({"region": region}), DAY))[1]
         for region in "abcd"
     ]
     entries = [Entry(one.slot.revision(one.record.revision), one.record) for one in made]
+
+    def attempt(entry: Entry) -> Promotion | None:
+        try:
+            return promote(store, entry, "production", Terms(after=0)).now
+        except PromotionConflict:
+            return None
+
     with ThreadPoolExecutor(4) as many:
-        done = list(many.map(lambda entry: promote(store, entry, "production"), entries))
-    assert sorted(one.now.number for one in done) == [1, 2, 3, 4]
-    last = max(done, key=lambda one: one.now.number).now
-    assert find(store, PIPELINE, "@production").path == last.path
+        (won,) = filter(None, many.map(attempt, entries))
+    assert history(store) == [won]
+    assert find(store, PIPELINE, "@production").path == won.path
 
 
 def test_s3_store_unreachable_server_is_one_clear_error(

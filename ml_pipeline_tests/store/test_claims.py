@@ -15,6 +15,8 @@ from ml_pipeline_tests.toys.bench import DAY, Bench, flip
 from ml_pipeline_tests.toys.pipeline import PARAMS, STAGES, fresh, toy
 from ml_pipeline_tests.toys.process import Running, run
 
+pytestmark = pytest.mark.long
+
 ALL = list(STAGES)
 LEASE_S = 1.2
 

@@ -337,7 +337,7 @@ def test_entry_of_the_ledger_that_says_what_cannot_be_is_damage(
 
 def test_entry_of_the_ledger_whose_text_was_changed_is_damage(store: ArtifactStore) -> None:
     about = {name: value for name, value in ENTRY.items() if name != "at"}
-    ledger.add(store, "prod", at=datetime(2026, 1, 5, tzinfo=UTC), **about)
+    ledger.add(store, "prod", None, at=datetime(2026, 1, 5, tzinfo=UTC), **about)
     assert ledger.current(store)["prod"].metrics == {"auc": 0.5}
     path = ".promotions/prod/000001.json"
     store.overwrite(path, (store.read(path) or b"").replace(b"0.5", b"0.9"))

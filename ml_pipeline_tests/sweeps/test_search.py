@@ -10,6 +10,8 @@ from ml_pipeline.sweeps.engine import Swept
 from ml_pipeline_tests.sweeps.test_study import opened
 from ml_pipeline_tests.toys.sweep_bench import Bench, outcome
 
+pytestmark = pytest.mark.long
+
 SPACES = {"learning_rate": "log[1e-3..10]", "depth": "[1..9]"}
 
 

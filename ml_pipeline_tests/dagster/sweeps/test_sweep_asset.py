@@ -223,11 +223,11 @@ def test_sweep_with_problems_is_refused_with_all_of_them_before_a_run_exists(sit
             "search.strategy must be one of grid, random, tpe, qmc, gp, cmaes, nsga2 or none, but"
             " got 'x'"
         ),
+        "'fit.depht' does not exist. Did you mean 'depth'?",
         (
             "fit.learning_rate=log(0,1,2): a logarithmic scale has only numbers above 0; type"
             " log(first,last,count)"
         ),
-        "'fit.depht' does not exist. Did you mean 'depth'?",
     )
 
 

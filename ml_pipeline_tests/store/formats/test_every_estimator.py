@@ -17,6 +17,8 @@ from sklearn.utils._test_common.instance_generator import _construct_instances
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.store.formats import SkopsFormat
 
+pytestmark = pytest.mark.long
+
 ROWS = 60
 _random = np.random.default_rng(0)
 X = _random.normal(size=(ROWS, 6))
