@@ -145,7 +145,9 @@ def sweep_schedule(
         run = asked(made_of.calendar_in(context))
         return [run_request(run, _run_key(context, run.dates))]
 
-    if wanted and not at_first.is_dynamic:
+    # A deployment that only reads has its ticks refused, in words, but loads all the same.
+    only_reads = settings().environments.refusal(None) is not None
+    if wanted and not at_first.is_dynamic and not only_reads:
         asked(at_first)
     return _schedule(
         called,

@@ -1,7 +1,7 @@
 """Runs in environments: where they write, what stands, what is refused, by Dagster's doors."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +206,7 @@ def test_request_is_over_what_stands_in_the_environment_that_it_names(folder: Pa
     }
     assert asked.tags[ENVIRONMENT_TAG] == "blue"
     assert "overrides 3 of environment blue" in str(asked.tags)
-    for name, problem in (("prod", "may write to, dev, blue, but is 'prod'"), ("x", "one of dev")):
+    for name, problem in (("prod", "may write to, dev, but is 'prod'"), ("x", "one of dev")):
         with pytest.raises(ParamsError, match=problem):
             read_request({"as_of": DAY, "params": {"environment": name}}, "a file", rules)
 
@@ -363,3 +363,19 @@ def test_sweep_is_in_one_environment_with_what_stands_there(
     )
     with pytest.raises(ParamsError, match=r"run\.environment cannot be swept"):
         sweep_schedule(defs, {"params": {"environment": ["dev", "blue"]}})
+
+
+def test_deployment_that_only_reads_loads_and_refuses_the_ticks_of_its_schedules(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = 'environment = "prod"\nwritable = ["dev"]\n[environments.dev]\n[environments.prod]\n'
+    (folder / "ml" / "settings.toml").write_text(f'{tables}store = "{folder}/prod"\n')
+    settings.cache_clear()
+    defs = code_location(sweeps.PIPELINE, DAILY, code=Path(__file__).parent)
+    schedule = sweep_schedule(defs, {"params": {"depth": [1, 2]}})
+    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 1, 12, tzinfo=UTC))
+    with pytest.raises(dg.DagsterError) as refused:
+        schedule.evaluate_tick(context)
+    assert "must be one that this deployment may write to, dev, but is 'prod'" in str(
+        refused.value.__cause__ or refused.value
+    )
