@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +207,7 @@ def test_request_is_over_what_stands_in_the_environment_that_it_names(folder: Pa
     }
     assert asked.tags[ENVIRONMENT_TAG] == "blue"
     assert "overrides 3 of environment blue" in str(asked.tags)
-    for name, problem in (("prod", "may write to, dev, but is 'prod'"), ("x", "one of dev")):
+    for name, problem in (("prod", "may write to, dev, blue, but is 'prod'"), ("x", "one of dev")):
         with pytest.raises(ParamsError, match=problem):
             read_request({"as_of": DAY, "params": {"environment": name}}, "a file", rules)
 
@@ -322,9 +323,18 @@ def test_existing_assets_are_in_this_deployments_own_environment(
     assert "environment must be one that this deployment may write to, dev, but" in str(told)
 
 
+@pytest.fixture
+def fresh_workers() -> Iterator[None]:
+    """Workers are forked from a server that has the variables of when it was started."""
+    stop = forkserver._forkserver._stop  # type: ignore[attr-defined]
+    stop()
+    yield
+    stop()
+
+
 @pytest.mark.long
 def test_sweep_is_in_one_environment_with_what_stands_there(
-    folder: Path, instance: dg.DagsterInstance
+    folder: Path, instance: dg.DagsterInstance, fresh_workers: None
 ) -> None:
     file = folder / "ml" / "settings.toml"
     file.write_text(

@@ -84,7 +84,7 @@ def launched(server: Server) -> Launched:
         return done
 
     return Launched(
-        launch(FAILING, max_iter=6), blocks, launch(LONG, max_iter=600), launch(GOOD, max_iter=7)
+        launch(FAILING, max_iter=6), blocks, launch(LONG, max_iter=2000), launch(GOOD, max_iter=7)
     )
 
 
