@@ -16,7 +16,6 @@ from typing import Any, Final, TypeAlias
 
 import dagster as dg
 
-from ml_pipeline.code.fingerprint import SCHEME
 from ml_pipeline.dagster import private_ops
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import by_date, dates_read
@@ -34,7 +33,7 @@ from ml_pipeline.runs.by_config import Place, place
 from ml_pipeline.runs.decisions import Decision, Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stage import Stage
-from ml_pipeline.store.record import Content, Input, OtherAsset, Record, fingerprint
+from ml_pipeline.store.record import Content, OtherAsset, Record, fingerprint
 
 _Key: TypeAlias = tuple[str, int, dg.AssetKey, str | None]
 """A step, its attempt, an asset and its partition."""
@@ -269,38 +268,22 @@ class ConfigIOManager(dg.IOManager):
         if decision.reuse is not None:
             reason = "its function was called for what else it makes"
             decision = replace(decision, reuse=None, reason=reason)
-        stage = decision.stage
         params = {name for values in where.params.values() for name in values}
 
         def describe_(content: Content) -> Record:
             return Record(
                 asset=where.slot.asset,
                 run_id=where.slot.run_id,
-                revision=decision.revision,
                 as_of=as_of,
                 identity=where.slot.identity,
                 params=where.params,
                 origins=where.origins,
-                code=stage.code,
-                code_scheme=SCHEME if stage.fingerprint else 0,
-                code_parts=stage.fingerprint.parts if stage.fingerprint else {},
-                external=decision.external,
-                inputs={
-                    name: Input(
-                        run_id=record.run_id,
-                        revision=record.revision,
-                        digest=record.content.digest,
-                        code=stage.reading.code(record),
-                        path=planned.paths[name],
-                    )
-                    for name, record in decision.inputs.items()
-                },
-                others=dict(decision.others),
                 content=content,
                 started_at=planned.started_at,
                 duration_s=round((datetime.now(UTC) - planned.started_at).total_seconds(), 6),
                 metrics={name: one for name, one in metrics.items() if name not in params},
                 provenance=self._materializer.surroundings(),
+                **decision.recorded(planned.paths),
             )
 
         published = self._store.publish(where.slot, decision.revision, value, describe_)

@@ -9,9 +9,10 @@ from typing import Any
 
 import dagster as dg
 
-from ml_pipeline.dagster.arguments import Asked, OtherValue, Resource, resources_of
+from ml_pipeline.dagster.arguments import OtherValue, resources_of
 from ml_pipeline.dagster.others import other_asset, refuse_ours
 from ml_pipeline.dagster.packing import packed_resource
+from ml_pipeline.dagster.providing_host import ProvidingHost
 from ml_pipeline.dagster.stage_context import StageContext
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.dagster.worker_host import InWorker
@@ -46,7 +47,7 @@ class WithInstance(Host):
         return {argument: getattr(self._resources, argument) for argument in stage.asked_by_reads}
 
 
-class InStep(WithInstance):
+class InStep(ProvidingHost, WithInstance):
     """Provides what the step of a run has."""
 
     def __init__(
@@ -59,22 +60,6 @@ class InStep(WithInstance):
         self._context = context
         self._partitions = partitions
         self._folder: TemporaryDirectory[str] | None = None
-
-    def refuse(self, stages: Iterable[Stage]) -> None:
-        """Let pass what Dagster has checked when it loaded the definitions."""
-
-    def arguments(
-        self, stage: Stage, as_of: AsOf | None, others: Mapping[str, OtherAsset]
-    ) -> Mapping[str, Any]:
-        """Return the arguments that a stage is provided with.
-
-        Raises:
-            PipelineError: if the step lacks a resource.
-        """
-        return {
-            argument: self._provided(stage, asked, as_of, others)
-            for argument, asked in stage.signature.provided.items()
-        }
 
     def packed(self, stages: Sequence[Stage], dates: Sequence[AsOf | None]) -> Host:
         """Return what provides the same in another process.
@@ -120,17 +105,21 @@ class InStep(WithInstance):
         if self._folder is not None:
             self._folder.cleanup()
 
-    def _provided(
-        self, stage: Stage, asked: object, as_of: AsOf | None, others: Mapping[str, OtherAsset]
+    def _value(
+        self,
+        stage: Stage,
+        argument: str,
+        asked: OtherValue,
+        as_of: AsOf | None,
+        others: Mapping[str, OtherAsset],
     ) -> Any:
-        if isinstance(asked, Resource):
-            return self._resource(asked.key, f"'{stage.name}'")
-        if isinstance(asked, OtherValue):
-            refuse_ours(self.instance, asked.key, stage.name)
-            partition = others[asked.key.to_user_string()].partition
-            return self._context.load_asset_value(
-                asked.key, python_type=asked.python_type, partition_key=partition
-            )
+        refuse_ours(self.instance, asked.key, stage.name)
+        partition = others[asked.key.to_user_string()].partition
+        return self._context.load_asset_value(
+            asked.key, python_type=asked.python_type, partition_key=partition
+        )
+
+    def _context_for(self, stage: Stage, as_of: AsOf | None) -> StageContext:
         here = self._context.op_execution_context
         return StageContext(here, asset_key(stage), as_of, self._partitions)
 
@@ -147,12 +136,12 @@ class InStep(WithInstance):
         self,
         stage: Stage,
         argument: str,
-        asked: Asked,
+        asked: OtherValue,
         as_of: AsOf | None,
         others: Mapping[str, OtherAsset],
     ) -> Path:
         """Return the file that keeps a value for other processes."""
-        value = self._provided(stage, asked, as_of, others)
+        value = self._value(stage, argument, asked, as_of, others)
         if self.others(stage, as_of) != others:
             raise PipelineError(
                 f"What '{stage.name}' reads must hold still while a sweep begins, but {asked} was"

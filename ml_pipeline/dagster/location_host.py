@@ -1,16 +1,17 @@
 """What stages ask of Dagster, provided outside a run, by the definitions of a code location."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Final
 
 import dagster as dg
 
-from ml_pipeline.dagster.arguments import OtherValue, Resource
+from ml_pipeline.dagster.arguments import OtherValue
 from ml_pipeline.dagster.hosts import WithInstance
 from ml_pipeline.dagster.others import refuse_ours
 from ml_pipeline.dagster.packing import begun
+from ml_pipeline.dagster.providing_host import ProvidingHost
 from ml_pipeline.dagster.stage_context import StageContext
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.errors import PipelineError, nearest
@@ -21,7 +22,7 @@ from ml_pipeline.store.record import OtherAsset
 _LACKS: Final = ("instance", "job_name", "pdb", "run")
 
 
-class WithLocation(WithInstance):
+class WithLocation(ProvidingHost, WithInstance):
     """Provides what a code location has; resources begin when they are asked for."""
 
     def __init__(
@@ -37,30 +38,6 @@ class WithLocation(WithInstance):
         self._begun: dict[str, Any] = {}
         self._open = ExitStack()
 
-    def refuse(self, stages: Iterable[Stage]) -> None:
-        """Let pass what Dagster has checked when it loaded the definitions."""
-
-    def reading(self, stage: Stage) -> Mapping[str, Any]:
-        """Return what ``reads`` of a stage is provided with.
-
-        Raises:
-            PipelineError: if the code location lacks a resource.
-        """
-        return {argument: self._resource(argument, stage) for argument in stage.asked_by_reads}
-
-    def arguments(
-        self, stage: Stage, as_of: AsOf | None, others: Mapping[str, OtherAsset]
-    ) -> Mapping[str, Any]:
-        """Return the arguments that a stage is provided with.
-
-        Raises:
-            PipelineError: if the code location lacks a resource.
-        """
-        return {
-            argument: self._provided(stage, asked, as_of, others)
-            for argument, asked in stage.signature.provided.items()
-        }
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -70,29 +47,33 @@ class WithLocation(WithInstance):
         """Close the resources that were begun."""
         self._open.close()
 
-    def _provided(
-        self, stage: Stage, asked: object, as_of: AsOf | None, others: Mapping[str, OtherAsset]
+    def _value(
+        self,
+        stage: Stage,
+        argument: str,
+        asked: OtherValue,
+        as_of: AsOf | None,
+        others: Mapping[str, OtherAsset],
     ) -> Any:
-        if isinstance(asked, Resource):
-            return self._resource(asked.key, stage)
-        if isinstance(asked, OtherValue):
-            refuse_ours(self.instance, asked.key, stage.name)
-            return self._definitions.load_asset_value(
-                asked.key,
-                python_type=asked.python_type,
-                instance=self.instance,
-                partition_key=others[asked.key.to_user_string()].partition,
-            )
+        refuse_ours(self.instance, asked.key, stage.name)
+        return self._definitions.load_asset_value(
+            asked.key,
+            python_type=asked.python_type,
+            instance=self.instance,
+            partition_key=others[asked.key.to_user_string()].partition,
+        )
+
+    def _context_for(self, stage: Stage, as_of: AsOf | None) -> StageContext:
         nowhere = self._open.enter_context(dg.build_asset_context(instance=self.instance))
         return StageContext(
             nowhere.op_execution_context, asset_key(stage), as_of, self._partitions, lacks=_LACKS
         )
 
-    def _resource(self, key: str, stage: Stage) -> Any:
+    def _resource(self, key: str, asks: str) -> Any:
         known = self._definitions.resources or {}
         if key not in known:
             raise PipelineError(
-                f"'{stage.name}' takes the resource '{key}', which the code location must have, but"
+                f"{asks} takes the resource '{key}', which the code location must have, but"
                 f" it has none of that name.{nearest(key, known)}"
             )
         if key not in self._begun:

@@ -1,7 +1,7 @@
 """What stages ask of Dagster, provided in a worker process of a sweep."""
 
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import dagster as dg
 
-from ml_pipeline.dagster.arguments import OtherValue, Resource
+from ml_pipeline.dagster.arguments import OtherValue
 from ml_pipeline.dagster.packing import Recipe, begun
+from ml_pipeline.dagster.providing_host import ProvidingHost
 from ml_pipeline.dagster.stage_context import StageContext
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.params.as_of import AsOf
-from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import OtherAsset
 
@@ -23,7 +23,7 @@ _LACKS: Final = ("instance", "pdb")
 
 
 @dataclass
-class InWorker(Host):
+class InWorker(ProvidingHost):
     """Provides what a sweep has sent along; resources live as long as one task.
 
     Attributes:
@@ -42,25 +42,9 @@ class InWorker(Host):
     _begun: dict[str, Any] = field(default_factory=dict)
     _open: ExitStack | None = None
 
-    def refuse(self, stages: Iterable[Stage]) -> None:
-        """Let pass what was there to be packed."""
-
-    def reading(self, stage: Stage) -> Mapping[str, Any]:
-        """Return what ``reads`` of a stage is provided with."""
-        return {argument: self._resource(argument) for argument in stage.asked_by_reads}
-
     def others(self, stage: Stage, as_of: AsOf | None) -> dict[str, OtherAsset]:
         """Return the assets that are no stages, as the sweep found them."""
         return self.versions[stage.name, as_of]
-
-    def arguments(
-        self, stage: Stage, as_of: AsOf | None, others: Mapping[str, OtherAsset]
-    ) -> Mapping[str, Any]:
-        """Return the arguments that a stage is provided with."""
-        return {
-            argument: self._provided(stage, argument, asked, as_of)
-            for argument, asked in stage.signature.provided.items()
-        }
 
     def __exit__(
         self,
@@ -74,18 +58,24 @@ class InWorker(Host):
         self._open = None
         self._begun.clear()
 
-    def _provided(self, stage: Stage, argument: str, asked: object, as_of: AsOf | None) -> Any:
-        if isinstance(asked, Resource):
-            return self._resource(asked.key)
-        if isinstance(asked, OtherValue):
-            file = self.values[stage.name, argument, as_of]
-            return pickle.loads(file.read_bytes())  # noqa: S301 - the sweep itself has written it
+    def _value(
+        self,
+        stage: Stage,
+        argument: str,
+        asked: OtherValue,
+        as_of: AsOf | None,
+        others: Mapping[str, OtherAsset],
+    ) -> Any:
+        file = self.values[stage.name, argument, as_of]
+        return pickle.loads(file.read_bytes())  # noqa: S301 - the sweep itself has written it
+
+    def _context_for(self, stage: Stage, as_of: AsOf | None) -> StageContext:
         nowhere = dg.build_asset_context().op_execution_context
         return StageContext(
             nowhere, asset_key(stage), as_of, self.partitions, self.run, lacks=_LACKS
         )
 
-    def _resource(self, key: str) -> Any:
+    def _resource(self, key: str, asks: str) -> Any:
         if key not in self._begun:
             packed = self.resources[key]
             if isinstance(packed, Recipe):

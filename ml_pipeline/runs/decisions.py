@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
+from ml_pipeline.code.fingerprint import SCHEME
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.fallbacks import Fallback
-from ml_pipeline.store.record import OtherAsset, Record
+from ml_pipeline.store.record import Input, OtherAsset, Record
 from ml_pipeline.store.slots import Slot
 
 Action: TypeAlias = Literal["compute", "reuse", "undecided"]
@@ -67,6 +68,32 @@ class Decision:
     def sentence(self) -> str:
         """The decision in one line."""
         return f"{self.stage.name}: {PAST[self.action]}: {self.because}"
+
+    def recorded(self, paths: Mapping[str, str]) -> dict[str, Any]:
+        """Return what the record of the artifact says of code and inputs.
+
+        Args:
+            paths: directory of each input below the store's root, by name.
+        """
+        stage = self.stage
+        return {
+            "revision": self.revision,
+            "code": stage.code,
+            "code_scheme": SCHEME if stage.fingerprint else 0,
+            "code_parts": stage.fingerprint.parts if stage.fingerprint else {},
+            "external": self.external,
+            "inputs": {
+                name: Input(
+                    run_id=record.run_id,
+                    revision=record.revision,
+                    digest=record.content.digest,
+                    code=stage.reading.code(record),
+                    path=paths[name],
+                )
+                for name, record in self.inputs.items()
+            },
+            "others": dict(self.others),
+        }
 
     def _reused(self, name: str, record: Record) -> str:
         lender = self.lent_inputs.get(name)

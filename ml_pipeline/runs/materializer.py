@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from ml_pipeline.code.fingerprint import SCHEME
 from ml_pipeline.current import in_environment
 from ml_pipeline.errors import ArtifactDamaged, SourceError
 from ml_pipeline.params.as_of import AsOf
@@ -31,7 +30,7 @@ from ml_pipeline.store.claims import claimed
 from ml_pipeline.store.fallbacks import Fallback
 from ml_pipeline.store.formats.picture import drawn
 from ml_pipeline.store.recent import RecentValues
-from ml_pipeline.store.record import Content, Input, Provenance, Record
+from ml_pipeline.store.record import Content, Provenance, Record
 from ml_pipeline.store.slots import Slot
 
 _MOST_REREADS: Final = 3
@@ -228,11 +227,15 @@ class _Point:
 
         picture = None if result.picture is None else drawn(result.picture).svg
 
+        paths = {
+            name: self._slot(name).revision(record.revision)
+            for name, record in decision.inputs.items()
+        }
+
         def describe(content: Content) -> Record:
             return Record(
                 asset=stage.name,
                 run_id=slot.run_id,
-                revision=revision,
                 as_of=self.as_of,
                 identity=slot.identity,
                 params=self.params.values(stage.scope),
@@ -241,23 +244,8 @@ class _Point:
                     for name, origin in self.params.origins.items()
                     if name.partition(".")[0] in stage.scope
                 },
-                code=stage.code,
-                code_scheme=SCHEME if stage.fingerprint else 0,
-                code_parts=stage.fingerprint.parts if stage.fingerprint else {},
                 packages=dict(stage.packages),
                 files=stage.file_digests(),
-                external=decision.external,
-                inputs={
-                    name: Input(
-                        run_id=record.run_id,
-                        revision=record.revision,
-                        digest=record.content.digest,
-                        code=stage.reading.code(record),
-                        path=self._slot(name).revision(record.revision),
-                    )
-                    for name, record in decision.inputs.items()
-                },
-                others=dict(decision.others),
                 content=content,
                 started_at=started_at,
                 duration_s=round(time.perf_counter() - start, 6),
@@ -265,6 +253,7 @@ class _Point:
                 objective=stage.objective(self.params),
                 picture=picture,
                 provenance=around,
+                **decision.recorded(paths),
             )
 
         published = self.store.publish(slot, revision, result.value, describe)
