@@ -24,6 +24,7 @@ from ml_pipeline.store.ledger import ALIASES
 
 if TYPE_CHECKING:
     from ml_pipeline.launch.promotion_request import PromotionRequest
+    from ml_pipeline.launch.rollback_request import RollbackRequest
     from ml_pipeline.runs.promotion import Promoted
 
 
@@ -105,15 +106,9 @@ def promotion_jobs(
         out=dg.Out(None),
     )
     def rollback(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
-        from ml_pipeline.runs.promotion import roll_back
-
         with unwrapped():
-            _refuse_rollback(config)
-            known = settings().environments
-            store = stores(config.to if config.to in known.configured else None)
-            done = roll_back(
-                store, config.to, _alias(config.alias), config.note, config.by, context.log.info
-            )
+            request = _rollback_request(config)
+            done = request.carried_out(settings().environments, stores, context.log.info)
         _tell(context, pipeline, done)
 
     def check_promotion(config: Any) -> None:
@@ -122,7 +117,7 @@ def promotion_jobs(
 
     def check_rollback(config: Any) -> None:
         with unwrapped():
-            _refuse_rollback(RollbackConfig(**config))
+            _rollback_request(RollbackConfig(**config)).checked(settings().environments)
 
     check_config(promote, check_promotion)
     check_config(rollback, check_rollback)
@@ -183,15 +178,15 @@ def _alias(text: str) -> Any:
     return text
 
 
-def _refuse_rollback(config: RollbackConfig) -> None:
-    known = settings().environments
-    _alias(config.alias)
-    if config.to not in known:
-        names = ", ".join(known) or "none at all"
-        problem = f"the environment that goes back must be one of {names}, but got '{config.to}'."
-        raise QueryError([f"{problem}{nearest(config.to, list(known))}"])
-    if config.to in known.configured and (refusal := known.refusal(config.to)) is not None:
-        raise QueryError([f"an environment that goes back {refusal}"])
+def _rollback_request(config: RollbackConfig) -> "RollbackRequest":
+    """Read config.
+
+    Raises:
+        QueryError: if there is no such alias.
+    """
+    from ml_pipeline.launch.rollback_request import RollbackRequest
+
+    return RollbackRequest(config.to, _alias(config.alias), config.note, config.by)
 
 
 def _tell(context: dg.OpExecutionContext, pipeline: Pipeline, done: "Promoted") -> None:

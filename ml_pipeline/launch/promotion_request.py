@@ -11,12 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ml_pipeline.environments import Environments
-from ml_pipeline.errors import ArtifactMissing, ParamsError, PromotionRefused, QueryError, nearest
+from ml_pipeline.errors import ArtifactMissing, ParamsError, PromotionRefused, QueryError
+from ml_pipeline.launch.promotion_target import store_of_target, target_problems
+from ml_pipeline.leaderboard.cells import recorded_params
 from ml_pipeline.leaderboard.comparison import Comparison, compare
 from ml_pipeline.leaderboard.side_names import SideName, read_side
 from ml_pipeline.leaderboard.sides import Side, Sides, side_of
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.history import told
+from ml_pipeline.params.identity import digest_of
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.changes import differing
@@ -67,18 +70,9 @@ class PromotionRequest:
         Raises:
             QueryError: naming every problem.
         """
-        problems = []
-        if self.target not in environments:
-            known = ", ".join(environments) or "none at all"
-            problems.append(
-                f"the environment promoted to must be one of {known}, but got"
-                f" {quoted(self.target)}.{nearest(self.target, list(environments))}"
-            )
-        elif (
-            self.target in environments.configured
-            and (refusal := environments.refusal(self.target)) is not None
-        ):
-            problems.append(f"what is promoted to {refusal}")
+        problems = target_problems(
+            self.target, environments, "the environment promoted to", "what is promoted to"
+        )
         if self.source is not None:
             if (unknown := environments.unknown(self.source)) is not None:
                 problems.append(f"the environment promoted from {unknown}")
@@ -132,8 +126,7 @@ class PromotionRequest:
             StoreUnreachable: if a store cannot be read.
         """
         side = self.checked(environments)
-        in_table = self.target in environments.configured
-        target = stores(self.target if in_table else None)
+        target = store_of_target(self.target, environments, stores)
         whose = self.source or side.environment
         source = stores(whose)
         entry = self._entry(side, whose, pipeline, environments, stores)
@@ -302,22 +295,15 @@ def _results(pipeline: Pipeline, plan: PromotionPlan) -> _Results:
     if standing is None:
         metrics = {day: cell.metrics for day, cell in candidate.cells.items()}
         return _Results(outcome=gate.judge(metrics, None, entry.record.objective))
-    name = ledger.line_of(plan.request.target, plan.request.alias)
-    champion = side_of(
-        f"{name} {standing.run_id}",
-        pipeline,
-        standing,
-        [plan.target],
-        environment=plan.target.environment,
-    )
-    if champion.key == candidate.key:
+    if digest_of(recorded_params(pipeline, standing)) == candidate.key:
         return _one_date(gate, entry, standing)
     # What was not promoted of the champion's other dates is where it came from.
+    elsewhere = [plan.source] if plan.source.uri != plan.target.uri else []
     champion = side_of(
-        champion.name,
+        f"{ledger.line_of(plan.request.target, plan.request.alias)} {standing.run_id}",
         pipeline,
         standing,
-        [plan.target, plan.source],
+        [plan.target, *elsewhere],
         environment=plan.target.environment,
     )
     return _compared(gate, champion, candidate)

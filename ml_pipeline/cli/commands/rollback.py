@@ -4,12 +4,11 @@ from typing import get_args
 
 import click
 
-from ml_pipeline.cli.environments import known_environment, store_of
+from ml_pipeline.cli.environments import known_environment
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.promoted import print_promoted, promoted_document
 from ml_pipeline.cli.show import print_json, progress_bar
-from ml_pipeline.errors import QueryError
-from ml_pipeline.runs.promotion import roll_back
+from ml_pipeline.launch.rollback_request import RollbackRequest
 from ml_pipeline.store.ledger import Alias
 
 
@@ -33,12 +32,10 @@ def command(environment: str, alias: Alias, by: str, note: str, as_json: bool) -
     served = project()
     known = served.settings.environments
     known_environment(environment, known)
-    in_table = environment if environment in known.configured else None
-    if in_table is not None and (refusal := known.refusal(in_table)) is not None:
-        raise QueryError([f"an environment that goes back {refusal}"])
+    request = RollbackRequest(environment, alias, note, by)
     with progress_bar(None, "checking") as advance:
-        done = roll_back(store_of(served, in_table), environment, alias, note, by, advance)
+        done = request.carried_out(known, served.location.store_in, advance)
     if as_json:
         print_json(promoted_document(done))
     else:
-        print_promoted(done, in_table)
+        print_promoted(done, environment if environment in known.configured else None)

@@ -1,0 +1,64 @@
+"""Going back to what an environment had before, as it is asked for from any door."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ml_pipeline.environments import Environments
+from ml_pipeline.errors import QueryError
+from ml_pipeline.launch.promotion_target import store_of_target, target_problems
+from ml_pipeline.runs.promotion import Promoted, roll_back
+from ml_pipeline.store.environments import Stores
+from ml_pipeline.store.ledger import Alias
+
+
+@dataclass(frozen=True)
+class RollbackRequest:
+    """Which environment gets back what it had before.
+
+    Attributes:
+        target: the environment.
+        alias: which of what it has.
+        note: what to remember about it.
+        by: who goes back.
+    """
+
+    target: str
+    alias: Alias = "champion"
+    note: str = ""
+    by: str = ""
+
+    def checked(self, environments: Environments) -> None:
+        """Refuse what can be refused without looking into a store.
+
+        Raises:
+            QueryError: if there is no such environment, or this deployment may not write there.
+        """
+        problems = target_problems(
+            self.target,
+            environments,
+            "the environment that goes back",
+            "an environment that goes back",
+        )
+        if problems:
+            raise QueryError(problems)
+
+    def carried_out(
+        self,
+        environments: Environments,
+        stores: Stores,
+        tell: Callable[[str], object] = lambda _sentence: None,
+    ) -> Promoted:
+        """Go back.
+
+        Args:
+            environments: those that are configured.
+            stores: returns the store of an environment.
+            tell: called with a sentence before each artifact that is checked.
+
+        Raises:
+            QueryError: as `checked` does.
+            MlPipelineError: as `roll_back` does.
+        """
+        self.checked(environments)
+        store = store_of_target(self.target, environments, stores)
+        return roll_back(store, self.target, self.alias, self.note, self.by, tell)
