@@ -37,6 +37,7 @@ class Table(pydantic.BaseModel):
     studies: _Text | None = None
     sources: Mapping[str, Source] = pydantic.Field(default_factory=dict)
     params: Mapping[str, Mapping[str, Any]] = pydantic.Field(default_factory=dict)
+    limits: Mapping[str, Mapping[str, Any]] = pydantic.Field(default_factory=dict)
     reads: Sequence[_Text] | None = None
     gate: Mapping[str, Any] | None = None
 
@@ -208,8 +209,9 @@ def _resolved(
     lines["gate"] = base.gate
     sources = dict(base.sources)
     params = {group: dict(values) for group, values in base.params.items()}
+    limits: dict[str, dict[str, Any]] = {}
     given_by = dict.fromkeys([*lines, *_below("sources", sources)], BASE)
-    given_by |= dict.fromkeys(_params_below(params), BASE)
+    given_by |= dict.fromkeys(_fields_below("params", params), BASE)
     for owner, table in reversed(list(zip(names, tables, strict=True))):
         own = {
             "store": placed(table.store) if table.store else None,
@@ -220,19 +222,26 @@ def _resolved(
         own = {line: value for line, value in own.items() if value is not None}
         lines |= own
         sources |= table.sources
-        for group, values in table.params.items():
-            params.setdefault(group, {}).update(values)
-        given = [*own, *_below("sources", table.sources), *_params_below(table.params)]
+        given = [*own, *_below("sources", table.sources)]
+        for line, below, written in (
+            ("params", params, table.params),
+            ("limits", limits, table.limits),
+        ):
+            for group, values in written.items():
+                below.setdefault(group, {}).update(values)
+            given += _fields_below(line, written)
         given_by |= dict.fromkeys(given, owner)
-    return Environment(name, **lines, sources=sources, params=params, given_by=given_by)
+    return Environment(
+        name, **lines, sources=sources, params=params, limits=limits, given_by=given_by
+    )
 
 
 def _below(line: str, names: Mapping[str, Any]) -> list[str]:
     return [f"{line}.{name}" for name in names]
 
 
-def _params_below(params: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    return [f"params.{group}.{name}" for group, values in params.items() for name in values]
+def _fields_below(line: str, groups: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return [f"{line}.{group}.{name}" for group, values in groups.items() for name in values]
 
 
 def _shared(found: Mapping[str, Environment], tables: Mapping[str, Table]) -> Iterator[str]:

@@ -23,6 +23,7 @@ class Environment:
         sources: places of outside data by the name that parameters may use.
         params: standing parameters, ``{group: {field: value}}``.
         reads: names of the environments that are read where its own store has nothing.
+        limits: what parameters may be, narrower than at all, ``{group: {field: limit}}``.
         gate: what is asked of the metrics of a run that is promoted to it.
         given_by: the table that each line comes from, `BASE` for the settings outside of tables,
             by its dotted name, such as ``sources.shop``.
@@ -34,6 +35,7 @@ class Environment:
     sources: Mapping[str, str | Place] = field(default_factory=dict)
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reads: tuple[str, ...] = ()
+    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     gate: Mapping[str, Any] = field(default_factory=dict)
     given_by: Mapping[str, str] = field(default_factory=dict)
 

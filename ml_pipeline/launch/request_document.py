@@ -31,6 +31,7 @@ from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.launch.standing import ENVIRONMENT, environment_of, standing_layers
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.layers import SEARCH, Given, Layer, gathered
+from ml_pipeline.params.limits import beyond_limits
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
@@ -102,7 +103,7 @@ def read_request(document: Any, origin: str, rules: Rules) -> RequestedRun:
         )
     given.problems[:] = problems
     params = given.validated(model)
-    _refuse_unwritable(params.options.environment)
+    _refuse_unwritable(params.options.environment, beyond_limits(params))
     return requested_run(rules.pipeline, params, dates, selection)
 
 
@@ -145,10 +146,11 @@ def _known(environment: str | None) -> str | None:
     return environment if environment in settings().environments.configured else None
 
 
-def _refuse_unwritable(environment: str | None) -> None:
+def _refuse_unwritable(environment: str | None, beyond: Iterable[str] = ()) -> None:
     refusal = settings().environments.refusal(environment)
-    if refusal is not None:
-        raise ParamsError([f"{ENVIRONMENT} {refusal}"])
+    problems = [*([f"{ENVIRONMENT} {refusal}"] if refusal is not None else []), *beyond]
+    if problems:
+        raise ParamsError(problems)
 
 
 def example(pipeline: Pipeline, calendar: Calendar) -> str:

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ml_pipeline.environments import Environment
-from ml_pipeline.errors import ParamsError, SettingsError
-from ml_pipeline.params.layers import STANDING, Layer, gathered
+from ml_pipeline.errors import ParamsError, SettingsError, nearest
+from ml_pipeline.params.layers import SEARCH, STANDING, Layer, gathered
+from ml_pipeline.params.limits import beyond_limits, limits_of
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.params.parameter import plain
 from ml_pipeline.params.reading import Unreadable
 from ml_pipeline.settings import settings
+from ml_pipeline.sweeps.options import MODEL as SEARCH_OPTIONS
 
 ENVIRONMENT: Final = "run.environment"
 """Dotted name of the parameter that says where a run reads and writes."""
@@ -122,15 +124,40 @@ def check_standing(model: ParamModel) -> None:
     problems: list[str] = []
     for name in known.configured:
         layer = Layer(f"environments.{name}.params", known[name].params)
-        given = gathered(model, [layer])
+        given = gathered(model, [Layer("", {ENVIRONMENT: name}), layer])
+        limits = limits_of(model, known[name], problems)
+        problems += _of_no_group(model, known[name])
         try:
-            given.validated(model)
+            problems += [
+                f"{beyond}: it stands there (environments.{name}.limits)"
+                for beyond in beyond_limits(given.validated(model), limits)
+            ]
         except ParamsError as error:
             # What a run has to say is lacking here.
             lacking = {f"{p.dotted} is required" for p in model.parameters() if p.default is ...}
             problems += [one for one in error.problems if one.partition(":")[0] not in lacking]
     if problems:
         raise _refusal(problems, "environments")
+
+
+def _of_no_group(model: ParamModel, environment: Environment) -> list[str]:
+    """Check the limits of sweeps, and refuse those of what is no group."""
+    problems: list[str] = []
+    here = f"environments.{environment.name}.limits"
+    # A pipeline's own group of that name is meant where there is one.
+    if SEARCH in environment.limits and SEARCH not in model.groups:
+        problems += [
+            f"{here}.{limit.parameter.dotted}: must be bounds, of which the upper one holds where"
+            " nobody sets it"
+            for limit in limits_of(SEARCH_OPTIONS, environment, problems)
+            if limit.most is None
+        ]
+    known = [*model.groups, SEARCH]
+    return problems + [
+        f"{here}: '{group}' is no parameter group.{nearest(group, known)}"
+        for group in environment.limits
+        if group not in known
+    ]
 
 
 def unusable(setting: str, error: ParamsError) -> SettingsError:

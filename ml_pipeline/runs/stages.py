@@ -23,6 +23,7 @@ from ml_pipeline.code.fingerprint import fingerprint_of
 from ml_pipeline.current import in_environment
 from ml_pipeline.errors import ParamsError, PipelineError, nearest
 from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.params.limits import beyond_limits
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.calls import refuse_generator
 from ml_pipeline.runs.keys import PLAIN, Keys
@@ -106,6 +107,7 @@ class Pipeline:
             name = params.options.environment
             if (refusal := settings().environments.refusal(name)) is not None:
                 problems.append(f"run.environment {refusal}")
+            problems += beyond_limits(params)
             with in_environment(name):
                 problems += self._unready(params)
         if problems:

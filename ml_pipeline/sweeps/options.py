@@ -9,6 +9,7 @@ from pydantic import Field
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.layers import SEARCH
+from ml_pipeline.params.limits import limits_in
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.text import quoted
 
@@ -103,6 +104,29 @@ def read_options(raw: Any) -> SearchOptions:
     if not isinstance(options, SearchOptions):
         raise ParamsError([f"{SEARCH} must be a mapping of options"])
     return options
+
+
+def limited(options: SearchOptions, environment: str | None) -> tuple[SearchOptions, list[str]]:
+    """Return options within the limits of an environment, and why those given may not be.
+
+    What nobody says is at most what the limit allows.
+
+    Args:
+        options: as they were read.
+        environment: where the sweep is; this deployment's own if None.
+    """
+    problems = []
+    most: dict[str, float] = {}
+    for limit in limits_in(MODEL, environment):
+        name = limit.parameter.name
+        value = getattr(options, name)
+        if limit.allows(value):
+            continue
+        if name in options.model_fields_set or limit.most is None:
+            problems.append(limit.refusal(value))
+        else:
+            most[name] = limit.most
+    return options.model_copy(update=most), problems
 
 
 def missing_package(strategy: str) -> str | None:

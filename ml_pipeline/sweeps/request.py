@@ -20,7 +20,7 @@ from ml_pipeline.settings import settings
 from ml_pipeline.sweeps.combinations import Combinations, Rows, combine
 from ml_pipeline.sweeps.contradictions import contradictions, placed_rows, strategy_of
 from ml_pipeline.sweeps.memory import Memory, without_defaults
-from ml_pipeline.sweeps.options import SearchOptions, Strategy, read_options
+from ml_pipeline.sweeps.options import SearchOptions, Strategy, limited, read_options
 from ml_pipeline.sweeps.probes import Probes, probe
 from ml_pipeline.sweeps.space import Dimension, Interval, Values, dimension, single
 from ml_pipeline.sweeps.trial import Base, Trial
@@ -81,6 +81,8 @@ class SweepRequest:
         if origins is None:
             origins = dict.fromkeys(fixed, "python")
         base = Base(model, fixed, origins)
+        options, beyond = limited(options, fixed.get(f"{OPTIONS}.environment"))
+        found += beyond
         rows, wrong = placed_rows(model, options.trials)
         typed = section if isinstance(section, Mapping) else {}
         refused = {problem.partition(" ")[0].partition("[")[0] for problem in found}

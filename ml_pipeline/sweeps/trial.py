@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
+from ml_pipeline.errors import ParamsError
+from ml_pipeline.params.group import OPTIONS
+from ml_pipeline.params.limits import Limit, beyond_limits, limits_in
 from ml_pipeline.params.model import ParamModel, ParamSet, nested
 from ml_pipeline.store.slots import slot_for
 
@@ -58,9 +62,16 @@ class Base:
         """
         origins = {**self.origins, **dict.fromkeys(varied, ORIGIN)}
         params = self.model.validate(nested({**self.fixed, **varied}), origins=origins)
+        if beyond := beyond_limits(params, self._limits):
+            raise ParamsError(beyond)
         values = params.flat({dotted.partition(".")[0] for dotted in varied})
         known = {dotted: values[dotted] for dotted in varied}
         return Trial(number, params, known, key_of(params))
+
+    @cached_property
+    def _limits(self) -> list[Limit]:
+        # All trials are in one environment.
+        return limits_in(self.model, self.fixed.get(f"{OPTIONS}.environment"))
 
 
 def key_of(params: ParamSet) -> str:

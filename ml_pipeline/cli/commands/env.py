@@ -129,10 +129,11 @@ def _lines(environment: Environment) -> Iterator[tuple[str, Any, str]]:
         yield f"gate.{name}", asked, _origin(environment, ("gate",))
     for name, place in environment.sources.items():
         yield f"sources.{name}", str(place), _origin(environment, ("sources", name))
-    for group, values in environment.params.items():
-        for name, value in values.items():
-            path = "params", group, name
-            yield ".".join(path), value, _origin(environment, path)
+    for below, groups in (("params", environment.params), ("limits", environment.limits)):
+        for group, values in groups.items():
+            for name, value in values.items():
+                path = below, group, name
+                yield ".".join(path), value, _origin(environment, path)
 
 
 def _origin(environment: Environment, path: tuple[str, ...]) -> str:
