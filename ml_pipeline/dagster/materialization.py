@@ -1,5 +1,7 @@
 """What Dagster is told of an artifact: its parameters, where it is, and its versions."""
 
+import contextlib
+import itertools
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -7,6 +9,7 @@ import dagster as dg
 
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.dagster.private import version_tags
+from ml_pipeline.errors import ArtifactDamaged
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.history import present
 from ml_pipeline.runs.decisions import Outcome
@@ -86,8 +89,9 @@ def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str])
         "duration_s": record.duration_s,
         "made_at": dg.MetadataValue.timestamp(record.started_at),
     }
-    if record.picture is not None:
-        metadata["picture"] = picture(record.picture)
+    with contextlib.suppress(ArtifactDamaged):
+        for svg in itertools.islice(store.pictures(directory, record).values(), 1):
+            metadata["picture"] = picture(svg)
     if record.provenance.dagster_run_id is not None:
         metadata["made_by"] = dg.MetadataValue.dagster_run(record.provenance.dagster_run_id)
     if "rows" in record.content.shape:

@@ -24,11 +24,11 @@ from ml_pipeline.runs.decisions import Decision, Outcome
 from ml_pipeline.runs.explain import why_computed
 from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.metrics import plain_metrics
+from ml_pipeline.runs.pictures import plain_pictures
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore, Published
 from ml_pipeline.store.claims import claimed
 from ml_pipeline.store.fallbacks import Fallback
-from ml_pipeline.store.formats.picture import drawn
 from ml_pipeline.store.recent import RecentValues
 from ml_pipeline.store.record import Content, Provenance, Record
 from ml_pipeline.store.slots import Slot
@@ -225,7 +225,7 @@ class _Point:
         names = {name for p in self.params.model.parameters() for name in (p.name, p.dotted)}
         metrics = plain_metrics(stage.name, result.metrics, names)
 
-        picture = None if result.picture is None else drawn(result.picture).svg
+        pictures = plain_pictures(stage.name, result)
 
         paths = {
             name: self._slot(name).revision(record.revision)
@@ -251,12 +251,11 @@ class _Point:
                 duration_s=round(time.perf_counter() - start, 6),
                 metrics=metrics,
                 objective=stage.objective(self.params),
-                picture=picture,
                 provenance=around,
                 **decision.recorded(paths),
             )
 
-        published = self.store.publish(slot, revision, result.value, describe)
+        published = self.store.publish(slot, revision, result.value, describe, pictures)
         if self.materializer.recent is not None and published.deterministic:
             content = published.record.content
             kept_as = self.store.formats.named(content.format)

@@ -33,11 +33,13 @@ class Result:
         metrics: numbers that tell how good the value is; recorded, listed and compared.
         picture: what to show in the UI beside the numbers: the text of an SVG, a `Picture`, or a
             figure of matplotlib or Altair.
+        pictures: more of them, by name; without `picture` the first is shown in its stead.
     """
 
     value: Any
     metrics: Mapping[str, float] = field(default_factory=dict)
     picture: Any = None
+    pictures: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ import contextlib
 import copy
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError, StoreUnreachable
 from ml_pipeline.store.formats import Formats
-from ml_pipeline.store.payloads import Payloads
+from ml_pipeline.store.pages import PICTURE, Pages
 from ml_pipeline.store.record import Content, Record
 from ml_pipeline.store.slots import Slot, asset_directory, revision_of
 
@@ -46,7 +47,7 @@ class Published:
     deterministic: bool = True
 
 
-class ArtifactStore(Payloads):
+class ArtifactStore(Pages):
     """Artifacts and their records below one root.
 
     Attributes:
@@ -68,7 +69,12 @@ class ArtifactStore(Payloads):
         return store
 
     def publish(
-        self, slot: Slot, revision: str, value: Any, describe: Callable[[Content], Record]
+        self,
+        slot: Slot,
+        revision: str,
+        value: Any,
+        describe: Callable[[Content], Record],
+        pictures: Mapping[str, str] = MappingProxyType({}),
     ) -> Published:
         """Write a value and its record; adopt what is there where another writer was first.
 
@@ -77,6 +83,7 @@ class ArtifactStore(Payloads):
             revision: its fingerprint.
             value: what to keep.
             describe: makes the record once size and digest of the bytes are known.
+            pictures: SVGs that show the value, by name; its own if there are none.
 
         Raises:
             PipelineError: if no format keeps the value so that it can be read back.
@@ -90,7 +97,7 @@ class ArtifactStore(Payloads):
                     staged.mkdir()
                 kept_as.keep(value, staged)
                 content = self._put_payload(directory, staged, kept_as.name)
-                classes, picture = kept_as.classes_in(staged), kept_as.picture_in(staged)
+                classes, own = kept_as.classes_in(staged), kept_as.picture_in(staged)
             except (ArtifactDamaged, PipelineError) as error:
                 raise PipelineError(f"'{slot.asset}' is not published. {error}") from error
             except OSError as error:
@@ -99,9 +106,9 @@ class ArtifactStore(Payloads):
                     raise
                 raise self._unreachable("write to", error) from error
         content = content.model_copy(update={"shape": kept_as.describe(value), "classes": classes})
-        record = describe(content)
-        if record.picture is None:
-            record = record.model_copy(update={"picture": picture})
+        shown = pictures or ({PICTURE: own} if own is not None else {})
+        page = self.put_pictures(directory, shown) if shown else None
+        record = describe(content).model_copy(update={"pictures": page})
         text = record.to_json()
         try:
             Record.from_json(text, self.address(f"{directory}/{RECORD}"))
@@ -120,7 +127,7 @@ class ArtifactStore(Payloads):
             self.check(directory, standing)
         except ArtifactDamaged:
             self.discard(slot, revision)
-            return self.publish(slot, revision, value, describe)
+            return self.publish(slot, revision, value, describe, pictures)
         return Published(standing, True, standing.content.digest == content.digest)
 
     def find(self, slot: Slot, revision: str) -> Record | None:

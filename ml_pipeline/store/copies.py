@@ -31,6 +31,7 @@ def copy_artifact(source: ArtifactStore, target: ArtifactStore, directory: str) 
             f"An artifact must be there to be copied, but {source.address(path)} is not."
         )
     target.take(source, directory, record.content)
+    target.take_pictures(source, directory, record)
     if target.put_if_absent(path, text):
         return record
     return target.read_record(directory) or record

@@ -48,7 +48,7 @@ class Removable:
 
 
 def verify(store: ArtifactStore, assets: Sequence[str]) -> Iterator[Checked]:
-    """Check size and digest of every artifact.
+    """Check size and digest of every artifact and its pictures.
 
     Args:
         store: what to check.
@@ -61,6 +61,7 @@ def verify(store: ArtifactStore, assets: Sequence[str]) -> Iterator[Checked]:
             record = store.read_record(path)
             if record is not None:
                 store.check(path, record)
+                store.pictures(path, record)
         except StoreError as error:
             return Checked(path, str(error))
         return Checked(path, None)

@@ -43,6 +43,22 @@ class Input(Part):
     code: dict[str, str] = pydantic.Field(default_factory=dict)
 
 
+class Pictures(Part):
+    """The page beside a record that holds the pictures of its artifact.
+
+    Attributes:
+        file: name of the page.
+        bytes: its size.
+        digest: BLAKE3 of it, 32 hexadecimal digits.
+        names: what the pictures show, in their order; the first is shown first.
+    """
+
+    file: PlainName
+    bytes: int = pydantic.Field(ge=0)
+    digest: str
+    names: list[str]
+
+
 class OtherAsset(Part):
     """An asset that is no stage, as a computation found it; nothing of it is in the store.
 
@@ -140,7 +156,8 @@ class Record(Document):
         duration_s: how long computing and writing took, in seconds.
         metrics: numbers that tell how good the result is.
         objective: what the result is compared by with others of its kind, if it is judged.
-        picture: an SVG that shows the result, if the stage drew one.
+        picture: an SVG that shows the result, in records from before pictures had a page.
+        pictures: where the pictures of the result are, if the stage drew any.
     """
 
     called = "a record"
@@ -170,6 +187,7 @@ class Record(Document):
     metrics: dict[str, pydantic.FiniteFloat] = pydantic.Field(default_factory=dict)
     objective: Objective | None = None
     picture: str | None = None
+    pictures: Pictures | None = None
     provenance: Provenance = Provenance()
 
 

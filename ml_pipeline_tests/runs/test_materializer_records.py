@@ -59,7 +59,7 @@ def test_record_tells_what_was_made_of_what(bench: Bench) -> None:
 def test_record_holds_metrics_and_picture_of_a_result(bench: Bench) -> None:
     score = bench.run()["score"]
     assert score.record.metrics == {"r2": bench.value(score)["r2"]}
-    assert score.record.picture == PICTURE
+    assert bench.pictures(score) == {"picture": PICTURE}
     again = bench.run()["score"]
     assert again.reused
     assert again.record.metrics == score.record.metrics

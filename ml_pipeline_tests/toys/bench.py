@@ -82,6 +82,10 @@ class Bench:
     def value(self, outcome: Outcome) -> Any:
         return plain(self.store.load(outcome.slot, outcome.record))
 
+    def pictures(self, outcome: Outcome) -> dict[str, str]:
+        directory = outcome.slot.revision(outcome.record.revision)
+        return self.store.pictures(directory, outcome.record)
+
     def values(self, outcomes: dict[str, Outcome]) -> dict[str, Any]:
         return {name: self.value(outcome) for name, outcome in outcomes.items()}
 

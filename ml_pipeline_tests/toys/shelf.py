@@ -1,7 +1,9 @@
 """A place in a store and what to publish there."""
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -11,6 +13,7 @@ from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.params.parameter import PATH_LABEL
 from ml_pipeline.store.artifacts import ArtifactStore, Published
+from ml_pipeline.store.record import Content, Record
 from ml_pipeline.store.slots import Slot, slot_for
 from ml_pipeline_tests.toys import store_child
 
@@ -34,12 +37,19 @@ SLOT = slot_of()
 
 
 def publish(
-    store: ArtifactStore, revision: str, value: Any, slot: Slot = SLOT, **fields: Any
+    store: ArtifactStore,
+    revision: str,
+    value: Any,
+    slot: Slot = SLOT,
+    pictures: Mapping[str, str] = MappingProxyType({}),
+    **fields: Any,
 ) -> Published:
     made = store_child.describe(revision, slot)
-    return store.publish(
-        slot, revision, value, lambda content: made(content).model_copy(update=fields)
-    )
+
+    def describe(content: Content) -> Record:
+        return made(content).model_copy(update=fields)
+
+    return store.publish(slot, revision, value, describe, pictures)
 
 
 def file_of(store: ArtifactStore, name: str, slot: Slot = SLOT, revision: str = "r1") -> Path:

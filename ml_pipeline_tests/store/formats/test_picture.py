@@ -84,11 +84,33 @@ def test_picture_that_a_stage_returns_is_shown_and_read(bench: Bench) -> None:
         return Result(len(plot.svg), picture=plot)
 
     @bench.pipeline.asset(code_version="1")
-    def both(plot: Picture, size: int) -> Result:
-        return Result((size, plot), picture=3)
+    def many(plot: Picture) -> Result:
+        return Result(0, picture=plot, pictures={"roc <&>": SVG, "again": SVG})
 
-    made = bench.run(["plot", "size"], as_of=None)
+    @bench.pipeline.asset(code_version="1")
+    def wrong(plot: Picture, size: int) -> Result:
+        drawings = {"picture": SVG, "": SVG, "x": "no drawing", "y": 3}
+        return Result((size, plot), picture=SVG, pictures=drawings)
+
+    made = bench.run(["plot", "size", "many"], as_of=None)
     assert bench.value(made["size"]) == len(SVG)
-    assert [one.record.picture for one in made.values()] == [SVG, SVG]
-    with pytest.raises(PipelineError, match="A picture must be a Picture, the text of an SVG"):
+    shown = [bench.pictures(one) for one in made.values()]
+    assert shown[:2] == [{"picture": SVG}, {"picture": SVG}]
+    assert list(shown[2].items()) == [("picture", SVG), ("roc <&>", SVG), ("again", SVG)]
+    with pytest.raises(PipelineError) as caught:
         bench.run(as_of=None)
+    assert str(caught.value).splitlines() == [
+        "Picture 'picture' of 'wrong' is not shown. There is one of that name already. Rename it.",
+        (
+            "Picture '' of 'wrong' is not shown. Its name must be text of 1 to 100 printable"
+            " characters. Rename it."
+        ),
+        (
+            "Picture 'x' of 'wrong' is not shown. It must be an SVG, but begins with 'no drawing'."
+            " Give it the text of one."
+        ),
+        (
+            "Picture 'y' of 'wrong' is not shown. A picture must be a Picture, the text of an SVG,"
+            " or a figure of matplotlib or Altair, but is int."
+        ),
+    ]
