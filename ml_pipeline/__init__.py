@@ -31,8 +31,14 @@ if TYPE_CHECKING:
     from ml_pipeline.params.group import ParamGroup
     from ml_pipeline.params.identity import run_id
     from ml_pipeline.params.layers import Layer, gathered
+    from ml_pipeline.params.marks import (
+        NOT_IDENTITY,
+        PATH_LABEL,
+        added_later,
+        filled_in,
+        renamed_from,
+    )
     from ml_pipeline.params.model import ParamModel, ParamSet
-    from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later, renamed_from
     from ml_pipeline.params.secret import SecretRef, SecretScheme, register_secrets
     from ml_pipeline.params.template import template
     from ml_pipeline.runs.gate import Gate
@@ -71,6 +77,7 @@ __all__ = [
     "code_location",
     "current_environment",
     "defs_folder",
+    "filled_in",
     "formats",
     "gathered",
     "new_data_sensor",
@@ -113,7 +120,13 @@ _ROOMS: Final = {
     "params.identity": ("run_id",),
     "params.layers": ("Layer", "gathered"),
     "params.model": ("ParamModel", "ParamSet"),
-    "params.parameter": ("NOT_IDENTITY", "PATH_LABEL", "added_later", "renamed_from"),
+    "params.marks": (
+        "NOT_IDENTITY",
+        "PATH_LABEL",
+        "added_later",
+        "filled_in",
+        "renamed_from",
+    ),
     "params.secret": ("SecretRef", "SecretScheme", "register_secrets"),
     "params.template": ("template",),
     "runs.gate": ("Gate",),

@@ -12,8 +12,8 @@ from typing import Final
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 IMPORTS: Final = (ast.Import, ast.ImportFrom)
 
-_OF_EARLIER_RUNS: Final = ("formerly", "retired")
-"""What a group says of names and values that it had before: it is there to keep ids."""
+_OF_IDS: Final = ("formerly", "retired", "rules")
+"""What a group says of names and values, before and now: results depend on the values alone."""
 
 
 def normal_statements(body: Iterable[ast.stmt], is_script: bool = False) -> Iterator[ast.stmt]:
@@ -104,6 +104,6 @@ def _is_of_identity(part: ast.stmt) -> bool:
             "validator" in ast.dump(decorator) for decorator in part.decorator_list
         )
     targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
-    if any(isinstance(one, ast.Name) and one.id in _OF_EARLIER_RUNS for one in targets):
+    if any(isinstance(one, ast.Name) and one.id in _OF_IDS for one in targets):
         return True
     return isinstance(part, ast.AnnAssign) and "ClassVar" not in ast.dump(part.annotation)

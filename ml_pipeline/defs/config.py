@@ -6,11 +6,11 @@ module's readers all see the same ones.
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 from pydantic import Field, field_validator
 
-from ml_pipeline import PATH_LABEL, ParamGroup, PipelineError
+from ml_pipeline import PATH_LABEL, ParamGroup, PipelineError, filled_in
 from ml_pipeline.pipeline.locations import normalized
 
 NATURAL_HORIZON: Final[Mapping[str, int]] = {"orders": 1, "customers": 30}
@@ -62,14 +62,8 @@ class FeatureParams(ParamGroup):
         ge=1,
         le=365,
         description="days ahead that the target covers; 1 for orders and 30 for customers if unset",
+        json_schema_extra=filled_in("data.dataset", NATURAL_HORIZON),
     )
-
-    def resolved(self, others: Mapping[str, ParamGroup]) -> Self:
-        """Fill the horizon in from the dataset where it was left open."""
-        if self.horizon_days is not None:
-            return self
-        dataset = others["data"].model_dump()["dataset"]
-        return self.model_copy(update={"horizon_days": NATURAL_HORIZON[dataset]})
 
     @property
     def horizon(self) -> int:
@@ -83,6 +77,7 @@ class TrainingParams(ParamGroup):
     """How the model is fitted, and what part of the past is held out to judge it."""
 
     follows = ("features",)
+    rules = ("holdout_days >= features.horizon_days",)
 
     estimator: Literal["gradient_boosting", "linear"] = Field(
         default="gradient_boosting", description="family of the model"
@@ -114,14 +109,3 @@ class TrainingParams(ParamGroup):
         description="your label for this line of models: letters, digits and . _ + -",
         json_schema_extra=PATH_LABEL,
     )
-
-    def resolved(self, others: Mapping[str, ParamGroup]) -> Self:
-        """Refuse to hold out fewer days than one target covers."""
-        features = others["features"]
-        horizon = features.horizon if isinstance(features, FeatureParams) else 0
-        if self.holdout_days < horizon:
-            raise ValueError(
-                f"`holdout_days >= horizon_days` must hold, but got (holdout_days="
-                f"{self.holdout_days}, horizon_days={horizon})"
-            )
-        return self

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from ml_pipeline.addresses import refusal_in
 from ml_pipeline.params.annotations import kind_of
 from ml_pipeline.params.kind import Kind, NoKind, aliases_of
-from ml_pipeline.params.parameter import ENVIRONMENT, NOT_IDENTITY
+from ml_pipeline.params.marks import ENVIRONMENT, NOT_IDENTITY
 from ml_pipeline.params.reading import Unreadable, read
 from ml_pipeline.settings import settings
 from ml_pipeline.text import quoted
@@ -33,7 +33,10 @@ class ParamGroup(dg.Config):
     No text carries credentials: parameters are recorded.
 
     Attributes:
-        follows: names of the groups whose values `resolved` looks at.
+        follows: names of the groups whose values are looked at by `filled_in`, `rules` and
+            `resolved`.
+        rules: comparisons of two parameters that must hold where both have values, such as
+            ``holdout_days < data.history_days``.
         formerly: the name that the group had when runs already existed, or all of them, the
             first first. Ids and paths keep the first one.
         retired: fields that the group had when runs already existed, with the value that every run
@@ -45,6 +48,7 @@ class ParamGroup(dg.Config):
     )
 
     follows: ClassVar[tuple[str, ...]] = ()
+    rules: ClassVar[tuple[str, ...]] = ()
     formerly: ClassVar[str | tuple[str, ...]] = ()
     retired: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
@@ -59,8 +63,9 @@ class ParamGroup(dg.Config):
     def resolved(self, others: Mapping[str, "ParamGroup"]) -> Self:
         """Return this group with every default filled in that depends on other groups.
 
-        Override it together with `follows`; identity is taken from the result, so a value that was
-        filled in and the same value typed by hand are one run.
+        What `filled_in` and `rules` can say is better said there: a form knows it, too. For all
+        else, override this together with `follows`; identity is taken from the result, so a value
+        that was filled in and the same value typed by hand are one run.
 
         Args:
             others: the groups named in `follows`, already resolved.

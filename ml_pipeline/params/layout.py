@@ -16,7 +16,8 @@ from pydantic.fields import FieldInfo
 from ml_pipeline.params.annotations import is_shape, members_of
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.kind import NoKind, aliases_of
-from ml_pipeline.params.parameter import Parameter, former_names, marks_of, plain
+from ml_pipeline.params.marks import former_names, marks_of
+from ml_pipeline.params.parameter import Parameter, plain
 
 Marks = Mapping[str, Any]
 

@@ -17,6 +17,7 @@ from ml_pipeline.params.group import OPTIONS, Config, ParamGroup, RunOptions, as
 from ml_pipeline.params.layout import Section
 from ml_pipeline.params.names import Names, is_fields
 from ml_pipeline.params.parameter import Parameter, plain
+from ml_pipeline.params.relations import Relations
 from ml_pipeline.params.validation import checked_group
 
 
@@ -107,6 +108,7 @@ class ParamModel:
         groups: the classes by group name, `RunOptions` as ``run`` last.
         scope: names of the groups that a pipeline's results depend on: all but ``run``.
         names: the groups' names by the classes that were given for them.
+        relations: what groups declare about each other's values.
     """
 
     def __init__(self, **groups: type[Config]) -> None:
@@ -145,6 +147,9 @@ class ParamModel:
         self.former_groups = {old: name for name, names in former.items() for old in names}
         self._names = Names(self.groups, former)
         problems.extend(self._names.problems())
+        if not problems:
+            self.relations = Relations(self._names, self.groups)
+            problems.extend(self.relations.problems)
         if problems:
             raise PipelineError("Parameter groups do not fit together:\n  " + "\n  ".join(problems))
 
@@ -269,7 +274,9 @@ class ParamModel:
         for group, own in checked.items():
             followed = {name: resolved.get(name, checked[name]) for name in own.follows}
             try:
-                resolved[group] = own.resolved(followed)
+                filled = self.relations.filled(group, own, followed)
+                resolved[group] = filled.resolved(followed)
+                found += self.relations.broken(group, resolved[group], followed)
             except (ValueError, AssertionError) as error:
                 found.append(f"{group}: {error}")
         if found:

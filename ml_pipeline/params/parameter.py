@@ -10,28 +10,18 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import pydantic
-from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.annotations import kind_of
 from ml_pipeline.params.documents import read_document
 from ml_pipeline.params.kind import Kind, NoKind, aliases_of
+from ml_pipeline.params.marks import ADDED_LATER, marks_of
 from ml_pipeline.params.reading import Unreadable, read
 from ml_pipeline.params.spelled import in_order, spelled
 from ml_pipeline.params.wording import bounds_of, must_be, type_of
 from ml_pipeline.settings import settings
 from ml_pipeline.text import shortened
-
-PATH_LABEL: Final[JsonDict] = {"path_label": True}
-"""Marks a field whose value shows in paths: ``Field(..., json_schema_extra=PATH_LABEL)``."""
-
-NOT_IDENTITY: Final[JsonDict] = {"identity": False}
-"""Marks a field that never changes an id: worker counts, log levels and the like."""
-
-_ADDED_LATER: Final = "added_later"
-_RENAMED_FROM: Final = "renamed_from"
-_MARKS: Final = ("path_label", "identity", "environment", _ADDED_LATER, _RENAMED_FROM)
 
 _SECRET: Final = re.compile(
     r"(\A|_)(passw(or)?ds?|pwd|passphrase|passcode|secrets?|tokens?|credentials?|creds?|bearer|jwt"
@@ -42,49 +32,6 @@ _SECRET: Final = re.compile(
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"\\]*)\"")
 _REFERENCE: Final = re.compile(r"_(env|ref|name)\Z")
-
-ENVIRONMENT: Final[JsonDict] = {"identity": False, "environment": True}
-"""Marks the field that names an environment: it is there where environments are configured."""
-
-
-def added_later(literal: Any) -> dict[str, Any]:
-    """Mark a field that was added when runs without it already existed.
-
-    Args:
-        literal: the value that those runs had in effect. A set in which the field has this value
-            keeps the id that it had before the field existed. For a field that holds a class with
-            fields, a mapping of theirs.
-
-    Returns:
-        What the field's `json_schema_extra` must hold.
-    """
-    return {_ADDED_LATER: literal}
-
-
-def renamed_from(*names: str) -> dict[str, Any]:
-    """Mark a field that had other names when runs already existed.
-
-    Ids and paths keep the first name, so that runs from before are found; people see the new one.
-
-    Args:
-        *names: the names that the field had, the first first.
-
-    Returns:
-        What the field's `json_schema_extra` must hold.
-    """
-    return {_RENAMED_FROM: list(names)}
-
-
-def marks_of(info: FieldInfo) -> dict[str, Any]:
-    """Return the marks of a field."""
-    extra = info.json_schema_extra
-    found = dict(extra) if isinstance(extra, Mapping) else {}
-    return {name: found[name] for name in _MARKS if name in found}
-
-
-def former_names(marks: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names that a marked field had, the first first."""
-    return tuple(str(name) for name in marks.get(_RENAMED_FROM, ()))
 
 
 @dataclass(frozen=True)
@@ -148,7 +95,7 @@ class Parameter:
     @property
     def absent_as(self) -> Any:
         """What runs had in effect before this field was added, or `...` where it always was."""
-        return plain(self.marks.get(_ADDED_LATER, ...))
+        return plain(self.marks.get(ADDED_LATER, ...))
 
     def was_absent_as(self, value: Any) -> bool:
         """Whether `value` is what runs had in effect before this field was added."""

@@ -15,7 +15,7 @@ import ml_pipeline
 from ml_pipeline.dagster.reusing import reusing
 from ml_pipeline.errors import OpConfigError, PipelineError
 from ml_pipeline.params.identity import run_id
-from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL
+from ml_pipeline.params.marks import NOT_IDENTITY, PATH_LABEL
 from ml_pipeline_tests.toys.dagster_site import DAILY, DAY, failure
 from ml_pipeline_tests.toys.kept import CALLS, Shelf
 

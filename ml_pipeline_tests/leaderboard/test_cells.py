@@ -11,8 +11,8 @@ from ml_pipeline.errors import ParamsError, PipelineError
 from ml_pipeline.leaderboard.cells import Cell, Outside, cells_of, failed_cell
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.identity import digest_of
+from ml_pipeline.params.marks import NOT_IDENTITY, PATH_LABEL, added_later
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stage import Result
 from ml_pipeline.runs.stages import Pipeline

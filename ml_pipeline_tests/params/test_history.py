@@ -12,8 +12,8 @@ from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.history import completed, present, told
 from ml_pipeline.params.identity import run_id
 from ml_pipeline.params.layers import gathered, like
+from ml_pipeline.params.marks import added_later, renamed_from
 from ml_pipeline.params.model import ParamModel, ParamSet
-from ml_pipeline.params.parameter import added_later, renamed_from
 
 
 @dataclass

@@ -13,8 +13,8 @@ from ml_pipeline.params.documents import read_document
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.identity import document, run_id
 from ml_pipeline.params.layers import Given, Layer, gathered, like
+from ml_pipeline.params.marks import NOT_IDENTITY, PATH_LABEL, added_later
 from ml_pipeline.params.model import ParamModel, ParamSet, nested
-from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
 
 
 class Data(ParamGroup):

@@ -9,8 +9,8 @@ from pydantic import Field
 from ml_pipeline.errors import ParamsError, PipelineError
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.identity import run_id
+from ml_pipeline.params.marks import added_later
 from ml_pipeline.params.model import ParamModel, ParamSet
-from ml_pipeline.params.parameter import added_later
 from ml_pipeline_tests.toys.params import (
     FOOTER,
     SCOPE,

@@ -17,8 +17,8 @@ from ml_pipeline.params.documents import read_document
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.identity import run_id
 from ml_pipeline.params.layers import Layer, gathered
+from ml_pipeline.params.marks import NOT_IDENTITY, PATH_LABEL, added_later
 from ml_pipeline.params.model import ParamModel, ParamSet
-from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later
 from ml_pipeline.params.secret import SecretRef
 from ml_pipeline.params.template import template
 

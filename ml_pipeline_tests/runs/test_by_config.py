@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ml_pipeline.errors import OpConfigError, PipelineError
 from ml_pipeline.params.identity import document, run_id
-from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL
+from ml_pipeline.params.marks import NOT_IDENTITY, PATH_LABEL
 from ml_pipeline.runs.by_config import BY_RUN, OwnConfig, own_config, own_mapping, place
 from ml_pipeline.store.record import Content, Record
 

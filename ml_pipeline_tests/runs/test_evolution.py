@@ -14,8 +14,8 @@ from ml_pipeline.leaderboard.board import leaderboard
 from ml_pipeline.leaderboard.cells import cells_of
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.layers import Layer, gathered, like
+from ml_pipeline.params.marks import NOT_IDENTITY, PATH_LABEL, added_later, renamed_from
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL, added_later, renamed_from
 from ml_pipeline.runs import catalog, query
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.decisions import Outcome

@@ -6,8 +6,8 @@ from datetime import date
 from pydantic import Field
 
 from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.marks import PATH_LABEL
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.params.parameter import PATH_LABEL
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.differences import Difference, differences
 from ml_pipeline.runs.explain import command_for, why_computed, why_missing

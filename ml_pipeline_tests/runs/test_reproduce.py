@@ -7,8 +7,8 @@ from pydantic import Field
 
 from ml_pipeline.errors import ArtifactMissing, ParamsError
 from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.marks import added_later
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.params.parameter import added_later
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.provenance import provenance

@@ -14,8 +14,8 @@ from pydantic import Field
 from ml_pipeline.code.fingerprint import fingerprint_of
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.marks import NOT_IDENTITY, PATH_LABEL
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL
 from ml_pipeline.runs.keys import Wish
 from ml_pipeline.runs.stage import Result, Stage
 from ml_pipeline.runs.stages import Pipeline

@@ -12,8 +12,8 @@ from ml_pipeline.defs.config import DataParams, FeatureParams, TrainingParams
 from ml_pipeline.errors import ParamsError, PipelineError
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.marks import PATH_LABEL
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.params.parameter import PATH_LABEL
 from ml_pipeline.store.slots import Slot, as_of_label, as_of_on, asset_directory, slot_for
 
 AS_OF = date(1998, 5, 31)

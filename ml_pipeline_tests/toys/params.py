@@ -11,8 +11,8 @@ from pydantic import Field
 
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.marks import NOT_IDENTITY, PATH_LABEL
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL
 
 FOOTER = (
     "\nNothing was launched. `ml-pipeline params` lists every parameter with its type and bounds."

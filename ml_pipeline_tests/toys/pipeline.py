@@ -26,8 +26,8 @@ from pydantic import Field
 from sklearn.linear_model import Ridge
 
 from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.marks import NOT_IDENTITY, PATH_LABEL
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL
 from ml_pipeline.runs.stage import Result
 from ml_pipeline.runs.stages import Pipeline
 

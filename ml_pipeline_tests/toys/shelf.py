@@ -10,8 +10,8 @@ import polars as pl
 from pydantic import Field
 
 from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.marks import PATH_LABEL
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.params.parameter import PATH_LABEL
 from ml_pipeline.store.artifacts import ArtifactStore, Published
 from ml_pipeline.store.record import Content, Record
 from ml_pipeline.store.slots import Slot, slot_for

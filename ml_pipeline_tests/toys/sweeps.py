@@ -20,8 +20,8 @@ from pydantic import Field
 
 from ml_pipeline.errors import NotEnoughDataError
 from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.marks import NOT_IDENTITY, PATH_LABEL
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.params.parameter import NOT_IDENTITY, PATH_LABEL
 from ml_pipeline.runs.stage import Result
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Objective

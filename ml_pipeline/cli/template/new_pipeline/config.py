@@ -1,8 +1,5 @@
 """The parameters, one group for each stage that has any: the first place to edit."""
 
-from collections.abc import Mapping
-from typing import Self
-
 import ml_pipeline as mp
 from pydantic import Field
 
@@ -19,6 +16,7 @@ class TrainingParams(mp.ParamGroup):
     """How the model is fitted, and what is kept from it to judge it."""
 
     follows = ("data",)
+    rules = ("holdout_days < data.history_days",)
 
     alpha: float = Field(default=1.0, ge=0, le=1e6, description="L2 penalty")
     holdout_days: int = Field(
@@ -30,13 +28,3 @@ class TrainingParams(mp.ParamGroup):
         description="your label for this line of models, part of their paths",
         json_schema_extra=mp.PATH_LABEL,
     )
-
-    def resolved(self, others: Mapping[str, mp.ParamGroup]) -> Self:
-        """Refuse to hold out all days that there are."""
-        history_days = others["data"].model_dump()["history_days"]
-        if self.holdout_days >= history_days:
-            raise ValueError(
-                "`holdout_days < history_days` must hold, but got"
-                f" (holdout_days={self.holdout_days}, history_days={history_days})"
-            )
-        return self
