@@ -32,6 +32,7 @@ from ml_pipeline.runs.range_report import RangeReport
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.text import counted, for_markdown
+from ml_pipeline.tracking.switched_on import tracker_of
 
 FAILURES: Final = "failures"
 """Metadata of a failed step: reason by date."""
@@ -117,12 +118,14 @@ def _make(
     keys = {name: key for name, key in keys.items() if key in context.selected_asset_keys}
     failures: dict[str, Exception] = {}
     results: list[DateResult] = []
+    tracker = tracker_of(manager.pipeline)
     tag_run(context.instance, context.run, run_tags(manager.pipeline, manager.params, dates))
     for as_of in dates:
         made: list[ArtifactResult] = []
         outcomes: list[Outcome] = []
         try:
             for outcome in materializer.run(manager.params, as_of, keys):
+                tracker.made(manager.store, outcome)
                 made.append(
                     artifact_result(manager.store, outcome.slot, outcome.record, outcome.reused)
                 )
@@ -141,6 +144,7 @@ def _make(
             run_id = manager.pipeline.run_slot(manager.params, as_of).run_id
             reason = told(failure) if failure else None
             results.append(DateResult(as_of, run_id, context.run.run_id, made, reason))
+    tracker.settle()
     if len(results) > 1:
         report = RangeReport(results)
         context.log.info("\n".join([report.sentence, *report.reasons]))

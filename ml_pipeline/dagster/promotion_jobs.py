@@ -108,7 +108,7 @@ def promotion_jobs(
     def rollback(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         with unwrapped():
             request = _rollback_request(config)
-            done = request.carried_out(settings().environments, stores, context.log.info)
+            done = request.carried_out(pipeline, settings().environments, stores, context.log.info)
         _tell(context, pipeline, done)
 
     def check_promotion(config: Any) -> None:

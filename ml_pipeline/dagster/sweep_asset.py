@@ -24,13 +24,17 @@ from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_config import SWEEP_TAG, environment_tags, label_tags
 from ml_pipeline.params.as_of import AsOf, as_of_from_key
+from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.tracking.switched_on import tracker_of
+from ml_pipeline.tracking.tracker import InSweep
 
 if TYPE_CHECKING:
     from ml_pipeline.leaderboard.board import Leaderboard
     from ml_pipeline.sweeps.attempts import SweepProgress
     from ml_pipeline.sweeps.engine import Swept
     from ml_pipeline.sweeps.plan import Plan
+    from ml_pipeline.sweeps.trial import Trial
 
 _SECONDS_BETWEEN_LINES: Final = 10.0
 _MOST_ROWS: Final = 100
@@ -114,9 +118,11 @@ def sweep_asset(
         listener = _listener.get()
         output = listener.output if listener is not None else None
         last = time.monotonic()
+        tracker = tracker_of(pipeline)
 
         def planned(plan: "Plan") -> None:
             context.log.info(plan.sentence)
+            tracker.sweep_began(setup.store, trials, plan)
             if listener is not None:
                 listener.planned(plan)
 
@@ -128,19 +134,24 @@ def sweep_asset(
             if listener is not None:
                 listener.progressed(progress)
 
+        def heard(trial: "Trial", outcome: Outcome) -> None:
+            tracker.made(setup.store, outcome, InSweep(trials.study_name, trial.number))
+
         try:
             with InStep(context, partitions) as host:
-                sweep = setup.sweep(dates, output, host)
-                tags = {**label_tags(setup.request.representatives), SWEEP_TAG: sweep.study_name}
+                trials = setup.sweep(dates, output, host)
+                tags = {**label_tags(setup.request.representatives), SWEEP_TAG: trials.study_name}
                 tags |= environment_tags(setup.request.environment)
                 tag_run(context.instance, context.run, tags)
-                swept = sweep.run(planned, progressed)
+                swept = trials.run(planned, progressed, heard)
         except ParamsError as error:
             # Dates and studies are known only now, and the run is there.
             raise ParamsError(error.problems, "The run computed nothing.") from None
         for cell in swept.failures:
             context.log.error(f"trial {cell.trial.number} at {cell.as_of}: {cell.error}")
         board = board_of(swept, pipeline)
+        tracker.sweep_ended(setup.store, swept, board)
+        tracker.settle()
         if listener is not None:
             listener.finished(swept, board)
         if swept.failures and len(swept.failures) == len(swept.cells):

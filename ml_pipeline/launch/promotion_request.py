@@ -31,6 +31,7 @@ from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.environments import Stores
 from ml_pipeline.store.ledger import Alias, Flag, Promotion
 from ml_pipeline.text import quoted
+from ml_pipeline.tracking.switched_on import tracker_of
 
 _FLAG: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -256,7 +257,11 @@ class PromotionPlan:
             forced=tuple(self.problems),
             after=self.before.number if self.before is not None else 0,
         )
-        return promote(self.source, self.entry, request.target, terms, self.target, tell)
+        done = promote(self.source, self.entry, request.target, terms, self.target, tell)
+        tracker = tracker_of(self.pipeline)
+        tracker.promoted(self.target, done)
+        tracker.settle()
+        return done
 
     @property
     def _standing(self) -> str:

@@ -7,8 +7,10 @@ from ml_pipeline.environments import Environments
 from ml_pipeline.errors import QueryError
 from ml_pipeline.launch.promotion_target import store_of_target, target_problems
 from ml_pipeline.runs.promotion import Promoted, roll_back
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.environments import Stores
 from ml_pipeline.store.ledger import Alias
+from ml_pipeline.tracking.switched_on import tracker_of
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class RollbackRequest:
 
     def carried_out(
         self,
+        pipeline: Pipeline,
         environments: Environments,
         stores: Stores,
         tell: Callable[[str], object] = lambda _sentence: None,
@@ -51,6 +54,7 @@ class RollbackRequest:
         """Go back.
 
         Args:
+            pipeline: the stages.
             environments: those that are configured.
             stores: returns the store of an environment.
             tell: called with a sentence before each artifact that is checked.
@@ -61,4 +65,8 @@ class RollbackRequest:
         """
         self.checked(environments)
         store = store_of_target(self.target, environments, stores)
-        return roll_back(store, self.target, self.alias, self.note, self.by, tell)
+        done = roll_back(store, self.target, self.alias, self.note, self.by, tell)
+        tracker = tracker_of(pipeline)
+        tracker.promoted(store, done)
+        tracker.settle()
+        return done

@@ -15,6 +15,7 @@ from ml_pipeline.params.as_of import AsOf, noun_of
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decider import Decider
+from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stage import Stage
@@ -27,8 +28,9 @@ from ml_pipeline.sweeps.contradictions import without_effect_on
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.request import SweepRequest
-from ml_pipeline.sweeps.runner import Runner, TrialCell
+from ml_pipeline.sweeps.runner import Heard, Runner, TrialCell
 from ml_pipeline.sweeps.tasks import why_of_a_trial
+from ml_pipeline.sweeps.trial import Trial
 from ml_pipeline.sweeps.workers import Workers, site_of
 
 if TYPE_CHECKING:
@@ -146,12 +148,14 @@ class Sweep:
         self,
         told: Callable[[Plan], None] = lambda _plan: None,
         progress: Callable[[SweepProgress], None] = lambda _progress: None,
+        heard: Heard = lambda _trial, _outcome: None,
     ) -> Swept:
         """Run the sweep.
 
         Args:
             told: called once with the plan, before anything is computed.
             progress: called whenever a cell is done.
+            heard: called with what trials make and find, as by the `Runner`.
 
         Returns:
             What came of it. A failed cell has its error there; it is not raised.
@@ -162,9 +166,13 @@ class Sweep:
         self.host.refuse(self.stages)
         runner, attempts = self._runner(self.materializer), self._attempts()
         earlier = self._earlier(make=True)
+        found: list[tuple[Trial, Outcome]] = []
+        runner.heard = lambda trial, outcome: found.append((trial, outcome))
         plan = self._planned(runner, attempts, earlier)
-        runner.most_workers = plan.workers
+        runner.most_workers, runner.heard = plan.workers, heard
         told(plan)
+        for trial, outcome in found:
+            heard(trial, outcome)
         stopped = None
         try:
             if self.request.is_search:

@@ -11,11 +11,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from ml_pipeline.errors import MlPipelineError, PipelineError
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.decider import Decider
+from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.processes import Ended
@@ -24,6 +25,9 @@ from ml_pipeline.sweeps.trial import Trial
 from ml_pipeline.sweeps.workers import Workers
 
 _LIVES: Final = 2
+
+Heard: TypeAlias = Callable[[Trial, Outcome], object]
+"""Hears of an artifact that a trial has made, or of the judged one that it has found."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,10 @@ class _Shared:
 
 @dataclass
 class _Job:
-    """A task and what it is for: a cell, or shared work."""
+    """A task and what it is for: a cell, or shared work that a trial was the first to need."""
 
     task: Task
+    trial: Trial
     cell: tuple[Trial, AsOf | None] | None
     shared: _Shared
     lives: int = _LIVES
@@ -90,6 +95,7 @@ class Runner:
         workers: Callable[[int], Workers],
         timeout_s: float | None = None,
         deadline: float = math.inf,
+        heard: Heard = lambda _trial, _outcome: None,
     ) -> None:
         """Prepare to run.
 
@@ -100,6 +106,8 @@ class Runner:
             workers: starts so many workers; called when there is something to compute.
             timeout_s: seconds after which a task is given up.
             deadline: when nothing more is begun, on the clock `time.monotonic`.
+            heard: called with every artifact that a trial makes, those that it is made from first,
+                and with the judged one of a trial that finds everything there.
         """
         self.decider = decider
         own = [varied_groups <= set(stage.scope) for stage in stages]
@@ -111,6 +119,7 @@ class Runner:
         self.deadline = deadline
         self.most_workers = 1
         self.was_cut = False
+        self.heard = heard
         self._start_workers = workers
         self._workers: Workers | None = None
         self._shared: dict[tuple[AsOf | None, tuple[str, ...]], _Shared] = {}
@@ -170,7 +179,7 @@ class Runner:
             missing = [s.name for s in self.shared_stages if s.name not in shared.records]
             task = _task(trial, as_of, missing, shared.records)
             # Before everything else: all that waits for it could not even be looked up.
-            self._queue.appendleft(_Job(task, None, shared))
+            self._queue.appendleft(_Job(task, trial, None, shared))
         return shared
 
     def _add_own(self, trial: Trial, as_of: AsOf | None, shared: _Shared) -> bool:
@@ -184,10 +193,12 @@ class Runner:
             self._found.append(TrialCell(trial, as_of, error=str(error)))
             return True
         if complete:
+            self._hear(trial, as_of, self.own_stages[-1], records, is_reused=True)
             self._found.append(self._cell(trial, as_of, records, reused=True))
             return False
         names = [stage.name for stage in self.own_stages if stage.name not in records]
-        self._queue.append(_Job(_task(trial, as_of, names, records), (trial, as_of), shared))
+        task = _task(trial, as_of, names, records)
+        self._queue.append(_Job(task, trial, (trial, as_of), shared))
         return True
 
     def _look_up(
@@ -229,6 +240,11 @@ class Runner:
             if job.lives:
                 self._queue.appendleft(job)
                 return
+        if isinstance(answer, Done):
+            for stage in (*self.shared_stages, *self.own_stages):
+                if stage.name in answer.records:
+                    is_reused = stage.name in answer.reused
+                    self._hear(job.trial, job.task.as_of, stage, answer.records, is_reused)
         if job.cell is None:
             self._share(job, answer)
         elif isinstance(answer, Done):
@@ -267,6 +283,17 @@ class Runner:
         for trial, as_of in shared.waiting:
             self._add_own(trial, as_of, shared)
         shared.waiting.clear()
+
+    def _hear(
+        self,
+        trial: Trial,
+        as_of: AsOf | None,
+        stage: Stage,
+        records: Mapping[str, Record],
+        is_reused: bool,
+    ) -> None:
+        slot = stage.slot(trial.params, as_of)
+        self.heard(trial, Outcome(slot, records[stage.name], is_reused))
 
     def _cell(
         self, trial: Trial, as_of: AsOf | None, records: Mapping[str, Record], reused: bool

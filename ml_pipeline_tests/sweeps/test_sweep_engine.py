@@ -63,6 +63,22 @@ def test_sweep_and_single_runs_share_their_artifacts_both_ways(bench: Bench) -> 
     assert bench.calls() == []
 
 
+def test_sweep_tells_of_what_it_made_once_and_of_judged_ones_that_were_there(bench: Bench) -> None:
+    bench.run(depth="3")
+    heard: list[tuple[int, str, bool]] = []
+    bench.sweep(2, depth="3,4").run(
+        heard=lambda trial, made: heard.append((trial.number, made.record.asset, made.reused))
+    )
+    assert heard[0] == (0, "score", True)
+    made = [(trial, asset) for trial, asset, _ in heard[1:]]
+    assert not any(reused for _, _, reused in heard[1:])
+    assert sorted(made) == [
+        *((0, name) for name in ("model", "score", "table")),
+        *((1, name) for name in ("model", "model", "score", "score")),
+    ]
+    assert all(made.index((n, "model")) < made.index((n, "score")) for n in (0, 1))
+
+
 def test_sweep_again_reuses_everything_and_starts_nobody(bench: Bench) -> None:
     first = bench.run(2, depth="1,2,3")
     bench.calls()

@@ -34,7 +34,7 @@ def command(environment: str, alias: Alias, by: str, note: str, as_json: bool) -
     known_environment(environment, known)
     request = RollbackRequest(environment, alias, note, by)
     with progress_bar(None, "checking") as advance:
-        done = request.carried_out(known, served.location.store_in, advance)
+        done = request.carried_out(served.pipeline, known, served.location.store_in, advance)
     if as_json:
         print_json(promoted_document(done))
     else:
