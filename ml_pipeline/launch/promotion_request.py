@@ -23,6 +23,7 @@ from ml_pipeline.params.identity import digest_of
 from ml_pipeline.runs import catalog
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.changes import differing
+from ml_pipeline.runs.columns import other_columns
 from ml_pipeline.runs.gate import Gate, Outcome
 from ml_pipeline.runs.promotion import Promoted, Terms, obstacles, promote
 from ml_pipeline.runs.stages import Pipeline
@@ -210,6 +211,10 @@ class PromotionPlan:
         if results.outcome is not None and not results.outcome.passed:
             problems.append(results.outcome.sentence.rstrip("."))
         problems += obstacles(self.pipeline, self.source, self.entry)
+        if (standing := self._standing_entry) is not None:
+            problems += other_columns(
+                self.source, self.entry, self.target, standing, self.pipeline.present_name
+            )
         return replace(
             self,
             comparison=results.comparison,
@@ -218,15 +223,20 @@ class PromotionPlan:
         )
 
     @property
+    def _standing_entry(self) -> Entry | None:
+        """What is there, if its record can be read."""
+        if self.before is None:
+            return None
+        record = self.target.readable_record(self.before.path)
+        return Entry(self.before.path, record) if record is not None else None
+
+    @property
     def parameters(self) -> dict[str, tuple[Any, Any]]:
         """The parameters that differ from what is there, as ``name: (there, now)``."""
-        if self.before is None:
-            return {}
-        standing = self.target.readable_record(self.before.path)
-        if standing is None:
+        if (standing := self._standing_entry) is None:
             return {}
         model = self.pipeline.params
-        then, now = (told(model, one.params) for one in (standing, self.entry.record))
+        then, now = (told(model, one.params) for one in (standing.record, self.entry.record))
         return {name: (a, b) for name, a, b in differing(then, now)}
 
     def carried_out(self, tell: Callable[[str], object] = lambda _sentence: None) -> Promoted:

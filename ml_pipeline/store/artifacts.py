@@ -206,6 +206,27 @@ class ArtifactStore(Pages):
                 address = self.address(f"{directory}/{record.content.file}")
                 raise ArtifactDamaged(f"{address} cannot be read. {error}") from error
 
+    def columns(self, directory: str, record: Record) -> dict[str, str] | None:
+        """Return the types of the columns of an artifact by name; None where it is no table.
+
+        Of a table elsewhere only its end is fetched; its bytes are not compared.
+
+        Raises:
+            ArtifactDamaged: if it is not there or cannot be read.
+        """
+        content = record.content
+        if content.files:
+            return None
+        address = self.address(f"{directory}/{content.file}")
+        try:
+            with self.opened(f"{directory}/{content.file}") as file:
+                return self.formats.named(content.format).columns(file, content.bytes)
+        except FileNotFoundError as error:
+            problem = f"{address} must be there, since its record is, but is missing."
+            raise ArtifactDamaged(problem) from error
+        except ValueError as error:
+            raise ArtifactDamaged(f"{address} must have columns, but {error}.") from error
+
     def directories(self, asset: str) -> Iterator[str]:
         """Yield the directory of every published revision of an asset."""
         for entry in self.entries(asset_directory(asset)):

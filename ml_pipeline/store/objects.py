@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, cast
 from urllib.parse import unquote
 
+from obstore import open_reader
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, from_url
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from obstore.store import RetryConfig
 
 _MOST_ATTEMPTS: Final = 100
+_BUFFER: Final = 64 << 10
 _DAY_S: Final = 86_400
 _IMPATIENT: Final["RetryConfig"] = {"max_retries": 1, "retry_timeout": timedelta(seconds=5)}
 _memory: Final[dict[str, MemoryStore]] = {}
@@ -100,6 +102,20 @@ class Objects:
                 return bytes(self._objects.get(path).bytes())
         except FileNotFoundError:
             return None
+
+    @contextlib.contextmanager
+    def opened(self, path: str) -> Iterator[BinaryIO]:
+        """Open an object of any size, to read parts of it.
+
+        Raises:
+            FileNotFoundError: if there is none.
+        """
+        with self._reaching("read"):
+            if self.directory is not None:
+                with (self.directory / path).open("rb") as file:
+                    yield file
+            else:
+                yield cast("BinaryIO", open_reader(self._objects, path, buffer_size=_BUFFER))
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
         """Write a small object in one step and tell whether the name was free."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.store.formats.format import Format
+from ml_pipeline.store.formats.parquet_footer import columns_of
 
 _ROWS: Final = 1 << 17
 
@@ -52,6 +53,10 @@ class ArrowFormat(Format):
 
     def prove(self, path: Path) -> None:
         """Nothing to prove: columns that come back with their types come back."""
+
+    def columns(self, file: BinaryIO, size: int) -> dict[str, str]:
+        """Return the types of the columns by name."""
+        return columns_of(file, size)
 
     def describe(self, value: Any) -> dict[str, int]:
         """Return rows and columns."""

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from ml_pipeline.errors import ArtifactDamaged
 
@@ -96,6 +96,21 @@ class Format(ABC):
     def describe(self, value: Any) -> dict[str, int]:
         """Return the value's sizes, such as rows and columns."""
         return {}
+
+    def columns(self, file: BinaryIO, size: int) -> dict[str, str] | None:
+        """Return the types of a table's columns by name, read without reading the whole.
+
+        Args:
+            file: what `write` wrote, from the store.
+            size: its bytes.
+
+        Returns:
+            None where the format keeps no tables.
+
+        Raises:
+            ValueError: if there are none to read.
+        """
+        return None
 
     def picture_in(self, path: Path) -> str | None:
         """Return an SVG of the value to show in the UI, if it is something to look at.

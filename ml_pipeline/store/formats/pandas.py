@@ -6,11 +6,12 @@ it is published: that costs as much as writing it.
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError
 from ml_pipeline.store.formats.arrow import arrow, read_table, write_table
 from ml_pipeline.store.formats.format import Format
+from ml_pipeline.store.formats.parquet_footer import columns_of
 
 _OURS: Final = b"ml_pipeline"
 
@@ -77,6 +78,10 @@ class PandasFormat(Format):
         except (AssertionError, ArtifactDamaged, LookupError, TypeError, ValueError) as error:
             said = " ".join(str(error).split())
             raise _refusal(f"it comes back as another: {said:.300}") from error
+
+    def columns(self, file: BinaryIO, size: int) -> dict[str, str]:
+        """Return the types of the columns by name."""
+        return columns_of(file, size)
 
     def describe(self, value: Any) -> dict[str, int]:
         """Return rows and columns."""

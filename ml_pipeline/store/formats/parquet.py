@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.store.formats.format import Format
+from ml_pipeline.store.formats.parquet_footer import columns_of
 
 
 class ParquetFormat(Format):
@@ -51,6 +52,10 @@ class ParquetFormat(Format):
 
     def prove(self, path: Path) -> None:
         """Nothing to prove: of the columns that Parquet takes, all come back."""
+
+    def columns(self, file: BinaryIO, size: int) -> dict[str, str]:
+        """Return the types of the columns by name."""
+        return columns_of(file, size)
 
     def describe(self, value: Any) -> dict[str, int]:
         """Return rows and columns; a lazy frame is not counted."""
