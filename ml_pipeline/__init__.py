@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ParamsError,
         PipelineError,
         SecretError,
+        ServingRefused,
         SettingsError,
         SourceError,
         StoreError,
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from ml_pipeline.params.secret import SecretRef, SecretScheme, register_secrets
     from ml_pipeline.params.template import template
     from ml_pipeline.runs.gate import Gate
+    from ml_pipeline.runs.served import Served, ServedRun
+    from ml_pipeline.runs.serving_params import ServingParams
+    from ml_pipeline.runs.shares import share_of
     from ml_pipeline.runs.stage import Result
     from ml_pipeline.store import formats
     from ml_pipeline.store.formats import Format, Picture
@@ -68,6 +72,10 @@ __all__ = [
     "SecretError",
     "SecretRef",
     "SecretScheme",
+    "Served",
+    "ServedRun",
+    "ServingParams",
+    "ServingRefused",
     "SettingsError",
     "SourceError",
     "StoreError",
@@ -88,6 +96,7 @@ __all__ = [
     "requests_sensor",
     "reusing",
     "run_id",
+    "share_of",
     "sweep_schedule",
     "template",
     "validated",
@@ -106,6 +115,7 @@ _ROOMS: Final = {
         "NotEnoughDataError",
         "PipelineError",
         "SecretError",
+        "ServingRefused",
         "SettingsError",
         "SourceError",
         "StoreError",
@@ -130,6 +140,9 @@ _ROOMS: Final = {
     "params.secret": ("SecretRef", "SecretScheme", "register_secrets"),
     "params.template": ("template",),
     "runs.gate": ("Gate",),
+    "runs.served": ("Served", "ServedRun"),
+    "runs.serving_params": ("ServingParams",),
+    "runs.shares": ("share_of",),
     "runs.stage": ("Result",),
     "store": ("formats",),
     "store.formats": ("Format", "Picture"),

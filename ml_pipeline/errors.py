@@ -10,6 +10,7 @@
     ├── NotEnoughDataError   data that was read but cannot support the computation
     ├── SecretError          a secret that is not where its reference says
     ├── PromotionRefused     a run that must not become what an environment has
+    ├── ServingRefused       what an environment has, and must not score with
     ├── RemoteError          a Dagster webserver elsewhere
     │   ├── ServerUnreachable    nothing answers, or it is no Dagster webserver
     │   └── LaunchRefused        the webserver does not take the run
@@ -170,6 +171,10 @@ class PromotionRefused(MlPipelineError):
         """
         self.problems = tuple(problems)
         super().__init__(f"{_headline(self.problems, 'the promotion')}.\n{advice}")
+
+
+class ServingRefused(MlPipelineError):
+    """What an environment has must not score what is to be scored."""
 
 
 class ArtifactDamaged(StoreError):

@@ -116,6 +116,11 @@ class Windows:
         window = self._window(key)
         return None if window is None else window.start
 
+    def end(self, key: str) -> datetime | None:
+        """Return when the window of a key is over; None where it is none of these partitions."""
+        window = self._window(key)
+        return None if window is None else window.end
+
     def recent(self, days: int) -> Sequence[str]:
         """Return the windows that lie in the last days that are over; at least the last one."""
         last = self.partitions.get_last_partition_window()
@@ -251,6 +256,10 @@ class Listed:
         return self._places.get(key) == self._places.get(other, len(self.keys)) + 1
 
     def start(self, key: str) -> datetime | None:
+        """None: such a key has no time window."""
+        return None
+
+    def end(self, key: str) -> datetime | None:
         """None: such a key has no time window."""
         return None
 

@@ -74,12 +74,12 @@ class Calendar:
                 f" but is {quoted(key)}. It may be of other partitions that the pipeline had."
             )
         meanings = {
-            name: Meaning(part, axis.start(part))
+            name: Meaning(part, axis.start(part), end=axis.end(part))
             for (name, axis), part in zip(self.axes.items(), parts, strict=True)
         }
-        starts = [one.start for one in meanings.values() if one.start is not None]
-        start = starts[0] if len(starts) == 1 else None
-        return Meaning(key, start, meanings if len(meanings) > 1 else {})
+        timed = [one for one in meanings.values() if one.start is not None]
+        start, end = (timed[0].start, timed[0].end) if len(timed) == 1 else (None, None)
+        return Meaning(key, start, meanings if len(meanings) > 1 else {}, end)
 
     def order(self, as_of: AsOf | None) -> Any:
         """Return a key that puts partitions in order; those of other partitions come first."""

@@ -194,11 +194,9 @@ def _definitions(location: Location) -> dg.Definitions:
     # Made here, the job offers the resources that it uses; later, it offers all there are, among
     # them those that stages take.
     own = stages.jobs or [] if needs_location(pipeline) else [stages.resolve_job_def(names.job)]
-    single = dg.Definitions(
-        assets=stages.assets,
-        resources=stages.resources,
-        jobs=[*own, *promotion_jobs(pipeline, location.calendar, stores)],
-    )
+    # What scores is not promoted.
+    moving = [] if pipeline.serves else promotion_jobs(pipeline, location.calendar, stores)
+    single = dg.Definitions(assets=stages.assets, resources=stages.resources, jobs=[*own, *moving])
     if not pipeline.is_judged:
         return single
     # A group of their own: "Materialize all" of the pipeline should not start a sweep.

@@ -1,7 +1,8 @@
 """What a code location was made of, kept with its definitions: the command line serves it too."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.partitions import DynamicKeys, calendar_of, no_instance, refuse_unserved
 from ml_pipeline.environments import Environment
 from ml_pipeline.errors import PipelineError
+from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.serving import Serving
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -58,6 +61,8 @@ class Location:
         calendar = calendar_of(pipeline.name, partitions, calendar_is_set_by)
         refuse_unserved(pipeline, calendar)
         bound = pipeline.with_keys(calendar)
+        if pipeline.serves is not None:
+            bound = bound.with_unready(partial(_unserved, bound, store_root))
         return cls(bound, partitions, store_root, studies, code, dates_per_run, calendar_is_set_by)
 
     @property
@@ -96,6 +101,13 @@ class Location:
     def metadata(self) -> Mapping[str, Any]:
         """Metadata of definitions that keeps this; it stays where definitions are merged."""
         return {f"{_PREFIX}{self.pipeline.name}": private.kept(self)}
+
+
+def _unserved(
+    pipeline: Pipeline, root: Callable[[Environment], str], params: ParamSet
+) -> Iterator[str]:
+    """Say why a pipeline has nothing to score with, as lines."""
+    return Serving(pipeline, store_in(params.options.environment, root)).problems(params)
 
 
 def locations_in(definitions: dg.Definitions) -> list[Location]:

@@ -13,8 +13,10 @@ from ml_pipeline.errors import ArtifactDamaged
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.history import present
 from ml_pipeline.runs.decisions import Outcome
+from ml_pipeline.runs.served import MARK, run_of
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.record import Record
 
 KEEPER: Final = "pipeline"
 """Metadata of what is kept by the parameters of a pipeline's runs: the pipeline's name."""
@@ -38,7 +40,9 @@ def materialization(
     """
     record = outcome.record
     inputs = {pipeline.stage(name).key: read.digest for name, read in record.inputs.items()}
-    inputs |= {key: other.version for key, other in record.others.items()}
+    inputs |= {
+        key: other.version for key, other in record.others.items() if not key.startswith(MARK)
+    }
     return dg.AssetMaterialization(
         pipeline.stage(record.asset).key.split("/"),
         partition=_partition(pipeline, record.as_of),
@@ -83,6 +87,7 @@ def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str])
         "reason": outcome.reason,
         **{name: _shown(value) for name, value in values.items()},
         **({"origins": dg.MetadataValue.json(asked)} if asked else {}),
+        **_served(record),
         **record.metrics,
         "bytes": record.content.bytes,
         "digest": record.content.digest,
@@ -97,6 +102,19 @@ def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str])
     if "rows" in record.content.shape:
         metadata["dagster/row_count"] = record.content.shape["rows"]
     return metadata
+
+
+def _served(record: Record) -> dict[str, Any]:
+    """Return which promoted runs scored."""
+    found: dict[str, Any] = {}
+    for key, run in record.others.items():
+        if key.startswith(MARK):
+            alias = key.removeprefix(MARK)
+            found[alias] = run_of(run)
+            if run.partition is not None:
+                found[f"{alias}_as_of"] = run.partition
+            found |= {f"{alias}_{name}": value for name, value in run.about.items()}
+    return found
 
 
 def _shown(value: Any) -> Any:

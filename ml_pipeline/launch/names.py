@@ -23,7 +23,7 @@ class Names:
         sweep: the asset whose runs are sweeps, and its resource.
         leaderboard: the asset that compares results.
         comparison: the asset that sets two sides of them beside each other.
-        job: the job that makes all stages.
+        job: the job that makes all stages; `run_` and the name of a pipeline that serves another.
         promote: the job that makes a run what an environment has.
         promotion: its op.
         rollback: the job that goes back to what it had before.
@@ -61,7 +61,7 @@ def names_of(pipeline: Pipeline) -> Names:
         sweep=f"{before}sweep",
         leaderboard=f"{before}leaderboard",
         comparison=f"{before}comparison",
-        job=f"{before}{JOB}",
+        job=f"{before}{JOB}" if pipeline.serves is None else f"run_{pipeline.name}",
         promote=f"{before}promote",
         promotion=f"{before}promotion",
         rollback=f"{before}rollback",

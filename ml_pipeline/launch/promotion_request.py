@@ -128,6 +128,12 @@ class PromotionRequest:
             StoreUnreachable: if a store cannot be read.
         """
         side = self.checked(environments)
+        if pipeline.serves is not None:
+            problem = (
+                f"what is promoted must be a run of pipeline '{pipeline.serves.name}', but this is"
+                f" '{pipeline.name}', which scores with what is promoted"
+            )
+            raise QueryError([problem])
         target = store_of_target(self.target, environments, stores)
         whose = self.source or side.environment
         source = stores(whose)

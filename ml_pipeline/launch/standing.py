@@ -51,12 +51,12 @@ def standing_layers(
     """
     known = settings().environments
     if known.default is None:
-        return [Layer(STANDING, own, is_told=False)] if own else []
+        return [Layer(STANDING, _ours(model, own), is_told=False)] if own else []
     named = environment_of(model, asked)
     if named is not None and named not in known.configured:
         return []  # which is refused elsewhere
     chosen = [] if named is not None else [Layer(STANDING, {ENVIRONMENT: known.default})]
-    return [*chosen, _layer(known.named(named))]
+    return [*chosen, _layer(model, known.named(named))]
 
 
 def with_standing(model: ParamModel, config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -123,7 +123,7 @@ def check_standing(model: ParamModel) -> None:
     known = settings().environments
     problems: list[str] = []
     for name in known.configured:
-        layer = Layer(f"environments.{name}.params", known[name].params)
+        layer = Layer(f"environments.{name}.params", _ours(model, known[name].params))
         given = gathered(model, [Layer("", {ENVIRONMENT: name}), layer])
         limits = limits_of(model, known[name], problems)
         problems += _of_no_group(model, known[name])
@@ -152,7 +152,8 @@ def _of_no_group(model: ParamModel, environment: Environment) -> list[str]:
             for limit in limits_of(SEARCH_OPTIONS, environment, problems)
             if limit.most is None
         ]
-    known = [*model.groups, SEARCH]
+    others = (group for other in model.beside for group in other.groups)
+    known = [*model.groups, SEARCH, *others]
     return problems + [
         f"{here}: '{group}' is no parameter group.{nearest(group, known)}"
         for group in environment.limits
@@ -191,8 +192,13 @@ def _with_default(values: Mapping[str, Any], path: Sequence[str], value: Any) ->
     return {**values, name: _with_default(below or {}, rest, value)}
 
 
-def _layer(environment: Environment) -> Layer:
-    return Layer(origin_of(environment.name), environment.params)
+def _layer(model: ParamModel, environment: Environment) -> Layer:
+    return Layer(origin_of(environment.name), _ours(model, environment.params))
+
+
+def _ours(model: ParamModel, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stands, but what is meant for another pipeline of the project."""
+    return {n: value for n, value in values.items() if not model.is_for_another(n, value)}
 
 
 def environment_of(model: ParamModel, asked: Sequence[Layer]) -> str | None:

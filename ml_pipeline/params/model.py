@@ -109,6 +109,7 @@ class ParamModel:
         scope: names of the groups that a pipeline's results depend on: all but ``run``.
         names: the groups' names by the classes that were given for them.
         relations: what groups declare about each other's values.
+        beside: models of other pipelines of the same project: settings have parameters of all.
     """
 
     def __init__(self, **groups: type[Config]) -> None:
@@ -144,6 +145,7 @@ class ParamModel:
                 for name in former[group]
                 if name in self.groups or any(name in names for names in others)
             ]
+        self.beside: list[ParamModel] = []
         self.former_groups = {old: name for name, names in former.items() for old in names}
         self._names = Names(self.groups, former)
         problems.extend(self._names.problems())
@@ -152,6 +154,16 @@ class ParamModel:
             problems.extend(self.relations.problems)
         if problems:
             raise PipelineError("Parameter groups do not fit together:\n  " + "\n  ".join(problems))
+
+    def stands_beside(self, other: "ParamModel") -> None:
+        """Let this and an other model know of each other."""
+        self.beside.append(other)
+        other.beside.append(self)
+
+    def is_for_another(self, name: str, value: Any) -> bool:
+        """Whether a value of a name is meant for a model beside this one alone."""
+        meant = {name: value}
+        return bool(self.placed(meant)[1]) and any(not one.placed(meant)[1] for one in self.beside)
 
     @property
     def sections(self) -> Mapping[str, Section]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar
 
 from ml_pipeline.code.fingerprint import SCHEME
+from ml_pipeline.runs.served import MARK, run_of
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.surroundings import with_versions
 from ml_pipeline.store.record import OtherAsset, Record
@@ -71,8 +72,26 @@ def changes_of_others(earlier: Record, others: Mapping[str, OtherAsset]) -> list
         {key: f"{one.version} of {one.partition}" for key, one in each.items()}
         for each in (earlier.others, others)
     )
-    # Which assets there are is told by the code.
-    return [f"asset {key} changed" for key, there, here in differing(then, now) if there and here]
+    told = []
+    for key, there, here in differing(then, now):
+        if key.startswith(MARK):
+            told.append(_served(key, earlier.others.get(key), others.get(key)))
+        elif there and here:
+            # Which assets there are is told by the code.
+            told.append(f"asset {key} changed")
+    return told
+
+
+def _served(key: str, there: OtherAsset | None, here: OtherAsset | None) -> str:
+    """Say what is another in a promoted run that scores."""
+    then, now = (run_of(one) if one is not None else "none" for one in (there, here))
+    what = key.removeprefix(MARK)
+    if then != now:
+        return f"{what} {then} -> {now}"
+    shares = [one.about.get("share") for one in (there, here) if one is not None]
+    if len(set(shares)) > 1:
+        return f"share of {what} {shares[0]} -> {shares[1]}"
+    return f"the code that {what} {now} is read with changed"
 
 
 def changes_outside(earlier: Record, stage: Stage) -> list[str]:

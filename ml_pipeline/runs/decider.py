@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing
@@ -19,6 +20,7 @@ from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Decision, Undecided
 from ml_pipeline.runs.explain import why_computed, why_missing
 from ml_pipeline.runs.host import Host
+from ml_pipeline.runs.serving import Serving
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.runs.surroundings import upgraded
@@ -77,7 +79,7 @@ class Decider:
                 slot = stage.slot(params, as_of)
                 inputs = {name: known.get(name) for name in stage.upstream}
                 external = self.external(stage, params, as_of)
-                others = self.host.others(stage, as_of)
+                others = self.others(stage, params, as_of)
                 reason = self.explain(self.store, slot, stage, inputs, external, others)
                 may_reuse = not params.options.force and any(
                     (record.code, record.external, record.others) == (stage.code, external, others)
@@ -115,7 +117,7 @@ class Decider:
             stage.slot(params, as_of),
             {name: known[name] for name in stage.upstream},
             self.external(stage, params, as_of),
-            self.host.others(stage, as_of),
+            self.others(stage, params, as_of),
             params.options,
         )
         return replace(
@@ -181,7 +183,21 @@ class Decider:
 
     def external(self, stage: Stage, params: ParamSet, as_of: AsOf | None) -> str | None:
         """Return the digest of what a stage would read from outside now."""
-        return stage.external(params, as_of, self.host.reading(stage))
+        provided = self.host.reading(stage)
+        if stage.reads_signature is not None and stage.reads_signature.served:
+            served = self.serving.at(params, as_of)
+            provided = {**provided, **dict.fromkeys(stage.reads_signature.served, served)}
+        return stage.external(params, as_of, provided)
+
+    def others(self, stage: Stage, params: ParamSet, as_of: AsOf | None) -> dict[str, OtherAsset]:
+        """Return what is no stage and what a stage would read now: assets, and promoted runs."""
+        found = self.host.others(stage, as_of)
+        return {**found, **self.serving.at(params, as_of).recorded} if stage.is_served else found
+
+    @cached_property
+    def serving(self) -> Serving:
+        """Finds what the environment serves, where the pipeline scores with that."""
+        return Serving(self.pipeline, self.store)
 
     def lent(self, lender: Fallback, slot: Slot, record: Record) -> Record | None:
         """Take an artifact of another environment; who only decides leaves it where it is.
@@ -213,7 +229,7 @@ class Decider:
                 for name in stage.upstream
             }
             external = self.external(stage, params, as_of)
-            others = self.host.others(stage, as_of)
+            others = self.others(stage, params, as_of)
             revision = fingerprint(stage.code, digests, external, others)
             current = self.store.find(slot, revision)
             if current is None:

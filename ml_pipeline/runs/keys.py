@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 
 from ml_pipeline.params.as_of import AsOf, as_of_from_key, by_key
@@ -30,12 +30,14 @@ class Meaning:
     Attributes:
         key: as Dagster spells it.
         start: when its time window starts; None where it has none.
+        end: when that is over.
         parts: what stands for each dimension, by name; empty where there is but one.
     """
 
     key: str
     start: datetime | None = None
     parts: Mapping[str, "Meaning"] = field(default_factory=dict)
+    end: datetime | None = None
 
     def value(self, kind: Kind) -> Any:
         """Return it in one of the ways in which an argument may want it; None where it has none."""
@@ -79,7 +81,7 @@ class PlainKeys:
         as_of = as_of_from_key(str(as_of))
         if isinstance(as_of, date):
             start = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
-            return Meaning(str(as_of), start)
+            return Meaning(str(as_of), start, end=start + timedelta(days=1))
         return Meaning(as_of)
 
     def order(self, as_of: AsOf | None) -> Any:

@@ -219,7 +219,7 @@ class _Point:
         now = self.materializer.external(stage, self.params, self.as_of)
         if now != decision.external:
             return None
-        if self.materializer.host.others(stage, self.as_of) != decision.others:
+        if self.materializer.others(stage, self.params, self.as_of) != decision.others:
             return None
         result = self.materializer.pipeline.result_of(stage.name, value)
         names = {name for p in self.params.model.parameters() for name in (p.name, p.dotted)}
@@ -275,6 +275,9 @@ class _Point:
         for argument, name in stage.signature.inputs.items():
             lazy = argument in stage.signature.lazy
             arguments[argument] = self._input(name, decision.inputs[name], lazy)
+        if stage.signature.served:
+            served = self.materializer.serving.at(self.params, self.as_of)
+            arguments |= dict.fromkeys(stage.signature.served, served)
         return {**arguments, **host.arguments(stage, self.as_of, decision.others)}
 
     def _input(self, name: str, record: Record, lazy: bool) -> Any:

@@ -11,6 +11,7 @@ from ml_pipeline.params.group import Config
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.keys import PLAIN, Keys, Wish, wish_of
 from ml_pipeline.runs.options import NO_EXTRAS, Extras
+from ml_pipeline.runs.served import Served
 from ml_pipeline.text import quoted
 
 _BY_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -28,6 +29,7 @@ class Signature:
         lazy: arguments that want a deferred frame.
         wishes: how arguments want the partition's key: ``as_of``, or the name of a dimension.
         provided: what is asked of where the function is called, by argument.
+        served: arguments that want what the environment serves.
     """
 
     groups: Mapping[str, str]
@@ -35,6 +37,7 @@ class Signature:
     lazy: frozenset[str]
     wishes: Mapping[str, Wish] = field(default_factory=dict)
     provided: Mapping[str, object] = field(default_factory=dict)
+    served: tuple[str, ...] = ()
 
     def arguments(self, params: ParamSet, as_of: AsOf | None, keys: Keys = PLAIN) -> dict[str, Any]:
         """Return the arguments that come neither from upstream nor from where it is called.
@@ -81,6 +84,7 @@ def signature_of(
     """
     groups, inputs, lazy, wishes = {}, {}, set(), {}
     provided: dict[str, object] = {}
+    served: list[str] = []
     for argument, parameter in inspect.signature(function).parameters.items():
         annotation = evaluated(parameter.annotation, function)
         if parameter.kind is not _BY_NAME and parameter.kind is not _ONLY_BY_NAME:
@@ -99,6 +103,8 @@ def signature_of(
             wishes[argument] = wish
         elif (asked := extras.provide(argument, annotation)) is not None:
             provided[argument] = asked
+        elif annotation is Served:
+            served.append(argument)
         elif isinstance(annotation, type) and issubclass(annotation, Config):
             if annotation not in params.names:
                 raise PipelineError(
@@ -120,7 +126,7 @@ def signature_of(
                 + nearest(argument, stages)
                 + extras.provided
             )
-    return Signature(groups, inputs, frozenset(lazy), wishes, provided)
+    return Signature(groups, inputs, frozenset(lazy), wishes, provided, tuple(served))
 
 
 def returned_by(function: Callable[..., Any]) -> Any:

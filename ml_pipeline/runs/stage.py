@@ -125,6 +125,12 @@ class Stage:
         return slot_for(self.name, params, self.scope, as_of)
 
     @property
+    def is_served(self) -> bool:
+        """Whether it scores with what the environment serves."""
+        reads = self.reads_signature.served if self.reads_signature is not None else ()
+        return bool(self.signature.served or reads)
+
+    @property
     def asked_by_reads(self) -> Mapping[str, object]:
         """What the stage asks for to tell what it would read, by argument of ``reads``."""
         return self.reads_signature.provided if self.reads_signature is not None else {}

@@ -29,6 +29,7 @@ from ml_pipeline.runs.calls import refuse_generator
 from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.runs.options import NO_EXTRAS, Extras, StageOptions, refuse_unknown
 from ml_pipeline.runs.reading import Reading
+from ml_pipeline.runs.serving_params import serving_group
 from ml_pipeline.runs.signature import AS_OF, Signature, returned_by, signature_of
 from ml_pipeline.runs.stage import Result, Stage
 from ml_pipeline.runs.surroundings import declared_files, declared_versions, several, with_versions
@@ -53,6 +54,7 @@ class Pipeline:
         first_party: Iterable[str] = (),
         unready: Callable[[ParamSet], Iterable[str]] = lambda _params: (),
         prefixed: bool = False,
+        serves: "Pipeline | None" = None,
     ) -> None:
         """Start a pipeline without stages.
 
@@ -69,11 +71,14 @@ class Pipeline:
                 that is not there; it is asked before there is a run, so it has to be quick.
             prefixed: whether the block `params` of run config, the assets `sweep`, `leaderboard`
                 and `comparison` and the job `run_pipeline` have the pipeline's name before theirs,
-                as in `houses_params`: where a code location has others of these names.
+                as in `houses_params`: where a code location has others of these names. One that
+                serves another is.
+            serves: the pipeline whose promoted runs stages score with, as arguments that are
+                annotated with `Served`; one of the groups is `ServingParams` then.
 
         Raises:
-            PipelineError: if two formats have one name, something cannot be trusted by name, or the
-                code of one of them cannot be found.
+            PipelineError: if two formats have one name, something cannot be trusted by name, the
+                code of one of them cannot be found, or what serves has no `ServingParams`.
         """
         self.name = name
         self.params = params
@@ -81,7 +86,11 @@ class Pipeline:
         self.first_party = tuple(several(f"first_party of pipeline '{name}'", first_party))
         self.reading = Reading(self.formats, self.first_party)
         self.stages: dict[str, Stage] = {}
-        self.is_prefixed = prefixed
+        self.is_prefixed = prefixed or serves is not None
+        self.serves = serves
+        self._serving_group = serving_group(name, params, serves is not None)
+        if serves is not None:
+            params.stands_beside(serves.params)
         self.keys: Keys = PLAIN
         self.declared = self
         self._unready = unready
@@ -94,6 +103,12 @@ class Pipeline:
         bound = copy.copy(self)
         bound.keys = keys
         bound.stages = {name: replace(stage, keys=keys) for name, stage in self.stages.items()}
+        return bound
+
+    def with_unready(self, more: Callable[[ParamSet], Iterable[str]]) -> "Pipeline":
+        """Return this pipeline with one more reason why a run could not even begin."""
+        bound, known = copy.copy(self), self._unready
+        bound._unready = lambda params: [*known(params), *more(params)]
         return bound
 
     def refuse_unready(self, *sets: ParamSet) -> None:
@@ -180,6 +195,13 @@ class Pipeline:
             own |= set(reads_signature.groups.values())
         judged_by = None if isinstance(objective, Objective) else objective
         judged_by_signature = self._of_groups(judged_by, "it tells what runs are compared by")
+        if signature.served or (reads_signature is not None and reads_signature.served):
+            if self._serving_group is None:
+                raise PipelineError(
+                    f"'{name}' takes what is served, so pipeline '{self.name}' must say whose"
+                    " promoted runs these are: Pipeline(..., serves=...)."
+                )
+            own.add(self._serving_group)
         for upstream in [*signature.inputs.values(), *extras.after]:
             own |= set(self.stages[upstream].scope)
         doc, prefix = inspect.getdoc(function) or "", options.get("key_prefix", ())

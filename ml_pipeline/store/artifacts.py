@@ -187,8 +187,11 @@ class ArtifactStore(Pages):
         Raises:
             ArtifactDamaged: if the bytes are not those that were published.
         """
+        return self.load_from(slot.revision(record.revision), record, lazy)
+
+    def load_from(self, directory: str, record: Record, lazy: bool = False) -> Any:
+        """Read the artifact of a directory, as `load` does."""
         kept_as = self.formats.named(record.content.format)
-        directory = slot.revision(record.revision)
         stays = lazy or kept_as.needs_file
         with self._at_hand(directory, record.content, stays) as path:
             return kept_as.read(path, lazy)

@@ -60,15 +60,17 @@ class Pictures(Part):
 
 
 class OtherAsset(Part):
-    """An asset that is no stage, as a computation found it; nothing of it is in the store.
+    """What is no stage, as a computation found it: an asset, or a run that was promoted.
 
     Attributes:
         partition: its partition, or None where it has none.
-        version: its data version, as Dagster has it.
+        version: its data version, as Dagster has it; of a run its id, revision and digest.
+        about: what else is to be told of it, by name.
     """
 
     partition: str | None
     version: str
+    about: dict[str, bool | float | str] = pydantic.Field(default_factory=dict)
 
 
 class Member(Part):
@@ -151,7 +153,8 @@ class Record(Document):
         files: content digests of the files that it declares; they count in `external`.
         external: digest of outside data that was read, if any.
         inputs: upstream artifacts by stage name.
-        others: assets that are no stages, by their key in Dagster.
+        others: assets that are no stages, by their key in Dagster; promoted runs, by ``@`` and
+            what the environment has them as.
         started_at: when the computation began, UTC.
         duration_s: how long computing and writing took, in seconds.
         metrics: numbers that tell how good the result is.
