@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ml_pipeline.params.model import ParamModel, ParamSet
     from ml_pipeline.params.secret import SecretRef, SecretScheme, register_secrets
     from ml_pipeline.params.template import template
+    from ml_pipeline.runs.card import Card
     from ml_pipeline.runs.gate import Gate
     from ml_pipeline.runs.served import Served, ServedRun
     from ml_pipeline.runs.serving_params import ServingParams
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NOT_IDENTITY",
     "PATH_LABEL",
+    "Card",
     "Format",
     "Gate",
     "Layer",
@@ -139,6 +141,7 @@ _ROOMS: Final = {
     ),
     "params.secret": ("SecretRef", "SecretScheme", "register_secrets"),
     "params.template": ("template",),
+    "runs.card": ("Card",),
     "runs.gate": ("Gate",),
     "runs.served": ("Served", "ServedRun"),
     "runs.serving_params": ("ServingParams",),

@@ -7,6 +7,7 @@ into a terminal, into Markdown or into a table for spreadsheets, nothing in them
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import date, time
 from typing import Any, Final
 
@@ -41,6 +42,16 @@ def written(value: Any) -> str:
     if _is_huge(value):
         return f"an integer of {value.bit_length():,} bits"
     return json.dumps(without_credentials(value), default=str)
+
+
+def in_full(value: Any) -> str:
+    """Write a value in full, text as it is."""
+    return value if isinstance(value, str) else written(value)
+
+
+def shown(value: Any) -> str:
+    """Write a value for people: numbers in six digits."""
+    return f"{value:.6g}" if isinstance(value, float) else in_full(value)
 
 
 def shortened(value: Any, most: int = MOST_SHOWN) -> str:
@@ -99,6 +110,14 @@ def for_markdown(text: str) -> str:
     """Return text as one line that stands for itself in Markdown, table cells included."""
     line = for_terminal(" ".join(text.split()))
     return _MARKDOWN.sub(lambda match: f"\\{match[0]}", line)
+
+
+def markdown_table(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a table of Markdown in which every value stands for itself, a line for each row."""
+    head = [for_markdown(shown(name)) for name in columns]
+    body = [[for_markdown(shown(value)) for value in row] for row in rows]
+    lines = [head, ["---"] * len(head), *body]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def for_csv(value: Any) -> Any:

@@ -4,7 +4,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline import Objective, ParamModel, Pipeline, Result
-from ml_pipeline.defs import source
+from ml_pipeline.defs import model_card, source
 from ml_pipeline.defs.config import DataParams, FeatureParams, TrainingParams
 from ml_pipeline.pipeline import datasets, plots
 from ml_pipeline.pipeline import evaluation as judging
@@ -51,7 +51,7 @@ def features(
     return Result(examples, metrics={"orders_without_customer": guests}) if guests else examples
 
 
-@PIPELINE.asset(kinds=["scikitlearn"])
+@PIPELINE.asset(kinds=["scikitlearn"], card=model_card.MODEL)
 def model(
     as_of: date,
     features: "pl.DataFrame",

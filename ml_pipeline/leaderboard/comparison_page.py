@@ -11,7 +11,7 @@ from ml_pipeline.leaderboard.comparison_report import (
     pictures,
     summary,
 )
-from ml_pipeline.leaderboard.page import Origin, cells, figure, page, safe, sorting_table
+from ml_pipeline.leaderboard.page import Origin, figure, page, safe, sorting_table, told_row
 from ml_pipeline.params.as_of import span
 
 _DATES: Final = "dates"
@@ -38,6 +38,5 @@ def comparison_page(comparison: Comparison, origin: Origin) -> str:
 
 def _section(title: str, told: Table, name: str) -> str:
     columns, rows = told
-    lines = [f'<tr><th scope="row">{safe(str(row[0]))}</th>{cells(row[1:])}</tr>' for row in rows]
-    table = sorting_table(name, columns, lines, is_sorted=name == _DATES)
+    table = sorting_table(name, columns, map(told_row, rows), is_sorted=name == _DATES)
     return f'<section><h2 id="{name}">{safe(title)}</h2>{table}</section>'

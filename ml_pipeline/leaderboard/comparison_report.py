@@ -6,10 +6,9 @@ from typing import Any, Final
 from ml_pipeline import svg
 from ml_pipeline.leaderboard.comparison import CAUTION, Comparison, Measure
 from ml_pipeline.leaderboard.pairing import Which
-from ml_pipeline.leaderboard.report import shown
 from ml_pipeline.leaderboard.sides import Side
 from ml_pipeline.params.as_of import AsOf, span
-from ml_pipeline.text import for_markdown
+from ml_pipeline.text import for_markdown, markdown_table
 
 Table = tuple[list[str], list[list[Any]]]
 """Names of the columns, and values in rows; ``""`` where there is nothing to say."""
@@ -136,14 +135,7 @@ def markdown(comparison: Comparison) -> str:
     parts = [f"**{for_markdown(comparison.verdict)}**\n"]
     for columns, rows in (summary(comparison), by_date(comparison), differences(comparison)):
         if rows:
-            lines = [columns, ["---"] * len(columns), *rows]
-            written = [
-                " | ".join(
-                    value if value == "---" else for_markdown(shown(value)) for value in line
-                )
-                for line in lines
-            ]
-            parts.append("".join(f"| {line} |\n" for line in written))
+            parts.append(markdown_table(columns, rows))
     return "\n".join([*parts, *map(for_markdown, notes(comparison))])
 
 

@@ -6,7 +6,8 @@ from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.charts import charts
 from ml_pipeline.leaderboard.groups import Group
 from ml_pipeline.leaderboard.page import Origin, cells, figure, page, safe, sorting_table
-from ml_pipeline.leaderboard.report import Repeat, about, in_full, notes, table
+from ml_pipeline.leaderboard.report import Repeat, about, notes, table
+from ml_pipeline.text import in_full
 
 
 def html(

@@ -7,8 +7,7 @@ from datetime import datetime
 from html import escape
 from typing import Any, Final
 
-from ml_pipeline.leaderboard.report import shown
-from ml_pipeline.text import for_terminal
+from ml_pipeline.text import for_terminal, shown
 
 _COMMAND: Final = re.compile("`([^`]+)`")
 
@@ -44,9 +43,7 @@ def page(title: str, origin: Origin, sections: Iterable[str], notes: Iterable[st
         notes: what to say below, as text.
     """
     body = "\n".join(sections)
-    # A command stands in backticks; whatever else does is text as well.
-    told = (_COMMAND.sub(r"<code>\1</code>", safe(note)) for note in notes)
-    below = "".join(f"<p class=note>{note}</p>" for note in told)
+    below = "".join(f"<p class=note>{with_commands(note)}</p>" for note in notes)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -86,6 +83,25 @@ def sorting_table(
     )
 
 
+def plain_table(heading: str, rows: Iterable[str]) -> str:
+    """Return a table of names and values.
+
+    Args:
+        heading: id of the heading that names the table.
+        rows: rows as HTML.
+    """
+    body = "\n".join(rows)
+    return (
+        f'<div class=wide role="region" tabindex="0" aria-labelledby="{escape(heading)}">'
+        f"<table class=values><tbody>\n{body}\n</tbody></table></div>"
+    )
+
+
+def told_row(values: Sequence[Any]) -> str:
+    """Return a row whose first value names it."""
+    return f'<tr><th scope="row">{safe(shown(values[0]))}</th>{cells(values[1:])}</tr>'
+
+
 def cells(values: Iterable[Any]) -> str:
     """Return the cells of a row."""
     return "".join(map(_cell, values))
@@ -94,6 +110,11 @@ def cells(values: Iterable[Any]) -> str:
 def figure(picture: str) -> str:
     """Return a picture that scrolls where there is no room."""
     return f'<figure class=wide tabindex="0">{picture}</figure>'
+
+
+def with_commands(text: str) -> str:
+    """Return text as HTML: a command stands in backticks; whatever else does is text as well."""
+    return _COMMAND.sub(r"<code>\1</code>", safe(text))
 
 
 def safe(text: str) -> str:
@@ -137,7 +158,15 @@ th[aria-sort=descending] button::after { content: " \\2193" }
 code { overflow-wrap: anywhere } summary { cursor: pointer }
 details { display: inline-block; margin-left: .7rem; vertical-align: top }
 details[open] { max-width: 40rem } details code { white-space: pre-wrap; word-break: break-all }
-figure { margin: 1rem 0 }
+figure { margin: 1rem 0 } figure svg, figure img { max-width: 100%; height: auto }
+.words { max-width: 45rem } .values td { white-space: normal; overflow-wrap: anywhere }
+@media print { :root { color-scheme: light; --ink: #000; --note: #333; --page: #fff; --line: #999;
+  --link: #000; --head: #eee } main { max-width: none; padding: 0 } .wide { overflow: visible }
+  table { white-space: normal; overflow-wrap: anywhere; font-size: 11px }
+  th, td, th button { padding: 2px 4px }
+  th button::after { content: "" !important }
+  section, figure, tr { break-inside: avoid } section:has(tr + tr + tr + tr + tr + tr + tr + tr) {
+  break-inside: auto } h2 { break-after: avoid; margin-top: 1.2rem } }
 """
 
 _SORTING: Final = """

@@ -13,7 +13,7 @@ from ml_pipeline.params.as_of import AsOf, span
 from ml_pipeline.params.group import OPTIONS
 from ml_pipeline.runs.explain import command_line
 from ml_pipeline.runs.keys import PLAIN, Keys
-from ml_pipeline.text import counted, for_csv, for_markdown, written
+from ml_pipeline.text import counted, for_csv, for_markdown, in_full, shown
 
 CAUTION: Final = (
     "p: Wilcoxon signed-rank test of the differences to the baseline by date, two-sided. It"
@@ -230,16 +230,6 @@ def markdown(board: Leaderboard, repeat: Repeat, most: int | None = 20) -> str:
         lines = [head, ["---"] * len(head), *cells]
         parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
     return "\n".join([*parts, *map(for_markdown, notes(board))])
-
-
-def shown(value: Any) -> str:
-    """Write a value for people."""
-    return f"{value:.6g}" if isinstance(value, float) else in_full(value)
-
-
-def in_full(value: Any) -> str:
-    """Write a value in full."""
-    return value if isinstance(value, str) else written(value)
 
 
 def _iso(day: AsOf | None) -> str | None:

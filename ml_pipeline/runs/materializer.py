@@ -19,6 +19,7 @@ from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.params.secret import secrets_hidden
 from ml_pipeline.runs.calls import called
+from ml_pipeline.runs.card_file import put_card
 from ml_pipeline.runs.decider import CONFIRMED, Decider
 from ml_pipeline.runs.decisions import Decision, Outcome
 from ml_pipeline.runs.explain import why_computed
@@ -215,6 +216,8 @@ class _Point:
         started_at, start = datetime.now(UTC), time.perf_counter()
         arguments = partial(self._arguments, decision)
         with in_environment(self.params.options.environment), secrets_hidden():
+            # First, because what goes wrong with it should not cost the computation.
+            window = stage.data_seen(self.params, self.as_of)
             value, attempt = called(stage.function, arguments, stage.extras.retry)
         now = self.materializer.external(stage, self.params, self.as_of)
         if now != decision.external:
@@ -256,6 +259,8 @@ class _Point:
             )
 
         published = self.store.publish(slot, revision, result.value, describe, pictures)
+        if not published.adopted:
+            put_card(self.store, decision, published.record, window)
         if self.materializer.recent is not None and published.deterministic:
             content = published.record.content
             kept_as = self.store.formats.named(content.format)

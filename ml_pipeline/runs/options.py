@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias, TypedDict
 
 from ml_pipeline.errors import PipelineError, nearest
+from ml_pipeline.runs.card import Card
 from ml_pipeline.store.record import Objective
 
 Provide: TypeAlias = Callable[[str, Any], object | None]
@@ -33,6 +34,7 @@ class StageOptions(TypedDict, total=False):
         packages: names of installed packages whose versions are part of the revision.
         files: paths of files whose content is part of the revision, relative to the folder of the
             function's module.
+        card: what the model card of what it makes says that nobody could compute.
         description: what the asset is; the first line of the docstring if omitted.
         kinds: Dagster's kind tags.
         group: Dagster's group; the pipeline's name if omitted.
@@ -49,6 +51,7 @@ class StageOptions(TypedDict, total=False):
     code_version: str | None
     packages: Iterable[str]
     files: Iterable[str]
+    card: Card | None
     description: str | None
     kinds: Iterable[str]
     group: str | None

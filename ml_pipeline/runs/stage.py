@@ -13,6 +13,7 @@ from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.params.secret import secrets_hidden
+from ml_pipeline.runs.card import Card
 from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.runs.options import NO_EXTRAS, Extras
 from ml_pipeline.runs.reading import Reading
@@ -61,6 +62,7 @@ class Stage:
         scope: groups that the asset depends on, in the model's order.
         reads: returns the digest of outside data that the function reads, if it reads any.
         judged_by: the objective of the asset's metrics, or what returns it for given groups.
+        card: what its author says of what it makes.
         description: what the asset is.
         kinds: Dagster's kind tags.
         group: Dagster's group; the pipeline's if None.
@@ -86,6 +88,8 @@ class Stage:
     reads_signature: Signature | None = None
     judged_by: Objective | Callable[..., Objective] | None = None
     judged_by_signature: Signature | None = None
+    card: Card | None = None
+    card_signature: Signature | None = None
     description: str | None = None
     kinds: frozenset[str] = frozenset()
     group: str | None = None
@@ -171,3 +175,9 @@ class Stage:
             return self.judged_by
         signature = self.judged_by_signature
         return self.judged_by(**signature.arguments(params, None)) if signature else None
+
+    def data_seen(self, params: ParamSet, as_of: AsOf | None) -> str | None:
+        """Return in words which data its results have seen, where its author tells."""
+        if self.card is None or self.card.data is None or self.card_signature is None:
+            return None
+        return str(self.card.data(**self.card_signature.arguments(params, as_of, self.keys)))

@@ -204,6 +204,15 @@ class Pipeline:
             own.add(self._serving_group)
         for upstream in [*signature.inputs.values(), *extras.after]:
             own |= set(self.stages[upstream].scope)
+        card = options.get("card")
+        seen = card.data if card is not None else None
+        card_signature = self._of_groups(seen, "it tells in words which data a model has seen")
+        besides_scope = set(card_signature.groups.values()) - own if card_signature else set()
+        if besides_scope:
+            raise PipelineError(
+                f"What tells the data of the card of '{name}' must take groups that '{name}'"
+                f" depends on, but takes {', '.join(sorted(besides_scope))} as well. Leave it out."
+            )
         doc, prefix = inspect.getdoc(function) or "", options.get("key_prefix", ())
         # How a value is written counts for the stage that makes it; which stage that is, nobody
         # can tell before. What reads a value counts with the inputs, as does what is trusted.
@@ -228,6 +237,8 @@ class Pipeline:
             reads_signature=reads_signature,
             judged_by=objective,
             judged_by_signature=judged_by_signature,
+            card=card,
+            card_signature=card_signature,
             description=options.get("description") or doc.partition("\n")[0] or None,
             kinds=frozenset(options.get("kinds", ())),
             group=options.get("group"),

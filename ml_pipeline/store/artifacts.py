@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ml_pipeline.store.fallbacks import Fallback
 
 RECORD: Final = "record.json"
+CARD: Final = "card.md"
+"""The card beside a model; what is there without it is as good."""
 CLAIMS: Final = ".claims"
 
 # On a local disk, looking at a name takes 4 us; with an object store, a request takes 20 ms.

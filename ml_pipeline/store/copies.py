@@ -1,7 +1,7 @@
 """Artifacts copied from one store to another, byte for byte, each with its record."""
 
 from ml_pipeline.errors import ArtifactMissing
-from ml_pipeline.store.artifacts import RECORD, ArtifactStore
+from ml_pipeline.store.artifacts import CARD, RECORD, ArtifactStore
 from ml_pipeline.store.record import Record
 
 
@@ -33,5 +33,7 @@ def copy_artifact(source: ArtifactStore, target: ArtifactStore, directory: str) 
     target.take(source, directory, record.content)
     target.take_pictures(source, directory, record)
     if target.put_if_absent(path, text):
+        if (card := source.read(f"{directory}/{CARD}")) is not None:
+            target.put_if_absent(f"{directory}/{CARD}", card)
         return record
     return target.read_record(directory) or record

@@ -24,6 +24,7 @@ class LightgbmFormat(Format):
     name = "lightgbm"
     filename = "lightgbm"
     is_directory = True
+    is_model = True
     types = ("lightgbm:Booster",)
 
     def write(self, value: Any, path: Path) -> None:
@@ -67,6 +68,7 @@ class XgboostFormat(Format):
 
     name = "xgboost"
     filename = "model.ubj"
+    is_model = True
     types = ("xgboost:Booster",)
 
     def write(self, value: Any, path: Path) -> None:

@@ -24,6 +24,7 @@ class Format(ABC):
         is_directory: whether it keeps values in a folder.
         needs_file: whether what `read` returns goes on reading what it was read from; a deferred
             form always may.
+        is_model: whether what it keeps are models; beside each there is a card.
         types: the classes that it keeps, subclasses included: a class, or ``"package:Class"`` for
             one whose package need not be imported. Of two formats the one with the class that is
             nearer to the value's is asked first.
@@ -33,6 +34,7 @@ class Format(ABC):
     filename: ClassVar[str]
     is_directory: ClassVar[bool] = False
     needs_file: ClassVar[bool] = False
+    is_model: ClassVar[bool] = False
     types: ClassVar[tuple[type | str, ...]] = ()
 
     def accepts(self, value: Any) -> bool:

@@ -25,6 +25,7 @@ class SkopsFormat(Format):
 
     name = "skops"
     filename = "model.skops"
+    is_model = True
     types = ("sklearn:BaseEstimator",)
 
     def __init__(self, trusted: tuple[Callable[..., Any], ...] = ()) -> None:

@@ -22,7 +22,13 @@ def examples(as_of: date, data: DataParams) -> pl.DataFrame:
     return examples_between(as_of - timedelta(days=data.history_days - 1), as_of)
 
 
-@PIPELINE.asset(kinds=["scikitlearn"])
+@PIPELINE.asset(
+    kinds=["scikitlearn"],
+    card=mp.Card(
+        intended_use="Prices of houses of a known size, in a first estimate.",
+        limits="It knows the size alone, and sizes such as it has seen.",
+    ),
+)
 def model(as_of: date, examples: pl.DataFrame, training: TrainingParams) -> "Ridge":
     """The fitted model, which has seen nothing of the held-out days."""
     from sklearn.linear_model import Ridge
