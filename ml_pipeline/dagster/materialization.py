@@ -12,10 +12,11 @@ from ml_pipeline.dagster.private import version_tags
 from ml_pipeline.errors import ArtifactDamaged
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.history import present
+from ml_pipeline.runs.card_file import is_of_a_model
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.served import MARK, run_of
 from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.artifacts import CARD, ArtifactStore
 from ml_pipeline.store.record import Record
 
 KEEPER: Final = "pipeline"
@@ -38,17 +39,33 @@ def materialization(
         origins: where the run's values came from, by dotted name.
         newest_event: storage id of the newest event: inputs are from before it.
     """
-    record = outcome.record
+    record, stage = outcome.record, pipeline.stage(outcome.record.asset)
     inputs = {pipeline.stage(name).key: read.digest for name, read in record.inputs.items()}
     inputs |= {
         key: other.version for key, other in record.others.items() if not key.startswith(MARK)
     }
     return dg.AssetMaterialization(
-        pipeline.stage(record.asset).key.split("/"),
+        stage.key.split("/"),
         partition=_partition(pipeline, record.as_of),
-        metadata={KEEPER: pipeline.name, **describe(outcome, store, origins)},
+        metadata={
+            KEEPER: pipeline.name,
+            **(_card(outcome, store) if is_of_a_model(store, stage, record) else {}),
+            **describe(outcome, store, origins),
+        },
         tags=version_tags(record.content.digest, record.code, inputs, newest_event),
     )
+
+
+def _card(outcome: Outcome, store: ArtifactStore) -> dict[str, dg.MetadataValue[Any]]:
+    """Return where the card of a model is; those that were made before there were any have none."""
+    directory = outcome.slot.revision(outcome.record.revision)
+    return {"model card": _place(store, f"{directory}/{CARD}")} if store.has_card(directory) else {}
+
+
+def _place(store: ArtifactStore, path: str) -> dg.MetadataValue[Any]:
+    address = store.address(path)
+    local = store.directory is not None
+    return dg.MetadataValue.path(address) if local else dg.MetadataValue.url(address)
 
 
 def _partition(pipeline: Pipeline, as_of: AsOf | None) -> str | None:
@@ -75,13 +92,11 @@ def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str])
     groups = {name.partition(".")[0] for name in values}
     asked = {name: origin for name, origin in origins.items() if name.partition(".")[0] in groups}
     directory = outcome.slot.revision(record.revision)
-    path = store.address(f"{directory}/{record.content.file}")
-    local = store.directory is not None
     metadata: dict[str, Any] = {
         "run_id": record.run_id,
         "revision": record.revision,
         **({"environment": store.environment} if store.environment is not None else {}),
-        "path": dg.MetadataValue.path(path) if local else dg.MetadataValue.url(path),
+        "path": _place(store, f"{directory}/{record.content.file}"),
         "reused": outcome.reused,
         **({"reused_from": outcome.reused_from} if outcome.reused_from is not None else {}),
         "reason": outcome.reason,

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from ml_pipeline import svg
-from ml_pipeline.errors import MlPipelineError, QueryError, StoreError
+from ml_pipeline.errors import ArtifactDamaged, MlPipelineError, QueryError, StoreError
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.sides import side_of
 from ml_pipeline.params.as_of import AsOf, noun_of, span
@@ -66,6 +66,7 @@ def model_card(
     judged = _judged(pipeline, store, entry.record, missing)
     window = _window(pipeline, stage, record, missing)
     promotions = _promotions({entry.path, subject.path}, ledgers or {"": store}, missing)
+    pictures = (*_over_dates(judged), *_drawn(store, known, missing))
     missing += _unrecorded(record)
     behind = lineage_by_asset(store, subject) if subject != entry else known
     made_from = {name: records.get(name) for name in behind if name != record.asset}
@@ -74,7 +75,7 @@ def model_card(
         Section("Missing", tuple(missing)),
         *sections.stated(stage.card if stage is not None else None),
         _metrics(entry.record, judged),
-        Section("Plots", pictures=tuple(_pictures(records, judged))),
+        Section("Plots", pictures=pictures),
         sections.parameters(record, pipeline.params),
         sections.data(window, record, made_from),
         promotions,
@@ -181,8 +182,8 @@ def _by_date(judged: Mapping[AsOf | None, Cell]) -> Section:
     return Section("Metrics by date", (), columns, tuple(rows))
 
 
-def _pictures(records: Mapping[str, Record], judged: Mapping[AsOf | None, Cell]) -> Iterator[str]:
-    """Yield the metric over the dates, then what the stages drew."""
+def _over_dates(judged: Mapping[AsOf | None, Cell]) -> Iterator[str]:
+    """Yield the metric and its baseline over the dates, if there are several."""
     cells = {day: cell for day, cell in judged.items() if day is not None and cell.objective}
     if len(cells) > 1:
         names = _judging(list(cells.values())[-1])
@@ -194,7 +195,19 @@ def _pictures(records: Mapping[str, Record], judged: Mapping[AsOf | None, Cell])
         drawn = svg.over_days(f"{names[0]} over the dates", list(cells), lines)
         if drawn is not None:
             yield drawn
-    yield from (record.picture for record in records.values() if record.picture is not None)
+
+
+def _drawn(
+    store: ArtifactStore, known: Mapping[str, Entry | None], missing: list[str]
+) -> Iterator[str]:
+    """Yield what the stages drew, those of the run itself first."""
+    for name, made in known.items():
+        if made is None:
+            continue
+        try:
+            yield from store.pictures(made.path, made.record).values()
+        except ArtifactDamaged as error:
+            missing.append(f"Pictures of {name}: {error}")
 
 
 def _promotions(

@@ -178,6 +178,10 @@ class ArtifactStore(Pages):
             return self.read_record(directory)
         return None
 
+    def has_card(self, directory: str) -> bool:
+        """Whether a card stands beside an artifact."""
+        return self._size(f"{directory}/{CARD}") is not None
+
     def load(self, slot: Slot, record: Record, lazy: bool = False) -> Any:
         """Read an artifact, checking its digest.
 
