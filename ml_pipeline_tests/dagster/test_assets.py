@@ -68,6 +68,10 @@ def test_run_of_one_date_materializes_every_stage_with_its_parameters(site: Site
     assert made["table", DAY].metadata["dagster/row_count"].value == 6
     assert made["score", DAY].metadata["r2"].value == fresh({"learning_rate": 0.25})["score"]["r2"]
     assert made["score", DAY].metadata["picture"].value.startswith("![result](data:image/svg+xml;")
+    card = made["model", DAY].metadata["model card"].value
+    assert str(card).endswith("/card.md")
+    assert Path(str(card)).is_file()
+    assert "model card" not in made["score", DAY].metadata
 
 
 def test_run_repeated_materializes_what_is_reused(site: Site) -> None:

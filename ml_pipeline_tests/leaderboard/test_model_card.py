@@ -107,7 +107,15 @@ def test_card_of_an_old_record_says_what_was_not_recorded(made: Made) -> None:
     file = made.root / made.entry.path / "record.json"
     old = json.loads(file.read_text())
     del old["seal"]
-    for name in ("provenance", "picture", "pictures", "origins", "code_parts", "objective", "others"):
+    for name in (
+        "provenance",
+        "picture",
+        "pictures",
+        "origins",
+        "code_parts",
+        "objective",
+        "others",
+    ):
         old.pop(name, None)
     file.write_text(json.dumps(old))
     card = made.card(find(made.store, PIPELINE, made.entry.record.run_id))
