@@ -72,6 +72,7 @@ class Materializer(Decider):
         as_of: AsOf | None,
         selection: Iterable[str] | None = None,
         known: Mapping[str, Record] | None = None,
+        waits: bool = True,
     ) -> Iterator[Outcome]:
         """Make the selected stages in order of dependence, yielding each as it is done.
 
@@ -80,15 +81,17 @@ class Materializer(Decider):
             as_of: the date, or None for a pipeline without dates.
             selection: names of the stages to make; all of them if omitted.
             known: records of upstream stages that somebody has located already.
+            waits: whether to wait for what another run is computing.
 
         Raises:
             ArtifactMissing: if something upstream was not selected and is not published.
+            BeingComputed: if another run is computing it, and nobody waits.
             PipelineError: if a stage takes what is not there.
         """
         known = dict(known or {})
         made: set[str] = set()
         older: set[str] = set()
-        point = _Point(self, params, as_of)
+        point = _Point(self, params, as_of, waits)
         stages = self.pipeline.selected(selection)
         self.host.refuse(stages)
         for stage in stages:
@@ -144,7 +147,10 @@ class Materializer(Decider):
 class _Point:
     """One set of parameters at one date: computes stages, mending inputs where needed."""
 
-    def __init__(self, materializer: Materializer, params: ParamSet, as_of: AsOf | None) -> None:
+    def __init__(
+        self, materializer: Materializer, params: ParamSet, as_of: AsOf | None, waits: bool
+    ) -> None:
+        self.waits = waits
         self.materializer = materializer
         self.store = materializer.store
         self.params = params
@@ -200,7 +206,7 @@ class _Point:
                 self.params.options, slot, record
             )
 
-        with claimed(self.store, slot, revision, is_published) as ours:
+        with claimed(self.store, slot, revision, is_published, waits=self.waits) as ours:
             if ours:
                 return self._compute(decision)
         adopted = self.store.find(slot, revision)

@@ -28,6 +28,10 @@ _POLL_S: Final = 0.1
 log = logging.getLogger(__name__)
 
 
+class BeingComputed(Exception):
+    """Another run holds the claim: a sign to whoever does not wait, never seen by a user."""
+
+
 @contextlib.contextmanager
 def claimed(
     store: ArtifactStore,
@@ -35,6 +39,7 @@ def claimed(
     revision: str,
     is_published: Callable[[], bool],
     lease_s: float = LEASE_S,
+    waits: bool = True,
 ) -> Iterator[bool]:
     """Hold the claim on a revision, or wait until whoever holds it has published.
 
@@ -44,13 +49,17 @@ def claimed(
         revision: the revision to be computed.
         is_published: tells whether the revision has appeared meanwhile.
         lease_s: seconds without a sign of life after which a holder counts as dead.
+        waits: whether to wait for a holder that may be alive.
 
     Yields:
         Whether to compute: False where another run has published while this one waited.
+
+    Raises:
+        BeingComputed: if somebody else holds the claim, and nobody waits.
     """
     path = f"{CLAIMS}/{slot.asset.replace('/', '.')}-{slot.run_id}-{revision}"
     token = uuid.uuid4().hex
-    if not _acquire(store, path, token, is_published, lease_s):
+    if not _acquire(store, path, token, is_published, lease_s, waits):
         yield False
         return
     stop = threading.Event()
@@ -75,6 +84,7 @@ def _acquire(
     token: str,
     is_published: Callable[[], bool],
     lease_s: float,
+    waits: bool,
 ) -> bool:
     seen, since = b"", time.monotonic()
     while not store.put_if_absent(path, _sign_of_life(token)):
@@ -88,6 +98,8 @@ def _acquire(
             log.info("the process that computed %s has ended; taking over", path)
             store.remove(path)
             continue
+        if not waits:
+            raise BeingComputed(f"{path} is being computed by another run.")
         if standing != seen:
             if not seen:
                 log.info("%s is being computed by another run; waiting for it", path)

@@ -10,7 +10,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from ml_pipeline.errors import MlPipelineError, PipelineError
@@ -20,7 +20,7 @@ from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.processes import Ended
-from ml_pipeline.sweeps.tasks import Done, Failed, Task, Unusable
+from ml_pipeline.sweeps.tasks import Deferred, Done, Failed, Task, Unusable
 from ml_pipeline.sweeps.trial import Trial
 from ml_pipeline.sweeps.workers import Workers
 
@@ -232,9 +232,15 @@ class Runner:
         for cells in waiting:
             cells.clear()
 
-    def _collect(self, job: _Job, answer: Done | Failed | Unusable | Ended) -> None:
+    def _collect(self, job: _Job, answer: Done | Deferred | Failed | Unusable | Ended) -> None:
         if isinstance(answer, Unusable):
             raise PipelineError(answer.reason)
+        if isinstance(answer, Deferred):
+            # Whatever else there is comes first: by then the other run has published, or it is
+            # worth waiting for. Two processes on one grid so share it.
+            job.task = replace(job.task, waits=True)
+            self._queue.append(job)
+            return
         if isinstance(answer, Ended) and answer.exitcode is not None:
             job.lives -= 1
             if job.lives:

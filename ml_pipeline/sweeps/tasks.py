@@ -58,6 +58,7 @@ class Task:
         as_of: the date.
         selection: names of the stages to make.
         known: records of what they read.
+        waits: whether to wait for what another run is computing.
     """
 
     values: Mapping[str, Mapping[str, Any]]
@@ -65,6 +66,7 @@ class Task:
     as_of: AsOf | None
     selection: Sequence[str]
     known: Mapping[str, Record]
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class Done:
 
     records: Mapping[str, Record]
     reused: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """Another run is computing what a task is about; there may be other work meanwhile."""
 
 
 @dataclass(frozen=True)

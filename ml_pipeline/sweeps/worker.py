@@ -19,11 +19,13 @@ from ml_pipeline.errors import PipelineError, told
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.claims import BeingComputed
 from ml_pipeline.store.fallbacks import Fallback
 from ml_pipeline.store.recent import RecentValues
 from ml_pipeline.sweeps.processes import READY
 from ml_pipeline.sweeps.tasks import (
     THREAD_VARIABLES,
+    Deferred,
     Done,
     Failed,
     Site,
@@ -92,9 +94,11 @@ def _materializer(site: Site) -> Materializer:
     )
 
 
-def _answer(materializer: Materializer, task: Task, threads: int) -> "Done | Failed":
+def _answer(materializer: Materializer, task: Task, threads: int) -> "Done | Deferred | Failed":
     try:
         return _work(materializer, task, threads)
+    except BeingComputed:
+        return Deferred()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a trial may fail in any way
         # As text: not every exception survives the way to another process.
         traceback.print_exc()
@@ -107,7 +111,8 @@ def _work(materializer: Materializer, task: Task, threads: int) -> Done:
     params = materializer.pipeline.params.validate(task.values, origins=task.origins)
     records, reused = {}, set()
     with threadpool_limits(limits=threads), materializer.host:
-        for outcome in materializer.run(params, task.as_of, task.selection, task.known):
+        made = materializer.run(params, task.as_of, task.selection, task.known, task.waits)
+        for outcome in made:
             name = outcome.record.asset
             # A picture is for people; nobody in this process looks.
             records[name] = outcome.record.model_copy(update={"picture": None})

@@ -21,7 +21,7 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Provenance
 from ml_pipeline.sweeps.processes import Processes
-from ml_pipeline.sweeps.tasks import THREAD_VARIABLES, Done, Failed, Site, Unusable
+from ml_pipeline.sweeps.tasks import THREAD_VARIABLES, Deferred, Done, Failed, Site, Unusable
 from ml_pipeline.sweeps.worker import serve
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def site_of(
     )
 
 
-class Workers(Processes[Done | Failed | Unusable]):
+class Workers(Processes[Done | Deferred | Failed | Unusable]):
     """Worker processes for one site."""
 
     def __init__(self, site: Site, count: int) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import pytest
 
 from ml_pipeline.errors import ParamsError, PipelineError
-from ml_pipeline.sweeps.engine import Swept
 from ml_pipeline_tests.toys import sweeps as toy
 from ml_pipeline_tests.toys.sweep_bench import Bench, days, outcome
 
@@ -359,22 +359,20 @@ def test_time_limit_of_a_search_begins_nothing_more(bench: Bench) -> None:
 # Two at once
 
 
-def test_two_sweeps_at_once_compute_every_cell_once(bench: Bench) -> None:
-    swept: list[Swept] = []
-
-    def run(workers: int) -> None:
-        values = {"depth": "range(1,7)", "learning_rate": "0.1,0.2", "pause_s": 0.05}
-        swept.append(bench.run(**values, search={"workers": workers}))
-
-    threads = [threading.Thread(target=run, args=(1,)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert outcome(swept[0]) == outcome(swept[1])
-    calls = bench.calls()
-    assert len([call for call in calls if call.startswith("model")]) == 12
-    assert len([call for call in calls if call.startswith("table")]) == 1
+def test_two_sweeps_over_one_grid_share_it_and_wait_for_each_other_at_the_end_only(
+    bench: Bench,
+) -> None:
+    one_each = replace(bench, workers=1)
+    values = {"depth": "range(1,13)", "pause_s": 0.05}
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(one_each.run, 2, **values) for _ in range(2)]
+        swept = [one.result() for one in both]
+    made = [{(c.as_of, c.run_id) for c in one.cells if not c.reused} for one in swept]
+    assert not made[0] & made[1]
+    assert len(made[0] | made[1]) == 24
+    assert min(len(one) for one in made) >= 4
+    assert [outcome(one) for one in swept] == [outcome(bench.run(2, **values))] * 2
+    assert len(bench.calls()) == 2 + 2 * 24
 
 
 def test_sweep_of_another_study_is_refused(bench: Bench) -> None:
