@@ -10,6 +10,7 @@ from ml_pipeline.cli.tables import say
 from ml_pipeline.errors import QueryError, nearest
 from ml_pipeline.runs import catalog
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.ledger import parts_of
 
 
 def known_environment(environment: str, known: Collection[str]) -> None:
@@ -65,7 +66,7 @@ def found_in(
     run, at, named = text.rpartition("@")
     known = served.settings.environments
     # What an environment has under another alias than that of what it serves has a name behind it.
-    owner = named if run else named.partition(".")[0]
+    owner = named if run else parts_of(named)[0]
     if at and owner in known.configured:
         environment, text = owner, run or text
     elif run:

@@ -1,7 +1,7 @@
 """What is typed for a side of a comparison.
 
 blue                                an environment: the parameters that stand there
-@staging                            what was promoted to an environment
+@staging, @staging.challenger       what was promoted to an environment
 1a2b3c4d                            a run, by the beginning of its id
 learning_rate=0.1,max_depth=3       parameters; all others as they stand
 green.yaml                          the same from a file
@@ -10,12 +10,13 @@ blue:1a2b3c4d, blue:learning_rate=0.1, blue:green.yaml      the same in an envir
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from ml_pipeline.environments import Environments
 from ml_pipeline.errors import QueryError, nearest
+from ml_pipeline.store.ledger import ALIASES, parts_of
 from ml_pipeline.text import quoted, shortened
 
 FORMS: Final = "an environment, @ENVIRONMENT, a run id, NAME=VALUE,... or a file of parameters"
@@ -78,16 +79,13 @@ def read_side(text: str, environments: Environments) -> SideName:
     if text in environments:
         return SideName(text, run=f"@{text}")
     what, at, name = text.rpartition("@")
+    if at and not what:
+        return _promoted(text, name, environments)
     environment = name if at and name in environments.configured else None
     if environment is None:
         what = text
-    if (at and not what) or what.startswith("@"):
-        ledger = what[1:] if what else name
-        if ledger not in environments:
-            known = f"must be one of {', '.join(environments) or 'none at all'}"
-            hint = nearest(ledger, list(environments))
-            raise QueryError([f"the environment of a side {known}, but got {quoted(text)}.{hint}"])
-        return SideName(text, environment, run=f"@{ledger}")
+    if what.startswith("@"):
+        return replace(_promoted(text, what[1:], environments), environment=environment)
     if _PARAMETER.match(what):
         return SideName(text, environment, values=_values(text, what))
     if _FILE.fullmatch(what):
@@ -96,6 +94,22 @@ def read_side(text: str, environments: Environments) -> SideName:
         return SideName(text, environment, run=what)
     hint = nearest(what, list(environments))
     raise QueryError([f"a side must be {FORMS}, but got {quoted(text)}.{hint}"])
+
+
+def _promoted(text: str, line: str, environments: Environments) -> SideName:
+    """Return what an environment has, as the champion or under another alias."""
+    owner, alias = parts_of(line)
+    problem = ""
+    if owner not in environments:
+        known = f"must be one of {', '.join(environments) or 'none at all'}"
+        hint = nearest(owner, list(environments))
+        problem = f"the environment of a side {known}, but got {quoted(text)}.{hint}"
+    elif alias not in ALIASES:
+        known = f"must be one of {', '.join(ALIASES)}"
+        problem = f"the alias of {quoted(text)} {known}.{nearest(alias, ALIASES)}"
+    if problem:
+        raise QueryError([problem])
+    return SideName(text, owner if owner in environments.configured else None, run=f"@{line}")
 
 
 def _values(text: str, what: str) -> dict[str, str]:

@@ -89,6 +89,12 @@ def line_of(environment: str, alias: Alias = "champion") -> str:
     return environment if alias == CHAMPION else f"{environment}.{alias}"
 
 
+def parts_of(line: str) -> tuple[str, str]:
+    """Return the environment and the alias that a line is of; an alias may be one there is not."""
+    environment, _, alias = line.partition(".")
+    return environment, alias or CHAMPION
+
+
 def history(store: Objects) -> list[Promotion]:
     """Return all entries, those of an environment in the order in which they were made.
 
@@ -176,9 +182,9 @@ def promoted_to(store: Objects, line: str) -> Promotion:
     known = current(store)
     if line not in known:
         meant = nearest(line, known)
-        environment, _, alias = line.partition(".")
+        environment, alias = parts_of(line)
         promoting = typed(
-            f"promote RUN_ID --to {environment}{f' --alias {alias}' if alias else ''}"
+            f"promote RUN_ID --to {environment}{f' --alias {alias}' if alias != CHAMPION else ''}"
         )
         raise ArtifactMissing(
             f"A run must have been promoted to '{line}', but there is none"

@@ -78,6 +78,21 @@ def test_model_goes_to_production_is_kept_from_worse_ones_and_goes_back(
     assert [one["number"] for one in entries] == [3, 2, 1]
     assert [one["source"] for one in entries] == [None, "staging", "staging"]
     assert at(prod, "verify").out.startswith("6 artifacts checked, 0 damaged.")
+    tried = at(prod, *worse, "--alias", "challenger", "--force", "--note", "beside it", "--json")
+    assert tried.code == 0, tried.err
+    challenger = tried.document["now"]["run_id"]
+    shown = at(prod, "env", "show", "prod", "--json").document["promoted"]
+    assert {line: one["run_id"] for line, one in shown.items()} == {
+        "prod": champion,
+        "prod.challenger": challenger,
+    }
+    assert "prod.challenger" in at(prod, "runs", "show", "@prod.challenger").out
+    (only,) = at(prod, "promotions", "prod.challenger", "--json").document["promotions"]
+    assert len(at(prod, "promotions", "--json").document["promotions"]) == 4
+    assert at(staging, "promotions").err == ""
+    won = at(prod, "promote", "@prod.challenger", "--to", "prod", "--force", "--note", "it won")
+    assert f"'prod' has run {only['run_id']}" in won.out, won.err
+    assert at(prod, "rollback", "--to", "prod").code == 0
     # A champion serves from its own store alone.
     like = at(prod, "run", "--like", "@prod", "--json")
     assert like.code == 0, like.err

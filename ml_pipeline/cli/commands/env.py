@@ -1,6 +1,7 @@
 """`ml-pipeline env`: environments as they are configured, and where each line of one came from."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,10 +10,12 @@ from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.environments import BASE, Environment, Environments
-from ml_pipeline.errors import QueryError
+from ml_pipeline.errors import QueryError, StoreError
 from ml_pipeline.launch.standing import check_standing
 from ml_pipeline.runs.gate import Gate
 from ml_pipeline.settings import set_by
+from ml_pipeline.store import ledger
+from ml_pipeline.store.artifacts import ArtifactStore
 
 _NONE = "No environments are configured: a table [environments.NAME] in settings.toml makes one."
 
@@ -79,13 +82,23 @@ def show(name: str | None, as_json: bool) -> None:
         raise QueryError([f"an environment {problem}"])
     found = known.named(name)
     lines = list(_lines(found))
+    has, problem = _promoted_to(found)
     if as_json:
         listed = [{"line": line, "value": value, "from": origin} for line, value, origin in lines]
-        print_json(_document(known, found) | {"lines": listed})
+        promoted = {line: one.model_dump(mode="json") for line, one in has.items()}
+        print_json(_document(known, found) | {"lines": listed, "promoted": promoted})
         return
     if not found.name:
         say(f"{_NONE} Until then, every run has this:\n")
     print_table(["line", "value", "from"], lines)
+    if problem:
+        say(f"\nWhat was promoted to it cannot be told. {problem}")
+    elif has:
+        say()
+        print_table(
+            ["promoted", "run id", "as_of", "since"],
+            [[line, one.run_id, one.as_of or "", one.at] for line, one in has.items()],
+        )
     if found.name:
         say()
         say((known.refusal(found.name) and "It is only read here.") or "It may be written to here.")
@@ -104,6 +117,19 @@ def _checked() -> Environments:
     if problems:
         raise QueryError(problems)
     return known
+
+
+def _promoted_to(environment: Environment) -> tuple[dict[str, ledger.Promotion], str]:
+    """Return what an environment has by its aliases, or why that cannot be told."""
+    root = project().location.store_root(environment)
+    try:
+        has = ledger.current(ArtifactStore(root, make=False, is_needed=False))
+    except StoreError as error:
+        # A store that nothing has been written to yet is no folder.
+        return {}, str(error) if "://" in root or Path(root).exists() else ""
+    # Without tables, the one store has what was promoted to any name.
+    whose = {environment.name} if environment.name else {one.environment for one in has.values()}
+    return {line: one for line, one in has.items() if one.environment in whose}, ""
 
 
 def _document(known: Environments, environment: Environment) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from ml_pipeline.cli.environments import known_environment, store_of
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say
+from ml_pipeline.environments import Environments
+from ml_pipeline.errors import StoreError
 from ml_pipeline.invocation import typed
 from ml_pipeline.store import ledger
 
@@ -16,10 +18,7 @@ from ml_pipeline.store import ledger
 def command(environment: str | None, as_json: bool) -> None:
     """List what was promoted to one environment or to all, the newest first."""
     known = project().settings.environments
-    # Each has its ledger in its own store, where that is configured.
-    in_table = environment if environment in known.configured else None
-    store = store_of(project(), in_table)
-    entries = ledger.history(store)
+    entries = _entries(known, environment)
     now = ledger.last_of(entries)
     if environment is not None:
         known_environment(environment, {*known, *now, *(one.environment for one in entries)})
@@ -62,6 +61,23 @@ def command(environment: str | None, as_json: bool) -> None:
             for one in found
         ],
     )
+
+
+def _entries(known: Environments, wanted: str | None) -> list[ledger.Promotion]:
+    """Return the entries of the ledgers that are asked for."""
+    owner = ledger.parts_of(wanted)[0] if wanted is not None else None
+    if owner in known.configured or not known.configured:
+        return ledger.history(store_of(project(), owner if owner in known.configured else None))
+    # Each has its ledger in its own store, where that is configured.
+    found: dict[tuple[str, int], ledger.Promotion] = {}
+    for name in known.configured:
+        try:
+            entries = ledger.history(store_of(project(), name))
+        except StoreError as error:
+            say(f"What '{name}' has cannot be read. {error}", err=True)
+            continue
+        found |= {(one.line, one.number): one for one in entries if one.environment == name}
+    return list(found.values())
 
 
 def _origin(one: ledger.Promotion) -> str:

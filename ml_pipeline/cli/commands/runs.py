@@ -177,9 +177,9 @@ def _revisions(store: ArtifactStore, entry: catalog.Entry) -> str:
 def _promoted_to(store: ArtifactStore, entry: catalog.Entry) -> str:
     has, had = {}, set()
     for promotion in ledger.history(store):
-        has[promotion.environment] = promotion.path
+        has[promotion.line] = promotion.path
         if promotion.path == entry.path:
-            had.add(promotion.environment)
+            had.add(promotion.line)
     told = [name if has[name] == entry.path else f"{name} (earlier)" for name in sorted(had)]
     return ", ".join(told) or "-"
 
