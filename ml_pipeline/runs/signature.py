@@ -129,6 +129,39 @@ def signature_of(
     return Signature(groups, inputs, frozenset(lazy), wishes, provided, tuple(served))
 
 
+def signature_before_assets(
+    pipeline: str,
+    params: ParamModel,
+    stages: Collection[str],
+    function: Callable[..., Any] | None,
+    purpose: str,
+    extras: Extras = NO_EXTRAS,
+) -> Signature | None:
+    """Return the signature of a function that is called before any asset is loaded; None for none.
+
+    Args:
+        pipeline: the pipeline's name.
+        params: its parameter groups.
+        stages: names of the stages that are defined already.
+        function: takes ``as_of`` and groups.
+        purpose: what it is there for, in words.
+        extras: what else may be asked for.
+
+    Raises:
+        PipelineError: if it takes assets, or what nobody provides.
+    """
+    if function is None:
+        return None
+    signature = signature_of(function, pipeline, params, stages, extras)
+    if signature.inputs:
+        raise PipelineError(
+            f"'{getattr(function, '__name__', function)}' may take as_of and parameter groups, but"
+            f" takes the assets {', '.join(signature.inputs)}: {purpose}, before any asset is"
+            " loaded."
+        )
+    return signature
+
+
 def returned_by(function: Callable[..., Any]) -> Any:
     """Return what the annotation of a function says that it returns; `Any` without one."""
     annotation = inspect.signature(function).return_annotation

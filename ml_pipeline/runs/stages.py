@@ -17,6 +17,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar, Unpack, cast, overload
 
 from ml_pipeline.code.fingerprint import fingerprint_of
@@ -30,7 +31,12 @@ from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.runs.options import NO_EXTRAS, Extras, StageOptions, refuse_unknown
 from ml_pipeline.runs.reading import Reading
 from ml_pipeline.runs.serving_params import serving_group
-from ml_pipeline.runs.signature import AS_OF, Signature, returned_by, signature_of
+from ml_pipeline.runs.signature import (
+    AS_OF,
+    returned_by,
+    signature_before_assets,
+    signature_of,
+)
 from ml_pipeline.runs.stage import Result, Stage
 from ml_pipeline.runs.surroundings import declared_files, declared_versions, several, with_versions
 from ml_pipeline.settings import settings
@@ -189,12 +195,13 @@ class Pipeline:
         self.formats.refuse_annotation(returned, name)
         own = set(signature.groups.values())
         reads, objective = options.get("reads"), options.get("objective")
+        of_groups = partial(signature_before_assets, self.name, self.params, self.stages)
         of_reads = Extras(provide=extras.provide_reads)
-        reads_signature = self._of_groups(reads, "it tells what outside data holds", of_reads)
+        reads_signature = of_groups(reads, "it tells what outside data holds", of_reads)
         if reads_signature is not None:
             own |= set(reads_signature.groups.values())
         judged_by = None if isinstance(objective, Objective) else objective
-        judged_by_signature = self._of_groups(judged_by, "it tells what runs are compared by")
+        judged_by_signature = of_groups(judged_by, "it tells what runs are compared by")
         if signature.served or (reads_signature is not None and reads_signature.served):
             if self._serving_group is None:
                 raise PipelineError(
@@ -206,7 +213,7 @@ class Pipeline:
             own |= set(self.stages[upstream].scope)
         card = options.get("card")
         seen = card.data if card is not None else None
-        card_signature = self._of_groups(seen, "it tells in words which data a model has seen")
+        card_signature = of_groups(seen, "it tells in words which data a model has seen")
         besides_scope = set(card_signature.groups.values()) - own if card_signature else set()
         if besides_scope:
             raise PipelineError(
@@ -340,18 +347,3 @@ class Pipeline:
                 f" {type(value).__name__}, which can be read once. Return a list or a table."
             )
         return value if isinstance(value, Result) else Result(value)
-
-    def _of_groups(
-        self, function: Callable[..., Any] | None, purpose: str, extras: Extras = NO_EXTRAS
-    ) -> Signature | None:
-        """Return the signature of a function that is called before any asset is loaded."""
-        if function is None:
-            return None
-        signature = signature_of(function, self.name, self.params, self.stages, extras)
-        if signature.inputs:
-            raise PipelineError(
-                f"'{getattr(function, '__name__', function)}' may take as_of and parameter groups,"
-                f" but takes the assets {', '.join(signature.inputs)}: {purpose}, before any asset"
-                " is loaded."
-            )
-        return signature
