@@ -9,6 +9,7 @@
     ├── SourceError          outside data that cannot be read
     ├── NotEnoughDataError   data that was read but cannot support the computation
     ├── SecretError          a secret that is not where its reference says
+    ├── CheckFailed          an artifact that nothing may be made of, since a check failed
     ├── PromotionRefused     a run that must not become what an environment has
     ├── ServingRefused       what an environment has, and must not score with
     ├── RemoteError          a Dagster webserver elsewhere
@@ -125,6 +126,10 @@ class NotEnoughDataError(MlPipelineError):
 
 class SecretError(MlPipelineError):
     """A secret is not where its reference says, in the process that uses it."""
+
+
+class CheckFailed(MlPipelineError):
+    """An artifact does not pass a check that blocks: nothing is made of it."""
 
 
 class RemoteError(MlPipelineError):

@@ -76,6 +76,14 @@ class ParamGroup(dg.Config):
         return self
 
 
+class Thresholds(ParamGroup):
+    """Base of a group that checks read: never part of any identity.
+
+    Every door takes its values, as it takes those of other groups. Stages cannot ask for it, so no
+    result depends on it, and a judgement may be asked for anew with others at any time.
+    """
+
+
 @cache
 def as_group(cls: type[Config]) -> type[ParamGroup]:
     """Return a class as a group: itself, or a subclass by which its values are read as a group's.

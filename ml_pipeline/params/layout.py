@@ -14,9 +14,9 @@ import pydantic
 from pydantic.fields import FieldInfo
 
 from ml_pipeline.params.annotations import is_shape, members_of
-from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.group import ParamGroup, Thresholds
 from ml_pipeline.params.kind import NoKind, aliases_of
-from ml_pipeline.params.marks import former_names, marks_of
+from ml_pipeline.params.marks import NOT_IDENTITY, former_names, marks_of
 from ml_pipeline.params.parameter import Parameter, plain
 
 Marks = Mapping[str, Any]
@@ -174,7 +174,8 @@ def laid_out(
         kept: its name in identities.
         shared: names of parameters and sections that another group has as well.
     """
-    top = Section(group, "", cls, (kept,), {}, None, {}, None, is_shared=False)
+    marks = NOT_IDENTITY if issubclass(cls, Thresholds) else {}
+    top = Section(group, "", cls, (kept,), {}, None, marks, None, is_shared=False)
     return _filled(top, (cls,), shared)
 
 

@@ -13,7 +13,14 @@ from functools import cached_property
 from typing import Any
 
 from ml_pipeline.errors import ParamsError, PipelineError
-from ml_pipeline.params.group import OPTIONS, Config, ParamGroup, RunOptions, as_group
+from ml_pipeline.params.group import (
+    OPTIONS,
+    Config,
+    ParamGroup,
+    RunOptions,
+    Thresholds,
+    as_group,
+)
 from ml_pipeline.params.layout import Section
 from ml_pipeline.params.names import Names, is_fields
 from ml_pipeline.params.parameter import Parameter, plain
@@ -106,7 +113,8 @@ class ParamModel:
 
     Attributes:
         groups: the classes by group name, `RunOptions` as ``run`` last.
-        scope: names of the groups that a pipeline's results depend on: all but ``run``.
+        scope: names of the groups that a pipeline's results depend on: all but ``run`` and those
+            of `Thresholds`.
         names: the groups' names by the classes that were given for them.
         relations: what groups declare about each other's values.
         beside: models of other pipelines of the same project: settings have parameters of all.
@@ -128,7 +136,7 @@ class ParamModel:
             **{name: as_group(cls) for name, cls in groups.items()},
             OPTIONS: RunOptions,
         }
-        self.scope = tuple(groups)
+        self.scope = tuple(name for name, cls in groups.items() if not issubclass(cls, Thresholds))
         self.names = {cls: name for name, cls in groups.items()} | {RunOptions: OPTIONS}
         problems = []
         if OPTIONS in groups:
@@ -138,6 +146,11 @@ class ParamModel:
             for followed in cls.follows:
                 if followed not in list(self.groups)[:position]:
                     problems.append(f"group '{group}' follows '{followed}', which is not before it")
+                elif group in self.scope and followed not in self.scope:
+                    problems.append(
+                        f"group '{group}' follows '{followed}', which has thresholds: what results"
+                        " depend on cannot depend on them"
+                    )
             others = [names for name, names in former.items() if name != group]
             problems += [
                 f"'{name}' must be the name of one group, now and before: choose another for the"

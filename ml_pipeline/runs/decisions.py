@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from ml_pipeline.code.fingerprint import SCHEME
+from ml_pipeline.runs.check_result import CheckReport
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.fallbacks import Fallback
 from ml_pipeline.store.record import Input, OtherAsset, Record
@@ -140,6 +141,7 @@ class Outcome:
         reused: whether another run made it.
         reason: why it was computed or reused, and anything unusual about it.
         reused_from: the environment that it was reused from, where that is another.
+        checks: what checks have found in the artifact.
     """
 
     slot: Slot
@@ -147,3 +149,4 @@ class Outcome:
     reused: bool
     reason: str = ""
     reused_from: str | None = None
+    checks: tuple[CheckReport, ...] = ()

@@ -101,7 +101,8 @@ def reproduce(
     around = _changed_around(record.provenance)
     as_of: AsOf | None = record.as_of
     wanted = [stage.name for stage in pipeline.upstream_of(asset)]
-    for outcome in Materializer(pipeline, clean, host=host).run(params, as_of, wanted):
+    maker = Materializer(pipeline, clean, host=host, asked="none")
+    for outcome in maker.run(params, as_of, wanted):
         original = originals.get(outcome.record.asset)
         if original is None:
             yield Comparison(outcome.record.asset, None, ())

@@ -1,13 +1,13 @@
 """Signatures: what the arguments of a stage's function ask for."""
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.params.as_of import AsOf
-from ml_pipeline.params.group import Config
+from ml_pipeline.params.group import Config, Thresholds
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.keys import PLAIN, Keys, Wish, wish_of
 from ml_pipeline.runs.options import NO_EXTRAS, Extras
@@ -160,6 +160,25 @@ def signature_before_assets(
             " loaded."
         )
     return signature
+
+
+def refuse_thresholds(stage: str, groups: Iterable[str], params: ParamModel) -> None:
+    """Refuse a stage that asks for thresholds.
+
+    Args:
+        stage: its name.
+        groups: names of the groups that it depends on.
+        params: the parameter groups.
+
+    Raises:
+        PipelineError: if one of them is of thresholds.
+    """
+    for group in groups:
+        if issubclass(cls := params.groups[group], Thresholds):
+            raise PipelineError(
+                f"'{stage}' must depend on what is part of its identity, but asks for"
+                f" {cls.__name__}, which is of thresholds: only checks read these."
+            )
 
 
 def returned_by(function: Callable[..., Any]) -> Any:

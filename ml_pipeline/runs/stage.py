@@ -14,6 +14,7 @@ from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.params.secret import secrets_hidden
 from ml_pipeline.runs.card import Card
+from ml_pipeline.runs.checks import Check
 from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.runs.options import NO_EXTRAS, Extras
 from ml_pipeline.runs.reading import Reading
@@ -72,6 +73,7 @@ class Stage:
         former: names that it had before.
         extras: what others have added to it.
         keys: what knows the keys of the pipeline's partitions.
+        checks: what is asked of an artifact once it is there.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Stage:
     former: tuple[str, ...] = ()
     extras: Extras = NO_EXTRAS
     keys: Keys = PLAIN
+    checks: tuple[Check, ...] = ()
 
     @property
     def key(self) -> str:

@@ -15,6 +15,7 @@ and on those of everything upstream, and on nothing else.
 
 import copy
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -22,22 +23,25 @@ from typing import Any, TypeVar, Unpack, cast, overload
 
 from ml_pipeline.code.fingerprint import fingerprint_of
 from ml_pipeline.current import in_environment
-from ml_pipeline.errors import ParamsError, PipelineError, nearest
+from ml_pipeline.errors import ParamsError, PipelineError
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.limits import beyond_limits
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.calls import refuse_generator
+from ml_pipeline.runs.checks import CheckOptions, check_of
 from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.runs.options import NO_EXTRAS, Extras, StageOptions, refuse_unknown
 from ml_pipeline.runs.reading import Reading
 from ml_pipeline.runs.serving_params import serving_group
 from ml_pipeline.runs.signature import (
     AS_OF,
+    refuse_thresholds,
     returned_by,
     signature_before_assets,
     signature_of,
 )
 from ml_pipeline.runs.stage import Result, Stage
+from ml_pipeline.runs.stage_set import StageSet
 from ml_pipeline.runs.surroundings import declared_files, declared_versions, several, with_versions
 from ml_pipeline.settings import settings
 from ml_pipeline.store.formats import Format, Formats
@@ -45,9 +49,10 @@ from ml_pipeline.store.record import Objective
 from ml_pipeline.store.slots import Slot, slot_for
 
 F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C")
 
 
-class Pipeline:
+class Pipeline(StageSet):
     """Stages in order of dependence, and the parameters that they share."""
 
     def __init__(
@@ -211,6 +216,7 @@ class Pipeline:
             own.add(self._serving_group)
         for upstream in [*signature.inputs.values(), *extras.after]:
             own |= set(self.stages[upstream].scope)
+        refuse_thresholds(name, own, self.params)
         card = options.get("card")
         seen = card.data if card is not None else None
         card_signature = of_groups(seen, "it tells in words which data a model has seen")
@@ -256,18 +262,29 @@ class Pipeline:
             extras=extras,
         )
 
-    @property
-    def former(self) -> dict[str, str]:
-        """The names of stages by those that they had before."""
-        return {old: stage.name for stage in self.stages.values() for old in stage.former}
+    def check(
+        self, asset: str | Callable[..., Any], /, **options: Unpack[CheckOptions]
+    ) -> Callable[[C], C]:
+        """Make a function, or a schema of pandera, a check of an asset; it is returned unchanged.
 
-    def present_name(self, asset: str) -> str:
-        """Return the name that a stage has now, or what is given where that is no stage's."""
-        return self.former.get(asset, asset)
+        Args:
+            asset: name of the stage that it is about, or its function.
+            **options: those of `CheckOptions`.
 
-    def kept_names(self, names: Iterable[str]) -> list[str]:
-        """Return the names that the store has stages by: their own, and those from before."""
-        return [kept for name in names for kept in (name, *self.stage(name).former)]
+        Raises:
+            PipelineError: if there is no such stage, it has a check of that name, an option does
+                not fit, or an argument names nothing.
+        """
+        module = sys._getframe(1).f_globals.get("__name__", "")
+
+        def add(judged: C) -> C:
+            stage = self.stage(asset if isinstance(asset, str) else asset.__name__)
+            takes = (self.name, self.params, [one.name for one in self.upstream_of(stage.name)])
+            made = check_of(judged, stage, module, takes, options, self.first_party)
+            self.stages[stage.name] = replace(stage, checks=(*stage.checks, made))
+            return judged
+
+        return add
 
     def _know(self, returned: Any) -> None:
         """Let values be of the classes that a stage says that it returns."""
@@ -275,57 +292,6 @@ class Pipeline:
         if formats is not self.formats:
             self.reading = Reading(formats, self.first_party)
             self.formats = formats
-
-    def stage(self, name: str) -> Stage:
-        """Return a stage by name.
-
-        Raises:
-            PipelineError: if there is none, naming the nearest.
-        """
-        if name not in self.stages:
-            raise PipelineError(
-                f"'{name}' is no asset of pipeline '{self.name}'.{nearest(name, self.stages)}"
-            )
-        return self.stages[name]
-
-    def at_key(self, key: str) -> Stage | None:
-        """Return the stage of a key in Dagster, if there is one."""
-        return next((stage for stage in self.stages.values() if stage.key == key), None)
-
-    def selected(self, names: Iterable[str] | None = None) -> list[Stage]:
-        """Return stages in order of dependence: all of them, or those named."""
-        wanted = set(self.stages) if names is None else {self.stage(name).name for name in names}
-        return [stage for name, stage in self.stages.items() if name in wanted]
-
-    def upstream_of(self, name: str) -> list[Stage]:
-        """Return a stage and everything upstream of it, in order of dependence."""
-        wanted = {self.stage(name).name}
-        for stage in reversed(self.stages.values()):
-            if stage.name in wanted:
-                wanted.update(stage.upstream)
-        return self.selected(wanted)
-
-    @property
-    def reads_others(self) -> bool:
-        """Whether stages depend on assets that are no stages."""
-        return any(stage.others for stage in self.stages.values())
-
-    @property
-    def is_judged(self) -> bool:
-        """Whether a stage declares an objective, so that runs can be ranked and swept."""
-        return any(stage.judged_by is not None for stage in self.stages.values())
-
-    @property
-    def judge(self) -> Stage:
-        """The stage whose metrics judge a run: the one that declares an objective, or the last.
-
-        Raises:
-            PipelineError: if the pipeline has no stages.
-        """
-        if not self.stages:
-            raise PipelineError(f"Pipeline '{self.name}' must have a stage, but has none.")
-        stages = list(self.stages.values())
-        return ([stage for stage in stages if stage.judged_by is not None] or stages)[-1]
 
     def run_slot(self, params: ParamSet, as_of: AsOf | None) -> Slot:
         """Return the slot of a whole run: its id is that of all parameters together."""

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from ml_pipeline.errors import MlPipelineError, PipelineError
 from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.runs.checker import Checker
 from ml_pipeline.runs.decider import Decider
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.stage import Stage
@@ -210,11 +211,23 @@ class Runner:
             found, lender = decision.reuse, decision.lender
             if found is not None and lender is not None:
                 found = self.decider.lent(lender, decision.slot, found)
-            if found is None:
+            if found is None or not self._is_cleared(stage, found, trial, as_of, records):
                 return False
             # A picture is for people, and a sweep holds many records.
             records[stage.name] = found.model_copy(update={"picture": None})
         return True
+
+    def _is_cleared(
+        self,
+        stage: Stage,
+        found: Record,
+        trial: Trial,
+        as_of: AsOf | None,
+        records: Mapping[str, Record],
+    ) -> bool:
+        """Whether checks are known to let something be made of what is published; a worker asks."""
+        checker = Checker(self.decider, trial.params, as_of, "blocking")
+        return checker.is_cleared(stage, found, records)
 
     def _feed(self) -> None:
         """Give every worker that has nothing to do a task."""

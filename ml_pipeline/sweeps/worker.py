@@ -91,6 +91,7 @@ def _materializer(site: Site) -> Materializer:
         explain=why_of_a_trial,
         recent=RecentValues(_KEPT_BYTES),
         host=site.host,
+        asked="blocking",
     )
 
 

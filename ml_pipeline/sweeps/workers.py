@@ -84,8 +84,10 @@ def warm_up(pipeline: Pipeline) -> None:
 
 
 def _modules_of(pipeline: Pipeline) -> Sequence[str]:
-    """Return the names of the modules that hold its stages."""
-    return list(dict.fromkeys(stage.function.__module__ for stage in pipeline.stages.values()))
+    """Return the names of the modules that hold its stages and their checks."""
+    stages = pipeline.stages.values()
+    checks = [check.made_by for stage in stages for check in stage.checks if check.made_by]
+    return list(dict.fromkeys([*(stage.function.__module__ for stage in stages), *checks]))
 
 
 def _place_of(pipeline: Pipeline) -> tuple[str, str]:
