@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ml_pipeline.dagster.validated import validated
     from ml_pipeline.dagster.webserver import Webserver
     from ml_pipeline.errors import (
+        CheckFailed,
         MlPipelineError,
         NotEnoughDataError,
         ParamsError,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     )
     from ml_pipeline.launch.run_request import requested_run
     from ml_pipeline.params.documents import read_document
-    from ml_pipeline.params.group import ParamGroup
+    from ml_pipeline.params.group import ParamGroup, Thresholds
     from ml_pipeline.params.identity import run_id
     from ml_pipeline.params.layers import Layer, gathered
     from ml_pipeline.params.marks import (
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from ml_pipeline.params.secret import SecretRef, SecretScheme, register_secrets
     from ml_pipeline.params.template import template
     from ml_pipeline.runs.card import Card
+    from ml_pipeline.runs.check_result import CheckResult
+    from ml_pipeline.runs.earlier import Earlier
     from ml_pipeline.runs.gate import Gate
     from ml_pipeline.runs.served import Served, ServedRun
     from ml_pipeline.runs.serving_params import ServingParams
@@ -57,6 +60,9 @@ __all__ = [
     "NOT_IDENTITY",
     "PATH_LABEL",
     "Card",
+    "CheckFailed",
+    "CheckResult",
+    "Earlier",
     "Format",
     "Gate",
     "Layer",
@@ -82,6 +88,7 @@ __all__ = [
     "SourceError",
     "StoreError",
     "SweepRequest",
+    "Thresholds",
     "Webserver",
     "added_later",
     "code_location",
@@ -112,6 +119,7 @@ _ROOMS: Final = {
     "dagster.schedules": ("sweep_schedule", "window_schedule"),
     "current": ("current_environment",),
     "errors": (
+        "CheckFailed",
         "MlPipelineError",
         "ParamsError",
         "NotEnoughDataError",
@@ -128,7 +136,7 @@ _ROOMS: Final = {
     "dagster.stages": ("Pipeline",),
     "dagster.webserver": ("Webserver",),
     "params.documents": ("read_document",),
-    "params.group": ("ParamGroup",),
+    "params.group": ("ParamGroup", "Thresholds"),
     "params.identity": ("run_id",),
     "params.layers": ("Layer", "gathered"),
     "params.model": ("ParamModel", "ParamSet"),
@@ -142,6 +150,8 @@ _ROOMS: Final = {
     "params.secret": ("SecretRef", "SecretScheme", "register_secrets"),
     "params.template": ("template",),
     "runs.card": ("Card",),
+    "runs.check_result": ("CheckResult",),
+    "runs.earlier": ("Earlier",),
     "runs.gate": ("Gate",),
     "runs.served": ("Served", "ServedRun"),
     "runs.serving_params": ("ServingParams",),

@@ -13,8 +13,9 @@ def document(results: Iterable[DateResult], params: ParamSet) -> dict[str, Any]:
     runs, failures = [], []
     for result in results:
         at = {"as_of": None if result.as_of is None else str(result.as_of), "run_id": result.run_id}
+        checks = {"checks": [one.document() for one in result.checks]} if result.checks else {}
         if result.error is not None:
-            failures.append({**at, "error": result.error})
+            failures.append({**at, "error": result.error, **checks})
             continue
         runs.append(
             {
@@ -23,6 +24,7 @@ def document(results: Iterable[DateResult], params: ParamSet) -> dict[str, Any]:
                 "params": params.values(),
                 "metrics": dict(result.metrics),
                 "artifacts": [artifact.document() for artifact in result.artifacts],
+                **checks,
             }
         )
     told: dict[str, Any] = {"runs": runs, "origins": dict(params.origins)}

@@ -15,10 +15,12 @@ from typing import Any, Final
 import dagster as dg
 
 from ml_pipeline.dagster.arguments import resources_of, resources_to_decide
+from ml_pipeline.dagster.checks import asked_alone, check_specs, evaluations
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import InStep
 from ml_pipeline.dagster.io_manager import ParamIOManager
 from ml_pipeline.dagster.metadata import picture, table
+from ml_pipeline.dagster.partition_keys import dagster_key
 from ml_pipeline.dagster.private import NO_EVENT, needing_only_what_is_selected, tag_run
 from ml_pipeline.dagster.stages import asset_key, pool_of, refuse_other_partitions, told_of
 from ml_pipeline.errors import told
@@ -83,10 +85,12 @@ def pipeline_assets(
         return pool_of(_among(pipeline, keys))
 
     everything = [asset_key(stage) for stage in pipeline.stages.values()]
+    checks = check_specs(pipeline, partitions)
 
     @dg.multi_asset(
         name=pipeline.name,
         specs=specs,
+        check_specs=checks,
         can_subset=True,
         partitions_def=partitions,
         required_resource_keys=needed(everything),
@@ -98,6 +102,10 @@ def pipeline_assets(
         manager: ParamIOManager = getattr(context.resources, io_manager)
         with unwrapped(), InStep(context, partitions) as host:
             yield from _make(context, manager, manager.materializer.hosted(host), dates)
+        # Dagster tells what comes after of checks by their outputs, whatever was found.
+        for spec in checks:
+            if spec.key in context.selected_asset_check_keys:
+                yield dg.Output(None, spec.get_python_identifier())
 
     return needing_only_what_is_selected(make, needed, pool)
 
@@ -116,8 +124,19 @@ def _make(
     stages = manager.pipeline.selected()
     keys = {stage.name: asset_key(stage) for stage in stages}
     keys = {name: key for name, key in keys.items() if key in context.selected_asset_keys}
+    if not keys:
+        chosen = context.selected_asset_check_keys
+        yield from asked_alone(
+            manager.pipeline, materializer, manager.params, dates, chosen, context.instance
+        )
+        return
     failures: dict[str, Exception] = {}
     results: list[DateResult] = []
+
+    def checked(outcome: Outcome) -> Iterator[dg.AssetCheckEvaluation]:
+        partition = dagster_key(manager.pipeline, outcome.record.as_of)
+        return evaluations(manager.pipeline, outcome.checks, partition, context.instance)
+
     tracker = tracker_of(manager.pipeline)
     tag_run(context.instance, context.run, run_tags(manager.pipeline, manager.params, dates))
     for as_of in dates:
@@ -131,12 +150,16 @@ def _make(
                 )
                 if len(dates) == 1:
                     yield manager.event(outcome, context.instance)
+                    yield from checked(outcome)
                 else:
                     outcomes.append(outcome)
             for outcome in outcomes:
                 yield manager.event(outcome, context.instance)
+                yield from checked(outcome)
         except Exception as error:
             failures[str(as_of)] = error
+            for outcome in outcomes:
+                yield from checked(outcome)
             if len(dates) > 1:
                 context.log.exception(f"{as_of}: {told(error)}")
         if as_of is not None:

@@ -12,6 +12,7 @@ import dagster as dg
 from ml_pipeline.dagster import private
 from ml_pipeline.dagster.assets import FAILURES, pipeline_assets
 from ml_pipeline.dagster.calendar import Calendar
+from ml_pipeline.dagster.checks import report_in
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import io_manager_resource
 from ml_pipeline.dagster.owners import owned
@@ -20,6 +21,7 @@ from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.check_result import CheckReport
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult, artifact_result
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -192,16 +194,27 @@ class InProcess:
             artifact = self._artifact(made.materialization, params, day)
             if artifact is not None:
                 artifacts[day].append(artifact)
+        checks: dict[AsOf | None, list[CheckReport]] = {day: [] for day in asked.run_ids}
+        for evaluation in result.get_asset_check_evaluations():
+            report = report_in(self.pipeline, evaluation)
+            if report is not None:
+                day = evaluation.partition and as_of_from_key(str(evaluation.partition))
+                checks[day or None].append(report)
         results = [
-            DateResult(day, run_id, dagster_run_id, artifacts[day])
+            DateResult(day, run_id, dagster_run_id, artifacts[day], checks=checks[day])
             for day, run_id in asked.run_ids.items()
         ]
         if result.success:
             return results
-        complete = [one for one in results if len(one.artifacts) == len(asked.assets)]
+        # What does not pass its checks is published, and told of, all the same.
+        errors = _errors(result)
+        complete = [
+            one
+            for one in results
+            if len(one.artifacts) == len(asked.assets) and str(one.as_of) not in errors
+        ]
         if was_interrupted(result):
             raise Stopped(complete)
-        errors = _errors(result)
         return [
             one
             if one in complete

@@ -8,9 +8,9 @@ from typing import Any, Final
 import dagster as dg
 
 from ml_pipeline.dagster.metadata import picture
+from ml_pipeline.dagster.partition_keys import dagster_key
 from ml_pipeline.dagster.private import version_tags
 from ml_pipeline.errors import ArtifactDamaged
-from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.history import present
 from ml_pipeline.runs.card_file import is_of_a_model
 from ml_pipeline.runs.decisions import Outcome
@@ -46,7 +46,7 @@ def materialization(
     }
     return dg.AssetMaterialization(
         stage.key.split("/"),
-        partition=_partition(pipeline, record.as_of),
+        partition=dagster_key(pipeline, record.as_of),
         metadata={
             KEEPER: pipeline.name,
             **(_card(outcome, store) if is_of_a_model(store, stage, record) else {}),
@@ -66,16 +66,6 @@ def _place(store: ArtifactStore, path: str) -> dg.MetadataValue[Any]:
     address = store.address(path)
     local = store.directory is not None
     return dg.MetadataValue.path(address) if local else dg.MetadataValue.url(address)
-
-
-def _partition(pipeline: Pipeline, as_of: AsOf | None) -> str | None:
-    """Return a key as Dagster has it: one of two dimensions knows them by name."""
-    if as_of is None:
-        return None
-    parts = pipeline.keys.meaning(as_of).parts
-    if not parts:
-        return str(as_of)
-    return dg.MultiPartitionKey({name: part.key for name, part in parts.items()})
 
 
 def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str]) -> dict[str, Any]:

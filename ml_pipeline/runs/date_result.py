@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.runs.check_result import CheckReport
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Objective, Record
 from ml_pipeline.store.slots import Slot
@@ -56,6 +57,7 @@ class DateResult:
         dagster_run_id: Dagster's id of the run that covered the date.
         artifacts: what was made or reused, in order of dependence.
         error: why the date failed, or None where it did not.
+        checks: what checks have found in the artifacts.
     """
 
     as_of: AsOf | None
@@ -63,11 +65,18 @@ class DateResult:
     dagster_run_id: str
     artifacts: Sequence[ArtifactResult] = ()
     error: str | None = None
+    checks: Sequence[CheckReport] = ()
 
     @property
     def reused(self) -> bool:
         """Whether everything was published already."""
         return all(artifact.reused for artifact in self.artifacts)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What artifacts do not pass that nobody has failed for, a sentence for each."""
+        at = "" if self.as_of is None else f"{self.as_of}: "
+        return [f"{at}{one.sentence}" for one in self.checks if not one.passed and not one.blocks]
 
     @property
     def metrics(self) -> dict[str, float]:

@@ -38,7 +38,7 @@ class Point:
     """One set of parameters at one date: computes stages, mending inputs where needed."""
 
     def __init__(
-        self, materializer: "Materializer", params: ParamSet, as_of: AsOf | None, waits: bool
+        self, materializer: "Materializer", params: ParamSet, as_of: AsOf | None, waits: bool = True
     ) -> None:
         self.waits = waits
         self.materializer = materializer

@@ -5,7 +5,7 @@ import pytest
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PipelineError
 from ml_pipeline.runs.decisions import Decision, Undecided
-from ml_pipeline.runs.materializer import _Point
+from ml_pipeline.runs.point import Point
 from ml_pipeline_tests.toys.bench import DAY, Bench, age, flip
 from ml_pipeline_tests.toys.pipeline import PARAMS, STAGES, fresh, toy
 
@@ -65,9 +65,9 @@ def test_force_of_two_runs_over_damage_keeps_what_the_first_one_published(bench:
     stage = bench.pipeline.stage("table")
     # Both have seen the damage before either has claimed the revision.
     first, second = (bench.materializer.decide(stage, params, DAY, {}) for _ in range(2))
-    mended = _Point(bench.materializer, params, DAY).make(first)
+    mended = Point(bench.materializer, params, DAY).make(first)
     standing = bench.record(mended).stat()
-    again = _Point(bench.materializer, params, DAY).make(second)
+    again = Point(bench.materializer, params, DAY).make(second)
     assert again.reason.endswith("the bytes agree with those published before")
     assert bench.record(mended).stat().st_ino == standing.st_ino
 

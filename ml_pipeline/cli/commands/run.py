@@ -72,6 +72,8 @@ def command(
         print_results(results, wide, paths)
         if len(results) > 1:
             _print_summary(report)
+    for line in [warning for one in results for warning in one.warnings]:
+        say(f"warning: {line}", err=True)
     for line in report.reasons:
         say(line, err=True)
     failed = dict.fromkeys(one.dagster_run_id for one in results if one.error is not None)

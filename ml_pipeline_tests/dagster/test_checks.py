@@ -1,0 +1,213 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from ml_pipeline.dagster.code_location import code_location
+from ml_pipeline_tests.toys import checked
+from ml_pipeline_tests.toys.dagster_site import DAILY, QUIET, events, failure, temporary_instance
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* is currently in beta")
+
+ENOUGH = dg.AssetCheckKey(dg.AssetKey("sales"), "enough")
+
+
+class Site:
+    """The pipeline with checks, a store and an instance."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.store = folder / "store"
+        self.defs = code_location(checked.PIPELINE, DAILY, lambda: str(self.store))
+
+    def run(
+        self,
+        first: str,
+        last: str | None = None,
+        *others: dg.AssetsDefinition,
+        selection: tuple[str, ...] = ("sales", "total"),
+        **limits: int,
+    ) -> dg.ExecuteInProcessResult:
+        range_of = {
+            "dagster/asset_partition_range_start": first,
+            "dagster/asset_partition_range_end": str(last),
+        }
+        defs = dg.Definitions.merge(self.defs, dg.Definitions(assets=others))
+        job = defs.resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(
+            run_config={
+                "resources": {"params": {"config": {"limits": limits}}},
+                "loggers": QUIET,
+            },
+            instance=self.instance,
+            partition_key=None if last else first,
+            raise_on_error=False,
+            asset_selection=[*map(dg.AssetKey, selection), *(other.key for other in others)],
+            tags=range_of if last else {},
+        )
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setenv("TOY_HOME", str(tmp_path))
+    with temporary_instance(tmp_path / "instance") as instance:
+        yield Site(tmp_path, instance)
+
+
+def found(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str | None], bool]:
+    return {(e.check_name, e.partition): e.passed for e in result.get_asset_check_evaluations()}
+
+
+def statuses(site: Site, key: dg.AssetCheckKey) -> dict[str | None, str]:
+    """What the UI shows of a check by partition; what an older artifact had is marked."""
+    infos = site.instance.event_log_storage.get_asset_check_partition_info([key])
+    return {
+        info.partition_key: info.latest_execution_status.value if info.is_current else "OLD"
+        for info in infos
+    }
+
+
+def test_checks_are_told_beside_their_assets_with_partitions(site: Site) -> None:
+    graph = site.defs.resolve_asset_graph()
+    specs = {key.name: graph.get_check_spec(key) for key in graph.asset_check_keys}
+    assert set(specs) == {"enough", "values", "grows"}
+    assert specs["enough"].asset_key == dg.AssetKey("sales")
+    assert specs["enough"].description == "There are enough rows."
+    assert [specs[name].blocking for name in ("enough", "values")] == [True, False]
+    assert specs["grows"].partitions_def == DAILY
+
+
+def test_run_of_one_date_tells_what_was_found_with_numbers_rows_and_thresholds(site: Site) -> None:
+    result = site.run("2026-01-05", most=3)
+    assert result.success, failure(result)
+    assert found(result) == {
+        ("enough", "2026-01-05"): True,
+        ("values", "2026-01-05"): False,
+        ("grows", "2026-01-05"): True,
+    }
+    enough, values, _ = result.get_asset_check_evaluations()
+    assert values.severity is dg.AssetCheckSeverity.WARN
+    assert values.description is not None
+    assert "breaks less_than_or_equal_to(3) in 1 row" in values.description
+    rows = values.metadata["first_bad_rows"]
+    assert isinstance(rows, dg.TableMetadataValue)
+    assert dict(rows.records[0].data)["found"] == "4"
+    assert values.metadata["threshold limits.most"].value == 3
+    assert (enough.blocking, enough.metadata["rows"].value) == (True, 5)
+    made = {event.asset_key.to_user_string(): event for event in _materialized(site)}
+    target = enough.target_materialization_data
+    assert target is not None
+    assert target.storage_id == made["sales"].storage_id
+    again = site.run("2026-01-05", most=3)
+    assert found(again) == found(result)
+    assert checked.asked() == ["enough", "values", "grows"]
+    assert statuses(site, ENOUGH) == {"2026-01-05": "SUCCEEDED"}
+
+
+def _materialized(site: Site) -> list[Any]:
+    return [
+        record
+        for name in ("sales", "total")
+        for record in site.instance.fetch_materializations(dg.AssetKey(name), limit=1).records
+    ]
+
+
+def test_date_that_does_not_pass_fails_alone_and_the_others_go_on(site: Site) -> None:
+    result = site.run("2026-01-03", "2026-01-06", least=5)
+    assert not result.success
+    assert set(events(result)) == {
+        (name, day) for name in ("sales", "total") for day in ("2026-01-05", "2026-01-06")
+    }
+    assert failure(result).startswith(
+        "2 of 4 dates failed, the others are done:\n  2026-01-03: sales of 2026-01-03 must pass its"
+        " checks before anything is made of it, but does not pass 'enough': there must be 5 rows,"
+        " but there are 3."
+    )
+    assert found(result) == {
+        **{("enough", f"2026-01-0{day}"): day >= 5 for day in range(3, 7)},
+        **{("values", f"2026-01-0{day}"): True for day in range(3, 7)},
+        **{("grows", f"2026-01-0{day}"): True for day in (5, 6)},
+    }
+    assert statuses(site, ENOUGH) == {
+        f"2026-01-0{day}": "SUCCEEDED" if day >= 5 else "FAILED" for day in range(3, 7)
+    }
+    missing = site.run("2026-01-03", selection=("total",), least=5)
+    assert "must pass its checks" in failure(missing)
+    assert site.run("2026-01-03", "2026-01-06").success
+    assert statuses(site, ENOUGH) == {f"2026-01-0{day}": "SUCCEEDED" for day in range(3, 7)}
+
+
+def test_single_date_that_does_not_pass_shows_its_artifact_and_why(site: Site) -> None:
+    result = site.run("2026-01-04", least=5)
+    assert not result.success
+    assert failure(result).startswith("sales of 2026-01-04 must pass its checks")
+    assert set(events(result)) == {("sales", "2026-01-04")}
+    assert found(result)["enough", "2026-01-04"] is False
+    assert statuses(site, ENOUGH) == {"2026-01-04": "FAILED"}
+
+
+def test_assets_of_others_follow_what_passes_and_not_what_does_not(site: Site) -> None:
+    ran = []
+
+    @dg.asset(partitions_def=DAILY, backfill_policy=dg.BackfillPolicy.single_run(), deps=["sales"])
+    def report(context: dg.AssetExecutionContext) -> None:
+        ran.extend(context.partition_keys)
+
+    assert site.run("2026-01-05", None, report).success
+    assert not site.run("2026-01-04", None, report, least=5).success
+    assert site.run("2026-01-05", "2026-01-06", report, most=1).success
+    assert ran == ["2026-01-05", "2026-01-05", "2026-01-06"]
+
+
+def test_checks_alone_judge_what_is_published_and_make_nothing(site: Site) -> None:
+    job = dg.define_asset_job("ask", dg.AssetSelection.checks(ENOUGH))
+    defs = dg.Definitions.merge(site.defs, dg.Definitions(jobs=[job]))
+    ask = defs.resolve_job_def("ask")
+
+    def asked_for(**limits: int) -> dg.ExecuteInProcessResult:
+        return ask.execute_in_process(
+            run_config={
+                "resources": {"params": {"config": {"limits": limits}}},
+                "loggers": QUIET,
+            },
+            instance=site.instance,
+            tags={"dagster/partition": "2026-01-05"},
+            raise_on_error=False,
+        )
+
+    assert "must be published" in failure(asked_for())
+    site.run("2026-01-05")
+    checked.asked()
+    again = asked_for()
+    assert again.success
+    assert found(again) == {("enough", "2026-01-05"): True}
+    assert not asked_for(least=9).success
+    assert events(again) == {}
+    assert checked.asked() == ["enough", "values"]
+
+
+def test_pipeline_without_partitions_has_checks_without(tmp_path: Path) -> None:
+    import ml_pipeline as mp
+
+    pipeline = mp.Pipeline("flat", mp.ParamModel())
+
+    @pipeline.asset
+    def three() -> int:
+        return 3
+
+    @pipeline.check(three, blocking=True)
+    def is_three(three: int) -> bool:
+        return three == 3
+
+    @pipeline.check("three")
+    def is_four(three: int) -> bool:
+        return three == 4
+
+    location = code_location(pipeline, None, lambda: str(tmp_path / "store"))
+    with temporary_instance(tmp_path / "instance") as instance:
+        job = location.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(instance=instance, run_config={"loggers": QUIET})
+    assert result.success
+    assert found(result) == {("is_three", None): True, ("is_four", None): False}

@@ -1,0 +1,153 @@
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_pipeline.errors import CheckFailed
+from ml_pipeline.runs.catalog import Entry
+from ml_pipeline.runs.check_result import CheckReport
+from ml_pipeline.runs.materializer import Materializer
+from ml_pipeline.runs.reproduce import reproduce
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline_tests.toys import checked
+
+PARAMS = checked.PIPELINE.params
+DAY = date(2026, 1, 5)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
+    monkeypatch.setenv("TOY_HOME", str(tmp_path))
+    return ArtifactStore(str(tmp_path / "store"))
+
+
+def made(
+    store: ArtifactStore,
+    day: date = DAY,
+    selection: list[str] | None = None,
+    asked: Any = "all",
+    **values: Any,
+) -> dict[str, CheckReport]:
+    maker = Materializer(checked.PIPELINE, store, asked=asked)
+    outcomes = list(maker.run(PARAMS.parse(values), day, selection))
+    return {one.check: one for outcome in outcomes for one in outcome.checks}
+
+
+def told(reports: Mapping[str, CheckReport]) -> dict[str, tuple[bool, str]]:
+    return {name: (one.passed, one.finding.description) for name, one in reports.items()}
+
+
+FINE = {
+    "enough": (True, "there must be 2 rows, but there are 5"),
+    "values": (True, "as it must be"),
+    "grows": (True, "10.0 of 2026-01-05 after {}"),
+}
+
+
+def test_checks_of_what_is_reused_are_reported_without_being_asked_again(
+    store: ArtifactStore,
+) -> None:
+    first = made(store)
+    assert told(first) == FINE
+    assert checked.asked() == ["enough", "values", "grows"]
+    assert first["enough"].finding.metadata == {
+        "rows": 5,
+        "few": [{"x": x, "odd": x % 2 == 1} for x in range(5)],
+    }
+    assert first["enough"].finding.thresholds == {
+        "limits.least": 2,
+        "limits.most": 1000,
+        "limits.days": 3,
+    }
+    again = made(store)
+    assert told(again) == FINE
+    assert checked.asked() == []
+    assert [one.is_new for one in (*first.values(), *again.values())] == [True] * 3 + [False] * 3
+    made(store, force=True)
+    assert checked.asked() == ["enough", "values", "grows"]
+
+
+def test_thresholds_judge_anew_and_never_make_another_run(store: ArtifactStore) -> None:
+    made(store)
+    checked.asked()
+    found = made(store, most=3)
+    assert found["values"].passed is False
+    assert found["values"].finding.severity == "warn"
+    assert found["values"].finding.description == (
+        "the table must be as its schema says, but 'x' breaks less_than_or_equal_to(3) in 1 row,"
+        " first in row 4, which has 4"
+    )
+    assert found["values"].finding.metadata["first_bad_rows"] == [
+        {"column": "x", "rule": "less_than_or_equal_to(3)", "row": 4, "found": "4"}
+    ]
+    assert len(list(Path(store.uri).rglob("record.json"))) == 2
+    assert "limits" not in PARAMS.scope
+    assert PARAMS.parse({"most": 3}).values() == PARAMS.defaults.values()
+
+
+def test_earlier_artifacts_that_change_are_looked_at_again(store: ArtifactStore) -> None:
+    later = date(2026, 1, 7)
+    assert told(made(store, later))["grows"] == (True, "21.0 of 2026-01-07 after {}")
+    made(store, date(2026, 1, 6))
+    made(store, date(2026, 1, 4), factor=9)
+    checked.asked()
+    found = told(made(store, later))["grows"]
+    assert found == (True, "21.0 of 2026-01-07 after {'2026-01-06': 15.0}")
+    assert checked.asked() == ["grows"]
+    made(store, DAY)
+    made(store, date(2026, 1, 8))
+    checked.asked()
+    before = "{'2026-01-05': 10.0, '2026-01-06': 15.0}"
+    assert told(made(store, later))["grows"] == (True, f"21.0 of 2026-01-07 after {before}")
+    made(store, later)
+    assert checked.asked() == ["grows"]
+    last = made(store, date(2026, 1, 9), days=1)["grows"]
+    assert last.finding.metadata == {"before": {"2026-01-08": 28.0}}
+
+
+@pytest.mark.parametrize("asked", ["all", "blocking"])
+def test_artifact_that_does_not_pass_stays_and_nothing_is_made_of_it(
+    store: ArtifactStore, asked: Any
+) -> None:
+    refused = (
+        "sales of 2026-01-05 must pass its checks before anything is made of it, but does not pass"
+        " 'enough': there must be 6 rows, but there are 5. It stays published, and this run makes"
+        " nothing of it. Mend what is wrong, or ask for other thresholds (limits.least = 6,"
+        " limits.most = 1000, limits.days = 3), then run again."
+    )
+    for selection in (None, ["sales"], ["sales", "total"], ["total"]):
+        with pytest.raises(CheckFailed) as caught:
+            made(store, selection=selection, asked=asked, least=6)
+        assert str(caught.value) == refused
+    assert not (Path(store.uri) / "total").exists()
+    assert checked.asked().count("enough") == 1
+    made(store)
+    with pytest.raises(CheckFailed):
+        made(store, selection=["total"], least=6)
+
+
+def test_what_one_run_may_not_use_another_with_other_thresholds_may(store: ArtifactStore) -> None:
+    with pytest.raises(CheckFailed):
+        made(store, least=6)
+    assert told(made(store)) == FINE
+
+
+def test_reproduction_asks_nothing(store: ArtifactStore, tmp_path: Path) -> None:
+    made(store)
+    checked.asked()
+    outcome = list(Materializer(checked.PIPELINE, store).run(PARAMS.defaults, DAY))[-1]
+    entry = Entry(outcome.slot.revision(outcome.record.revision), outcome.record)
+    clean = ArtifactStore(str(tmp_path / "clean"))
+    assert [one.agrees for one in reproduce(checked.PIPELINE, store, entry, clean)] == [True, True]
+    assert checked.asked() == []
+
+
+def test_findings_that_cannot_be_read_are_found_again(store: ArtifactStore) -> None:
+    made(store)
+    checked.asked()
+    for file in Path(store.uri).rglob("checks.json"):
+        file.write_text(file.read_text().replace("5", "6"))
+    assert told(made(store)) == FINE
+    assert checked.asked() == ["enough", "values", "grows"]
