@@ -205,6 +205,10 @@ class Settings(BaseSettings):
         """Folder of the Dagster instance."""
         return self.home / "dagster"
 
+    def form(self, pipeline: str) -> Path:
+        """File of the page that fills in runs of a pipeline, which `ml-pipeline ui` writes."""
+        return self.home / f"form-{pipeline}.html"
+
     @property
     def logs_directory(self) -> Path:
         """Folder of what runs on the command line print."""

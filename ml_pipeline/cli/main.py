@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "launch": "Hand a run to the queue of a running webserver, and follow it.",
     "id": "Print run ids and paths without running or reading anything.",
     "params": "List every parameter with its type, bounds, default and description.",
+    "form": "Write a page that fills in a run: its id, the command, the launchpad.",
     "env": "Check, list and show environments: where runs read and write.",
     "leaderboard": "Rank parameter sets by their results over dates.",
     "compare": "Compare two environments, runs or parameter sets date by date.",

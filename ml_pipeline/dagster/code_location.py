@@ -23,6 +23,7 @@ from ml_pipeline.dagster.sweep_asset import sweep_asset
 from ml_pipeline.dagster.sweep_resource import sweep_resource
 from ml_pipeline.environments import Environment
 from ml_pipeline.errors import PipelineError
+from ml_pipeline.invocation import typed
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.standing import check_standing
 from ml_pipeline.projects import placed, work_for
@@ -30,6 +31,10 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 
 _ENVIRONMENT: Final = "environment"
+_ABOUT: Final = (
+    "Makes all assets of the pipeline. A form fills in its parameters and opens the launchpad with"
+    " them: `ml-pipeline ui` writes it to `{form}`, and `{typed}` wherever you like."
+)
 
 
 @unwrapped()
@@ -187,7 +192,10 @@ def _definitions(location: Location) -> dg.Definitions:
         },
         jobs=[
             dg.define_asset_job(
-                names.job, selection_of(pipeline), executor_def=dg.in_process_executor
+                names.job,
+                selection_of(pipeline),
+                description=_ABOUT.format(form=settings().form(pipeline.name), typed=typed("form")),
+                executor_def=dg.in_process_executor,
             )
         ],
     )

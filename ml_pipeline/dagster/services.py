@@ -53,6 +53,12 @@ class Services:
             return False
 
 
+def url_of(host: str, port: int) -> str:
+    """Return where a webserver answers that is bound to a host and port."""
+    shown = _EVERYWHERE.get(host, host)
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
 def check_port(host: str, port: int) -> None:
     """Refuse an address that a webserver could not serve.
 
@@ -90,8 +96,7 @@ def services(
         environment: variables that they get.
         folder: where they start; that of this process if omitted.
     """
-    shown = _EVERYWHERE.get(host, host)
-    url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    url = url_of(host, port)
     command = ["dagster", "dev", "-m", module, "--host", host, "--port", str(port)]
     process = subprocess.Popen(
         [sys.executable, "-m", *command],

@@ -204,6 +204,11 @@ def register_secrets(scheme: SecretScheme) -> None:
     _schemes[name] = scheme
 
 
+def schemes() -> list[str]:
+    """Return what references may begin with, before the colon."""
+    return list(_schemes)
+
+
 def forms() -> str:
     """Say what references look like."""
     own = [f"{name}:..." for name in _schemes if name not in ("env", "file")]

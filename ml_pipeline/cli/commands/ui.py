@@ -3,15 +3,17 @@
 import contextlib
 import os
 import time
+from pathlib import Path
 from typing import Final
 
 import click
 from sqlalchemy.exc import DBAPIError
 
 from ml_pipeline.cli.project import project
+from ml_pipeline.dagster.form import form_of
 from ml_pipeline.dagster.instance import open_instance
 from ml_pipeline.dagster.owners import end_abandoned
-from ml_pipeline.dagster.services import check_port, services, stoppable
+from ml_pipeline.dagster.services import check_port, services, stoppable, url_of
 from ml_pipeline.launch.inbox import Inbox, inbox_of
 from ml_pipeline.settings import HOME_VARIABLE
 
@@ -29,9 +31,13 @@ def command(host: str, port: int) -> int:
     folder = configured.instance_directory
     environment = {**os.environ, "DAGSTER_HOME": str(folder), HOME_VARIABLE: str(configured.home)}
     check_port(host, port)
+    form: Path | None = None
     # Somebody may want to drop a request before the sensor has had its first look.
     if served.runs_pipeline:
         Inbox(inbox_of(served.pipeline))
+        form = configured.form(served.pipeline.name)
+        page = form_of(served.pipeline, served.calendar, served.module, url_of(host, port))
+        form.write_text(page, encoding="utf-8")
     try:
         with (
             stoppable(),
@@ -44,6 +50,8 @@ def command(host: str, port: int) -> int:
                     click.echo(
                         f"Dagster UI on {running.url}, home {configured.home}. Ctrl-C stops it."
                     )
+                    if form is not None:
+                        click.echo(f"A form for runs: {form.as_uri()}")
                     is_told = True
                 if time.monotonic() - looked > _ABANDONED_S:
                     # Where the databases are busy, the next look does it.

@@ -1,0 +1,35 @@
+"""The page: one HTML file with its style, its script and what it knows in it."""
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+_PARTS: Final = Path(__file__).parent
+_HOLES: Final = re.compile(r"\{\{(title|style|document|script)\}\}")
+_INDENT: Final = re.compile("^ +", re.MULTILINE)
+
+
+def form_page(document: Mapping[str, Any]) -> str:
+    """Return the page of a pipeline.
+
+    Args:
+        document: what `form_document` returns.
+    """
+    # Within a script no tag may end it, and no comment may begin.
+    known = json.dumps(document, ensure_ascii=True, separators=(",", ":"))
+    known = known.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    parts = {
+        "title": html.escape(str(document["title"])),
+        "style": _part("form.css"),
+        "document": known,
+        "script": f"{_part('values.js')}{_part('form.js')}",
+    }
+    return _HOLES.sub(lambda hole: parts[hole[1]], _part("page.html"))
+
+
+def _part(name: str) -> str:
+    """Return a part as it is in the page: without indents, to be small."""
+    return _INDENT.sub("", (_PARTS / name).read_text(encoding="utf-8"))
