@@ -6,7 +6,17 @@ from pathlib import Path
 import dagster as dg
 
 from ml_pipeline.dagster.code_location import code_location, defs_folder
-from ml_pipeline.defs import assets, config, partitions, requests, schedules, sensors, source
+from ml_pipeline.dagster.stages import Pipeline
+from ml_pipeline.defs import (
+    assets,
+    config,
+    partitions,
+    requests,
+    schedules,
+    sensors,
+    serving,
+    source,
+)
 from ml_pipeline.settings import settings
 
 # What imports have made stays: without this, each collection of garbage and the end of a process go
@@ -14,14 +24,23 @@ from ml_pipeline.settings import settings
 gc.freeze()
 
 
-OWN = (assets, config, partitions, requests, schedules, sensors, source)
+OWN = (assets, config, partitions, requests, schedules, sensors, serving, source)
 """What the defs folder has besides what is scaffolded into it."""
 
 
 def location() -> dg.Definitions:
     """Return the pipeline with the calendar and store of the settings."""
+    return _with_calendar(assets.PIPELINE)
+
+
+def scoring() -> dg.Definitions:
+    """Return the pipeline that scores with what is promoted, with the same calendar and store."""
+    return _with_calendar(serving.SERVING)
+
+
+def _with_calendar(pipeline: Pipeline) -> dg.Definitions:
     return code_location(
-        assets.PIPELINE,
+        pipeline,
         partitions.daily(settings()),
         code=Path(__file__).parent,
         calendar_is_set_by=partitions.CALENDAR,
@@ -29,14 +48,14 @@ def location() -> dg.Definitions:
 
 
 def _whole() -> dg.Definitions:
-    pipeline = location()
+    trains, scores = location(), scoring()
     own = dg.Definitions(
-        sensors=sensors.sensors(pipeline),
-        schedules=schedules.schedules(pipeline),
+        sensors=[*sensors.sensors(trains), *sensors.scoring_sensors(scores)],
+        schedules=[*schedules.schedules(trains), *schedules.scoring_schedules(scores)],
         # Starting more processes costs seconds for each.
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(pipeline, own, defs_folder(Path(__file__).parent, OWN))
+    return dg.Definitions.merge(trains, scores, own, defs_folder(Path(__file__).parent, OWN))
 
 
 defs = _whole()

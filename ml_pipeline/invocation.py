@@ -8,12 +8,15 @@ MODULE_VARIABLE: Final = "ML_PIPELINE_MODULE"
 """Names the code location that commands serve; processes that they start inherit it."""
 
 
-def typed(words: str) -> str:
+def typed(words: str, pipeline: str | None = None) -> str:
     """Return a command as it has to be typed for what this process serves.
 
     Args:
         words: all but the program, such as ``params --json``.
+        pipeline: which pipeline of the code location has to be named where one is.
     """
     module = os.environ.get(MODULE_VARIABLE)
+    if module and pipeline is not None:
+        module = f"{module.partition(':')[0]}:{pipeline}"
     served = f"-m {shlex.quote(module)} " if module else ""
     return f"ml-pipeline {served}{words}"

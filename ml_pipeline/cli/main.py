@@ -85,8 +85,9 @@ class _Commands(click.Group):
     is_eager=True,
     expose_value=False,
     callback=lambda _context, _option, module: _serve(module),
-    help="Code location to serve, as `dagster dev -m` takes it; MODULE:PIPELINE for one of several."
-    " If omitted, what the nearest pyproject.toml names, or else the reference pipeline.",
+    help="Code location to serve, as `dagster dev -m` takes it; MODULE:PIPELINE for one of several,"
+    " such as :serving of the usual one. If omitted, what the nearest pyproject.toml names, or else"
+    " the reference pipeline.",
 )
 def commands() -> None:
     """Parameterized ML runs on Dagster: same parameters, same run id, computed once.

@@ -127,13 +127,17 @@ def project() -> Project:
         SettingsError: if there is no such module, or none or several pipelines in it.
     """
     file = project_file()
-    named = os.environ.get(MODULE_VARIABLE) or (file.module if file is not None else _REFERENCE)
+    usual = file.module if file is not None else _REFERENCE
+    named = os.environ.get(MODULE_VARIABLE) or usual
+    if named.startswith(":"):
+        named = f"{usual.partition(':')[0]}{named}"
     module, _, name = named.partition(":")
     return _reference() if named == _REFERENCE else _served(module, name, file)
 
 
 def _reference() -> Project:
     """Return the reference pipeline: loading its code location takes as long as reusing a run."""
+    from ml_pipeline.defs import serving  # noqa: F401 - settings may have parameters of it
     from ml_pipeline.defs.assets import PIPELINE
     from ml_pipeline.defs.partitions import CALENDAR, daily
 

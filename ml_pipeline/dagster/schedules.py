@@ -17,7 +17,7 @@ from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import WithInstance
 from ml_pipeline.dagster.location import location_of
-from ml_pipeline.errors import ArtifactMissing, ParamsError, PipelineError
+from ml_pipeline.errors import ArtifactMissing, ParamsError, PipelineError, ServingRefused
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.request_document import Rules, read_request
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
@@ -225,7 +225,7 @@ def _missing(
     for day in window:
         try:
             plan = list(materializer.plan(params, day))
-        except ArtifactMissing as error:
+        except (ArtifactMissing, ServingRefused) as error:
             waiting = str(error)
             continue
         if any(decided.action != "reuse" for decided in plan):

@@ -13,3 +13,8 @@ SWEEP: Final[Mapping[str, Any]] = {"params": {"learning_rate": [0.05, 0.1, 0.2]}
 def schedules(location: dg.Definitions) -> list[dg.ScheduleDefinition]:
     """Return the schedules of the code location."""
     return [window_schedule(location), sweep_schedule(location, SWEEP)]
+
+
+def scoring_schedules(location: dg.Definitions) -> list[dg.ScheduleDefinition]:
+    """Return the schedules of what scores: an hour after the others, the day that is over."""
+    return [window_schedule(location, cron="0 7 * * *", last=1, name="daily_scoring")]

@@ -18,6 +18,11 @@ def sensors(location: dg.Definitions) -> list[dg.SensorDefinition]:
     ]
 
 
+def scoring_sensors(location: dg.Definitions) -> list[dg.SensorDefinition]:
+    """Return the sensors of what scores: of request files, which lie in a folder of their own."""
+    return [requests_sensor(location)]
+
+
 def _orders_held(params: ParamSet) -> tuple[str, Mapping[date, str]]:
     place = source.locate(_source(params))
     return str(place), source.day_digests(place)

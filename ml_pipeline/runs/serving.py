@@ -125,7 +125,7 @@ class Serving:
         raise ArtifactMissing(
             f"A run of pipeline '{self.served.name}' must have been promoted"
             f"{f' to {environment!r}' if environment else ''} to score with it, but none was in"
-            f" {self.store.uri}. `{typed(f'promote RUN_ID --to {to}')}` promotes one."
+            f" {self.store.uri}. `{self._typed(f'promote RUN_ID --to {to}')}` promotes one."
         )
 
     def _chosen(self, wanted: ServingParams, as_of: AsOf | None) -> _Chosen:
@@ -141,8 +141,40 @@ class Serving:
                 " it has now."
             )
         challenger = _standing(entries, environment, "challenger", until)
-        share = _share(wanted.share, champion, challenger)
+        share = self._share(wanted.share, champion, challenger)
         return _Chosen(champion, challenger if share else None, share)
+
+    def _share(
+        self, asked: float | None, champion: Promotion, challenger: Promotion | None
+    ) -> float:
+        """Return which part the challenger scores."""
+        share: Any = asked
+        said = f"share={asked}"
+        for promotion in (challenger, champion):
+            if share is None and promotion is not None and SHARE in promotion.flags:
+                share = promotion.flags[SHARE]
+                said = f"the flag {SHARE} of {promotion.alias} {promotion.run_id}"
+        if share is None:
+            return 0.0
+        # A flag is whatever was typed; true is no number, though Python has it for one.
+        if isinstance(share, bool | str) or not 0 <= share <= 1:
+            raise ServingRefused(
+                f"The part that the challenger scores must be a number from 0 to 1, but {said} is"
+                f" {quoted(str(share))}. Promote it with another --flag {SHARE}=NUMBER, or ask for"
+                " a share."
+            )
+        if share and challenger is None:
+            raise ServingRefused(
+                f"A share must have a challenger that scores it, but {said} asks for {share:g}, and"
+                f" '{champion.environment}' has none. `"
+                + self._typed(f"promote RUN_ID --to {champion.environment} --alias challenger")
+                + "` promotes one."
+            )
+        return float(share)
+
+    def _typed(self, words: str) -> str:
+        """Return a command of the pipeline whose runs are promoted."""
+        return typed(words, self.served.name)
 
     def _end(self, as_of: AsOf | None) -> datetime:
         """Return when a partition has ended."""
@@ -273,30 +305,3 @@ def _standing(
     line = ledger.line_of(environment, alias)
     found = [one for one in entries if one.line == line and (until is None or one.at < until)]
     return found[-1] if found else None
-
-
-def _share(asked: float | None, champion: Promotion, challenger: Promotion | None) -> float:
-    """Return which part the challenger scores."""
-    share: Any = asked
-    said = f"share={asked}"
-    for promotion in (challenger, champion):
-        if share is None and promotion is not None and SHARE in promotion.flags:
-            share = promotion.flags[SHARE]
-            said = f"the flag {SHARE} of {promotion.alias} {promotion.run_id}"
-    if share is None:
-        return 0.0
-    # A flag is whatever was typed; true is no number, though Python has it for one.
-    if isinstance(share, bool | str) or not 0 <= share <= 1:
-        raise ServingRefused(
-            f"The part that the challenger scores must be a number from 0 to 1, but {said} is"
-            f" {quoted(str(share))}. Promote it with another --flag {SHARE}=NUMBER, or ask for a"
-            " share."
-        )
-    if share and challenger is None:
-        raise ServingRefused(
-            f"A share must have a challenger that scores it, but {said} asks for {share:g}, and"
-            f" '{champion.environment}' has none. `"
-            + typed(f"promote RUN_ID --to {champion.environment} --alias challenger")
-            + "` promotes one."
-        )
-    return float(share)

@@ -1,0 +1,95 @@
+"""Serving: each day's customers or revenue, scored by what the environment has been promoted.
+
+A pipeline of its own: its runs need a champion, which the runs that train are there to find. What
+they were trained with is read of the champion; `serving` says which champion that is.
+"""
+
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from ml_pipeline import ParamModel, Pipeline, Result, Served, ServedRun, ServingParams
+from ml_pipeline.defs import source
+from ml_pipeline.defs.assets import PIPELINE, orders
+from ml_pipeline.defs.config import DataParams, FeatureParams, TrainingParams
+from ml_pipeline.errors import ServingRefused
+from ml_pipeline.pipeline import features as featuring
+from ml_pipeline.pipeline import scoring
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SERVING: Final = Pipeline(
+    "serving",
+    ParamModel(serving=ServingParams),
+    first_party=source.FIRST_PARTY,
+    serves=PIPELINE,
+)
+
+
+def orders_read(as_of: date, served: Served) -> str:
+    """Return a digest of the orders that would be scored with now."""
+    return " ".join(source.digest(as_of, run.group(DataParams)) for run in served.runs)
+
+
+@SERVING.asset(reads=orders_read, kinds=["polars", "parquet"])
+def predictions(as_of: date, served: Served) -> Result:
+    """Who buys again, or the revenue to come, as known at the end of `as_of`.
+
+    A row for each customer, or one of the revenue, with the run that scored it.
+    """
+    _refuse_unlike(served)
+    known = orders(as_of, served.champion.group(DataParams))
+    champion = _scored(served.champion, known, as_of)
+    if served.challenger is None:
+        return Result(champion, metrics={"scored": champion.height, "challenged": 0})
+    challenger = _scored(served.challenger, known, as_of)
+    both = scoring.divided(champion, challenger, served.challenged(champion["customer_id"]))
+    challenged = both.filter(scored_by=served.challenger.alias).height
+    return Result(both, metrics={"scored": both.height, "challenged": challenged})
+
+
+def _scored(run: ServedRun, known: "pl.DataFrame", as_of: date) -> "pl.DataFrame":
+    """Score a day with one run: its parameters, its model, and the orders of this environment."""
+    import polars as pl
+
+    shape = run.group(FeatureParams)
+    examples = featuring.build_features(
+        known,
+        dataset=run.group(DataParams).dataset,
+        as_of=as_of,
+        lookback_days=shape.lookback_days,
+        horizon_days=shape.horizon,
+    )
+    found = scoring.scores(run.load("model"), examples, as_of=as_of, horizon_days=shape.horizon)
+    return found.with_columns(
+        run_id=pl.lit(run.run_id),
+        model_version=pl.lit(run.group(TrainingParams).model_version),
+        scored_by=pl.lit(run.alias),
+        trained_after=pl.lit(run.trained_after),
+    )
+
+
+def _refuse_unlike(served: Served) -> None:
+    """Refuse a challenger whose scores could not stand beside those of the champion.
+
+    Raises:
+        ServingRefused: if it knows other orders or looks further, or there are no customers.
+    """
+    if served.challenger is None:
+        return
+    ours, theirs = (
+        {**run.group(DataParams).model_dump(), "horizon_days": run.group(FeatureParams).horizon}
+        for run in served.runs
+    )
+    unlike = [f"{n} {value} and {theirs[n]}" for n, value in ours.items() if value != theirs[n]]
+    if unlike:
+        raise ServingRefused(
+            "Champion and challenger must know the same orders and predict the same to share"
+            f" customers, but have {', '.join(unlike)}. Promote another challenger, or ask for"
+            " share=0."
+        )
+    if ours["dataset"] != "customers":
+        raise ServingRefused(
+            f"A share needs customers to take a part of, but dataset={ours['dataset']} has one"
+            " forecast a day. Ask for share=0; `compare` sets two runs beside each other."
+        )
