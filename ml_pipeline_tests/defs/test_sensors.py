@@ -105,7 +105,7 @@ def test_sensors_are_off_and_say_what_they_use(setting: Callable[..., None]) -> 
         "Runs the dates whose orders in sample are new or have changed."
         " Parameters: training.learning_rate=0.3."
     )
-    assert {sensor.name for sensor in defs.sensors or []} == {REQUESTS, NEW_DATA}
+    assert {s.name for s in defs.sensors or []} == {REQUESTS, NEW_DATA, "serving_requests"}
 
 
 def test_request_becomes_a_run_and_is_accepted_with_its_id(
@@ -153,7 +153,8 @@ def test_run_that_was_made_but_never_launched_is_asked_for_again(
     (inbox / "one.yaml").write_text(GOOD)
     (request,) = requests.tick().run_requests or []
     job = defs.resolve_implicit_global_asset_job_def()
-    run = instance.create_run_for_job(job, tags=dict(request.tags))
+    chosen = frozenset(request.asset_selection or ())
+    run = instance.create_run_for_job(job, asset_selection=chosen, tags=dict(request.tags))
     assert run.status is dg.DagsterRunStatus.NOT_STARTED
     (again,) = requests.tick().run_requests or []
     assert again.run_key == request.run_key == again.tags[REQUEST_TAG]
