@@ -136,6 +136,15 @@ class Settings(BaseSettings):
         validate_default=True,
         description="tables of environments by name; or names that runs can be promoted to",
     )
+    mlflow_tracking_uri: str | None = Field(
+        default=None,
+        description="address of the MLflow server that is told of results; MLFLOW_TRACKING_URI if"
+        " not set, and none at all if empty",
+    )
+    mlflow_wait_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        default=0.0,
+        description="seconds that a run waits in the end until MLflow has been told of everything",
+    )
     timezone: str = Field(default="UTC", description="time zone of the schedules")
 
     @pydantic.field_validator("*", mode="before")

@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "promotions": "List what environments have, and had.",
     "verify": "Check the digest of every artifact.",
     "gc": "List orphans and replaced revisions; with --delete, remove them.",
+    "mlflow": "Send what MLflow has not been told of yet, or tell how much that is.",
     "new": "Write a working package with a pipeline of your own.",
     "ui": "Start the Dagster UI and its daemon on this home folder.",
 }

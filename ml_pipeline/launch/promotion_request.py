@@ -273,8 +273,8 @@ class PromotionPlan:
             forced=tuple(self.problems),
             after=self.before.number if self.before is not None else 0,
         )
-        done = promote(self.source, self.entry, request.target, terms, self.target, tell)
         tracker = tracker_of(self.pipeline)
+        done = promote(self.source, self.entry, request.target, terms, self.target, tell)
         tracker.promoted(self.target, done)
         tracker.settle()
         return done

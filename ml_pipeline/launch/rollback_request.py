@@ -65,8 +65,8 @@ class RollbackRequest:
         """
         self.checked(environments)
         store = store_of_target(self.target, environments, stores)
-        done = roll_back(store, self.target, self.alias, self.note, self.by, tell)
         tracker = tracker_of(pipeline)
+        done = roll_back(store, self.target, self.alias, self.note, self.by, tell)
         tracker.promoted(store, done)
         tracker.settle()
         return done

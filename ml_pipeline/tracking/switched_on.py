@@ -1,14 +1,56 @@
 """Which trackers the settings switch on."""
 
+import os
+from importlib.util import find_spec
+from typing import Final
+
+from ml_pipeline.addresses import refusal
+from ml_pipeline.errors import SettingsError
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
 from ml_pipeline.tracking.tracker import Tracker, Trackers
 
+_MLFLOW_VARIABLE: Final = "MLFLOW_TRACKING_URI"
+_REMEDY: Final = (
+    "Put them into the environment instead: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD,"
+    " or MLFLOW_TRACKING_TOKEN"
+)
 
-def tracker_of(pipeline: Pipeline) -> Tracker:  # noqa: ARG001 - each tracker will ask for it
+
+def tracker_of(pipeline: Pipeline) -> Tracker:
     """Return what keeps track of the results of a pipeline; nothing unless the settings say so.
 
     Args:
         pipeline: its stages.
+
+    Raises:
+        SettingsError: if what is switched on is not installed, or its address cannot be used.
     """
     trackers: list[Tracker] = []
+    if (uri := mlflow_uri()) is not None:
+        from ml_pipeline.tracking.mlflow.tracker import MlflowTracker
+
+        trackers.append(MlflowTracker.at(uri, pipeline))
     return Trackers(trackers)
+
+
+def mlflow_uri() -> str | None:
+    """Return the address of the MLflow server that is told of results; None where none is.
+
+    Raises:
+        SettingsError: if it carries credentials, or MLflow is not installed.
+    """
+    given = settings().mlflow_tracking_uri
+    is_installed = find_spec("mlflow") is not None
+    if given is None and is_installed:
+        given = os.environ.get(_MLFLOW_VARIABLE, "")
+        if (problem := refusal(given, _REMEDY)) is not None:
+            raise SettingsError(f"{_MLFLOW_VARIABLE} {problem}.")
+    if not given:
+        return None
+    if not is_installed:
+        raise SettingsError(
+            "mlflow_tracking_uri needs MLflow to be installed, but it is not. Install the extra:"
+            ' pip install "ml_pipeline[mlflow]"; or leave the setting out.'
+        )
+    return given

@@ -1,0 +1,131 @@
+"""Seeing that notes are sent: by a process of its own, so that nobody waits for a server.
+
+The process sends while there is something to send and this one lives, and then ends. If the server
+cannot be reached, that is told once, and tried again later by whoever has something to tell.
+"""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+import filelock
+
+from ml_pipeline.params.identity import digest_of
+from ml_pipeline.settings import HOME_VARIABLE, settings
+from ml_pipeline.text import counted
+from ml_pipeline.tracking.outbox import Outbox
+
+QUIET: Final = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    # A request sent twice would make two runs: what sends looks first whether there is one.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""Variables of processes that talk to MLflow for us."""
+
+_ANSWERS_WITHIN_S: Final = 1.0
+_SECONDS_BETWEEN_ATTEMPTS: Final = 10.0
+_PORTS: Final = {"http": 80, "https": 443}
+
+log = logging.getLogger(__name__)
+
+
+class Sending:
+    """The process that sends, as this one sees it."""
+
+    def __init__(self, outbox: Outbox, uri: str, wait_s: float = 0.0) -> None:
+        """Start nothing yet.
+
+        Args:
+            outbox: where notes wait.
+            uri: of the server.
+            wait_s: how long to wait in the end for what is left.
+        """
+        self.outbox = outbox
+        self.uri = uri
+        self.wait_s = wait_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._next = 0.0
+        self._has_told = False
+
+    def begin(self) -> None:
+        """See that somebody sends what waits, unless the server was silent just now."""
+        if self._is_running or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _SECONDS_BETWEEN_ATTEMPTS
+        if (problem := unreachable(self.uri)) is not None:
+            self._tell(problem)
+            return
+        command = [sys.executable, "-m", "ml_pipeline.tracking.mlflow.sender"]
+        command += [str(self.outbox.folder), self.uri, str(os.getpid())]
+        self._process = subprocess.Popen(
+            command,
+            env={**os.environ, **QUIET, HOME_VARIABLE: str(settings().home)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            # Ctrl-C and the end of the terminal are for this process; what waits is sent
+            # all the same.
+            start_new_session=True,
+        )
+
+    def settle(self) -> None:
+        """Wait until nothing is left, or the time for that is up, and tell what went wrong."""
+        until = time.monotonic() + self.wait_s
+        while self._is_running and self.outbox.waiting() and time.monotonic() < until:
+            time.sleep(0.05)
+        _, problem = self.outbox.told()
+        if problem is not None and self.outbox.waiting():
+            self._tell(problem)
+
+    @property
+    def _is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _tell(self, problem: str) -> None:
+        if self._has_told:
+            return
+        self._has_told = True
+        log.warning(
+            "MLflow must be reachable at %s to be told of results, but %s. The run goes on: %s in"
+            " %s, and sent later, or by `ml-pipeline mlflow sync`.",
+            self.uri,
+            problem,
+            f"{counted(len(self.outbox.waiting()), 'note')} kept",
+            self.outbox.folder,
+        )
+
+
+def outbox_of(uri: str) -> Outbox:
+    """Return where notes wait for a server: a folder of its own in the home folder."""
+    return Outbox(settings().home / "mlflow" / digest_of(uri))
+
+
+def unreachable(uri: str) -> str | None:
+    """Say why nothing answers at the address of a server, or return None where something does."""
+    address = urlsplit(uri)
+    if address.scheme not in _PORTS or address.hostname is None:
+        return None
+    try:
+        port = address.port or _PORTS[address.scheme]
+        socket.create_connection((address.hostname, port), _ANSWERS_WITHIN_S).close()
+    except OSError as error:
+        return f"nothing answers: {error.strerror or error}"
+    return None
+
+
+def is_sent_by_somebody(outbox: Outbox) -> bool:
+    """Whether a process is sending what waits in an outbox."""
+    try:
+        with filelock.FileLock(outbox.lock, timeout=0):
+            return False
+    except filelock.Timeout:
+        return True

@@ -1,0 +1,215 @@
+"""What a real MLflow server holds of runs and sweeps, against what the store holds."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline_tests.e2e.server import tool
+from ml_pipeline_tests.toys.mlflow_server import MlflowServer
+
+pytestmark = pytest.mark.long
+
+SWEEP = ["--from", "1998-05-30", "--to", "1998-05-31", "-p", "max_depth=2,3,4,5"]
+
+
+@dataclass
+class Site:
+    """A home folder whose results go to a server.
+
+    Attributes:
+        swept: what the sweep printed as JSON.
+        first: the run that was there before it.
+    """
+
+    home: Path
+    server: MlflowServer
+    swept: Any = None
+    first: Any = None
+
+    def command(self, *arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [tool("ml-pipeline"), *arguments],
+            env={
+                **os.environ,
+                "ML_PIPELINE_HOME": str(self.home),
+                "ML_PIPELINE_MLFLOW_TRACKING_URI": self.server.uri,
+            },
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.command(*arguments, "--json"))
+
+    def synced(self) -> None:
+        """Let everything be there."""
+        done = self.json("mlflow", "sync")
+        assert (done["waiting"], done["refused"], done["problem"]) == (0, {}, None)
+
+    def runs(self) -> dict[str, Any]:
+        """Return all runs by name; names are unique here."""
+        runs = {run.info.run_name: run for run in self.server.runs("ml_pipeline")}
+        assert len(runs) == len(self.server.runs("ml_pipeline"))
+        return runs
+
+
+@pytest.fixture(scope="module")
+def site(mlflow_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    site = Site(tmp_path_factory.mktemp("home"), mlflow_server)
+    site.first = site.json("run", "--as-of", "1998-05-31")
+    site.swept = site.json("sweep", *SWEEP)
+    site.synced()
+    return site
+
+
+def test_sweep_in_mlflow_is_the_leaderboard_to_the_last_digit(site: Site) -> None:
+    runs = site.runs()
+    study = site.swept["study"]
+    parent = runs[study]
+    assert parent.info.status == "FINISHED"
+    tag = f"ml_pipeline.trial_of.{study}"
+    held = {
+        (int(run.data.tags[tag]), run.data.params["as_of"]): run
+        for run in runs.values()
+        if tag in run.data.tags
+    }
+    assert len(held) == 8
+    for trial in site.swept["trials"]:
+        for cell in trial["cells"]:
+            run = held[trial["number"], cell["as_of"]]
+            assert run.data.tags["ml_pipeline.run_id"] == cell["run_id"]
+            assert {name: run.data.metrics[name] for name in cell["metrics"]} == cell["metrics"]
+            assert run.info.status == "FINISHED"
+            assert json.loads(run.data.params["training.max_depth"]) == next(
+                iter(trial["varied"].values())
+            )
+    board = site.json("leaderboard", "--from", "1998-05-30", "--to", "1998-05-31")
+    rows = board["groups"][0]["rows"]
+    assert parent.data.metrics["mape"] == rows[0]["mean"]
+    assert parent.data.tags["ml_pipeline.best_trial"] in parent.data.tags["mlflow.note.content"]
+    history = site.server.client.get_metric_history(parent.info.run_id, "trial_mape")
+    means = {point.step: point.value for point in history}
+    assert sorted(means.values()) == sorted(row["mean"] for row in rows)
+    assert means == {trial["number"]: trial["value"] for trial in site.swept["trials"]}
+
+
+def test_reused_run_is_logged_once_and_linked_however_often_it_is_reused(site: Site) -> None:
+    def held() -> dict[str, tuple[str, str]]:
+        return {
+            name: (run.info.run_id, run.data.tags.get("mlflow.parentRunId", ""))
+            for name, run in site.runs().items()
+        }
+
+    before = held()
+    study = site.swept["study"]
+    parent, _ = before.pop(study)
+    assert len(before) == 8
+    (alone,) = [name for name in before if not name.startswith("trial ")]
+    first, of = before.pop(alone)
+    assert of == ""
+    assert {of for _, of in before.values()} == {parent}
+    run = site.runs()[alone]
+    assert run.data.tags["ml_pipeline.dagster_run_id"] == site.first["runs"][0]["dagster_run_id"]
+    (trial,) = [
+        one["number"]
+        for one in site.swept["trials"]
+        if any(cell["reused"] for cell in one["cells"])
+    ]
+    assert run.data.tags[f"ml_pipeline.trial_of.{study}"] == str(trial)
+    assert f"/runs/{first})" in site.runs()[study].data.tags["mlflow.note.content"]
+    again = held()
+    site.command("run", "--as-of", "1998-05-30", "-p", "max_depth=2")
+    assert site.json("mlflow", "status")["waiting"] == 0
+    site.command("sweep", *SWEEP)
+    site.synced()
+    assert held() == again
+
+
+# MLflow warns of itself while it is imported.
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_model_in_mlflow_is_an_entry_with_a_signature_that_loads_the_stored_one(
+    site: Site,
+) -> None:
+    import mlflow
+
+    run = next(run for name, run in site.runs().items() if name.startswith("trial "))
+    (output,) = run.outputs.model_outputs
+    mlflow.set_tracking_uri(site.server.uri)
+    loaded = mlflow.pyfunc.load_model(f"models:/{output.model_id}")
+    store = ArtifactStore(str(site.home / "artifacts"), make=False)
+    file = Path(run.data.tags["ml_pipeline.artifact.model"])
+    directory = str(file.parent.relative_to(site.home / "artifacts"))
+    record = store.read_record(directory)
+    assert record is not None
+    stored = store.load_from(directory, record)
+    features = pl.read_parquet(run.data.tags["ml_pipeline.artifact.features"]).to_pandas()
+    signature = loaded.metadata.signature
+    names = signature.inputs.input_names()
+    assert names == list(stored.feature_names_in_)
+    assert {str(one.type) for one in signature.inputs.inputs} == {
+        "DataType.double",
+        "DataType.long",
+    }
+    assert list(loaded.predict(features[names])) == list(stored.predict(features[names]))
+    copies = [one for one in (site.server.folder / "artifacts").rglob("*") if one.is_file()]
+    assert copies
+    assert max(one.stat().st_size for one in copies) < 20_000
+    assert not [one for one in copies if one.suffix in (".skops", ".parquet")]
+
+
+def test_promotion_and_rollback_move_the_alias(site: Site) -> None:
+    client = site.server.client
+
+    def champion() -> str:
+        version = client.get_model_version_by_alias("ml_pipeline.model", "production-champion")
+        assert version.source.startswith("models:/m-")
+        run = client.get_run(version.run_id)
+        assert run.data.tags["ml_pipeline.run_id"] == version.tags["ml_pipeline.run_id"]
+        return str(version.tags["ml_pipeline.run_id"])
+
+    one, other = [trial["cells"][1]["run_id"] for trial in site.swept["trials"][:2]]
+    for run_id in (one, other):
+        site.command("promote", run_id, "--to", "production", "--by", "ann", "--note", "so said")
+        site.synced()
+        assert champion() == run_id
+    site.command("rollback", "--to", "production")
+    site.command("promote", other, "--to", "production", "--alias", "challenger")
+    site.synced()
+    assert champion() == one
+    registered = client.get_registered_model("ml_pipeline.model")
+    versions = client.search_model_versions("name = 'ml_pipeline.model'")
+    assert len(versions) == 2
+    aliases = {v.tags["ml_pipeline.run_id"]: v.version for v in versions}
+    assert registered.aliases == {
+        "production-champion": aliases[one],
+        "production-challenger": aliases[other],
+    }
+    assert {v.tags["ml_pipeline.promoted_by"] for v in versions} == {"ann"}
+
+
+def test_mlflow_is_not_imported_unless_it_is_switched_on_nor_by_who_notes(site: Site) -> None:
+    code = (
+        "import sys, ml_pipeline.definitions, ml_pipeline.dagster.sweep_asset\n"
+        "from ml_pipeline.cli.main import commands\n"
+        "import ml_pipeline.tracking.mlflow.tracker\n"
+        "commands.main(['run', '--as-of', '1998-05-31'], standalone_mode=False)\n"
+        "assert 'mlflow' not in sys.modules\n"
+    )
+    for uri in ("", site.server.uri):
+        environment = {"ML_PIPELINE_HOME": str(site.home), "ML_PIPELINE_MLFLOW_TRACKING_URI": uri}
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, **environment}, check=True, timeout=120
+        )
