@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ml_pipeline.runs.check_result import CheckResult
     from ml_pipeline.runs.earlier import Earlier
     from ml_pipeline.runs.gate import Gate
-    from ml_pipeline.runs.served import Served, ServedRun
+    from ml_pipeline.runs.served import PromotedRuns, Served, ServedRun, scorers
     from ml_pipeline.runs.serving_params import ServingParams
     from ml_pipeline.runs.shares import share_of
     from ml_pipeline.runs.stage import Result
@@ -76,6 +76,7 @@ __all__ = [
     "Picture",
     "Pipeline",
     "PipelineError",
+    "PromotedRuns",
     "Result",
     "SecretError",
     "SecretRef",
@@ -105,6 +106,7 @@ __all__ = [
     "requests_sensor",
     "reusing",
     "run_id",
+    "scorers",
     "share_of",
     "sweep_schedule",
     "template",
@@ -153,7 +155,7 @@ _ROOMS: Final = {
     "runs.check_result": ("CheckResult",),
     "runs.earlier": ("Earlier",),
     "runs.gate": ("Gate",),
-    "runs.served": ("Served", "ServedRun"),
+    "runs.served": ("PromotedRuns", "Served", "ServedRun", "scorers"),
     "runs.serving_params": ("ServingParams",),
     "runs.shares": ("share_of",),
     "runs.stage": ("Result",),

@@ -10,7 +10,9 @@ from ml_pipeline.dagster.stages import Pipeline
 from ml_pipeline.defs import (
     assets,
     config,
+    model_card,
     partitions,
+    realised_quality,
     requests,
     schedules,
     sensors,
@@ -24,7 +26,18 @@ from ml_pipeline.settings import settings
 gc.freeze()
 
 
-OWN = (assets, config, partitions, requests, schedules, sensors, serving, source)
+OWN = (
+    assets,
+    config,
+    model_card,
+    partitions,
+    realised_quality,
+    requests,
+    schedules,
+    sensors,
+    serving,
+    source,
+)
 """What the defs folder has besides what is scaffolded into it."""
 
 

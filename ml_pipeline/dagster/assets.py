@@ -62,7 +62,10 @@ def pipeline_assets(
     specs = [
         dg.AssetSpec(
             asset_key(stage),
-            deps=[*(asset_key(pipeline.stage(n)) for n in stage.upstream), *told_of(stage).others],
+            deps=[
+                *(asset_key(pipeline.stage(n)) for n in (*stage.upstream, *stage.looked_back_at)),
+                *told_of(stage).others,
+            ],
             description=stage.description,
             group_name=stage.group or group_name,
             owners=stage.owners,

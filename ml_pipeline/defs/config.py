@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from pydantic import Field, field_validator
 
-from ml_pipeline import PATH_LABEL, ParamGroup, PipelineError, filled_in
+from ml_pipeline import PATH_LABEL, ParamGroup, PipelineError, Thresholds, filled_in
 from ml_pipeline.pipeline.locations import normalized
 
 NATURAL_HORIZON: Final[Mapping[str, int]] = {"orders": 1, "customers": 30}
@@ -108,4 +108,30 @@ class TrainingParams(ParamGroup):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$",
         description="your label for this line of models: letters, digits and . _ + -",
         json_schema_extra=PATH_LABEL,
+    )
+
+
+class RealisedParams(ParamGroup):
+    """Which earlier predictions are set beside what came true."""
+
+    realised_days: int = Field(
+        default=60,
+        ge=1,
+        le=100,
+        description="latest days with predictions that are looked at; a day counts once all that it"
+        " foretold is over",
+    )
+
+
+class RealisedLimits(Thresholds):
+    """How much worse than promised a run may be."""
+
+    worse_percent: float = Field(
+        default=25.0,
+        ge=0,
+        le=1000,
+        description="how much worse than the metric that a run was promoted with, in percent of it",
+    )
+    fewest_days: int = Field(
+        default=7, ge=1, le=100, description="days that must be over before a run is judged"
     )

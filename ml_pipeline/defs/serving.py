@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Final
 from ml_pipeline import ParamModel, Pipeline, Result, Served, ServedRun, ServingParams
 from ml_pipeline.defs import source
 from ml_pipeline.defs.assets import PIPELINE, orders
-from ml_pipeline.defs.config import DataParams, FeatureParams, TrainingParams
+from ml_pipeline.defs.config import (
+    DataParams,
+    FeatureParams,
+    RealisedLimits,
+    RealisedParams,
+    TrainingParams,
+)
 from ml_pipeline.errors import ServingRefused
 from ml_pipeline.pipeline import features as featuring
 from ml_pipeline.pipeline import scoring
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
 
 SERVING: Final = Pipeline(
     "serving",
-    ParamModel(serving=ServingParams),
+    ParamModel(serving=ServingParams, realised=RealisedParams, limits=RealisedLimits),
     first_party=source.FIRST_PARTY,
     serves=PIPELINE,
 )

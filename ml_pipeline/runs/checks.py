@@ -158,6 +158,11 @@ def check_of(
         refuse_generator(judged)
         extras = Extras(provide=_earlier, provided=_PROVIDED)
         signature = signature_of(judged, *takes, extras)
+        if signature.asks_ledger:
+            raise PipelineError(
+                f"The check '{said}' of '{stage.name}' must judge artifacts, but takes what is"
+                " served. Let a stage take that, and check what it makes."
+            )
         pinned = pinned or fingerprint_of(judged, first_party).digest
     else:
         judge = _returning(judged)

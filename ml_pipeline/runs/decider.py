@@ -11,16 +11,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import RunOptions
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Decision, Undecided
+from ml_pipeline.runs.earlier import Earlier
 from ml_pipeline.runs.explain import why_computed, why_missing
 from ml_pipeline.runs.host import Host
+from ml_pipeline.runs.served import PromotedRuns, ServedRun
 from ml_pipeline.runs.serving import Serving
+from ml_pipeline.runs.signature import Signature
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.runs.surroundings import upgraded
@@ -183,16 +186,32 @@ class Decider:
 
     def external(self, stage: Stage, params: ParamSet, as_of: AsOf | None) -> str | None:
         """Return the digest of what a stage would read from outside now."""
-        provided = self.host.reading(stage)
-        if stage.reads_signature is not None and stage.reads_signature.served:
-            served = self.serving.at(params, as_of)
-            provided = {**provided, **dict.fromkeys(stage.reads_signature.served, served)}
-        return stage.external(params, as_of, provided)
+        asked = self.given(stage.reads_signature, params, as_of) if stage.reads_signature else {}
+        return stage.external(params, as_of, {**self.host.reading(stage), **asked})
+
+    def given(self, signature: Signature, params: ParamSet, as_of: AsOf | None) -> dict[str, Any]:
+        """Return the arguments that come from what the store has besides inputs.
+
+        Args:
+            signature: what is asked for.
+            params: values of all parameters.
+            as_of: the date.
+        """
+        found: dict[str, Any] = {
+            argument: Earlier(self.store, self.pipeline.stage(name), params, as_of)
+            for argument, name in signature.earlier.items()
+        }
+        if signature.served:
+            found |= dict.fromkeys(signature.served, self.serving.at(params, as_of))
+        return found | dict.fromkeys(signature.promoted, PromotedRuns(self._promoted))
 
     def others(self, stage: Stage, params: ParamSet, as_of: AsOf | None) -> dict[str, OtherAsset]:
         """Return what is no stage and what a stage would read now: assets, and promoted runs."""
         found = self.host.others(stage, as_of)
         return {**found, **self.serving.at(params, as_of).recorded} if stage.is_served else found
+
+    def _promoted(self, run_id: str) -> ServedRun | None:
+        return self.serving.promoted(run_id)
 
     @cached_property
     def serving(self) -> Serving:

@@ -20,7 +20,8 @@ class Earlier:
     """The artifacts of an asset that are published for earlier partitions, same parameters.
 
     A check gets it for an argument that is annotated with this class. What it has told is kept with
-    what the check has found: once something else is published, the check looks again.
+    what the check has found: once something else is published, the check looks again. A stage gets
+    it for an argument with the name of a stage before it; its `reads` tells what of it counts.
     """
 
     def __init__(
@@ -48,16 +49,29 @@ class Earlier:
         """
         return {as_of: record.metrics for as_of, record in self._last(most).items()}
 
+    def records(self, most: int) -> dict[AsOf, Record]:
+        """Return the records of the last artifacts, the latest last.
+
+        Args:
+            most: how many at most.
+        """
+        return self._last(most)
+
+    def load(self, record: Record) -> Any:
+        """Return an artifact of which the record is known.
+
+        Args:
+            record: one of `records`.
+        """
+        return self._store.load(self._stage.slot(self._params, record.as_of), record)
+
     def values(self, most: int) -> dict[AsOf, Any]:
         """Return the last artifacts themselves, the latest last.
 
         Args:
             most: how many at most.
         """
-        return {
-            as_of: self._store.load(self._stage.slot(self._params, as_of), record)
-            for as_of, record in self._last(most).items()
-        }
+        return {as_of: self.load(record) for as_of, record in self._last(most).items()}
 
     @property
     def told(self) -> list[Any]:

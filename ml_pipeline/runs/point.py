@@ -176,9 +176,7 @@ class Point:
         for argument, name in stage.signature.inputs.items():
             lazy = argument in stage.signature.lazy
             arguments[argument] = self._input(name, decision.inputs[name], lazy)
-        if stage.signature.served:
-            served = self.materializer.serving.at(self.params, self.as_of)
-            arguments |= dict.fromkeys(stage.signature.served, served)
+        arguments |= self.materializer.given(stage.signature, self.params, self.as_of)
         return {**arguments, **host.arguments(stage, self.as_of, decision.others)}
 
     def _input(self, name: str, record: Record, lazy: bool) -> Any:

@@ -20,7 +20,7 @@ from ml_pipeline.params.group import Config
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.shares import share_of
 from ml_pipeline.store.ledger import Alias, Flag
-from ml_pipeline.store.record import OtherAsset
+from ml_pipeline.store.record import OtherAsset, Record
 
 G = TypeVar("G", bound=Config)
 
@@ -145,6 +145,49 @@ class Served:
         if self.challenger is not None:
             found[f"{MARK}{self.challenger.alias}"] = self.challenger.recorded(self.share)
         return found
+
+
+class PromotedRuns:
+    """All that was ever promoted in an environment, by run id.
+
+    A stage gets it for an argument that is annotated with this class, for runs that earlier results
+    name. What of them its result depends on is for its `reads` to tell.
+    """
+
+    def __init__(self, find: Callable[[str], ServedRun | None]) -> None:
+        """Look up runs.
+
+        Args:
+            find: returns a run by its id, or None.
+        """
+        self._find = find
+
+    def get(self, run_id: str) -> ServedRun | None:
+        """Return a run as it was promoted last.
+
+        Args:
+            run_id: its id.
+
+        Returns:
+            None where nothing of that id was promoted, or where it is gone.
+        """
+        return self._find(run_id)
+
+
+def scorers(record: Record) -> dict[str, bool]:
+    """Return the runs that scored what a record describes, by id.
+
+    Args:
+        record: of what a stage has made that takes `Served`.
+
+    Returns:
+        For each, whether it was trained on later days.
+    """
+    return {
+        run_of(one).partition("/")[0]: bool(one.about.get("trained_after"))
+        for key, one in record.others.items()
+        if key.startswith(MARK)
+    }
 
 
 def run_of(recorded: OtherAsset) -> str:

@@ -87,15 +87,23 @@ class Serving:
         except (ArtifactMissing, ServingRefused) as error:
             yield str(error)
 
-    def history(self) -> Sequence[Promotion]:
-        """Return the promotions of the environment, those of each alias in order.
+    def promoted(self, run_id: str) -> ServedRun | None:
+        """Return a run as it was promoted to the environment last.
 
-        Raises:
-            ArtifactMissing: if there is none.
+        Args:
+            run_id: its id.
+
+        Returns:
+            None where nothing of that id was promoted, or where it is gone.
         """
         entries = self._entries()
-        environment = self._line(entries)
-        return [one for one in entries if one.environment == environment]
+        try:
+            environment = self._line(entries)
+            ours = [one for one in entries if one.environment == environment]
+            found = [one for one in ours if one.run_id == run_id]
+            return self._served(found[-1], is_late=False) if found else None
+        except ArtifactMissing:
+            return None
 
     def _entries(self) -> Sequence[Promotion]:
         """Return all entries of the ledger, which are read again only where there are more."""
@@ -196,6 +204,9 @@ class Serving:
                 " the champion of the day (champion=of_the_day), or mark the results as made with"
                 " hindsight (hindsight=true)."
             )
+        return self._served(promotion, is_late)
+
+    def _served(self, promotion: Promotion, is_late: bool) -> ServedRun:
         opened = self._open(promotion)
 
         def load(asset: str) -> Any:

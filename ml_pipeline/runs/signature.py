@@ -9,9 +9,10 @@ from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import Config, Thresholds
 from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.runs.earlier import Earlier
 from ml_pipeline.runs.keys import PLAIN, Keys, Wish, wish_of
 from ml_pipeline.runs.options import NO_EXTRAS, Extras
-from ml_pipeline.runs.served import Served
+from ml_pipeline.runs.served import PromotedRuns, Served
 from ml_pipeline.text import quoted
 
 _BY_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -30,6 +31,8 @@ class Signature:
         wishes: how arguments want the partition's key: ``as_of``, or the name of a dimension.
         provided: what is asked of where the function is called, by argument.
         served: arguments that want what the environment serves.
+        promoted: arguments that want all that was promoted to it.
+        earlier: stage by argument that wants its artifacts of earlier partitions.
     """
 
     groups: Mapping[str, str]
@@ -38,6 +41,13 @@ class Signature:
     wishes: Mapping[str, Wish] = field(default_factory=dict)
     provided: Mapping[str, object] = field(default_factory=dict)
     served: tuple[str, ...] = ()
+    promoted: tuple[str, ...] = ()
+    earlier: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def asks_ledger(self) -> bool:
+        """Whether it asks for what has been promoted."""
+        return bool(self.served or self.promoted)
 
     def arguments(self, params: ParamSet, as_of: AsOf | None, keys: Keys = PLAIN) -> dict[str, Any]:
         """Return the arguments that come neither from upstream nor from where it is called.
@@ -85,6 +95,8 @@ def signature_of(
     groups, inputs, lazy, wishes = {}, {}, set(), {}
     provided: dict[str, object] = {}
     served: list[str] = []
+    promoted: list[str] = []
+    earlier: dict[str, str] = {}
     for argument, parameter in inspect.signature(function).parameters.items():
         annotation = evaluated(parameter.annotation, function)
         if parameter.kind is not _BY_NAME and parameter.kind is not _ONLY_BY_NAME:
@@ -105,6 +117,10 @@ def signature_of(
             provided[argument] = asked
         elif annotation is Served:
             served.append(argument)
+        elif annotation is PromotedRuns:
+            promoted.append(argument)
+        elif annotation is Earlier and argument in stages:
+            earlier[argument] = argument
         elif isinstance(annotation, type) and issubclass(annotation, Config):
             if annotation not in params.names:
                 raise PipelineError(
@@ -126,7 +142,8 @@ def signature_of(
                 + nearest(argument, stages)
                 + extras.provided
             )
-    return Signature(groups, inputs, frozenset(lazy), wishes, provided, tuple(served))
+    ledger = (tuple(served), tuple(promoted))
+    return Signature(groups, inputs, frozenset(lazy), wishes, provided, *ledger, earlier)
 
 
 def signature_before_assets(

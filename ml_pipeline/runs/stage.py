@@ -132,6 +132,11 @@ class Stage:
         return slot_for(self.name, params, self.scope, as_of)
 
     @property
+    def looked_back_at(self) -> tuple[str, ...]:
+        """Names of the stages whose artifacts of earlier partitions it takes."""
+        return tuple(dict.fromkeys(self.signature.earlier.values()))
+
+    @property
     def is_served(self) -> bool:
         """Whether it scores with what the environment serves."""
         reads = self.reads_signature.served if self.reads_signature is not None else ()

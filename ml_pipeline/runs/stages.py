@@ -207,14 +207,16 @@ class Pipeline(StageSet):
             own |= set(reads_signature.groups.values())
         judged_by = None if isinstance(objective, Objective) else objective
         judged_by_signature = of_groups(judged_by, "it tells what runs are compared by")
-        if signature.served or (reads_signature is not None and reads_signature.served):
+        asks = [one for one in (signature, reads_signature) if one is not None]
+        if any(one.asks_ledger for one in asks):
             if self._serving_group is None:
                 raise PipelineError(
                     f"'{name}' takes what is served, so pipeline '{self.name}' must say whose"
                     " promoted runs these are: Pipeline(..., serves=...)."
                 )
             own.add(self._serving_group)
-        for upstream in [*signature.inputs.values(), *extras.after]:
+        earlier = [name for one in asks for name in one.earlier.values()]
+        for upstream in [*signature.inputs.values(), *earlier, *extras.after]:
             own |= set(self.stages[upstream].scope)
         refuse_thresholds(name, own, self.params)
         card = options.get("card")
