@@ -145,6 +145,9 @@ class Settings(BaseSettings):
         default=0.0,
         description="seconds that a run waits in the end until MLflow has been told of everything",
     )
+    preview_rows: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=5, description="first rows of a table that its materialization shows; 0 for none"
+    )
     timezone: str = Field(default="UTC", description="time zone of the schedules")
 
     @pydantic.field_validator("*", mode="before")

@@ -33,6 +33,7 @@ from ml_pipeline.runs.by_config import Place, place
 from ml_pipeline.runs.decisions import Decision, Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stage import Stage
+from ml_pipeline.settings import settings
 from ml_pipeline.store.record import Content, OtherAsset, Record, fingerprint
 
 _Key: TypeAlias = tuple[str, int, dg.AssetKey, str | None]
@@ -286,9 +287,11 @@ class ConfigIOManager(dg.IOManager):
                 **decision.recorded(planned.paths),
             )
 
-        published = self._store.publish(where.slot, decision.revision, value, describe_)
+        published = self._store.publish(
+            where.slot, decision.revision, value, describe_, sample_rows=settings().preview_rows
+        )
         reason = decision.sentence + self._materializer.compared(decision, published)
-        return Outcome(where.slot, published.record, reused=False, reason=reason)
+        return Outcome(where.slot, published.record, False, reason, sample=published.sample)
 
 
 def _key(step: Any, asset: dg.AssetKey, partition: str | None) -> _Key:

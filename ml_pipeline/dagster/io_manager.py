@@ -37,6 +37,7 @@ from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.provenance import provenance
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.environments import Stores
 from ml_pipeline.store.record import Content, Record, fingerprint
@@ -176,8 +177,9 @@ class ParamIOManager(dg.IOManager):
                 provenance=self.materializer.surroundings(),
             )
 
-        published = self.store.publish(slot, revision, value, record)
-        return Outcome(slot, published.record, reused=published.adopted)
+        rows = self.materializer.sample_rows
+        published = self.store.publish(slot, revision, value, record, sample_rows=rows)
+        return Outcome(slot, published.record, published.adopted, sample=published.sample)
 
 
 def io_manager_resource(pipeline: Pipeline, stores: Stores, code: Path) -> dg.IOManagerDefinition:
@@ -200,7 +202,9 @@ def io_manager_resource(pipeline: Pipeline, stores: Stores, code: Path) -> dg.IO
             host = WithInstance(context.instance, context.resources)
         asked: ParamSet = getattr(context.resources, params)
         store = stores(asked.options.environment)
-        return ParamIOManager(Materializer(pipeline, store, around, host=host), asked)
+        rows = settings().preview_rows
+        materializer = Materializer(pipeline, store, around, host=host, sample_rows=rows)
+        return ParamIOManager(materializer, asked)
 
     return manager
 

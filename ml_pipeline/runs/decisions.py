@@ -8,6 +8,7 @@ from ml_pipeline.code.fingerprint import SCHEME
 from ml_pipeline.runs.check_result import CheckReport
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.fallbacks import Fallback
+from ml_pipeline.store.formats.sample import Sample
 from ml_pipeline.store.record import Input, OtherAsset, Record
 from ml_pipeline.store.slots import Slot
 
@@ -142,6 +143,7 @@ class Outcome:
         reason: why it was computed or reused, and anything unusual about it.
         reused_from: the environment that it was reused from, where that is another.
         checks: what checks have found in the artifact.
+        sample: columns and first rows of a table that was computed, where somebody wants to see.
     """
 
     slot: Slot
@@ -150,3 +152,4 @@ class Outcome:
     reason: str = ""
     reused_from: str | None = None
     checks: tuple[CheckReport, ...] = ()
+    sample: Sample | None = None

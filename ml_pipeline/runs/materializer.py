@@ -37,6 +37,7 @@ class Materializer(Decider):
         recent: RecentValues | None = None,
         host: Host | None = None,
         asked: Asked = "all",
+        sample_rows: int | None = None,
     ) -> None:
         """Bring a pipeline and a store together.
 
@@ -48,11 +49,13 @@ class Materializer(Decider):
             recent: keeps values that are likely to be read again by this very process.
             host: what provides what stages take besides; plain Python if omitted.
             asked: which checks are asked of what there is then.
+            sample_rows: how many first rows of tables outcomes hold; None where nobody looks.
         """
         super().__init__(pipeline, store, explain, host)
         self.provenance = provenance
         self.recent = recent
         self.asked: Asked = asked
+        self.sample_rows = sample_rows
 
     def run(
         self,

@@ -154,7 +154,9 @@ class Point:
                 **decision.recorded(paths),
             )
 
-        published = self.store.publish(slot, revision, result.value, describe, pictures)
+        published = self.store.publish(
+            slot, revision, result.value, describe, pictures, self.materializer.sample_rows
+        )
         if not published.adopted:
             put_card(self.store, decision, published.record, window)
         if self.materializer.recent is not None and published.deterministic:
@@ -168,7 +170,7 @@ class Point:
             reason += f"; {', '.join(self.mended)} was damaged and has been computed again"
             self.mended.clear()
         reason += self.materializer.compared(decision, published)
-        return Outcome(slot, published.record, reused=False, reason=reason)
+        return Outcome(slot, published.record, False, reason, sample=published.sample)
 
     def _arguments(self, decision: Decision) -> dict[str, Any]:
         stage, host = decision.stage, self.materializer.host

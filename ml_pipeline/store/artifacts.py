@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError, StoreUnreachable
 from ml_pipeline.store.formats import Formats
+from ml_pipeline.store.formats.sample import Sample
 from ml_pipeline.store.pages import PICTURE, Pages
 from ml_pipeline.store.record import Content, Record
 from ml_pipeline.store.slots import Slot, asset_directory, revision_of
@@ -42,11 +43,13 @@ class Published:
         record: the record that stands in the store.
         adopted: whether another writer had published the revision first.
         deterministic: False where that writer's bytes differ from ours.
+        sample: columns and first rows of a table, where they were asked for.
     """
 
     record: Record
     adopted: bool = False
     deterministic: bool = True
+    sample: Sample | None = None
 
 
 class ArtifactStore(Pages):
@@ -77,6 +80,7 @@ class ArtifactStore(Pages):
         value: Any,
         describe: Callable[[Content], Record],
         pictures: Mapping[str, str] = MappingProxyType({}),
+        sample_rows: int | None = None,
     ) -> Published:
         """Write a value and its record; adopt what is there where another writer was first.
 
@@ -86,6 +90,7 @@ class ArtifactStore(Pages):
             value: what to keep.
             describe: makes the record once size and digest of the bytes are known.
             pictures: SVGs that show the value, by name; its own if there are none.
+            sample_rows: how many first rows of a table to return; None for no sample at all.
 
         Raises:
             PipelineError: if no format keeps the value so that it can be read back.
@@ -100,6 +105,9 @@ class ArtifactStore(Pages):
                 kept_as.keep(value, staged)
                 content = self._put_payload(directory, staged, kept_as.name)
                 classes, own = kept_as.classes_in(staged), kept_as.picture_in(staged)
+                sample = None
+                if sample_rows is not None:
+                    sample = kept_as.sample_in(staged, sample_rows)
             except (ArtifactDamaged, PipelineError) as error:
                 raise PipelineError(f"'{slot.asset}' is not published. {error}") from error
             except OSError as error:
@@ -117,7 +125,7 @@ class ArtifactStore(Pages):
         except ArtifactDamaged as error:
             raise PipelineError(f"'{slot.asset}' is not published. {error}") from error
         if self.put_if_absent(f"{directory}/{RECORD}", text):
-            return Published(record)
+            return Published(record, sample=sample)
         try:
             standing = self.read_record(directory)
             if standing is None:
@@ -129,8 +137,8 @@ class ArtifactStore(Pages):
             self.check(directory, standing)
         except ArtifactDamaged:
             self.discard(slot, revision)
-            return self.publish(slot, revision, value, describe, pictures)
-        return Published(standing, True, standing.content.digest == content.digest)
+            return self.publish(slot, revision, value, describe, pictures, sample_rows)
+        return Published(standing, True, standing.content.digest == content.digest, sample)
 
     def find(self, slot: Slot, revision: str) -> Record | None:
         """Return the record of a revision if it is published and its bytes are there.

@@ -7,8 +7,10 @@ from typing import Any, BinaryIO, Final
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.store.formats.format import Format
 from ml_pipeline.store.formats.parquet_footer import columns_of
+from ml_pipeline.store.formats.sample import MOST_COLUMNS, Sample
 
 _ROWS: Final = 1 << 17
+_NO_NAME: Final = "__index_level_"
 
 
 class ArrowFormat(Format):
@@ -58,6 +60,10 @@ class ArrowFormat(Format):
         """Return the types of the columns by name."""
         return columns_of(file, size)
 
+    def sample_in(self, path: Path, rows: int) -> Sample:
+        """Return columns and first rows; no others are read."""
+        return sample_of(path, rows)
+
     def describe(self, value: Any) -> dict[str, int]:
         """Return rows and columns."""
         return {"rows": value.num_rows, "columns": value.num_columns}
@@ -101,6 +107,21 @@ def read_schema(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     return pq.read_schema(path)
+
+
+def sample_of(path: Path, rows: int) -> Sample:
+    """Return columns and first rows of a stored table; an index without a name is no column."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        named = [one for one in file.schema_arrow if not one.name.startswith(_NO_NAME)]
+        columns = {one.name: str(one.type) for one in named}
+        shown = list(columns)[:MOST_COLUMNS]
+        if not rows or not shown:
+            return Sample(columns)
+        first = next(file.iter_batches(batch_size=rows, columns=shown), None)
+        values = [first.column(name).to_pylist() for name in shown] if first is not None else []
+        return Sample(columns, list(zip(*values, strict=True)))
 
 
 def _pieces(table: Any) -> Iterator[Any]:

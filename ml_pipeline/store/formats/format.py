@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from ml_pipeline.errors import ArtifactDamaged
+from ml_pipeline.store.formats.sample import Sample
 
 if TYPE_CHECKING:
     from ml_pipeline.store.formats.registry import Formats
@@ -119,6 +120,15 @@ class Format(ABC):
 
         Args:
             path: what `write` wrote.
+        """
+        return None
+
+    def sample_in(self, path: Path, rows: int) -> Sample | None:
+        """Return columns and first rows of the value to show in the UI, if it is a table.
+
+        Args:
+            path: what `write` wrote.
+            rows: how many rows; none to tell the columns alone.
         """
         return None
 

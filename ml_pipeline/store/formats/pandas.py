@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError
-from ml_pipeline.store.formats.arrow import arrow, read_table, write_table
+from ml_pipeline.store.formats.arrow import arrow, read_table, sample_of, write_table
 from ml_pipeline.store.formats.format import Format
 from ml_pipeline.store.formats.parquet_footer import columns_of
+from ml_pipeline.store.formats.sample import Sample
 
 _OURS: Final = b"ml_pipeline"
 
@@ -82,6 +83,10 @@ class PandasFormat(Format):
     def columns(self, file: BinaryIO, size: int) -> dict[str, str]:
         """Return the types of the columns by name."""
         return columns_of(file, size)
+
+    def sample_in(self, path: Path, rows: int) -> Sample:
+        """Return columns and first rows; no others are read."""
+        return sample_of(path, rows)
 
     def describe(self, value: Any) -> dict[str, int]:
         """Return rows and columns."""

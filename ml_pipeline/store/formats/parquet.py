@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.store.formats.format import Format
 from ml_pipeline.store.formats.parquet_footer import columns_of
+from ml_pipeline.store.formats.sample import MOST_COLUMNS, Sample
 
 
 class ParquetFormat(Format):
@@ -60,6 +61,15 @@ class ParquetFormat(Format):
     def describe(self, value: Any) -> dict[str, int]:
         """Return rows and columns; a lazy frame is not counted."""
         return {"rows": value.height, "columns": value.width} if hasattr(value, "height") else {}
+
+    def sample_in(self, path: Path, rows: int) -> Sample:
+        """Return columns and first rows; no others are read."""
+        frame = self.read(path, lazy=True)
+        columns = {name: str(dtype) for name, dtype in frame.collect_schema().items()}
+        if not rows or not columns:
+            return Sample(columns)
+        shown = list(columns)[:MOST_COLUMNS]
+        return Sample(columns, frame.select(shown).head(rows).collect().rows())
 
     def copies(self, value: Any, is_fresh: bool) -> Callable[[], Any] | None:
         """Share the columns of a frame that was read; a fresh one may be chunked otherwise."""
