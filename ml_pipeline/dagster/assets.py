@@ -152,12 +152,12 @@ def _make(
                     artifact_result(manager.store, outcome.slot, outcome.record, outcome.reused)
                 )
                 if len(dates) == 1:
-                    yield manager.event(outcome, context.instance)
+                    yield manager.event(outcome, context, len(dates) > 1)
                     yield from checked(outcome)
                 else:
                     outcomes.append(outcome)
             for outcome in outcomes:
-                yield manager.event(outcome, context.instance)
+                yield manager.event(outcome, context, len(dates) > 1)
                 yield from checked(outcome)
         except Exception as error:
             failures[str(as_of)] = error

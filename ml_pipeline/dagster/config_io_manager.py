@@ -17,10 +17,10 @@ from typing import Any, Final, TypeAlias
 import dagster as dg
 
 from ml_pipeline.dagster import private_ops
+from ml_pipeline.dagster.description import describe
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.io_manager import by_date, dates_read
+from ml_pipeline.dagster.io_manager import by_date, dates_read, unless_told
 from ml_pipeline.dagster.lineage import Found, event_of, found_by, materialized, other_version
-from ml_pipeline.dagster.materialization import describe
 from ml_pipeline.dagster.metadata import numbers_in
 from ml_pipeline.dagster.origins import door_of
 from ml_pipeline.dagster.own_configs import own_configs
@@ -155,7 +155,8 @@ class ConfigIOManager(dg.IOManager):
             planned = self._plan(step, asset, partition)
             if outcome is None or kept is not value:
                 outcome = self._publish(planned, as_of, value, metrics)
-            described = describe(outcome, self._store, planned.place.origins)
+            described = describe(outcome, self._store, planned.place.origins, is_brief=several)
+            described = unless_told(described, context)
             if partition is None:
                 context.add_output_metadata(described)
             else:

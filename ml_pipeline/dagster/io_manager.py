@@ -21,12 +21,18 @@ from typing import Any, Final
 import dagster as dg
 
 from ml_pipeline.dagster.arguments import resources_to_decide
+from ml_pipeline.dagster.description import LOOKED_AT, describe
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import WithInstance
 from ml_pipeline.dagster.lineage import Found, found_by, materializations
-from ml_pipeline.dagster.materialization import KEEPER, describe, materialization
+from ml_pipeline.dagster.materialization import KEEPER, materialization
 from ml_pipeline.dagster.own_configs import own_configs
-from ml_pipeline.dagster.private import add_metadata_of_date, newest_event, reader_without_dates
+from ml_pipeline.dagster.private import (
+    add_metadata_of_date,
+    location_of,
+    newest_event,
+    reader_without_dates,
+)
 from ml_pipeline.dagster.run_config import refuse_without_effect
 from ml_pipeline.errors import ArtifactMissing, PipelineError
 from ml_pipeline.launch.names import names_of
@@ -69,15 +75,21 @@ class ParamIOManager(dg.IOManager):
         """The stages."""
         return self.materializer.pipeline
 
-    def event(self, outcome: Outcome, instance: dg.DagsterInstance) -> dg.AssetMaterialization:
+    def event(
+        self, outcome: Outcome, context: dg.AssetExecutionContext, is_brief: bool
+    ) -> dg.AssetMaterialization:
         """Return what tells Dagster of a stage's artifact, once its inputs have been told of.
 
         Args:
             outcome: the artifact.
-            instance: where the run is kept.
+            context: of the step that makes it.
+            is_brief: whether it is one of many that the run makes.
         """
-        newest, origins = newest_event(instance), self.params.origins
-        return materialization(self.pipeline, outcome, self.store, origins, newest)
+        newest, origins = newest_event(context.instance), self.params.origins
+        location = location_of(context.run)
+        return materialization(
+            self.pipeline, outcome, self.store, origins, newest, location, is_brief
+        )
 
     @unwrapped()
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
@@ -89,7 +101,7 @@ class ParamIOManager(dg.IOManager):
         for as_of, value in by_date(context, obj):
             outcome = self._publish(self._place(asset, own, as_of), value, context.run_id)
             described = describe(outcome, self.store, self.params.origins)
-            described[KEEPER] = self.pipeline.name
+            described = unless_told(described, context) | {KEEPER: self.pipeline.name}
             if as_of is None:
                 context.add_output_metadata(described)
             else:
@@ -223,6 +235,12 @@ def no_io_resource(pipeline: Pipeline) -> dg.IOManagerDefinition:
         return dg.InMemoryIOManager()  # type: ignore[no-untyped-call]
 
     return manager
+
+
+def unless_told(described: dict[str, Any], context: dg.OutputContext) -> dict[str, Any]:
+    """Return what is said of an asset but for what its own function shows by the same name."""
+    own = LOOKED_AT & set(context.output_metadata)
+    return {name: one for name, one in described.items() if name not in own}
 
 
 def dates_read(context: dg.InputContext) -> Sequence[str]:

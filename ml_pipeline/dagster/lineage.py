@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.description import SAID
 from ml_pipeline.errors import ArtifactMissing
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import OtherAsset, Record
@@ -120,7 +121,7 @@ def as_made(event: dg.EventLogRecord | None) -> dict[str, Any]:
         return {}
     version = _given(made)
     return {
-        "metadata": {name: one for name, one in made.metadata.items() if name != "origins"},
+        "metadata": {name: one for name, one in made.metadata.items() if name not in SAID},
         "tags": {n: tag for n, tag in (made.tags or {}).items() if not n.startswith("dagster/")},
         "data_version": dg.DataVersion(version) if version else None,
     }

@@ -1,26 +1,31 @@
-"""What Dagster is told of an artifact: its parameters, where it is, and its versions."""
+"""What Dagster is told of an artifact: its metadata, its links and its versions."""
 
-import contextlib
-import itertools
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import dagster as dg
 
-from ml_pipeline.dagster.metadata import picture
+from ml_pipeline.dagster.description import Links, describe, place
+from ml_pipeline.dagster.launchpad import launchpad_link
 from ml_pipeline.dagster.partition_keys import dagster_key
-from ml_pipeline.dagster.private import version_tags
-from ml_pipeline.errors import ArtifactDamaged
-from ml_pipeline.params.history import present
+from ml_pipeline.dagster.private import asset_page, version_tags
+from ml_pipeline.dagster.stages import told_of
+from ml_pipeline.launch.names import names_of
+from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.params.group import OPTIONS
+from ml_pipeline.params.history import completed, told
 from ml_pipeline.runs.card_file import is_of_a_model
 from ml_pipeline.runs.decisions import Outcome
-from ml_pipeline.runs.served import MARK, run_of
+from ml_pipeline.runs.explain import command_line
+from ml_pipeline.runs.served import MARK
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import CARD, ArtifactStore
-from ml_pipeline.store.record import Record
+from ml_pipeline.text import for_markdown
 
 KEEPER: Final = "pipeline"
 """Metadata of what is kept by the parameters of a pipeline's runs: the pipeline's name."""
+
+_LINEAGE: Final = "dagster/column_lineage"
 
 
 def materialization(
@@ -29,6 +34,8 @@ def materialization(
     store: ArtifactStore,
     origins: Mapping[str, str],
     newest_event: int | None,
+    location: str | None = None,
+    is_brief: bool = False,
 ) -> dg.AssetMaterialization:
     """Return the event that tells Dagster of an artifact.
 
@@ -38,89 +45,50 @@ def materialization(
         store: where it is.
         origins: where the run's values came from, by dotted name.
         newest_event: storage id of the newest event: inputs are from before it.
+        location: the code location whose launchpad makes it, if that is known.
+        is_brief: whether it is one of many that a run makes.
     """
     record, stage = outcome.record, pipeline.stage(outcome.record.asset)
     inputs = {pipeline.stage(name).key: read.digest for name, read in record.inputs.items()}
     inputs |= {
         key: other.version for key, other in record.others.items() if not key.startswith(MARK)
     }
+    is_brief = is_brief or outcome.reused
+    links = None if is_brief else _links(pipeline, outcome, store, location)
+    metadata = {**describe(outcome, store, origins, links, is_brief), KEEPER: pipeline.name}
+    if not is_brief and _LINEAGE in told_of(stage).metadata:
+        # Dagster looks for it in materializations alone.
+        metadata[_LINEAGE] = told_of(stage).metadata[_LINEAGE]
     return dg.AssetMaterialization(
         stage.key.split("/"),
         partition=dagster_key(pipeline, record.as_of),
-        metadata={
-            KEEPER: pipeline.name,
-            **(_card(outcome, store) if is_of_a_model(store, stage, record) else {}),
-            **describe(outcome, store, origins),
-        },
+        metadata=metadata,
         tags=version_tags(record.content.digest, record.code, inputs, newest_event),
     )
 
 
-def _card(outcome: Outcome, store: ArtifactStore) -> dict[str, dg.MetadataValue[Any]]:
-    """Return where the card of a model is; those that were made before there were any have none."""
-    directory = outcome.slot.revision(outcome.record.revision)
-    return {"model card": _place(store, f"{directory}/{CARD}")} if store.has_card(directory) else {}
-
-
-def _place(store: ArtifactStore, path: str) -> dg.MetadataValue[Any]:
-    address = store.address(path)
-    local = store.directory is not None
-    return dg.MetadataValue.path(address) if local else dg.MetadataValue.url(address)
-
-
-def describe(outcome: Outcome, store: ArtifactStore, origins: Mapping[str, str]) -> dict[str, Any]:
-    """Return the metadata of a materialization: which parameters made what, and where it is.
-
-    Args:
-        outcome: the artifact.
-        store: where it is.
-        origins: where the values came from that this run asks for, by dotted name; whoever
-            computed a reused artifact may have had them from elsewhere.
-    """
-    record = outcome.record
-    values = present(outcome.slot.model, record.params)
-    groups = {name.partition(".")[0] for name in values}
-    asked = {name: origin for name, origin in origins.items() if name.partition(".")[0] in groups}
+def _links(
+    pipeline: Pipeline, outcome: Outcome, store: ArtifactStore, location: str | None
+) -> Links:
+    record, model = outcome.record, outcome.slot.model
+    values = completed(model, record.params)
+    run = {} if store.environment is None else {"environment": store.environment}
+    as_of: AsOf | None = record.as_of
+    launchpad = None
+    if location is not None:
+        asked = {**values, **({OPTIONS: run} if run else {})}
+        launchpad = launchpad_link(names_of(pipeline), "", location, asked, [as_of])
+    partition = dagster_key(pipeline, as_of)
+    upstream = [
+        f"- [{for_markdown(name)}]({asset_page(pipeline.stage(name).key, partition)}):"
+        f" run id {read.run_id}, revision {read.revision}"
+        for name, read in record.inputs.items()
+    ]
     directory = outcome.slot.revision(record.revision)
-    metadata: dict[str, Any] = {
-        "run_id": record.run_id,
-        "revision": record.revision,
-        **({"environment": store.environment} if store.environment is not None else {}),
-        "path": _place(store, f"{directory}/{record.content.file}"),
-        "reused": outcome.reused,
-        **({"reused_from": outcome.reused_from} if outcome.reused_from is not None else {}),
-        "reason": outcome.reason,
-        **{name: _shown(value) for name, value in values.items()},
-        **({"origins": dg.MetadataValue.json(asked)} if asked else {}),
-        **_served(record),
-        **record.metrics,
-        "bytes": record.content.bytes,
-        "digest": record.content.digest,
-        "duration_s": record.duration_s,
-        "made_at": dg.MetadataValue.timestamp(record.started_at),
-    }
-    with contextlib.suppress(ArtifactDamaged):
-        for svg in itertools.islice(store.pictures(directory, record).values(), 1):
-            metadata["picture"] = picture(svg)
-    if record.provenance.dagster_run_id is not None:
-        metadata["made_by"] = dg.MetadataValue.dagster_run(record.provenance.dagster_run_id)
-    if "rows" in record.content.shape:
-        metadata["dagster/row_count"] = record.content.shape["rows"]
-    return metadata
-
-
-def _served(record: Record) -> dict[str, Any]:
-    """Return which promoted runs scored."""
-    found: dict[str, Any] = {}
-    for key, run in record.others.items():
-        if key.startswith(MARK):
-            alias = key.removeprefix(MARK)
-            found[alias] = run_of(run)
-            if run.partition is not None:
-                found[f"{alias}_as_of"] = run.partition
-            found |= {f"{alias}_{name}": value for name, value in run.about.items()}
-    return found
-
-
-def _shown(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | str) else dg.MetadataValue.json(value)
+    card = None
+    # Those that were made before there were any have none.
+    is_model = is_of_a_model(store, pipeline.stage(record.asset), record)
+    if is_model and store.has_card(directory):
+        card = place(store, f"{directory}/{CARD}")
+    repeat = command_line({**told(model, values), **run}, as_of, as_of)
+    return Links("\n".join(upstream), repeat, launchpad, card)

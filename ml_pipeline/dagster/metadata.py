@@ -3,11 +3,15 @@
 import base64
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
+from ml_pipeline.store.formats.sample import Sample
 from ml_pipeline.store.record import TAKEN
+from ml_pipeline.text import counted, for_markdown, shortened
+
+_WIDEST: Final = 24
 
 
 def picture(*svgs: str) -> dg.MarkdownMetadataValue:
@@ -16,6 +20,23 @@ def picture(*svgs: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(
         "\n\n".join(f"![result](data:image/svg+xml;base64,{image})" for image in images)
     )
+
+
+def preview(sample: Sample) -> str:
+    """Return the first rows of a table as Markdown, for people: rounded, and in few words."""
+    shown = list(sample.columns)[: len(sample.rows[0])]
+    more = len(sample.columns) - len(shown)
+    lines = [
+        f"| {' | '.join(_cell(name) for name in shown)} |",
+        f"|{'---|' * len(shown)}",
+        *(f"| {' | '.join(map(_cell, row))} |" for row in sample.rows),
+    ]
+    return "\n".join([*lines, *([f"\nand {counted(more, 'more column')}"] if more else [])])
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.5g}" if isinstance(value, float) else shortened(value, _WIDEST)
+    return for_markdown(text) or " "
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.TableMetadataValue:

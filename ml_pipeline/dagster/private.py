@@ -65,6 +65,17 @@ def setup_page(url: str, location: str, job: str) -> str:
     return f"{url.rstrip('/')}/locations/{quote(location)}/jobs/{job}/playground/setup"
 
 
+def asset_page(key: str, partition: str | None) -> str:
+    """Return the page of an asset, or of a partition of it: there is no documented one.
+
+    Args:
+        key: of the asset, its parts joined by slashes.
+        partition: of it, or None where it has none.
+    """
+    page = f"/assets/{quote(key)}"
+    return page if partition is None else f"{page}?view=partitions&partition={quote(partition)}"
+
+
 def kept(value: object) -> Any:
     """Return metadata that keeps an object in this process: public kinds keep plain values."""
     from dagster._core.definitions.metadata.metadata_value import ObjectMetadataValue

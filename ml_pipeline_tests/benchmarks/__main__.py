@@ -7,10 +7,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ml_pipeline_tests.benchmarks.event_log import events
 from ml_pipeline_tests.benchmarks.measuring import compare, process
 from ml_pipeline_tests.benchmarks.sweeping import sweeps, trials
 
@@ -244,6 +246,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[object]]] = {
     "io": io,
     "dates": dates,
     "deciding": deciding,
+    "events": partial(events, command=CLI),
     "sweeps": sweeps,
     "trials": trials,
 }

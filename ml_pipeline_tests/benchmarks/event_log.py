@@ -1,0 +1,75 @@
+"""How much Dagster's event log grows by a date of the reference pipeline."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from ml_pipeline_tests.benchmarks.measuring import process
+
+_YEAR: Final = 365
+_DATES: Final = 28
+
+
+def events(scratch: Path, command: str) -> Iterator[object]:
+    """Bytes of the event log for each date, computed and reused, and what Dagster takes alone.
+
+    SQLite holds each event twice, with the run and with the assets; other databases hold it once.
+    """
+    home = scratch / "events"
+    ranged = [command, "run", "--from", "1998-05-01", "--to", f"1998-05-{_DATES}"]
+    doors = {
+        "computed": ranged,
+        "reused": ranged,
+        "computed alone": [command, "run", "--as-of", "1998-04-30"],
+        "reused alone": [command, "run", "--as-of", "1998-04-30"],
+    }
+    process([command, "run", "--as-of", "1998-03-31"], home)()
+    for what, line in doors.items():
+        dates = 1 if "alone" in what else _DATES
+        before, files = _ids(home), _files(home)
+        process(line, home)()
+        found = _new(home, before)
+        once = sum(map(len, found)) / dates
+        floor = sum(map(_without_metadata, found)) / dates
+        stored = (_files(home) - files) / dates
+        yield (
+            f"{what}: {once / 1e3:.1f} kB a date, of which Dagster's own {floor / 1e3:.1f} kB;"
+            f" {_YEAR} dates {_YEAR * once / 1e6:.1f} MB; in the files of SQLite"
+            f" {stored / 1e3:.1f} kB a date"
+        )
+
+
+def _ids(home: Path) -> set[int]:
+    return {number for number, _ in _rows(home)}
+
+
+def _new(home: Path, before: set[int]) -> list[str]:
+    """Return the events of assets since."""
+    return [event for number, event in _rows(home) if number not in before]
+
+
+def _rows(home: Path) -> list[tuple[int, str]]:
+    (index,) = home.rglob("index.db")
+    with sqlite3.connect(index) as database:
+        return database.execute("SELECT id, event FROM event_logs").fetchall()
+
+
+def _files(home: Path) -> int:
+    """Return the size of all databases of events, what is in their logs included."""
+    (index,) = home.rglob("index.db")
+    databases = list(index.parent.glob("*.db"))
+    for file in databases:
+        with sqlite3.connect(file) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return sum(file.stat().st_size for file in databases)
+
+
+def _without_metadata(event: str) -> int:
+    held: Any = json.loads(event)
+    specific = (held.get("dagster_event") or {}).get("event_specific_data") or {}
+    for name in ("materialization", "asset_observation"):
+        if name in specific:
+            specific[name]["metadata_entries"] = []
+    return len(json.dumps(held, separators=(", ", ": ")))
