@@ -33,7 +33,7 @@ SAID: Final = frozenset(
 )
 """Names of what is said anew of whatever is kept, besides its parameters and metrics."""
 
-_ALWAYS: Final = ("pipeline", "run_id", "revision", "path", "reused", "reused_from", "reason")
+_ALWAYS: Final = ("run_id", "revision", "path", "pictures", "reused", "reused_from", "reason")
 _LARGEST_PICTURE: Final = 60_000
 _MOST_COLUMNS: Final = 100
 

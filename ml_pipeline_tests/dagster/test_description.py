@@ -131,7 +131,7 @@ def test_materialization_stays_small_whatever_a_pipeline_returns(shown: Site) ->
         assert event.metadata["run_id"].value
         assert f"characters, see {record})" in str(event.metadata["data.names"].value)
     huge = events(result)["huge", DAY]
-    assert huge.metadata["metric 500"].value == 500 / 7
+    assert huge.metadata["metric 300"].value == 300 / 7
     assert "entries are too long for here: see " in str(huge.metadata["left_out"].value)
     assert "picture" not in huge.metadata
     assert str(huge.metadata["pictures"].value).endswith("/pictures.html")
