@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "compare": "Compare two environments, runs or parameter sets date by date.",
     "runs": "List, show and compare runs.",
     "card": "Report on a run as Markdown or as a page: a model card.",
+    "export": "Write what all records say as one Parquet file, for other programs.",
     "why": "Tell what a run would compute or reuse, and why.",
     "reproduce": "Make a run again in a clean store and tell whether the bytes agree.",
     "promote": "Make a run what an environment has.",

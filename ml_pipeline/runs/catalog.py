@@ -6,6 +6,7 @@ through the inputs that every record names.
 
 import itertools
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from ml_pipeline.store.record import Record
 
 _READERS: Final = 8
 _BATCH: Final = 64
+_AHEAD: Final = 2 * _READERS
 _RUN: Final = re.compile(r"([0-9a-f]{1,16})(?:/([0-9a-f]{1,16}))?")
 
 
@@ -101,10 +103,14 @@ def readable(
                 found.append(Entry(path, record))
         return found
 
-    batches = [paths[first : first + _BATCH] for first in range(0, len(paths), _BATCH)]
+    batches = (paths[first : first + _BATCH] for first in range(0, len(paths), _BATCH))
     with ThreadPoolExecutor(_READERS) as readers:
-        for batch in readers.map(read, batches):
-            yield from batch
+        # No further ahead than readers are busy: whoever goes through many keeps few of them.
+        ahead = deque(readers.submit(read, some) for some in itertools.islice(batches, _AHEAD))
+        while ahead:
+            done = ahead.popleft()
+            ahead.extend(readers.submit(read, some) for some in itertools.islice(batches, 1))
+            yield from done.result()
 
 
 def newest(found: Iterator[Entry], called: Callable[[str], str] = str) -> list[Entry]:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import unquote
 
 from ml_pipeline.errors import StoreError
 from ml_pipeline.store import ledger
@@ -45,6 +46,11 @@ class Removable:
     why: str
     bytes: int
     objects: tuple[str, ...]
+
+
+def assets_in(store: ArtifactStore) -> list[str]:
+    """Return the names of all assets in a store, those that the pipeline no longer has included."""
+    return [unquote(name) for name in store.children("") if not name.startswith(".")]
 
 
 def verify(store: ArtifactStore, assets: Sequence[str]) -> Iterator[Checked]:

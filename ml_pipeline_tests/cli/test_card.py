@@ -1,3 +1,4 @@
+import polars as pl
 import pytest
 
 from ml_pipeline_tests.cli.conftest import CommandLine
@@ -39,3 +40,17 @@ def test_card_that_cannot_be_made_is_refused(
     done = used(*arguments)
     assert (done.code, done.out) == (code, "")
     assert said in done.err
+
+
+def test_export_writes_one_dataset_and_again_over_it(used: CommandLine) -> None:
+    shown = used("export", "out", "--json")
+    assert shown.code == 0, shown.err
+    assert shown.document["artifacts"] == 4
+    frame = pl.read_parquet(used.folder / "out")
+    assert frame.filter(asset="model")["params.training.learning_rate"].to_list() == [0.1]
+    again = used("export", "out", "--where", "asset=evaluation")
+    assert again.out.startswith(f"Written: {used.folder}/out/records.parquet: 1 artifact, ")
+    (used.folder / "notes.parquet").write_text("mine")
+    refused = used("export", "notes.parquet")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--force" in refused.err

@@ -8,14 +8,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ml_pipeline.errors import ArtifactDamaged, PromotionConflict, StoreUnreachable
+from ml_pipeline.errors import ArtifactDamaged, PromotionConflict, QueryError, StoreUnreachable
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.catalog import Entry, find
+from ml_pipeline.runs.export import export
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.promotion import Terms, promote
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.exports import Exports
 from ml_pipeline.store.housekeeping import verify
 from ml_pipeline.store.ledger import Promotion, history
 from ml_pipeline_tests.toys.s3_server import serving_s3
@@ -121,3 +123,20 @@ def test_s3_store_keeps_folders_and_mappings_of_frames(
     assert (again["folder"] / "sub" / "b#é%.bin").read_bytes() == b"\x00" * 10
     assert publish(store, "r1", again).deterministic
     assert [one.problem for one in verify(store, ["table"])] == [None]
+
+
+def test_s3_store_is_exported_to_the_bucket_and_nothing_of_others_overwritten(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    list(Materializer(PIPELINE, store).run(PIPELINE.params.parse({}), DAY))
+    target = Exports(f"s3://bucket/{tmp_path.name}/export")
+    for _ in range(2):
+        assert export(store, PIPELINE, target).artifacts == 2
+    content = target.read("records.parquet")
+    assert content is not None
+    assert set(pl.read_parquet(content)["asset"]) == {"table", "total"}
+    other = Exports(f"s3://bucket/{tmp_path.name}/export/other.parquet")
+    other.overwrite("other.parquet", b"mine")
+    for place in (target, other):
+        with pytest.raises(QueryError):
+            export(store, PIPELINE, place)

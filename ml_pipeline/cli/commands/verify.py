@@ -1,15 +1,12 @@
 """`ml-pipeline verify`: is every artifact what it was?"""
 
-from urllib.parse import unquote
-
 import click
 
 from ml_pipeline.cli.environments import environment_option, store_of
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.cli.tables import say
-from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.store.housekeeping import verify
+from ml_pipeline.store.housekeeping import assets_in, verify
 
 
 @click.command(name="verify")
@@ -20,7 +17,7 @@ def command(environment: str | None, as_json: bool) -> int:
     store = store_of(project(), environment)
     count, bad = 0, []
     with progress_bar(None, "checking") as advance:
-        for checked in verify(store, _published(store)):
+        for checked in verify(store, assets_in(store)):
             count += 1
             advance(checked.path)
             if checked.problem is not None:
@@ -35,8 +32,3 @@ def command(environment: str | None, as_json: bool) -> int:
         if bad:
             say("A damaged artifact is never served: the next run that needs it makes it again.")
     return 1 if bad else 0
-
-
-def _published(store: ArtifactStore) -> list[str]:
-    """Return the names of all assets in a store, those that the pipeline no longer has included."""
-    return [unquote(name) for name in store.children("") if not name.startswith(".")]

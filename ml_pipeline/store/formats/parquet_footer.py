@@ -1,4 +1,4 @@
-"""The columns of a Parquet file, from its footer alone: of a table elsewhere little is fetched."""
+"""The columns and notes of a Parquet file, from its footer: of one elsewhere little is fetched."""
 
 import io
 from typing import BinaryIO, Final
@@ -20,6 +20,38 @@ def columns_of(file: BinaryIO, size: int) -> dict[str, str]:
     """
     import polars as pl
 
+    footer = _footer_of(file, size)
+    try:
+        return {name: str(kind) for name, kind in pl.read_parquet_schema(footer).items()}
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(str(error)) from error
+
+
+def notes_of(file: BinaryIO, size: int) -> dict[str, str]:
+    """Return what whoever wrote a Parquet file has noted in it, by name.
+
+    Args:
+        file: a Parquet file.
+        size: its bytes.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    import polars as pl
+
+    footer = _footer_of(file, size)
+    try:
+        return pl.read_parquet_metadata(footer)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(str(error)) from error
+
+
+def _footer_of(file: BinaryIO, size: int) -> io.BytesIO:
+    """Return a file that has the footer of another alone.
+
+    Raises:
+        ValueError: if the other is no Parquet file.
+    """
     file.seek(max(0, size - _LAST))
     last = bytes(file.read(_LAST))
     length = int.from_bytes(last[:4], "little") + _LAST
@@ -27,8 +59,4 @@ def columns_of(file: BinaryIO, size: int) -> dict[str, str]:
         raise ValueError("it does not end as a Parquet file does")
     file.seek(size - length)
     # Who reads columns looks at the footer alone, from the end.
-    footer = io.BytesIO(_MARK + bytes(file.read(length)))
-    try:
-        return {name: str(kind) for name, kind in pl.read_parquet_schema(footer).items()}
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(str(error)) from error
+    return io.BytesIO(_MARK + bytes(file.read(length)))
