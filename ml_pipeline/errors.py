@@ -17,6 +17,7 @@
     │   └── LaunchRefused        the webserver does not take the run
     └── StoreError           the artifact store
         ├── StoreUnreachable     the root cannot be read or written
+        ├── IndexUnusable        the index of runs cannot be used; all but its own commands go on
         ├── ArtifactMissing      nothing is published where something is needed
         ├── PromotionConflict    another run was promoted at the same time
         └── ArtifactDamaged      the stored bytes are not those that were published
@@ -150,6 +151,10 @@ class StoreError(MlPipelineError):
 
 class StoreUnreachable(StoreError):
     """The store's root cannot be read or written."""
+
+
+class IndexUnusable(StoreError):
+    """The index of runs cannot be used; what it would answer is read from the store."""
 
 
 class ArtifactMissing(StoreError):

@@ -35,6 +35,7 @@ from ml_pipeline.text import quoted
 _PREFIX: Final = "ML_PIPELINE_"
 HOME_VARIABLE: Final = f"{_PREFIX}HOME"
 _DEFAULT_HOME: Final = ".ml_pipeline"
+_NO_INDEX: Final = "none"
 _TOLD: Final = "told_in_full"
 """Type of errors whose message is the whole of what is to be said."""
 
@@ -123,6 +124,11 @@ class Settings(BaseSettings):
         default="",
         description="directory, or database URL, of Optuna's studies; <home>/studies if empty",
     )
+    index: str = Field(
+        default="",
+        description="`postgresql://` URL of the database with the index of runs, or none for no"
+        " index; <home>/index.db if empty",
+    )
     environment: str | None = Field(
         default=None, description="environment that runs are in unless they say otherwise"
     )
@@ -176,6 +182,13 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise PydanticCustomError(_TOLD, "{lines}", {"lines": str(error)}) from None
 
+    @pydantic.field_validator("index")
+    @classmethod
+    def _index_is_known(cls, place: str) -> str:
+        if place not in ("", _NO_INDEX) and not place.startswith(("postgresql://", "postgres://")):
+            raise ValueError("it must be a postgresql:// URL, none, or empty")
+        return place
+
     @pydantic.field_validator("end_date")
     @classmethod
     def _calendar_has_a_day(
@@ -206,6 +219,11 @@ class Settings(BaseSettings):
     def studies_root(self) -> str:
         """Directory or database URL of Optuna's studies where no environment says otherwise."""
         return self.environments.base.studies
+
+    @property
+    def index_place(self) -> str | None:
+        """File or database URL of the index of runs; None where there is to be none."""
+        return None if self.index == _NO_INDEX else self.index or str(self.home / "index.db")
 
     @property
     def inbox_root(self) -> str:

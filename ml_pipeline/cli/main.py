@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "rollback": "Let an environment have what it had before.",
     "promotions": "List what environments have, and had.",
     "verify": "Check the digest of every artifact.",
+    "index": "Look at the index of runs that lists are answered from, or make it anew.",
     "gc": "List orphans and replaced revisions; with --delete, remove them.",
     "mlflow": "Send what MLflow has not been told of yet, or tell how much that is.",
     "new": "Write a working package with a pipeline of your own.",

@@ -31,7 +31,10 @@ _REFERENCE: Final = "ml_pipeline.definitions"
 _SEARCHED: Final = "PYTHONPATH"
 _VARIABLE: Final = "ml_pipeline_"
 _OF_THE_CALENDAR: Final = ("start_date", "end_date")
-_WITHOUT_PIPELINE: Final = ("runs", "card", "export", "promote", "promotions", "verify", "gc", "ui")
+_WITHOUT_PIPELINE: Final = (
+    *("runs", "card", "export", "promote", "promotions", "verify", "gc", "index"),
+    "ui",
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ A run is what the last stages of a pipeline have published; what it was made fro
 through the inputs that every record names.
 """
 
-import itertools
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, QueryError
+from ml_pipeline.index.opened import ask
 from ml_pipeline.invocation import typed
 from ml_pipeline.params.history import told
 from ml_pipeline.params.model import ParamModel
@@ -113,6 +113,12 @@ def readable(
             yield from done.result()
 
 
+def whole(store: ArtifactStore, found: Sequence[Entry]) -> list[Entry]:
+    """Return entries with their records as the store has them, but those that are gone since."""
+    records = {entry.path: entry for entry in readable(store, [entry.path for entry in found])}
+    return [records[entry.path] for entry in found if entry.path in records]
+
+
 def newest(found: Iterator[Entry], called: Callable[[str], str] = str) -> list[Entry]:
     """Keep the newest revision of each run, the run made last first.
 
@@ -155,12 +161,9 @@ def find(store: ArtifactStore, pipeline: Pipeline, text: str) -> Entry:
     prefix, revision = match.group(1), match.group(2) or ""
     found: dict[str, dict[str, list[str]]] = {}
     for asset in reversed(pipeline.stages):
-        for path in itertools.chain.from_iterable(
-            map(store.directories, pipeline.kept_names([asset]))
-        ):
-            run_id, _, rev = path.rpartition("/run=")[2].partition("/rev=")
-            if run_id.startswith(prefix) and rev.startswith(revision):
-                found.setdefault(run_id, {}).setdefault(asset, []).append(path)
+        for path in _named(store, pipeline.kept_names([asset]), prefix, revision):
+            run_id = path.rpartition("/run=")[2].partition("/rev=")[0]
+            found.setdefault(run_id, {}).setdefault(asset, []).append(path)
     if not found:
         raise ArtifactMissing(
             f"A run id must begin with '{prefix}'"
@@ -181,6 +184,13 @@ def find(store: ArtifactStore, pipeline: Pipeline, text: str) -> Entry:
             f" `{typed('verify')}` says why; running it again makes a new one."
         )
     return max(entries, key=lambda entry: entry.record.started_at)
+
+
+def _named(store: ArtifactStore, assets: Sequence[str], run: str, revision: str) -> list[str]:
+    """Return the directories of some assets whose run ids and revisions begin so."""
+    return ask(
+        store, lambda index: [p for asset in assets for p in index.paths(asset, run, revision)]
+    )
 
 
 def revisions(store: ArtifactStore, entry: Entry) -> list[Entry]:

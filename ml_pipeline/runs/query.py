@@ -1,21 +1,22 @@
 """Which runs, and in which order: filtered by conditions and sorted by any column."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline.errors import QueryError, nearest
+from ml_pipeline.index.conditions import Column, Conditions
+from ml_pipeline.index.kinds import MOST_BITS, Kind, read_time
 from ml_pipeline.params.history import present, told, told_names
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.catalog import Entry
-from ml_pipeline.runs.conditions import Column, Conditions, Kind, read_time
 from ml_pipeline.text import written
 
 if TYPE_CHECKING:
     import polars as pl
 
 _LONGEST: Final = 10_000
-_MOST_BITS: Final = 63
 
 
 def matching(found: Sequence[Entry], where: str | None, model: ParamModel) -> list[Entry]:
@@ -29,41 +30,80 @@ def matching(found: Sequence[Entry], where: str | None, model: ParamModel) -> li
     Raises:
         QueryError: if a condition cannot be read, names nothing, or compares what cannot be.
     """
-    if not where or not where.strip():
-        return list(found)
-    if len(where) > _LONGEST:
-        problem = f"conditions may have {_LONGEST} characters, but these have {len(where)}"
-        raise QueryError([problem])
-    if not found:
+    return list(itertools.compress(found, fulfilling(lambda: found, where, model)))
+
+
+def fulfilling(
+    found: Callable[[], Iterable[Entry]], where: str | None, model: ParamModel
+) -> Sequence[bool]:
+    """Tell of each entry whether it fulfils conditions; they are never all held at a time.
+
+    Args:
+        found: returns the runs, the same each time.
+        where: the conditions.
+        model: the parameters as they are now.
+
+    Raises:
+        QueryError: if a condition cannot be read, names nothing, or compares what cannot be.
+    """
+    if is_empty(where):
+        return [True for _ in found()]
+    names: dict[str, None] = {}
+    dotted: dict[str, str] = {}
+    for entry in found():
+        names |= dict.fromkeys(entry.row(model))
+        dotted |= told_names(model, present(model, entry.record.params))
+    if not names:
         return []
-    rows = [entry.row(model) for entry in found]
-    values = {name: [row.get(name) for row in rows] for name in _names(rows)}
-    plain = {name: Column(f"c{place}", _kind(values[name])) for place, name in enumerate(values)}
-    dotted = {
-        name: plain[shown]
-        for entry in found
-        for name, shown in told_names(model, present(model, entry.record.params)).items()
+    # Which columns a text names does not depend on what is in them.
+    unknown = dict.fromkeys(names, Column("", "text"))
+    named = Conditions(where or "", _columns(unknown, dotted))
+    named.sql()
+    used = {dotted.get(name, name) if name not in names else name for name in named.used}
+    values: dict[str, list[Any]] = {name: [] for name in names if name in used}
+    for entry in found():
+        row = entry.row(model)
+        for name, kept in values.items():
+            kept.append(row.get(name))
+    plain = {
+        name: Column(f"c{place}", _kind(values[name]) if name in values else "text")
+        for place, name in enumerate(names)
     }
-    columns = {**plain, **{name: one for name, one in dotted.items() if name not in plain}}
-    conditions = Conditions(where, columns, model.why_no_parameter, _example(model))
+    columns = _columns(plain, dotted)
+    conditions = Conditions(where or "", columns, model.why_no_parameter, _example(model))
     sql = conditions.sql()
     if conditions.problems:
         raise QueryError(conditions.problems)
     import polars as pl
 
-    used = {columns[name].sql for name in conditions.used}
     frame = pl.DataFrame(
-        {
-            column.sql: _series(values[name], column.kind)
-            for name, column in plain.items()
-            if column.sql in used
-        }
+        {plain[name].sql: _series(kept, plain[name].kind) for name, kept in values.items()}
     )
     try:
         chosen = frame.select(pl.sql_expr(sql)).to_series()
     except pl.exceptions.SQLInterfaceError as error:
         raise QueryError([f"conditions must be readable, but got {where!r}"]) from error
-    return [entry for entry, is_wanted in zip(found, chosen, strict=True) if is_wanted]
+    return chosen.to_list()
+
+
+def is_empty(where: str | None) -> bool:
+    """Whether there are no conditions.
+
+    Raises:
+        QueryError: if they are too long to be read.
+    """
+    if not where or not where.strip():
+        return True
+    if len(where) > _LONGEST:
+        problem = f"conditions may have {_LONGEST} characters, but these have {len(where)}"
+        raise QueryError([problem])
+    return False
+
+
+def _columns(plain: Mapping[str, Column], dotted: Mapping[str, str]) -> dict[str, Column]:
+    """Return columns by all their names: parameters have one with their group as well."""
+    told = {name: plain[shown] for name, shown in dotted.items() if name not in plain}
+    return {**plain, **told}
 
 
 def both(conditions: Iterable[str]) -> str | None:
@@ -94,20 +134,37 @@ def by(found: Sequence[Entry], name: str | None, model: ParamModel) -> list[Entr
     Raises:
         QueryError: if no entry has the column.
     """
+    return [found[place] for place in order(lambda: found, name, model)]
+
+
+def order(
+    found: Callable[[], Iterable[Entry]], name: str | None, model: ParamModel
+) -> Sequence[int]:
+    """Return the places of entries in the order of a column; they are never all held at a time.
+
+    Args:
+        found: returns the runs, the same each time.
+        name: of the column, with a minus to turn the order round; the order is kept without one.
+        model: the parameters as they are now.
+
+    Raises:
+        QueryError: if no entry has the column.
+    """
     if not name:
-        return list(found)
+        return range(sum(1 for _ in found()))
     column = name.removeprefix("-")
-    rows = [entry.row(model) for entry in found]
-    known = _names(rows)
+    known: dict[str, None] = {}
+    for entry in found():
+        known |= dict.fromkeys(entry.row(model))
     shown = column if column in known else model.shown(column)
-    if found and shown not in known:
+    if known and shown not in known:
         reason = model.why_no_parameter(column)
         hint = f"is nothing that runs have.{nearest(column, known)}"
         raise QueryError([reason or f"'{column}' {hint}"])
-    pairs = list(zip(found, (row.get(shown) for row in rows), strict=True))
-    having = [pair for pair in pairs if pair[1] is not None]
-    having.sort(key=lambda pair: _ordered(pair[1]), reverse=name.startswith("-"))
-    return [entry for entry, _ in having] + [entry for entry, value in pairs if value is None]
+    values = [entry.row(model).get(shown) for entry in found()]
+    having = [place for place, value in enumerate(values) if value is not None]
+    having.sort(key=lambda place: _ordered(values[place]), reverse=name.startswith("-"))
+    return having + [place for place, value in enumerate(values) if value is None]
 
 
 def _example(model: ParamModel) -> str:
@@ -123,10 +180,6 @@ def _ordered(value: Any) -> tuple[int, Any]:
     return (0, value) if isinstance(value, int | float) else (1, str(value))
 
 
-def _names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
-
-
 def _kind(values: Iterable[Any]) -> Kind:
     """Return what values are; text where they are of several kinds, or of none that is ordered."""
     known = [value for value in values if value is not None]
@@ -134,7 +187,7 @@ def _kind(values: Iterable[Any]) -> Kind:
     if types == {bool}:
         return "truth"
     if types and types <= {int, float}:
-        is_exact = all(value.bit_length() <= _MOST_BITS for value in known if type(value) is int)
+        is_exact = all(value.bit_length() <= MOST_BITS for value in known if type(value) is int)
         return "number" if is_exact else "text"
     if types == {str}:
         kinds = {type(read_time(value)) for value in known}

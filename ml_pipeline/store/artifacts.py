@@ -58,6 +58,7 @@ class ArtifactStore(Pages):
     Attributes:
         formats: how values are kept.
         environment: whose store it is; None where no environments are configured.
+        index: where the database is that has an index of it, a file or a URL; None for none.
         fallbacks: the stores of other environments that are read where this one has nothing.
     """
 
@@ -65,6 +66,7 @@ class ArtifactStore(Pages):
     setting = "ML_PIPELINE_STORE"
     formats: Formats = Formats()
     environment: str | None = None
+    index: str | None = None
     fallbacks: Sequence["Fallback"] = ()
 
     def with_formats(self, formats: Formats) -> Self:

@@ -34,9 +34,12 @@ def store_in(
     place = root(found)
     set_by = _IN_CODE if place != found.store else None
     if not found.name:
-        return ArtifactStore(place, setting=set_by)
+        store = ArtifactStore(place, setting=set_by)
+        store.index = settings().index_place
+        return store
     may_write = found.name in known.writable
     store = ArtifactStore(place, may_write, setting=set_by or f"environments.{found.name}.store")
     store.environment = found.name
+    store.index = settings().index_place
     store.fallbacks = [Fallback(name, root(known.named(name))) for name in found.reads]
     return store

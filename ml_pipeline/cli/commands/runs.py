@@ -19,6 +19,7 @@ from ml_pipeline.invocation import typed
 from ml_pipeline.params.history import present, told, told_names
 from ml_pipeline.params.model import nested
 from ml_pipeline.runs import catalog, query
+from ml_pipeline.runs.listing import listed
 from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
 
@@ -43,46 +44,45 @@ def list_(
     wide: bool,
     as_json: bool,
 ) -> None:
-    """List runs, the newest first: the parameters that vary among them, and their metrics.
+    """List runs, the newest first: the parameters that vary among those, and their metrics.
 
     What runs are judged by comes first.
     """
     store = store_of(project(), environment)
-    missed: list[str] = []
-    listed = project().listed
-    assets = listed.kept_names(catalog.last_stages(listed))
-    everything = catalog.entries(store, assets, missed=missed.append)
-    found = catalog.newest(everything, listed.present_name)
-    if missed:
-        say(f"{len(missed)} cannot be read: `{typed('verify')}` says why.", err=True)
-    model = listed.params
-    chosen = query.by(query.matching(found, where, model), sort, model)
+    pipeline = project().listed
+    assets = pipeline.kept_names(catalog.last_stages(pipeline))
+    found = listed(store, pipeline, assets, where, sort, limit)
+    if found.missed:
+        say(f"{len(found.missed)} cannot be read: `{typed('verify')}` says why.", err=True)
     if as_json:
-        print_json(
-            environment_document(store) | {"runs": [_document(entry) for entry in chosen[:limit]]}
-        )
+        runs = [_document(entry) for entry in catalog.whole(store, found.entries)]
+        print_json(environment_document(store) | {"runs": runs})
         return
     tell_environment(store)
-    if not chosen:
+    if not found.entries:
         made = typed("run" if project().runs_pipeline else "ui")
-        say("No run fulfils that." if found else f"No run yet: `{made}` makes the first.")
+        say("No run fulfils that." if found.is_any else f"No run yet: `{made}` makes the first.")
         return
-    rows = [entry.row(model) for entry in chosen]
+    model = pipeline.params
+    rows = [entry.row(model) for entry in found.entries]
     params = [
         name
-        for name in query.params(chosen, model)
+        for name in query.params(found.entries, model)
         if len({str(row.get(name)) for row in rows}) > 1
     ]
-    metrics = [name for entry in chosen for name in entry.record.metrics]
-    judged = [entry.record.objective.metric for entry in chosen if entry.record.objective]
+    records = [entry.record for entry in found.entries]
+    metrics = [name for record in records for name in record.metrics]
+    judged = [record.objective.metric for record in records if record.objective]
     first = [name for name in dict.fromkeys(judged) if name in set(metrics)]
     others = [name for name in dict.fromkeys(metrics) if name not in first]
     elsewhere = any(row["environment"] != store.environment for row in rows)
     where_made = ["environment"] if elsewhere and store.environment is not None else []
     columns = ["run_id", "as_of", *first, *params, *where_made, "made_at", *others]
-    print_table(columns, [[row.get(name, "") for name in columns] for row in rows[:limit]], wide)
-    if len(chosen) > limit:
-        say(f"{len(chosen) - limit} more: --limit {len(chosen)} shows all.")
+    print_table(columns, [[row.get(name, "") for name in columns] for row in rows], wide)
+    if found.more and found.is_counted:
+        say(f"{found.more} more: --limit {limit + found.more} shows all.")
+    elif found.more:
+        say(f"At least {found.more} more: --where chooses, --limit shows more.")
 
 
 @command.command()

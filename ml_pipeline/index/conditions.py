@@ -3,19 +3,19 @@
 A text is a tree of `and`, `or`, `not` and brackets whose leaves are clauses: a name and what its
 value is compared with. Clauses are read here, so that text needs no quotes, a wrong name or kind of
 value is refused in words, and nothing of a text gets into SQL but what is known; Polars does the
-rest. What is absent fulfils no comparison, and therefore the opposite of each.
+rest, or the database of an index. What is absent fulfils no comparison, and therefore the opposite
+of each.
 """
 
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from typing import Final, Literal
+from datetime import date, datetime
+from typing import Final
 
 from ml_pipeline.errors import nearest
-
-Kind = Literal["number", "truth", "date", "time", "text"]
+from ml_pipeline.index.kinds import MOST_BITS, Kind, read_time
 
 _TOKEN: Final = re.compile(
     r"""(?P<text>'(?:[^']|'')*'|"(?:[^"]|"")*")
@@ -26,11 +26,9 @@ _TOKEN: Final = re.compile(
     |(?P<stray>\S)""",
     re.VERBOSE,
 )
-_DAY: Final = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)(?:[ T](\d\d?)(:.+))?")
 _SIGNS: Final = {"==": "=", "<>": "!="} | {sign: sign for sign in ("=", "!=", "<", "<=", ">", ">=")}
 _NOTHING: Final = frozenset({"none", "null"})
 _TRUTHS: Final = frozenset({"true", "false"})
-_MOST_BITS: Final = 63
 _DEEPEST: Final = 15
 _MUST_BE: Final[Mapping[Kind, str]] = {
     "number": "is a number, so it must be compared with one",
@@ -52,6 +50,42 @@ class Column:
 
     sql: str
     kind: Kind
+
+
+class Dialect:
+    """How values are written for what evaluates the SQL: here, for Polars.
+
+    Attributes:
+        is_lenient: whether a row is left out as well where SQL answers neither yes nor no.
+    """
+
+    is_lenient = False
+
+    def text(self, text: str) -> str:
+        """Write text."""
+        return "'" + text.replace("'", "''") + "'"
+
+    def truth(self, is_true: bool) -> str:
+        """Write a truth."""
+        return str(is_true).upper()
+
+    def number(self, number: str) -> str:
+        """Write a number."""
+        return number
+
+    def moment(self, at: date) -> str:
+        """Write a date or a time."""
+        if isinstance(at, datetime):
+            return f"TIMESTAMP '{at.isoformat(sep=' ')}'"
+        return f"DATE '{at.isoformat()}'"
+
+    def day_of(self, column: str) -> str:
+        """Write the date of a date or time."""
+        return f"CAST({column} AS DATE)"
+
+    def like(self, column: str, pattern: str) -> str:
+        """Write that text is like a pattern, in which ``%`` stands for anything."""
+        return f"{column} LIKE {self.text(pattern)}"
 
 
 @dataclass(frozen=True)
@@ -84,6 +118,7 @@ class Conditions:
         columns: what there is, by name.
         why_not: says why a name is that of no column, if there is a reason.
         example: a condition as it should be.
+        dialect: how SQL is written.
         problems: what is wrong with it, once `sql` was asked for.
         used: the columns that it names.
     """
@@ -92,13 +127,17 @@ class Conditions:
     columns: Mapping[str, Column]
     why_not: Callable[[str], str | None] = lambda _name: None
     example: str = "run_id=1234"
+    dialect: Dialect = field(default_factory=Dialect)
     problems: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    _is_strict: bool = True
 
     def sql(self) -> str:
         """Return the whole as one SQL expression; of no use where there are problems."""
         parts: list[str] = []
         depth = 0
+        words = {match[0].lower() for match in _TOKEN.finditer(self.text)}
+        self._is_strict = not self.dialect.is_lenient or bool(words & {"or", "not"})
         for tokens, following in _clauses(self.text):
             while tokens and (tokens[0].text == "(" or tokens[0].keyword == "not"):
                 depth += tokens[0].text == "("
@@ -143,6 +182,8 @@ class Conditions:
                 hint = ": put text with blanks, brackets or signs in quotes"
             self.problems.append(f"a condition must be like {self.example}, but got {told!r}{hint}")
             return ""
+        if not self._is_strict:
+            return f"({sql})"
         # What is absent makes SQL answer neither yes nor no: here it is no.
         return f"{'NOT ' if is_negated else ''}COALESCE(({sql}), FALSE)"
 
@@ -200,7 +241,7 @@ class _Clause:
         if sign.keyword == "like" and len(values) == 1 and values[0].kind != "bracket":
             if self.column.kind != "text":
                 self.whole.problems.append(f"'{self.name}' is no text: {self.told!r}")
-            return f"{self.column.sql} LIKE {_quoted(values[0].plain)}"
+            return self.whole.dialect.like(self.column.sql, values[0].plain)
         return None
 
     def _compared(self, comparison: str, token: _Token) -> str:
@@ -212,8 +253,8 @@ class _Clause:
             self.whole.problems.append(f"'{self.name}' {must_be}: {self.told!r}")
             return ""
         # A time is compared with a date as a date.
-        is_day = value.startswith("DATE")
-        left = f"CAST({self.column.sql} AS DATE)" if is_day else self.column.sql
+        is_day = self.column.kind in ("date", "time") and type(read_time(token.plain)) is date
+        left = self.whole.dialect.day_of(self.column.sql) if is_day else self.column.sql
         return f"{left} {comparison} {value}"
 
     def _value(self, token: _Token, comparison: str) -> str | None:
@@ -222,36 +263,30 @@ class _Clause:
         if other is not None:
             self.whole.used.add(token.text)
             return other.sql if other.kind == self.column.kind else None
-        text, kind = token.plain, self.column.kind
+        text, kind, dialect = token.plain, self.column.kind, self.whole.dialect
         if kind == "text":
             # Text is in the order of letters: 10 comes before 9.
             is_number = token.kind == "word" and _number(text) is not None
-            return None if is_number and comparison != "=" else _quoted(text)
+            return None if is_number and comparison != "=" else dialect.text(text)
         if kind == "truth":
             is_truth = text.lower() in _TRUTHS and comparison == "="
-            return text.upper() if is_truth else None
+            return dialect.truth(text.lower() == "true") if is_truth else None
         if kind == "number":
-            return _number(text)
+            number = _number(text)
+            return None if number is None else dialect.number(number)
         at = read_time(text)
-        if isinstance(at, datetime):
-            return f"TIMESTAMP '{at.isoformat(sep=' ')}'" if kind == "time" else None
-        return f"DATE '{at.isoformat()}'" if at is not None else None
+        if at is None or (kind == "date" and isinstance(at, datetime)):
+            return None
+        return dialect.moment(at)
 
 
-def read_time(text: str) -> date | datetime | None:
-    """Read ``1998-05-31`` or ``1998-5-1 18:30``, in UTC if it names no zone; None if it is none."""
-    match = _DAY.fullmatch(text)
-    if match is None:
-        return None
-    year, month, day, hour, rest = match.groups()
-    whole = f"{year}-{month:0>2}-{day:0>2}"
-    try:
-        if hour is None:
-            return date.fromisoformat(whole)
-        at = datetime.fromisoformat(f"{whole}T{hour:0>2}{rest}")
-    except ValueError:
-        return None
-    return at if at.tzinfo is None else at.astimezone(UTC).replace(tzinfo=None)
+def words(text: str) -> set[str]:
+    """Return everything in a text that could be a name."""
+    tokens = (
+        _Token(str(match.lastgroup), match[0], match.start(), match.end())
+        for match in _TOKEN.finditer(text)
+    )
+    return {token.plain for token in tokens}
 
 
 def _clauses(text: str) -> Iterator[tuple[list[_Token], _Token | None]]:
@@ -290,13 +325,9 @@ def _number(text: str) -> str | None:
     except ValueError:
         pass
     else:
-        return str(number) if number.bit_length() <= _MOST_BITS else None
+        return str(number) if number.bit_length() <= MOST_BITS else None
     try:
         value = float(text)
     except ValueError:
         return None
     return repr(value) if math.isfinite(value) else None
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,89 @@
+"""Which index answers a question: that of the installation, or one for the question alone.
+
+What cannot be used is said once; what is damaged is set aside and made anew.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar
+
+from ml_pipeline.errors import IndexUnusable
+from ml_pipeline.index.database import (
+    Database,
+    is_damage,
+    open_database,
+    reaching,
+    set_aside,
+    temporary,
+)
+from ml_pipeline.index.stored import Index
+from ml_pipeline.store.artifacts import ArtifactStore
+
+_Answer = TypeVar("_Answer")
+
+log = logging.getLogger(__name__)
+_kept: dict[str, Database] = {}
+
+
+def ask(store: ArtifactStore, question: Callable[[Index], _Answer]) -> _Answer:
+    """Return the answer to a question about a store.
+
+    Args:
+        store: the store; it says which index it has, if any.
+        question: asks an index; it is asked again of another where one cannot be used.
+
+    Raises:
+        StoreUnreachable: if the store cannot be read.
+    """
+    place = store.index
+    if place is not None and not _is_private(store):
+        for _ in range(2):
+            try:
+                with reaching(place):
+                    return question(Index(kept_database(place), store))
+            except IndexUnusable as error:
+                _kept.pop(place, None)
+                if not _mended(place, error):
+                    _say(str(error))
+                    break
+    with temporary() as database:
+        return question(Index(database, store))
+
+
+def kept_database(place: str) -> Database:
+    """Open the database of an index, once in a process.
+
+    Raises:
+        IndexUnusable: if it cannot be used.
+    """
+    if place not in _kept:
+        _kept[place] = open_database(place)
+    return _kept[place]
+
+
+def _is_private(store: ArtifactStore) -> bool:
+    """Whether a store is this process's own, and gone with it."""
+    return store.uri.startswith("memory:")
+
+
+def _mended(place: str, error: IndexUnusable) -> bool:
+    """Set a damaged file aside, so that another is made in its place; False where it is none."""
+    if error.__cause__ is None or not is_damage(error.__cause__):
+        return False
+    with contextlib.suppress(OSError):
+        aside = set_aside(place)
+        if aside is not None:
+            log.warning(
+                "The index %s was damaged. It is set aside as %s, and made anew from the store.",
+                place,
+                aside.name,
+            )
+        return True
+    return False
+
+
+@cache
+def _say(why: str) -> None:
+    log.warning("%s Until then records are read from the store, which takes longer.", why)

@@ -1,0 +1,177 @@
+"""An index of one store: brought up to date when it is asked, then asked."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import distinct, select
+
+from ml_pipeline.index.catch_up import CatchUp, Line, batches
+from ml_pipeline.index.columns import Columns
+from ml_pipeline.index.database import Database
+from ml_pipeline.index.newest import Newest
+from ml_pipeline.index.rows import unpacked
+from ml_pipeline.index.tables import ARTIFACTS, DOCUMENTS, KINDS, NAMES, UNREADABLE
+from ml_pipeline.params.model import ParamModel
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.record import Record
+
+_AT_ONCE: Final = 500
+
+
+class Index:
+    """What a store holds, as a database has it once it has caught up with the store.
+
+    Records come from here as summaries: without pictures, and without what tells people of code,
+    origins and packages. Whoever shows one run reads its record from the store.
+    """
+
+    def __init__(self, database: Database, store: ArtifactStore) -> None:
+        """Bring a database and a store together.
+
+        Args:
+            database: where the index is.
+            store: what it is of.
+        """
+        self.database = database
+        self.store = store
+        self.catching_up = CatchUp(database, store)
+        self._listed: dict[str, Line] = {}
+        self._read: set[str] = set()
+
+    def read(
+        self,
+        assets: Collection[str],
+        tell: Callable[[int, int], object] = lambda _done, _total: None,
+    ) -> list[Line]:
+        """Let the index have every record of some assets; each is caught up with once.
+
+        Args:
+            assets: names of the assets.
+            tell: called with how many records are read, of how many.
+
+        Raises:
+            StoreUnreachable: if the store cannot be read.
+        """
+        lines = self.listed(assets)
+        self.catching_up.read([line for line in lines if line.asset not in self._read], tell)
+        self._read.update(assets)
+        return lines
+
+    def listed(self, assets: Iterable[str]) -> list[Line]:
+        """Let the index have the name of every record of some assets.
+
+        Raises:
+            StoreUnreachable: if the store cannot be listed.
+        """
+        wanted = list(dict.fromkeys(assets))
+        if missing := [asset for asset in wanted if asset not in self._listed]:
+            lines = self.catching_up.lines(missing)
+            self.catching_up.names(lines)
+            self._listed |= {line.asset: line for line in lines}
+        return [self._listed[asset] for asset in wanted]
+
+    def paths(self, asset: str, run: str, revision: str) -> list[str]:
+        """Return the directories of the revisions of an asset whose ids begin so.
+
+        Args:
+            asset: name of the asset.
+            run: the beginning of the run id, in hexadecimal digits.
+            revision: the beginning of the revision.
+
+        Raises:
+            StoreUnreachable: if the store cannot be listed.
+        """
+        (line,) = self.listed([asset])
+        after = f"{run}~"  # which comes after all digits
+        found = (
+            select(ARTIFACTS.c.path)
+            .where(ARTIFACTS.c.line == line.id, ARTIFACTS.c.run_id.between(run, after))
+            .where(ARTIFACTS.c.revision.startswith(revision, autoescape=True))
+            .order_by(ARTIFACTS.c.path)
+        )
+        with self.database.reading() as connection:
+            return list(connection.execute(found).scalars())
+
+    def unreadable(self, assets: Collection[str]) -> list[str]:
+        """Return the directories of the records that cannot be read."""
+        lines = [line.id for line in self.read(assets)]
+        found = select(ARTIFACTS.c.path).where(
+            ARTIFACTS.c.line.in_(lines), ARTIFACTS.c.state == UNREADABLE
+        )
+        with self.database.reading() as connection:
+            return list(connection.execute(found.order_by(ARTIFACTS.c.path)).scalars())
+
+    def columns(self, assets: Collection[str], model: ParamModel) -> Columns:
+        """Return the names that stand for columns.
+
+        Args:
+            assets: names of the assets.
+            model: the parameters as they are now.
+        """
+        lines = [line.id for line in self.read(assets)]
+        found = (
+            select(NAMES.c.name, NAMES.c.id, KINDS.c.kind)
+            .join(KINDS, KINDS.c.name == NAMES.c.id)
+            .where(KINDS.c.line.in_(lines))
+            .order_by(NAMES.c.id, KINDS.c.line, KINDS.c.kind)
+        )
+        with self.database.reading() as connection:
+            return Columns(model, [tuple(row) for row in connection.execute(found)])
+
+    def newest(
+        self, assets: Collection[str], called: Callable[[str], str], wanted: Any = None
+    ) -> Newest:
+        """Return the newest revision of each run.
+
+        Args:
+            assets: names of the assets.
+            called: returns the name that an asset has now.
+            wanted: what else must hold of an artifact's row.
+        """
+        groups: dict[str, list[int]] = {}
+        for line in self.read(assets):
+            if self._has_any(line):
+                groups.setdefault(called(line.asset), []).append(line.id)
+        return Newest(self.database, list(groups.values()) or [[0]], wanted)
+
+    def dates(self, assets: Collection[str]) -> list[str | None]:
+        """Return the dates that runs are as of."""
+        lines = [line.id for line in self.read(assets)]
+        with self.database.reading() as connection:
+            found = select(distinct(ARTIFACTS.c.as_of)).where(
+                ARTIFACTS.c.line.in_(lines), ARTIFACTS.c.made_at.is_not(None)
+            )
+            return list(connection.execute(found).scalars())
+
+    def summaries(self, ids: Sequence[int]) -> Iterator[tuple[str, Record]]:
+        """Yield directories and records, in the order of the numbers of their rows."""
+        for some in batches(ids, _AT_ONCE):
+            found = self._summaries(ARTIFACTS.c.id.in_(some))
+            for number in some:
+                if number in found:
+                    yield found[number]
+
+    def of_runs(
+        self, assets: Collection[str], run_ids: Collection[str]
+    ) -> Iterator[tuple[str, Record]]:
+        """Yield directories and records of all revisions of some runs."""
+        lines = [line.id for line in self.read(assets)]
+        for some in batches(sorted(run_ids), _AT_ONCE):
+            yield from self._summaries(
+                ARTIFACTS.c.line.in_(lines) & ARTIFACTS.c.run_id.in_(some)
+            ).values()
+
+    def _summaries(self, wanted: Any) -> dict[int, tuple[str, Record]]:
+        query = (
+            select(ARTIFACTS.c.id, ARTIFACTS.c.path, DOCUMENTS.c.document)
+            .join(DOCUMENTS, DOCUMENTS.c.artifact == ARTIFACTS.c.id)
+            .where(wanted)
+        )
+        with self.database.reading() as connection:
+            rows = connection.execute(query.order_by(ARTIFACTS.c.path)).all()
+        return {row.id: (row.path, unpacked(row.document)) for row in rows}
+
+    def _has_any(self, line: Line) -> bool:
+        with self.database.reading() as connection:
+            some = select(ARTIFACTS.c.id).where(ARTIFACTS.c.line == line.id).limit(1)
+            return connection.execute(some).first() is not None

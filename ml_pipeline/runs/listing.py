@@ -1,0 +1,153 @@
+"""Lists of runs: the newest revision of each, chosen by conditions and put in order.
+
+An index is asked. What its database would not answer to the letter as it is answered for records
+one by one, such as conditions on what has values of several kinds, is answered from the records in
+the index, a page at a time.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ml_pipeline.index.columns import Columns, Source
+from ml_pipeline.index.newest import Changed, Newest, Place, Where, translated
+from ml_pipeline.index.opened import ask
+from ml_pipeline.index.rows import unpacked
+from ml_pipeline.index.stored import Index
+from ml_pipeline.params.model import ParamModel
+from ml_pipeline.runs.catalog import Entry
+from ml_pipeline.runs.query import fulfilling, is_empty, order
+from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.store.artifacts import ArtifactStore
+
+_MOST_COUNTED: Final = 100_000
+_IN_ORDER_OF_VALUES: Final = ("number", "truth", "text")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The first of some runs.
+
+    Attributes:
+        entries: those runs; their records are summaries, as an index has them.
+        more: how many others there are.
+        is_counted: whether all of those were counted; else there are more still.
+        is_any: whether there is any run, chosen or not.
+        missed: directories of records that cannot be read.
+    """
+
+    entries: list[Entry]
+    more: int
+    is_counted: bool
+    is_any: bool
+    missed: list[str]
+
+
+def listed(
+    store: ArtifactStore,
+    pipeline: Pipeline,
+    assets: Sequence[str],
+    where: str | None = None,
+    sort: str | None = None,
+    most: int = 50,
+) -> Listing:
+    """Return the first runs, those made last first or in the order of a column.
+
+    Args:
+        store: where they are.
+        pipeline: the stages.
+        assets: names that runs have in the store.
+        where: conditions such as ``learning_rate<0.1 and dataset=sales``.
+        sort: name of a column; a leading minus turns the order round.
+        most: how many.
+
+    Raises:
+        QueryError: if a condition cannot be read or names nothing, or there is no such column.
+        StoreUnreachable: if the store cannot be read.
+    """
+    is_empty(where)
+
+    def question(index: Index) -> Listing:
+        newest = index.newest(assets, pipeline.present_name)
+        columns = index.columns(assets, pipeline.params)
+        places, count = _first(newest, columns, pipeline.params, where, sort, most)
+        found = [Entry(*one) for one in index.summaries([place.id for place in places])]
+        is_any = bool(places) or newest.count(None, 1) > 0
+        more = count - len(places)
+        return Listing(found, more, count < _MOST_COUNTED, is_any, index.unreadable(assets))
+
+    return ask(store, question)
+
+
+def matching_places(
+    newest: Newest, columns: Columns, model: ParamModel, where: str | None
+) -> list[Place]:
+    """Return the runs that fulfil conditions, those made last first.
+
+    Args:
+        newest: the runs.
+        columns: what names stand for in the database.
+        model: the parameters as they are now.
+        where: the conditions.
+
+    Raises:
+        QueryError: if a condition cannot be read, names nothing, or compares what cannot be.
+    """
+    if is_empty(where):
+        return newest.places()
+    asked = _translated(newest, columns, where)
+    return newest.places(asked) if asked is not None else _exactly(newest, model, where, None)
+
+
+def _first(
+    newest: Newest,
+    columns: Columns,
+    model: ParamModel,
+    where: str | None,
+    sort: str | None,
+    most: int,
+) -> tuple[list[Place], int]:
+    """Return the first places, and how many there are, up to a bound."""
+    asked = None if is_empty(where) else _translated(newest, columns, where)
+    by = _sorted_by(columns, model, sort) if sort else None
+    if (asked is not None or is_empty(where)) and (by is not None or not sort):
+        places = newest.places(asked, by, (sort or "").startswith("-"), most)
+        # Whether anything has the column, its first value tells.
+        if by is None or not places or newest.has(by, asked):
+            count = len(places) if len(places) < most else newest.count(asked, _MOST_COUNTED)
+            return places, count
+    places = _exactly(newest, model, where, sort)
+    return places[:most], len(places)
+
+
+def _translated(newest: Newest, columns: Columns, where: str | None) -> Where | None:
+    asked = translated(where or "", columns)
+    # What a name stands for, only a run that has it tells.
+    return asked if asked and all(newest.has(source) for source in asked.sources) else None
+
+
+def _sorted_by(columns: Columns, model: ParamModel, sort: str) -> Source | None:
+    name = sort.removeprefix("-")
+    source = columns.source(name) or columns.source(model.shown(name))
+    is_in_order = source and (source.field or source.kind in _IN_ORDER_OF_VALUES)
+    return source if is_in_order else None
+
+
+def _exactly(newest: Newest, model: ParamModel, where: str | None, sort: str | None) -> list[Place]:
+    """Choose and sort by what each record says."""
+    places = newest.places()
+    try:
+        chosen = fulfilling(_entries(newest, places), where, model)
+        kept = list(itertools.compress(places, chosen))
+        return [kept[place] for place in order(_entries(newest, kept), sort, model)]
+    except Changed:
+        return _exactly(newest, model, where, sort)
+
+
+def _entries(newest: Newest, places: Sequence[Place]) -> Callable[[], Iterator[Entry]]:
+    def entries() -> Iterator[Entry]:
+        for path, document in newest.documents(places):
+            yield Entry(path, unpacked(document))
+
+    return entries
