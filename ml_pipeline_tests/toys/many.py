@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import Field
 
 from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.marks import PATH_LABEL
 from ml_pipeline.params.model import ParamModel
-from ml_pipeline.params.parameter import PATH_LABEL
 from ml_pipeline.runs.stage import Result
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Content, Input, Objective, Provenance, Record
