@@ -6,6 +6,7 @@ since it was last listed is not listed again: that takes 5 us a record. An objec
 with the names, a thousand a request; dates are listed at the same time.
 """
 
+import itertools
 import os
 import time
 from collections import deque
@@ -26,6 +27,7 @@ _MOST_LEVELS: Final = 4
 _RECENT_NS: Final = 2_000_000_000
 
 _Told = TypeVar("_Told")
+_Item = TypeVar("_Item")
 
 
 class Found(NamedTuple):
@@ -204,3 +206,10 @@ def _records(store: ArtifactStore, shelf: str) -> dict[str, str]:
                 entry["e_tag"] or f"{entry['last_modified'].isoformat()}-{entry['size']}"
             )
     return found
+
+
+def batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Yield items, so many at a time."""
+    waiting = iter(items)
+    while some := list(itertools.islice(waiting, size)):
+        yield some

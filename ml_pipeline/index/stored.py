@@ -5,12 +5,14 @@ from typing import Any, Final
 
 from sqlalchemy import distinct, select
 
-from ml_pipeline.index.catch_up import CatchUp, Line, batches
+from ml_pipeline.index.catch_up import CatchUp
 from ml_pipeline.index.columns import Columns
+from ml_pipeline.index.comparison import batches
 from ml_pipeline.index.database import Database
 from ml_pipeline.index.newest import Newest
 from ml_pipeline.index.rows import unpacked
 from ml_pipeline.index.tables import ARTIFACTS, DOCUMENTS, KINDS, NAMES, UNREADABLE
+from ml_pipeline.index.writer import Line
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record

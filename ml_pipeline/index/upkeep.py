@@ -91,7 +91,7 @@ def rebuild(store: ArtifactStore, assets: Sequence[str], tell: Callable[[int, in
     if store.index is not None:
         set_aside(store.index)
     index = kept_index(store)
-    index.catching_up.doubt(index.catching_up.lines(assets))
+    index.catching_up.writer.doubt(index.catching_up.lines(assets))
     lines = [line.id for line in index.read(assets, tell)]
     with index.database.reading() as connection:
         count = select(func.count()).where(ARTIFACTS.c.line.in_(lines), ARTIFACTS.c.state == READ)

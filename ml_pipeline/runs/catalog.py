@@ -4,6 +4,7 @@ A run is what the last stages of a pipeline have published; what it was made fro
 through the inputs that every record names.
 """
 
+import itertools
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence

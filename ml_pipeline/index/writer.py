@@ -1,0 +1,205 @@
+"""Rows written to an index: what stands in a store, and what its records say.
+
+Every row can be written again, by several processes at once: the last one that has read counts.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, bindparam, case, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ml_pipeline.index.comparison import Found, batches
+from ml_pipeline.index.database import Database
+from ml_pipeline.index.rows import OWN, columns, packed, values
+from ml_pipeline.index.tables import (
+    ARTIFACTS,
+    DOCUMENTS,
+    KINDS,
+    LINES,
+    NAMES,
+    READ,
+    UNREAD,
+    UNREADABLE,
+    VALUES,
+)
+from ml_pipeline.store.record import Record
+
+_BATCH: Final = 500
+
+
+@dataclass(frozen=True)
+class Line:
+    """One asset of a store in an index.
+
+    Attributes:
+        id: its number in the database.
+        asset: the asset's name.
+    """
+
+    id: int
+    asset: str
+
+
+class Writer:
+    """Writes rows to one database."""
+
+    def __init__(self, database: Database) -> None:
+        """Write to a database."""
+        self.database = database
+        self._names: dict[str, int] = {}
+        self._kinds: set[tuple[int, int, str]] = set()
+
+    def add_lines(self, store: str, assets: Sequence[str]) -> None:
+        """Make the lines of some assets of a store, unless they are there."""
+        with self.database.writing() as connection:
+            rows = [{"store": store, "asset": asset} for asset in assets]
+            connection.execute(self._insert(LINES).on_conflict_do_nothing(), rows)
+
+    def doubt(self, lines: Sequence[Line]) -> None:
+        """Let every record of some lines be read again."""
+        ids = [line.id for line in lines]
+        with self.database.writing() as connection:
+            connection.execute(
+                update(ARTIFACTS).where(ARTIFACTS.c.line.in_(ids)).values(state=UNREAD)
+            )
+            connection.execute(delete(KINDS).where(KINDS.c.line.in_(ids)))
+        self._kinds.clear()
+
+    def note(self, line: Line, found: Sequence[Found]) -> None:
+        """Write down what differs: that it is gone, or that it is there and has to be read."""
+        gone = [one.path for one in found if not one.stamp]
+        there = [
+            {
+                "line": line.id,
+                "path": one.path,
+                "run_id": one.path.rpartition("/run=")[2].partition("/")[0],
+                "revision": one.path.rpartition("/rev=")[2],
+                "stamp": one.stamp,
+                "folder_stamp": one.folder_stamp,
+                "state": UNREAD,
+            }
+            for one in found
+            if one.stamp
+        ]
+        insert = self._insert(ARTIFACTS)
+        new = insert.excluded
+        is_same = ARTIFACTS.c.stamp == new.stamp
+        upsert = insert.on_conflict_do_update(
+            index_elements=["line", "path"],
+            set_={
+                "folder_stamp": new.folder_stamp,
+                "state": case((is_same, ARTIFACTS.c.state), else_=UNREAD),
+                "stamp": new.stamp,
+            },
+        )
+        with self.database.writing() as connection:
+            for some in batches(gone, _BATCH):
+                ids = select(ARTIFACTS.c.id).where(
+                    ARTIFACTS.c.line == line.id, ARTIFACTS.c.path.in_(some)
+                )
+                connection.execute(delete(VALUES).where(VALUES.c.artifact.in_(ids)))
+                connection.execute(delete(DOCUMENTS).where(DOCUMENTS.c.artifact.in_(ids)))
+                connection.execute(
+                    delete(ARTIFACTS).where(ARTIFACTS.c.line == line.id, ARTIFACTS.c.path.in_(some))
+                )
+            if there:
+                connection.execute(upsert, there)
+
+    def keep(self, rows: Sequence[tuple[Any, Record | None]]) -> None:
+        """Write down what was read.
+
+        Args:
+            rows: each with the record that was found for it, None for what could not be read.
+        """
+        read = [(row, record) for row, record in rows if record is not None]
+        lost = [row for row, record in rows if record is None]
+        told = [(row, list(values(record))) for row, record in read]
+        with self.database.writing() as connection:
+            self._learn(connection, told)
+            ids = [row.id for row, _ in rows]
+            # Somebody may have taken a row away meanwhile.
+            there = set(
+                connection.execute(select(ARTIFACTS.c.id).where(ARTIFACTS.c.id.in_(ids))).scalars()
+            )
+            connection.execute(delete(VALUES).where(VALUES.c.artifact.in_(ids)))
+            connection.execute(delete(DOCUMENTS).where(DOCUMENTS.c.artifact.in_(ids)))
+            if lost:
+                connection.execute(
+                    update(ARTIFACTS)
+                    .where(ARTIFACTS.c.id.in_([row.id for row in lost]))
+                    .values(state=UNREADABLE, made_at=None)
+                )
+            if not read:
+                return
+            self._many(
+                connection,
+                update(ARTIFACTS)
+                .where(ARTIFACTS.c.id == bindparam("row"), ARTIFACTS.c.stamp == bindparam("was"))
+                .values(state=bindparam("now"), **{name: bindparam(f"its_{name}") for name in OWN}),
+                ["row", "was", "now", *(f"its_{name}" for name in OWN)],
+                [(row.id, row.stamp, READ, *columns(record)) for row, record in read],
+            )
+            self._many(
+                connection,
+                self._insert(DOCUMENTS).on_conflict_do_nothing(),
+                ["artifact", "document"],
+                [(row.id, packed(record)) for row, record in read if row.id in there],
+            )
+            self._many(
+                connection,
+                self._insert(VALUES).on_conflict_do_nothing(),
+                ["artifact", "name", "line", "number", "text"],
+                [
+                    (row.id, self._names[name], row.line, value.number, value.text)
+                    for row, found in told
+                    if row.id in there
+                    for name, value in found
+                    if value.number is not None or value.text is not None
+                ],
+            )
+
+    def _many(
+        self, connection: Connection, statement: Any, names: Sequence[str], rows: Sequence[Any]
+    ) -> None:
+        """Execute a statement for many rows, past what makes each of them slow in SQLite.
+
+        Args:
+            connection: in a transaction.
+            statement: what to execute.
+            names: of its parameters, in the order in which rows have them.
+            rows: their values.
+        """
+        if not rows:
+            return
+        if not self.database.is_sqlite:
+            connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
+            return
+        compiled = statement.compile(dialect=connection.dialect, column_keys=list(names))
+        places = [names.index(name) for name in compiled.positiontup]
+        in_order = places == list(range(len(names)))
+        ordered = rows if in_order else [tuple(row[place] for place in places) for row in rows]
+        connection.exec_driver_sql(str(compiled), list(ordered))
+
+    def _learn(self, connection: Connection, told: Iterable[tuple[Any, Sequence[Any]]]) -> None:
+        """Know the numbers of all names, and note the kinds of values that are new."""
+        kinds = {(row.line, name, value.kind) for row, found in told for name, value in found}
+        if new := sorted({name for _, name, _ in kinds} - self._names.keys()):
+            connection.execute(
+                self._insert(NAMES).on_conflict_do_nothing(), [{"name": name} for name in new]
+            )
+            for some in batches(new, _BATCH):
+                found = select(NAMES.c.name, NAMES.c.id).where(NAMES.c.name.in_(some))
+                self._names |= {row.name: row.id for row in connection.execute(found)}
+        numbered = {(line, self._names[name], kind) for line, name, kind in kinds}
+        if unknown := sorted(numbered - self._kinds):
+            connection.execute(
+                self._insert(KINDS).on_conflict_do_nothing(),
+                [{"line": line, "name": name, "kind": kind} for line, name, kind in unknown],
+            )
+            self._kinds |= numbered
+
+    def _insert(self, table: Table) -> Any:
+        """Return an insertion that can say what happens where a row is there already."""
+        return sqlite.insert(table) if self.database.is_sqlite else postgresql.insert(table)
