@@ -129,6 +129,11 @@ class Settings(BaseSettings):
         description="`postgresql://` URL of the database with the index of runs, or none for no"
         " index; <home>/index.db if empty",
     )
+    scheduler: str = Field(
+        default="",
+        description="Dask scheduler whose workers compute sweeps, an address or the JSON file that"
+        " it writes; this machine if empty",
+    )
     environment: str | None = Field(
         default=None, description="environment that runs are in unless they say otherwise"
     )

@@ -267,7 +267,8 @@ def reason_of(result: dg.ExecuteInProcessResult) -> str:
         if failure is not None and failure.description:
             reason = failure.description
         elif error is not None:
-            while error.cause is not None:
+            # Below the first error that is not Dagster's is what caused it, not what it says.
+            while error.cause is not None and (error.cls_name or "").startswith("Dagster"):
                 error = error.cause
             reason = error.message.strip().partition(": ")[2] or error.message.strip()
     return reason

@@ -57,6 +57,7 @@ class SweepSetup:
         """
         # Every process of Dagster imports this module; few run a sweep.
         from ml_pipeline.sweeps.engine import Sweep
+        from ml_pipeline.sweeps.workers import configured_machines
 
         return Sweep(
             self.request,
@@ -67,6 +68,7 @@ class SweepSetup:
             self.provenance,
             output,
             host,
+            configured_machines(),
         )
 
 

@@ -29,9 +29,9 @@ from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline.sweeps.runner import Heard, Runner, TrialCell
-from ml_pipeline.sweeps.tasks import why_of_a_trial
+from ml_pipeline.sweeps.tasks import Machines, Workers, why_of_a_trial
 from ml_pipeline.sweeps.trial import Trial
-from ml_pipeline.sweeps.workers import Workers, site_of
+from ml_pipeline.sweeps.workers import LOCAL, site_of
 
 if TYPE_CHECKING:
     from ml_pipeline.sweeps.study import Earlier, Study
@@ -105,6 +105,7 @@ class Sweep:
         provenance: Callable[[], Provenance] = Provenance,
         output: Path | None = None,
         host: Host | None = None,
+        machines: Machines = LOCAL,
     ) -> None:
         """Bring a request together with what it is about.
 
@@ -117,10 +118,12 @@ class Sweep:
             provenance: tells what to record about the surroundings.
             output: file for what stages print.
             host: what provides what stages take besides; plain Python if omitted.
+            machines: what computes.
 
         Raises:
             ParamsError: if the trials of a search are not judged by one objective, or an option has
                 no effect on so many dates.
+            PipelineError: if the machines cannot be reached.
         """
         self.request = request
         self.dates = tuple(dict.fromkeys(dates))
@@ -133,7 +136,8 @@ class Sweep:
         self.objective = objective_of(pipeline, request)
         if problems := without_effect_on(request.options, self.dates):
             raise ParamsError(problems)
-        self.workers = request.options.workers or cores()
+        self.machines = machines
+        self.workers = request.options.workers or machines.seats()
         self.host = host or Host()
         self.materializer = Materializer(
             pipeline, store, self.provenance, explain=why_of_a_trial, host=self.host
@@ -283,7 +287,7 @@ class Sweep:
         site = site_of(
             self.pipeline, self.store, around, self.output, threads, memory, host, self.dates
         )
-        return Workers(site, most)
+        return self.machines.workers(site, most)
 
     def _planned(self, runner: Runner, attempts: Attempts, earlier: "Sequence[Earlier]") -> Plan:
         """Hand the runner what is known from the start, and count what it will have to compute."""

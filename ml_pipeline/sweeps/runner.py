@@ -21,9 +21,8 @@ from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.processes import Ended
-from ml_pipeline.sweeps.tasks import Deferred, Done, Failed, Task, Unusable
+from ml_pipeline.sweeps.tasks import Answer, Deferred, Done, Failed, Task, Unusable, Workers
 from ml_pipeline.sweeps.trial import Trial
-from ml_pipeline.sweeps.workers import Workers
 
 _LIVES: Final = 2
 
@@ -245,7 +244,7 @@ class Runner:
         for cells in waiting:
             cells.clear()
 
-    def _collect(self, job: _Job, answer: Done | Deferred | Failed | Unusable | Ended) -> None:
+    def _collect(self, job: _Job, answer: Answer | Ended) -> None:
         if isinstance(answer, Unusable):
             raise PipelineError(answer.reason)
         if isinstance(answer, Deferred):

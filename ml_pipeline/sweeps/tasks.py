@@ -1,14 +1,16 @@
 """What a sweep and its worker processes say to each other."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeAlias
 
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.keys import Keys
 from ml_pipeline.store.record import Provenance, Record
+from ml_pipeline.sweeps.processes import Ended
 
 THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
 """What libraries that compute read, when they are imported, to know how many threads to use."""
@@ -107,6 +109,63 @@ class Unusable:
     """
 
     reason: str
+
+
+Answer: TypeAlias = Done | Deferred | Failed | Unusable
+"""What a worker says of a task."""
+
+
+class Workers(Protocol):
+    """Those who do tasks, wherever they are."""
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether there is one without work."""
+
+    @property
+    def has_busy(self) -> bool:
+        """Whether there is one at work."""
+
+    def give(self, work: Task, purpose: Any, timeout_s: float | None) -> None:
+        """Hand a task to one that has none.
+
+        Args:
+            work: the task.
+            purpose: comes back with the answer.
+            timeout_s: seconds after which its computation is given up, if there is a limit.
+        """
+
+    def answers(self, until: float = math.inf) -> Iterator[tuple[Any, Answer | Ended]]:
+        """Wait for an answer; yield whatever there is by then with what it was for.
+
+        Args:
+            until: when to stop waiting, on the clock `time.monotonic`.
+        """
+
+    def close(self) -> None:
+        """Stop them at once."""
+
+
+class Machines(Protocol):
+    """What computes a sweep: this machine, or many."""
+
+    def seats(self) -> int:
+        """Return how many tasks are computed at once.
+
+        Raises:
+            PipelineError: if the machines cannot be reached.
+        """
+
+    def workers(self, site: Site, count: int) -> Workers:
+        """Start workers for a site.
+
+        Args:
+            site: what they need to know.
+            count: most tasks at once.
+
+        Raises:
+            PipelineError: if they cannot be started.
+        """
 
 
 def why_of_a_trial(*_: Any) -> str:

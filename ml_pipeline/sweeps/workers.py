@@ -13,15 +13,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ml_pipeline.cores import cores
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.keys import KnownKeys
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Provenance
 from ml_pipeline.sweeps.processes import Processes
-from ml_pipeline.sweeps.tasks import THREAD_VARIABLES, Deferred, Done, Failed, Site, Unusable
+from ml_pipeline.sweeps.tasks import THREAD_VARIABLES, Answer, Machines, Site
 from ml_pipeline.sweeps.worker import serve
 
 if TYPE_CHECKING:
@@ -70,12 +72,34 @@ def site_of(
     )
 
 
-class Workers(Processes[Done | Deferred | Failed | Unusable]):
-    """Worker processes for one site."""
+class LocalWorkers(Processes[Answer]):
+    """Worker processes of this machine for one site."""
 
     def __init__(self, site: Site, count: int) -> None:
         """Start so many; the first task waits until one is ready."""
         super().__init__(count, _context(site.modules), serve, site)
+
+
+class _LocalMachine:
+    """This machine, with a worker for each core."""
+
+    def seats(self) -> int:
+        return cores()
+
+    def workers(self, site: Site, count: int) -> LocalWorkers:
+        return LocalWorkers(site, count)
+
+
+LOCAL: Final[Machines] = _LocalMachine()
+
+
+def configured_machines() -> Machines:
+    """Return what computes sweeps in this installation."""
+    if not settings().scheduler:
+        return LOCAL
+    from ml_pipeline.sweeps.dask_workers import DaskCluster
+
+    return DaskCluster(settings().scheduler)
 
 
 def warm_up(pipeline: Pipeline) -> None:

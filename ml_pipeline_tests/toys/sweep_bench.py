@@ -20,6 +20,8 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.sweeps.engine import Sweep, Swept
 from ml_pipeline.sweeps.request import SweepRequest
+from ml_pipeline.sweeps.tasks import Machines
+from ml_pipeline.sweeps.workers import LOCAL
 from ml_pipeline_tests.toys import sweeps as toy
 
 FIRST = date(2026, 1, 1)
@@ -87,7 +89,13 @@ class Bench:
     def request(self, **values: Any) -> SweepRequest:
         return SweepRequest.parse(self.pipeline.params, self.values(**values))
 
-    def sweep(self, count: int = 1, studies: str | None = None, **values: Any) -> Sweep:
+    def sweep(
+        self,
+        count: int = 1,
+        studies: str | None = None,
+        machines: Machines = LOCAL,
+        **values: Any,
+    ) -> Sweep:
         """Return a sweep over so many days; over none where it is 0."""
         return Sweep(
             self.request(**values),
@@ -96,6 +104,7 @@ class Bench:
             self.store,
             studies or str(self.studies),
             output=self.log,
+            machines=machines,
         )
 
     def run(self, count: int = 1, **values: Any) -> Swept:

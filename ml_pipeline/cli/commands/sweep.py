@@ -23,6 +23,7 @@ from ml_pipeline.sweeps.attempts import SweepProgress
 from ml_pipeline.sweeps.engine import Sweep, Swept
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.request import SweepRequest
+from ml_pipeline.sweeps.workers import LOCAL, configured_machines, warm_up
 
 
 class _Follower:
@@ -69,7 +70,15 @@ def _plan(run: RequestedRun, request: SweepRequest, as_json: bool) -> int:
     store = served.location.store_in(request.environment)
     studies = served.location.studies_in(request.environment)
     with deciding(served) as host:
-        sweep = Sweep(request, run.dates, served.pipeline, store, studies, host=host)
+        sweep = Sweep(
+            request,
+            run.dates,
+            served.pipeline,
+            store,
+            studies,
+            host=host,
+            machines=configured_machines(),
+        )
         plan = sweep.plan()
     if as_json:
         print_json(plan.document)
@@ -80,9 +89,9 @@ def _plan(run: RequestedRun, request: SweepRequest, as_json: bool) -> int:
 
 def _run(run: RequestedRun, environment: str | None, output: Output) -> int:
     from ml_pipeline.dagster.sweep_asset import listening
-    from ml_pipeline.sweeps.workers import warm_up
 
-    warm_up(project().pipeline)
+    if configured_machines() is LOCAL:
+        warm_up(project().pipeline)
     dagster_run_id = str(uuid.uuid4())
     result = None
     job = project().definitions.resolve_implicit_global_asset_job_def()
