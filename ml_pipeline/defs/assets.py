@@ -81,7 +81,7 @@ def evaluation(
     training: TrainingParams,
 ) -> Result:
     """How good the model is on the held-out days, beside naive forecasts for the same days."""
-    report: dict[str, Any] = judging.evaluate(
+    judged = judging.judged(
         model,
         features,
         dataset=data.dataset,
@@ -89,4 +89,6 @@ def evaluation(
         horizon_days=shape.horizon,
         holdout_days=training.holdout_days,
     )
-    return Result(report, metrics=report["metrics"], picture=plots.evaluation_svg(report))
+    report: dict[str, Any] = judged.report
+    pictures = plots.evaluation_pictures(judged, model)
+    return Result(report, metrics=report["metrics"], pictures=pictures)

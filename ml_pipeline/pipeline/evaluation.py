@@ -1,6 +1,7 @@
 """Judging a model on the examples that it was kept from."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -22,6 +23,21 @@ PRIMARY: Final[Mapping[str, tuple[str, Literal["minimize", "maximize"], str]]] =
 _GROUPS: Final = 10
 
 _Judgement: TypeAlias = tuple[dict[str, float], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A report, and what it was made of.
+
+    Attributes:
+        report: what `evaluate` returns.
+        heldout: the examples that the model was judged on.
+        predicted: what it says of each.
+    """
+
+    report: dict[str, Any]
+    heldout: "pl.DataFrame"
+    predicted: "npt.NDArray[np.float64]"
 
 
 def evaluate(
@@ -54,6 +70,26 @@ def evaluate(
     Raises:
         NotEnoughDataError: if the held-out days leave nothing to measure.
     """
+    return judged(
+        model,
+        features,
+        dataset=dataset,
+        as_of=as_of,
+        horizon_days=horizon_days,
+        holdout_days=holdout_days,
+    ).report
+
+
+def judged(
+    model: Any,
+    features: "pl.DataFrame",
+    *,
+    dataset: Literal["orders", "customers"],
+    as_of: date,
+    horizon_days: int,
+    holdout_days: int,
+) -> Judged:
+    """Compare as `evaluate` does, and keep what was compared."""
     parts = split(features, as_of=as_of, horizon_days=horizon_days, holdout_days=holdout_days)
     heldout = parts.heldout
     if heldout.is_empty():
@@ -63,10 +99,11 @@ def evaluate(
             f" holdout_days of at least {horizon_days}, a smaller horizon_days, or a later as_of."
         )
     judge = _judge_revenue if dataset == "orders" else _judge_customers
-    metrics, series = judge(heldout, predict(model, heldout), as_of)
+    predicted = predict(model, heldout)
+    metrics, series = judge(heldout, predicted, as_of)
     metric, direction, _ = PRIMARY[dataset]
     days: list[date] = heldout["day"].to_list()
-    return {
+    report = {
         "dataset": dataset,
         "metric": metric,
         "direction": direction,
@@ -79,6 +116,7 @@ def evaluate(
         },
         "series": series,
     }
+    return Judged(report, heldout, predicted)
 
 
 def _judge_revenue(
