@@ -152,6 +152,11 @@ class Settings(BaseSettings):
         description="address of the MLflow server that is told of results; MLFLOW_TRACKING_URI if"
         " not set, and none at all if empty",
     )
+    openlineage_url: str | None = Field(
+        default=None,
+        description="address of the OpenLineage server that is told of what is computed;"
+        " OPENLINEAGE_URL if not set, and none at all if empty",
+    )
     mlflow_wait_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=0.0,
         description="seconds that a run waits in the end until MLflow has been told of everything",

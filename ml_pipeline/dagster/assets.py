@@ -9,7 +9,7 @@ same dates of every asset, which Dagster puts into one run again. If each asset 
 own, it would make a run for each. What a date published before it failed is reused.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import dagster as dg
@@ -161,6 +161,15 @@ def _make(
                 yield from checked(outcome)
         except Exception as error:
             failures[str(as_of)] = error
+            at_work = _at_work(keys, made)
+            tracker.failed(
+                manager.store,
+                manager.pipeline.stage(at_work),
+                manager.params,
+                as_of,
+                error,
+                context.run.run_id,
+            )
             for outcome in outcomes:
                 yield from checked(outcome)
             if len(dates) > 1:
@@ -179,6 +188,13 @@ def _make(
         raise _failure(failures, dates)
     for key in keys.values():
         yield dg.MaterializeResult(asset_key=key, metadata=NO_EVENT)
+
+
+def _at_work(names: Iterable[str], made: Sequence[ArtifactResult]) -> str:
+    """Return the stage that was being made when something failed: the first that is not there."""
+    done = {one.asset for one in made}
+    in_order = list(names)
+    return next((name for name in in_order if name not in done), in_order[-1])
 
 
 def _among(pipeline: Pipeline, keys: Collection[dg.AssetKey]) -> list[Stage]:

@@ -8,9 +8,11 @@ from ml_pipeline.addresses import refusal
 from ml_pipeline.errors import SettingsError
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
+from ml_pipeline.text import quoted
 from ml_pipeline.tracking.tracker import Tracker, Trackers
 
 _MLFLOW_VARIABLE: Final = "MLFLOW_TRACKING_URI"
+_OPENLINEAGE_VARIABLE: Final = "OPENLINEAGE_URL"
 _REMEDY: Final = (
     "Put them into the environment instead: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD,"
     " or MLFLOW_TRACKING_TOKEN"
@@ -31,7 +33,42 @@ def tracker_of(pipeline: Pipeline) -> Tracker:
         from ml_pipeline.tracking.mlflow.tracker import MlflowTracker
 
         trackers.append(MlflowTracker.at(uri, pipeline))
+    if (url := openlineage_url()) is not None:
+        from ml_pipeline.tracking.openlineage.sender import Sender
+        from ml_pipeline.tracking.openlineage.tracker import OpenLineageTracker
+
+        given = (os.environ.get(f"OPENLINEAGE_{name}", "") for name in ("API_KEY", "ENDPOINT"))
+        namespace = os.environ.get("OPENLINEAGE_NAMESPACE") or "ml_pipeline"
+        trackers.append(OpenLineageTracker(pipeline, Sender(url, *given), namespace))
     return Trackers(trackers)
+
+
+def openlineage_url() -> str | None:
+    """Return the address of the OpenLineage server that is told of lineage; None where none is.
+
+    Raises:
+        SettingsError: if it cannot be used or carries credentials, or the client is not installed.
+    """
+    given = settings().openlineage_url
+    is_installed = find_spec("openlineage") is not None
+    if given is None and is_installed:
+        given = os.environ.get(_OPENLINEAGE_VARIABLE, "")
+        remedy = "Put them into the environment instead: OPENLINEAGE_API_KEY"
+        if (problem := refusal(given, remedy)) is not None:
+            raise SettingsError(f"{_OPENLINEAGE_VARIABLE} {problem}.")
+    if not given:
+        return None
+    if not is_installed:
+        raise SettingsError(
+            "openlineage_url needs OpenLineage's client to be installed, but it is not. Install the"
+            ' extra: pip install "ml_pipeline[openlineage]"; or leave the setting out.'
+        )
+    if not given.lower().startswith(("http://", "https://")):
+        raise SettingsError(
+            f"openlineage_url must begin with http:// or https://, but is {quoted(given)}. Correct"
+            f" the setting, or {_OPENLINEAGE_VARIABLE}."
+        )
+    return given
 
 
 def mlflow_uri() -> str | None:

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Outcome
+from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
@@ -46,6 +49,26 @@ class Tracker:
             sweep: the trial that it is for; None where it is for a run by itself.
         """
 
+    def failed(
+        self,
+        store: ArtifactStore,
+        stage: Stage,
+        params: ParamSet,
+        as_of: AsOf | None,
+        error: Exception,
+        dagster_run_id: str | None = None,
+    ) -> None:
+        """Hear of a stage that has failed in a run by itself; of trials, none is told.
+
+        Args:
+            store: where it would have published.
+            stage: the one that was being made.
+            params: values of all parameters.
+            as_of: the date.
+            error: why.
+            dagster_run_id: Dagster's id of the run.
+        """
+
     def sweep_began(self, store: ArtifactStore, sweep: "Sweep", plan: "Plan") -> None:
         """Hear of a sweep, before anything of it is told."""
 
@@ -75,6 +98,19 @@ class Trackers(Tracker):
         """Tell all."""
         for tracker in self.trackers:
             tracker.made(store, outcome, sweep)
+
+    def failed(
+        self,
+        store: ArtifactStore,
+        stage: Stage,
+        params: ParamSet,
+        as_of: AsOf | None,
+        error: Exception,
+        dagster_run_id: str | None = None,
+    ) -> None:
+        """Tell all."""
+        for tracker in self.trackers:
+            tracker.failed(store, stage, params, as_of, error, dagster_run_id)
 
     def sweep_began(self, store: ArtifactStore, sweep: "Sweep", plan: "Plan") -> None:
         """Tell all."""
