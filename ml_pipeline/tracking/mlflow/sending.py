@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -34,6 +35,8 @@ QUIET: Final = {
 _ANSWERS_WITHIN_S: Final = 1.0
 _SECONDS_BETWEEN_ATTEMPTS: Final = 10.0
 _PORTS: Final = {"http": 80, "https": 443}
+
+_known: "Final[dict[Path, Sending]]" = {}
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +105,17 @@ class Sending:
             f"{counted(len(self.outbox.waiting()), 'note')} kept",
             self.outbox.folder,
         )
+
+
+def sending_of(outbox: Outbox, uri: str, wait_s: float = 0.0) -> Sending:
+    """Return what sends the notes of an outbox: one in this process, however many runs it makes.
+
+    Args:
+        outbox: where notes wait.
+        uri: of the server.
+        wait_s: how long to wait in the end for what is left.
+    """
+    return _known.setdefault(outbox.folder, Sending(outbox, uri, wait_s))
 
 
 def outbox_of(uri: str) -> Outbox:

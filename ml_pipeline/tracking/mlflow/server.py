@@ -40,6 +40,8 @@ _DESCRIPTION: Final = "mlflow.note.content"
 _WHOLE: Final = "whole_values.json"
 _SWEEP: Final = "sweep.json"
 _MOST_LINKS: Final = 30
+_KIND: Final = {"mlflow.experimentKind": "custom_model_development"}
+"""What the page of an experiment is made for; else it asks about language models."""
 
 
 class Gone(Exception):
@@ -101,7 +103,7 @@ class Server:
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 try:
-                    self._experiments[name] = self.client.create_experiment(name)
+                    self._experiments[name] = self.client.create_experiment(name, tags=_KIND)
                 except MlflowException as error:
                     if error.error_code != "RESOURCE_ALREADY_EXISTS":
                         raise

@@ -26,7 +26,7 @@ from ml_pipeline.tracking.mlflow.notes import (
     known_as,
     metrics_of,
 )
-from ml_pipeline.tracking.mlflow.sending import Sending, outbox_of
+from ml_pipeline.tracking.mlflow.sending import Sending, outbox_of, sending_of
 from ml_pipeline.tracking.mlflow.summary import described, document_of
 from ml_pipeline.tracking.outbox import Outbox
 from ml_pipeline.tracking.tracker import InSweep, Tracker
@@ -56,7 +56,7 @@ class MlflowTracker(Tracker):
             pipeline: its stages.
         """
         outbox = outbox_of(uri)
-        return cls(pipeline, outbox, Sending(outbox, uri, settings().mlflow_wait_s))
+        return cls(pipeline, outbox, sending_of(outbox, uri, settings().mlflow_wait_s))
 
     def __init__(self, pipeline: Pipeline, outbox: Outbox, sending: Sending) -> None:
         """Keep track of a pipeline.
