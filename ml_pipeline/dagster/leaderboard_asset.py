@@ -13,18 +13,25 @@ from pydantic import Field
 from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
+from ml_pipeline.dagster.limits import fitting
 from ml_pipeline.dagster.metadata import picture
 from ml_pipeline.dagster.reports import bound, kept, location_named, writable
 from ml_pipeline.dagster.run_config import STOPPED
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.environments import Stores
 
 if TYPE_CHECKING:
     from ml_pipeline.leaderboard.board import Leaderboard
 
-_MOST_ROWS: Final = 50
+REPORT: Final = "report"
+"""Name of the metadata that tells where the page of a report is."""
+
+_ROWS: Final = (50, 10, 3)
+_LONGEST_TABLES: Final = 100_000
+_TOO_LONG: Final = "There are too many tables to show here: see the report."
 
 
 class LeaderboardConfig(dg.Config):
@@ -45,26 +52,35 @@ def shown(
     board: "Leaderboard",
     context: dg.AssetExecutionContext,
     pipeline: Pipeline,
-    environment: str | None,
+    store: ArtifactStore,
+    asset: str,
 ) -> dict[str, Any]:
-    """Return a leaderboard as metadata: tables with links, and pictures of the first table.
+    """Write a leaderboard as a page, and return it as metadata: tables with links, and pictures.
 
     Args:
         board: what is ranked.
         context: of the asset that shows it.
         pipeline: the stages.
-        environment: whose results are ranked; None where no environments are configured.
+        store: where the results are, and the page is kept.
+        asset: name of the asset.
     """
     from ml_pipeline.leaderboard.charts import charts
+    from ml_pipeline.leaderboard.html import html
+    from ml_pipeline.leaderboard.page import Origin
     from ml_pipeline.leaderboard.report import Repeat, markdown
 
-    link = partial(launchpad_link, names_of(pipeline), "", location_named(context))
-    repeat = Repeat(link, environment, pipeline.keys)
-    rows = markdown(board, repeat, _MOST_ROWS)
-    found: dict[str, Any] = {"leaderboard": dg.MetadataValue.md(rows)}
+    def repeat(url: str) -> Repeat:
+        link = partial(launchpad_link, names_of(pipeline), url, location_named(context))
+        return Repeat(link, store.environment, pipeline.keys)
+
+    origin = Origin(store.uri, datetime.now(UTC), store.environment)
+    page = kept(html(board, repeat(WEBSERVER), origin), asset, store, context)
+    tables = (markdown(board, repeat(""), most) for most in _ROWS)
+    table = next((text for text in tables if len(text) <= _LONGEST_TABLES), _TOO_LONG)
+    found: dict[str, Any] = {REPORT: page, "leaderboard": dg.MetadataValue.md(table)}
     if board.groups and (pictures := charts(board.groups[0])):
         found["plots"] = picture(*pictures)
-    return found
+    return fitting(found, str(page.value), (REPORT,))
 
 
 def leaderboard_asset(
@@ -94,9 +110,6 @@ def leaderboard_asset(
     ) -> dg.MaterializeResult[Any]:
         from ml_pipeline.leaderboard.board import leaderboard, named_metric
         from ml_pipeline.leaderboard.cells import cells_of
-        from ml_pipeline.leaderboard.html import html
-        from ml_pipeline.leaderboard.page import Origin
-        from ml_pipeline.leaderboard.report import Repeat
 
         store = stores(writable(config.environment))
         ends = {"from_date": config.from_date, "to_date": config.to_date}
@@ -106,15 +119,11 @@ def leaderboard_asset(
         ranked = leaderboard(
             cells, *named_metric(config.metric), missed=len(missed), in_order=pipeline.keys.order
         )
-        link = partial(launchpad_link, names, WEBSERVER, location_named(context))
-        repeat = Repeat(link, store.environment, pipeline.keys)
-        page = html(ranked, repeat, Origin(store.uri, datetime.now(UTC), store.environment))
         return dg.MaterializeResult(
             metadata={
                 "results": len(cells),
-                "report": kept(page, names.leaderboard, store, context),
                 **({"environment": store.environment} if store.environment else {}),
-                **shown(ranked, context, pipeline, store.environment),
+                **shown(ranked, context, pipeline, store, names.leaderboard),
             }
         )
 

@@ -4,6 +4,7 @@ What only a run needs is imported by it: every process of Dagster imports this m
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -15,7 +16,8 @@ import dagster as dg
 from ml_pipeline.dagster.arguments import resources_of
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import InStep
-from ml_pipeline.dagster.leaderboard_asset import shown
+from ml_pipeline.dagster.leaderboard_asset import REPORT, shown
+from ml_pipeline.dagster.limits import fitting
 from ml_pipeline.dagster.metadata import table
 from ml_pipeline.dagster.private import tag_run
 from ml_pipeline.dagster.stages import pool_of, told_of
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from ml_pipeline.sweeps.trial import Trial
 
 _SECONDS_BETWEEN_LINES: Final = 10.0
-_MOST_ROWS: Final = 100
+_MOST_ROWS: Final = 10
 _POOL: Final = "sweep"
 
 
@@ -159,10 +161,15 @@ def sweep_asset(
                 f"All {len(swept.failures)} cells failed: {swept.failures[0].error}",
                 allow_retries=False,
             )
-        for day in dates if len(dates) > 1 else ():
+        about = fitting(_about(swept), setup.store.uri)
+        whole = {**about, **shown(board, context, pipeline, setup.store, names.sweep)}
+        if len(dates) == 1:
+            return dg.MaterializeResult(names.sweep, metadata=whole)
+        # What stands with each date is kept for each date: the board is told of once.
+        context.log_event(dg.AssetObservation(names.sweep, metadata=whole))
+        for day in dates:
             context.add_asset_metadata(_at(swept, day), names.sweep, partition_key=str(day))
-        metadata = {**_about(swept), **shown(board, context, pipeline, setup.store.environment)}
-        return dg.MaterializeResult(names.sweep, metadata=metadata)
+        return dg.MaterializeResult(names.sweep, metadata={**about, REPORT: whole[REPORT]})
 
     return sweep
 
@@ -190,9 +197,10 @@ def _about(swept: "Swept") -> dict[str, Any]:
 
 
 def _at(swept: "Swept", day: AsOf | None) -> dict[str, Any]:
-    """Return a table of what came of every trial at one date."""
+    """Return a table of what came of the best trials at one date, and of those that failed."""
     names = list(dict.fromkeys(name for attempt in swept.attempts for name in attempt.told))
-    done = [(attempt, attempt.cells.get(day)) for attempt in swept.attempts[:_MOST_ROWS]]
+    cells = [(attempt, attempt.cells.get(day)) for attempt in swept.attempts]
+    done = sorted(cells, key=lambda pair: _place(swept, pair[1]))[:_MOST_ROWS]
     metrics = list(dict.fromkeys(name for _, cell in done if cell for name in cell.metrics))
     rows = [
         [
@@ -205,3 +213,12 @@ def _at(swept: "Swept", day: AsOf | None) -> dict[str, Any]:
         for attempt, cell in done
     ]
     return {"at_this_date": table(["trial", *names, *metrics, "run_id", "problem"], rows)}
+
+
+def _place(swept: "Swept", cell: Any) -> float:
+    """Return what orders the trials of a date, what failed last."""
+    metrics = cell.metrics if cell is not None else {}
+    if swept.objective is None or swept.objective.metric not in metrics:
+        return math.inf
+    value: float = metrics[swept.objective.metric]
+    return value if swept.objective.direction == "minimize" else -value

@@ -149,6 +149,13 @@ def test_sweep_over_a_range_is_one_run_with_every_date(site: Site) -> None:
         assert event.metadata["failures"].value == {
             "RuntimeError: told to fail": ["trial 1 at 2026-01-02", "trial 3 at 2026-01-02"]
         }
+        assert "leaderboard" not in event.metadata
+        assert len(dg.serialize_value(event)) < 12_000
+    (told,) = [e for e in result.all_events if e.event_type_value == "ASSET_OBSERVATION"]
+    seen = told.asset_observation_data.asset_observation.metadata
+    assert "0.1" in str(seen["leaderboard"].value)
+    assert seen["report"] == made["sweep", "2026-01-01"].metadata["report"]
+    assert "<html" in Path(str(seen["report"].value)).read_text()
 
 
 def test_sweep_without_partitions(bench: Bench, instance: dg.DagsterInstance) -> None:
