@@ -15,7 +15,7 @@ from ml_pipeline.runs import catalog
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.export_columns import Values, as_json, schema_of
 from ml_pipeline.runs.export_rows import METRICS, PARAMS, fixed, row
-from ml_pipeline.runs.query import matching
+from ml_pipeline.runs.query import fulfilling
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.exports import Exports
@@ -127,10 +127,8 @@ class _Spool:
 
     def chosen(self, where: str | None, pipeline: Pipeline) -> Callable[[], Iterator[Entry]]:
         """Return what yields the artifacts that fulfil conditions."""
-        if not where:
-            return self.entries
-        wanted = {entry.path for entry in matching(list(self.entries()), where, pipeline.params)}
-        return lambda: (entry for entry in self.entries() if entry.path in wanted)
+        wanted = fulfilling(self.entries, where, pipeline.params)
+        return lambda: itertools.compress(self.entries(), wanted)
 
 
 def _write(

@@ -1,6 +1,6 @@
 """Pages of results in a browser: narrow and wide, by keyboard, in light and in dark."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,17 @@ from playwright.sync_api import Browser, Page, expect
 
 from ml_pipeline.dagster.launchpad import launchpad_link
 from ml_pipeline.launch.names import names_of
+from ml_pipeline.leaderboard.card_page import card_page
 from ml_pipeline.leaderboard.comparison import compare
 from ml_pipeline.leaderboard.comparison_page import comparison_page
 from ml_pipeline.leaderboard.html import html
+from ml_pipeline.leaderboard.model_card import model_card
 from ml_pipeline.leaderboard.page import Origin
 from ml_pipeline.leaderboard.report import Repeat
+from ml_pipeline.runs.catalog import Entry
+from ml_pipeline.runs.materializer import Materializer
+from ml_pipeline.runs.promotion import Terms, promote
+from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline_tests.toys.cells import row, side, wide_board
 from ml_pipeline_tests.toys.sweeps import PIPELINE
 
@@ -55,6 +61,44 @@ def comparison_file(tmp_path: Path) -> Path:
     file = tmp_path / "comparison.html"
     file.write_text(comparison_page(found, Origin(str(tmp_path), datetime(2026, 2, 3, tzinfo=UTC))))
     return file
+
+
+@pytest.fixture
+def card_file(tmp_path: Path) -> Path:
+    store, day = ArtifactStore(str(tmp_path / "store")), date(2026, 1, 5)
+    params = PIPELINE.params.parse({"learning_rate": 0.2})
+    for place in range(12):
+        made = list(Materializer(PIPELINE, store).run(params, day + timedelta(days=place)))[-1]
+    entry = Entry(made.slot.revision(made.record.revision), made.record)
+    promote(store, entry, "staging", Terms(note="a long note " * 20))
+    file = tmp_path / "card.html"
+    origin = Origin(str(tmp_path), datetime(2026, 2, 3, tzinfo=UTC))
+    file.write_text(card_page(model_card(PIPELINE, store, entry), origin), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1200, "light")])
+def test_card_is_legible_however_narrow_and_sorts_by_keyboard(
+    browser: Browser, card_file: Path, width: int, scheme: str
+) -> None:
+    page = opened(browser, card_file, width, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = page.evaluate(_TEXTS)
+    assert len(found) > 100
+    assert not [(tag, ink, on) for tag, ink, on in found if contrast(ink, on) < 4.5]
+    dates = page.get_by_role("region", name="Metrics by date")
+    head = dates.get_by_role("columnheader", name="loss")
+    head.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(head).to_have_attribute("aria-sort", "descending")
+    expect(dates.locator("tbody th").first).to_have_text("2026-01-16")
+    page.screenshot(path=card_file.with_suffix(".png"), full_page=True)
+    page.emulate_media(media="print")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
 
 
 def opened(browser: Browser, file: Path, width: int, **options: Any) -> Page:
