@@ -9,6 +9,7 @@ from ml_pipeline.dagster.code_location import code_location, defs_folder
 from ml_pipeline.dagster.stages import Pipeline
 from ml_pipeline.defs import (
     assets,
+    checks,
     config,
     model_card,
     partitions,
@@ -28,6 +29,7 @@ gc.freeze()
 
 OWN = (
     assets,
+    checks,
     config,
     model_card,
     partitions,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ml_pipeline.code.modules import TOOLKIT, FirstParty, Source, is_first_party
-from ml_pipeline.code.normal import FUNCTIONS, IMPORTS, makes_a_stage
+from ml_pipeline.code.normal import FUNCTIONS, IMPORTS, makes_a_check, makes_a_stage
 
 _APPLYING: Final = frozenset(
     {"setattr", "delattr", "exec", "eval", "__import__", "map", "filter", "partial", "reduce"}
@@ -47,7 +47,10 @@ def _acts(node: ast.AST, source: Source, first_party: FirstParty) -> bool:
     if isinstance(node, (*IMPORTS, ast.Pass)):
         return False
     if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-        return not all(_is_harmless(one, source, first_party) for one in node.decorator_list)
+        return not all(
+            makes_a_check(one) or _is_harmless(one, source, first_party)
+            for one in node.decorator_list
+        )
     if isinstance(node, ast.If | ast.Try | ast.excepthandler):
         return any(_acts(part, source, first_party) for part in ast.iter_child_nodes(node))
     if isinstance(node, ast.Assign | ast.AnnAssign):
@@ -57,10 +60,14 @@ def _acts(node: ast.AST, source: Source, first_party: FirstParty) -> bool:
         return sets_parts or (node.value is not None and _acts(node.value, source, first_party))
     if isinstance(node, ast.expr):
         called = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
-        return not makes_a_stage(node) and not all(
+        return not _is_declared(node) and not all(
             _is_harmless(one, source, first_party) for one in called
         )
-    return not (isinstance(node, ast.Expr) and makes_a_stage(node.value))
+    return not (isinstance(node, ast.Expr) and _is_declared(node.value))
+
+
+def _is_declared(node: ast.AST) -> bool:
+    return makes_a_stage(node) or makes_a_check(node)
 
 
 def _is_harmless(called: ast.expr, source: Source, first_party: FirstParty) -> bool:

@@ -39,9 +39,18 @@ def without_fields(group: ast.ClassDef) -> ast.ClassDef:
 
 def makes_a_stage(node: ast.AST) -> bool:
     """Whether a decorator, or a call such as ``p.asset(kinds=[...])(f)``, is a pipeline's own."""
+    return _made_by(node) == "asset"
+
+
+def makes_a_check(node: ast.AST) -> bool:
+    """Whether a decorator, or a call such as ``p.asset_check("a")(f)``, is a pipeline's own."""
+    return _made_by(node) == "asset_check"
+
+
+def _made_by(node: ast.AST) -> str | None:
     while isinstance(node, ast.Call):
         node = node.func
-    return isinstance(node, ast.Attribute) and node.attr == "asset"
+    return node.attr if isinstance(node, ast.Attribute) else None
 
 
 def nodes_of(tree: ast.AST) -> list[ast.AST]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline import Objective, ParamModel, Pipeline, Result
 from ml_pipeline.defs import model_card, source
-from ml_pipeline.defs.config import DataParams, FeatureParams, TrainingParams
+from ml_pipeline.defs.config import CheckParams, DataParams, FeatureParams, TrainingParams
 from ml_pipeline.pipeline import datasets, plots
 from ml_pipeline.pipeline import evaluation as judging
 from ml_pipeline.pipeline import features as featuring
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 PIPELINE: Final = Pipeline(
     "ml_pipeline",
-    ParamModel(data=DataParams, features=FeatureParams, training=TrainingParams),
+    ParamModel(
+        data=DataParams, features=FeatureParams, training=TrainingParams, checks=CheckParams
+    ),
     first_party=source.FIRST_PARTY,
     unready=source.problems,
 )
@@ -92,3 +94,7 @@ def evaluation(
     report: dict[str, Any] = judged.report
     pictures = plots.evaluation_pictures(judged, model)
     return Result(report, metrics=report["metrics"], pictures=pictures)
+
+
+# Whoever has the pipeline has its checks; they are declared for its assets, so they come last.
+from ml_pipeline.defs import checks as checks  # noqa: E402

@@ -135,3 +135,41 @@ class RealisedLimits(Thresholds):
     fewest_days: int = Field(
         default=7, ge=1, le=100, description="days that must be over before a run is judged"
     )
+
+
+class CheckParams(Thresholds):
+    """What checks let pass; never part of a run's identity."""
+
+    days_behind: int = Field(
+        default=3, ge=0, le=366, description="days that may have passed since the newest order"
+    )
+    volume_weeks: int = Field(
+        default=4, ge=2, le=52, description="weeks before whose same weekday a day is compared with"
+    )
+    volume_factor: float = Field(
+        default=2.5, ge=1, le=100, description="times as many or as few orders as usual, unremarked"
+    )
+    volume_deviations: float = Field(
+        default=4, ge=0, le=100, description="times the usual deviation from usual, unremarked"
+    )
+    repeated_share: float = Field(
+        default=0.02, ge=0, le=1, description="share of orders that may repeat another, unremarked"
+    )
+    repeated_share_blocking: float = Field(
+        default=0.4, ge=0, le=1, description="share of orders that may repeat another at all"
+    )
+    negative_share: float = Field(
+        default=0.05, ge=0, le=1, description="share of orders whose amount may be negative"
+    )
+    days_made_again: int = Field(
+        default=1, ge=0, le=50, description="days whose features are made again to find leaks"
+    )
+    drift: float = Field(
+        default=1.25, ge=0, le=100, description="population stability index of scores, unremarked"
+    )
+    naive_dates: int = Field(
+        default=7, ge=1, le=100, description="dates over which models are compared with the naive"
+    )
+    better_than_naive_by: float = Field(
+        default=0.0, ge=-1, le=1, description="by how much models must be better, in the metric"
+    )

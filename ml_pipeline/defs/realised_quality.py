@@ -76,7 +76,7 @@ def realised_quality(
     return Result(report, metrics=metrics)
 
 
-@SERVING.check(realised_quality, severity="warn")
+@SERVING.asset_check(realised_quality, severity="warn")
 def keeps_its_promise(realised_quality: dict[str, Any], limits: RealisedLimits) -> CheckResult:
     """No run is much worse than the evaluation that it was promoted with."""
     told, passed = [], True

@@ -248,7 +248,8 @@ def refuse_blocked(reports: Iterable[CheckReport], as_of: AsOf | None) -> None:
         return
     of = f" of {as_of}" if as_of is not None else ""
     told_of = "; ".join(f"'{one.check}': {one.finding.description.rstrip('.')}" for one in failed)
-    limits = {name: value for one in failed for name, value in one.finding.thresholds.items()}
+    judged = [one.finding for one in failed if one.finding.key != _UNKEPT]
+    limits = {name: value for found in judged for name, value in found.thresholds.items()}
     instead = " Mend what is wrong, then run again."
     if limits:
         listed = ", ".join(f"{name} = {value}" for name, value in limits.items())

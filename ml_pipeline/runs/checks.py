@@ -36,7 +36,7 @@ _PROVIDED: Final = (
 
 
 class CheckOptions(TypedDict, total=False):
-    """The options of `Pipeline.check`.
+    """The options of `Pipeline.asset_check`.
 
     Attributes:
         name: of the check; that of the function if omitted.

@@ -264,7 +264,7 @@ class Pipeline(StageSet):
             extras=extras,
         )
 
-    def check(
+    def asset_check(
         self, asset: str | Callable[..., Any], /, **options: Unpack[CheckOptions]
     ) -> Callable[[C], C]:
         """Make a function, or a schema of pandera, a check of an asset; it is returned unchanged.

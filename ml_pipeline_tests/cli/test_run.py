@@ -20,7 +20,8 @@ def test_run_json_is_the_only_output_and_names_what_exists(used: CommandLine) ->
     done = used("run", "--as-of", "1998-05-31", "--param", "max_iter=20", "--json")
     assert done.code == 0, done.err
     (run,) = done.document["runs"]
-    assert set(run) == {"as_of", "run_id", "dagster_run_id", "params", "metrics", "artifacts"}
+    keys = {"as_of", "run_id", "dagster_run_id", "params", "metrics", "artifacts", "checks"}
+    assert set(run) == keys
     assert run["as_of"] == "1998-05-31"
     assert run["params"]["training"]["max_iter"] == 20
     assert 0 < run["metrics"]["mape"] < 1

@@ -197,11 +197,11 @@ def test_pipeline_without_partitions_has_checks_without(tmp_path: Path) -> None:
     def three() -> int:
         return 3
 
-    @pipeline.check(three, blocking=True)
+    @pipeline.asset_check(three, blocking=True)
     def is_three(three: int) -> bool:
         return three == 3
 
-    @pipeline.check("three")
+    @pipeline.asset_check("three")
     def is_four(three: int) -> bool:
         return three == 4
 

@@ -2,7 +2,7 @@
 
     sales -> total
 
-Each check that is asked writes its name to the file ``asked`` in the folder of ``TOY_HOME``.
+Each check that is asked writes its name to the file ``asked`` in a folder.
 """
 
 import os
@@ -21,6 +21,11 @@ class Lot(mp.ParamGroup):
     """How much is sold."""
 
     more: int = Field(default=0, ge=0, description="rows besides")
+    home: str = Field(
+        default="",
+        description="where checks note that they are asked; TOY_HOME if empty",
+        json_schema_extra=mp.NOT_IDENTITY,
+    )
 
 
 class Scale(mp.ParamGroup):
@@ -40,9 +45,9 @@ class Limits(mp.Thresholds):
 PIPELINE = mp.Pipeline("checked", mp.ParamModel(lot=Lot, scale=Scale, limits=Limits))
 
 
-def note(name: str) -> None:
+def note(name: str, lot: Lot) -> None:
     """Note that a check was asked."""
-    with (Path(os.environ["TOY_HOME"]) / "asked").open("a") as file:
+    with (Path(lot.home or os.environ["TOY_HOME"]) / "asked").open("a") as file:
         file.write(f"{name}\n")
 
 
@@ -67,28 +72,28 @@ def total(sales: pl.DataFrame, scale: Scale) -> mp.Result:
     return mp.Result({"total": found}, metrics={"total": found})
 
 
-@PIPELINE.check(sales, blocking=True)
-def enough(sales: pl.DataFrame, limits: Limits) -> mp.CheckResult:
+@PIPELINE.asset_check(sales, blocking=True)
+def enough(sales: pl.DataFrame, lot: Lot, limits: Limits) -> mp.CheckResult:
     """There are enough rows."""
-    note("enough")
+    note("enough", lot)
     found = f"there must be {limits.least} rows, but there are {sales.height}"
     few = sales.with_columns(odd=pl.col("x") % 2 == 1)
     return mp.CheckResult(sales.height >= limits.least, found, {"rows": sales.height, "few": few})
 
 
-@PIPELINE.check("sales", severity="warn")
-def values(limits: Limits) -> pa.DataFrameSchema:
+@PIPELINE.asset_check("sales", severity="warn")
+def values(lot: Lot, limits: Limits) -> pa.DataFrameSchema:
     """No value is too large."""
-    note("values")
+    note("values", lot)
     return pa.DataFrameSchema({"x": pa.Column(pl.Int64, pa.Check.le(limits.most))})
 
 
-@PIPELINE.check("total", severity="warn")
+@PIPELINE.asset_check("total", severity="warn")
 def grows(
-    as_of: date, total: dict[str, Any], earlier: mp.Earlier, limits: Limits
+    as_of: date, total: dict[str, Any], earlier: mp.Earlier, lot: Lot, limits: Limits
 ) -> mp.CheckResult:
     """The total is above those before."""
-    note("grows")
+    note("grows", lot)
     before = {str(day): found["total"] for day, found in earlier.metrics(limits.days).items()}
     passed = all(found <= total["total"] for found in before.values())
     return mp.CheckResult(passed, f"{total['total']} of {as_of} after {before}", {"before": before})

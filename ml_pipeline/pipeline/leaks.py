@@ -1,0 +1,111 @@
+"""Whether features know nothing that had not happened."""
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from ml_pipeline.pipeline.examples import feature_columns
+from ml_pipeline.pipeline.features import build_features
+from ml_pipeline.pipeline.judgement import Judgement
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_AS_GOOD_AS_EQUAL: Final = 1e-9
+_MOST_TOLD: Final = 5
+
+
+def nothing_ahead(
+    features: "pl.DataFrame",
+    orders: "pl.DataFrame",
+    *,
+    dataset: Literal["orders", "customers"],
+    as_of: date,
+    lookback_days: int,
+    horizon_days: int,
+    probes: int,
+) -> Judgement:
+    """Tell whether no example has seen what came after its day, nor any target what is not over.
+
+    The examples of some days are made again of the orders up to each day alone: they must be the
+    same.
+
+    Args:
+        features: what `build_features` made.
+        orders: what it made them of.
+        dataset: as for `build_features`.
+        as_of: the last day that may be known.
+        lookback_days: as for `build_features`.
+        horizon_days: days after its own that the target of an example covers.
+        probes: how many days are made again.
+    """
+    import polars as pl
+
+    problems = []
+    late = features.filter(pl.col("day") > as_of)
+    if late.height:
+        problems.append(f"{late.height} examples are of days after {as_of}")
+    open_yet = pl.col("day") + timedelta(days=horizon_days) > as_of
+    early = features.filter(open_yet & pl.col("target").is_not_null())
+    if early.height:
+        problems.append(f"{early.height} targets cover days after {as_of}")
+    # The last one is made of no more than these orders in any case.
+    days = features["day"].unique().sort().to_list()[:-1]
+    chosen = _spread(days, probes)
+    for day in chosen:
+        known = orders.filter(pl.col("ordered_at").dt.date() <= day)
+        again = build_features(
+            known,
+            dataset=dataset,
+            as_of=day,
+            lookback_days=lookback_days,
+            horizon_days=horizon_days,
+        )
+        if differing := _differing(features, again, day):
+            problems.append(
+                f"{', '.join(differing[:_MOST_TOLD])} of {day} are others when made of the orders"
+                " up to that day alone"
+            )
+    found = "; ".join(problems) or "none does"
+    return Judgement(
+        not problems,
+        f"no example may have seen what came after its day, and {found}"
+        + (": mend what makes the features" if problems else ""),
+        {"examples": features.height, "days_made_again": [str(day) for day in chosen]},
+    )
+
+
+def _spread(days: list[Any], most: int) -> list[Any]:
+    """Choose some days, as far from each other as from the ends."""
+    count = min(most, len(days))
+    return [days[len(days) * (2 * place + 1) // (2 * count)] for place in range(count)]
+
+
+def _differing(features: "pl.DataFrame", again: "pl.DataFrame", day: date) -> list[str]:
+    """Name the features of a day that are not the same in both."""
+    import polars as pl
+
+    keys = [name for name in ("customer_id",) if name in features.columns]
+    one, other = (
+        table.filter(pl.col("day") == day).sort(keys or ["day"]) for table in (features, again)
+    )
+    if one.height != other.height:
+        return [f"{one.height} examples instead of {other.height}"]
+    return [
+        name
+        for name in feature_columns(features)
+        if not _agree(one[name].cast(pl.Float64), other[name].cast(pl.Float64))
+    ]
+
+
+def _agree(one: "pl.Series", other: "pl.Series") -> bool:
+    import numpy as np
+
+    return bool(
+        np.allclose(
+            one.to_numpy(),
+            other.to_numpy(),
+            rtol=_AS_GOOD_AS_EQUAL,
+            atol=_AS_GOOD_AS_EQUAL,
+            equal_nan=True,
+        )
+    )
