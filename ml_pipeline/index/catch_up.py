@@ -69,13 +69,17 @@ class CatchUp:
                 self.writer.note(line, some)
 
     def read(
-        self, lines: Sequence[Line], tell: Callable[[int, int], object] = lambda _done, _total: None
+        self,
+        lines: Sequence[Line],
+        wanted: Callable[[str], bool] = lambda _path: True,
+        tell: Callable[[int, int], object] = lambda _done, _total: None,
     ) -> None:
         """Read the records that are new, and those that could not be read before.
 
         Args:
             lines: what to read.
-            tell: called with how many are read, of how many.
+            wanted: tells by its path whether a record is read at all.
+            tell: called with how many are read, of how many at most.
 
         Raises:
             StoreUnreachable: if the store cannot be read.
@@ -86,8 +90,9 @@ class CatchUp:
         if not total:
             return
         done = 0
+        found = batches((row for row in self._unread(unread) if wanted(row.path)), _BATCH)
         with ThreadPoolExecutor(self._readers) as readers:
-            for rows in _ahead(readers, self._records, batches(self._unread(unread), _BATCH)):
+            for rows in _ahead(readers, self._records, found):
                 self.writer.keep(rows)
                 done += len(rows)
                 tell(done, total)

@@ -1,11 +1,23 @@
 """The newest revision of each run: chosen, put in order and counted by the database."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, func, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    text,
+)
 
 from ml_pipeline.index.columns import Columns, Source
 from ml_pipeline.index.conditions import Column, Conditions, Dialect, words
@@ -128,18 +140,33 @@ def _written(source: Source) -> str:
     return f"a.{source.field}" if source.field else f"v{source.name}.{source.column}"
 
 
+def _is_among(database: Database, name: str, values: Collection[str | None]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of any number of values."""
+    elements = (
+        "json_each(:{0})" if database.is_sqlite else "json_array_elements_text(CAST(:{0} AS json))"
+    )
+    listed = json.dumps([value for value in values if value is not None])
+    among = text(
+        f"a.{name} IN (SELECT value FROM {elements.format(f'all_{name}')})"  # noqa: S608
+    ).bindparams(bindparam(f"all_{name}", listed, Text))
+    return or_(among, _A.c[name].is_(None)) if None in values else and_(among)
+
+
 class Newest:
     """The newest revision of each run of some assets that can be read."""
 
     def __init__(
-        self, database: Database, groups: Sequence[Sequence[int]], wanted: Any = None
+        self,
+        database: Database,
+        groups: Sequence[Sequence[int]],
+        within: Mapping[str, Collection[str | None]] | None = None,
     ) -> None:
         """Choose what it is about.
 
         Args:
             database: where the index is.
             groups: lines; those of a group are of one asset that had other names before.
-            wanted: what else must hold of the columns of an artifact's row.
+            within: values of which columns of its row must have one.
         """
         self._database = database
         self._lines = [line for group in groups for line in group]
@@ -154,8 +181,9 @@ class Newest:
         )
         newer = select(_B.c.id).where(is_same, _B.c.run_id == _A.c.run_id, is_newer).exists()
         self._holds: list[ColumnElement[bool]] = [_A.c.made_at.is_not(None), ~newer]
-        if wanted is not None:
-            self._holds.append(wanted)
+        self._holds += [
+            _is_among(database, name, values) for name, values in (within or {}).items()
+        ]
 
     def places(
         self,

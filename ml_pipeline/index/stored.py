@@ -1,9 +1,9 @@
 """An index of one store: brought up to date when it is asked, then asked."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import distinct, select
+from sqlalchemy import select
 
 from ml_pipeline.index.catch_up import CatchUp
 from ml_pipeline.index.columns import Columns
@@ -43,20 +43,26 @@ class Index:
     def read(
         self,
         assets: Collection[str],
+        wanted: Callable[[str], bool] | None = None,
         tell: Callable[[int, int], object] = lambda _done, _total: None,
     ) -> list[Line]:
-        """Let the index have every record of some assets; each is caught up with once.
+        """Let the index have the records of some assets; each asset is caught up with once.
 
         Args:
             assets: names of the assets.
-            tell: called with how many records are read, of how many.
+            wanted: tells by its path whether a record is needed; all are if omitted.
+            tell: called with how many records are read, of how many at most.
 
         Raises:
             StoreUnreachable: if the store cannot be read.
         """
         lines = self.listed(assets)
-        self.catching_up.read([line for line in lines if line.asset not in self._read], tell)
-        self._read.update(assets)
+        waiting = [line for line in lines if line.asset not in self._read]
+        if wanted is not None:
+            self.catching_up.read(waiting, wanted, tell)
+        elif waiting:
+            self.catching_up.read(waiting, tell=tell)
+            self._read.update(assets)
         return lines
 
     def listed(self, assets: Iterable[str]) -> list[Line]:
@@ -95,8 +101,8 @@ class Index:
             return list(connection.execute(found).scalars())
 
     def unreadable(self, assets: Collection[str]) -> list[str]:
-        """Return the directories of the records that cannot be read."""
-        lines = [line.id for line in self.read(assets)]
+        """Return the directories of the records that could not be read."""
+        lines = [line.id for line in self.listed(assets)]
         found = select(ARTIFACTS.c.path).where(
             ARTIFACTS.c.line.in_(lines), ARTIFACTS.c.state == UNREADABLE
         )
@@ -104,13 +110,13 @@ class Index:
             return list(connection.execute(found.order_by(ARTIFACTS.c.path)).scalars())
 
     def columns(self, assets: Collection[str], model: ParamModel) -> Columns:
-        """Return the names that stand for columns.
+        """Return the names that stand for columns, among records that were read.
 
         Args:
             assets: names of the assets.
             model: the parameters as they are now.
         """
-        lines = [line.id for line in self.read(assets)]
+        lines = [line.id for line in self.listed(assets)]
         found = (
             select(NAMES.c.name, NAMES.c.id, KINDS.c.kind)
             .join(KINDS, KINDS.c.name == NAMES.c.id)
@@ -121,27 +127,32 @@ class Index:
             return Columns(model, [tuple(row) for row in connection.execute(found)])
 
     def newest(
-        self, assets: Collection[str], called: Callable[[str], str], wanted: Any = None
+        self,
+        assets: Collection[str],
+        called: Callable[[str], str],
+        within: Mapping[str, Collection[str | None]] | None = None,
     ) -> Newest:
-        """Return the newest revision of each run.
+        """Return the newest revision of each run, among records that were read.
 
         Args:
             assets: names of the assets.
             called: returns the name that an asset has now.
-            wanted: what else must hold of an artifact's row.
+            within: values of which columns of its row must have one.
         """
         groups: dict[str, list[int]] = {}
-        for line in self.read(assets):
+        for line in self.listed(assets):
             if self._has_any(line):
                 groups.setdefault(called(line.asset), []).append(line.id)
-        return Newest(self.database, list(groups.values()) or [[0]], wanted)
+        return Newest(self.database, list(groups.values()) or [[0]], within)
 
     def dates(self, assets: Collection[str]) -> list[str | None]:
-        """Return the dates that runs are as of."""
-        lines = [line.id for line in self.read(assets)]
+        """Return what runs are as of, among records that were read."""
+        lines = [line.id for line in self.listed(assets)]
         with self.database.reading() as connection:
-            found = select(distinct(ARTIFACTS.c.as_of)).where(
-                ARTIFACTS.c.line.in_(lines), ARTIFACTS.c.made_at.is_not(None)
+            found = (
+                select(ARTIFACTS.c.as_of)
+                .distinct()
+                .where(ARTIFACTS.c.line.in_(lines), ARTIFACTS.c.made_at.is_not(None))
             )
             return list(connection.execute(found).scalars())
 
@@ -156,11 +167,26 @@ class Index:
     def of_runs(
         self, assets: Collection[str], run_ids: Collection[str]
     ) -> Iterator[tuple[str, Record]]:
-        """Yield directories and records of all revisions of some runs."""
-        lines = [line.id for line in self.read(assets)]
-        for some in batches(sorted(run_ids), _AT_ONCE):
+        """Yield directories and records of all revisions of some runs; only those are read.
+
+        Args:
+            assets: names of the assets.
+            run_ids: the runs.
+
+        Raises:
+            StoreUnreachable: if the store cannot be read.
+        """
+        runs = frozenset(run_ids)
+
+        def is_of_one(path: str) -> bool:
+            return path.rpartition("/run=")[2].partition("/")[0] in runs
+
+        lines = [line.id for line in self.read(assets, is_of_one)]
+        for some in batches(sorted(runs), _AT_ONCE):
             yield from self._summaries(
-                ARTIFACTS.c.line.in_(lines) & ARTIFACTS.c.run_id.in_(some)
+                ARTIFACTS.c.line.in_(lines)
+                & ARTIFACTS.c.run_id.in_(some)
+                & ARTIFACTS.c.made_at.is_not(None)
             ).values()
 
     def _summaries(self, wanted: Any) -> dict[int, tuple[str, Record]]:

@@ -92,7 +92,7 @@ def rebuild(store: ArtifactStore, assets: Sequence[str], tell: Callable[[int, in
         set_aside(store.index)
     index = kept_index(store)
     index.catching_up.writer.doubt(index.catching_up.lines(assets))
-    lines = [line.id for line in index.read(assets, tell)]
+    lines = [line.id for line in index.read(assets, tell=tell)]
     with index.database.reading() as connection:
         count = select(func.count()).where(ARTIFACTS.c.line.in_(lines), ARTIFACTS.c.state == READ)
         return int(connection.execute(count).scalar_one())

@@ -5,24 +5,28 @@ ones included. A leaderboard compares cells and does not ask where they came fro
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
-from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.index.comparison import batches
+from ml_pipeline.index.newest import Place
+from ml_pipeline.index.opened import ask
+from ml_pipeline.index.stored import Index
+from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.params.history import completed, present, told
 from ml_pipeline.params.identity import digest_of, run_id
 from ml_pipeline.params.model import ParamModel, ParamSet, nested
-from ml_pipeline.runs import catalog
-from ml_pipeline.runs.catalog import Entry
-from ml_pipeline.runs.query import matching
+from ml_pipeline.runs.listing import matching_places
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.lineage import upstream
 from ml_pipeline.store.record import Input, Objective, Record
 from ml_pipeline.store.slots import as_of_on
+
+_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True)
@@ -194,19 +198,50 @@ def cells_of(
             return False
         return identity is None or f"/run={run_id(identity, as_of)}/" in path
 
-    def is_asked(record: Record) -> bool:
-        return identity is None or record.run_id == run_id(identity, record.as_of)
+    def question(index: Index) -> tuple[list[Cell], list[str]]:
+        judges = pipeline.kept_names([pipeline.judge.name])
+        index.read(judges, is_wanted)
+        within = _within(index.dates(judges), is_between, identity)
+        newest = index.newest(judges, pipeline.present_name, within)
+        columns = index.columns(judges, pipeline.params)
+        places = matching_places(newest, columns, pipeline.params, where)
+        lost = [path for path in index.unreadable(judges) if is_wanted(path)]
+        return list(_cells(index, pipeline, places, lost.append)), lost
 
-    found = []
-    judges = pipeline.kept_names([pipeline.judge.name])
-    for entry in catalog.entries(store, judges, is_wanted, missed):
-        if not _is_told(entry.record):
-            missed(entry.path)
-        elif is_between(entry.record.as_of) and is_asked(entry.record):
-            found.append(entry)
-    chosen = matching(catalog.newest(iter(found), pipeline.present_name), where, pipeline.params)
-    upstream = _Upstream(store, chosen)
-    return [judged_cell(pipeline, upstream.lineage(entry.record)) for entry in chosen]
+    cells, lost = ask(store, question)
+    for path in lost:
+        missed(path)
+    return cells
+
+
+def _within(
+    dates: Iterable[str | None],
+    is_between: Callable[[AsOf | None], bool],
+    identity: Mapping[str, Mapping[str, Any]] | None,
+) -> dict[str, list[str | None]] | None:
+    """Return which dates, or runs, are wanted of those there are; None for all."""
+    days = [None if date is None else as_of_from_key(date) for date in dates]
+    wanted = [day for day in days if is_between(day)]
+    if identity is not None:
+        return {"run_id": [run_id(identity, day) for day in wanted]}
+    if len(wanted) == len(days):
+        return None
+    return {"as_of": [None if day is None else str(day) for day in wanted]}
+
+
+def _cells(
+    index: Index, pipeline: Pipeline, places: Sequence[Place], missed: Callable[[str], object]
+) -> Iterator[Cell]:
+    """Yield the cells of results, some of whose records are held at a time."""
+    for some in batches(places, _AT_ONCE):
+        found = []
+        for path, record in index.summaries([place.id for place in some]):
+            if _is_told(record):
+                found.append(record)
+            else:
+                missed(path)
+        upstream = _Upstream(index, found)
+        yield from (judged_cell(pipeline, upstream.lineage(record)) for record in found)
 
 
 def _is_told(record: Record) -> bool:
@@ -223,11 +258,10 @@ class _Upstream:
     newest revision with the same parameters and the same bytes.
     """
 
-    def __init__(self, store: ArtifactStore, found: Iterable[Entry]) -> None:
-        self._store = store
-        self._listed: dict[str, dict[str, list[str]]] = {}
+    def __init__(self, index: Index, found: Iterable[Record]) -> None:
+        self._index = index
         self._newest: dict[tuple[str, str], Record] = {}
-        waiting = [entry.record for entry in found]
+        waiting: Sequence[Record] = list(found)
         while waiting:
             waiting = self._read(waiting)
 
@@ -241,27 +275,21 @@ class _Upstream:
 
     def _read(self, records: Sequence[Record]) -> list[Record]:
         """Read the inputs of some records that are not known yet, many at once."""
-        wanted = {
-            _bytes_of(read): name
-            for record in records
-            for name, read in record.inputs.items()
-            if _bytes_of(read) not in self._newest
-        }
-        slots = {(slot, name) for (slot, _), name in wanted.items()}
-        paths = [path for slot, name in sorted(slots) for path in self._revisions(name, slot)]
-        for entry in catalog.readable(self._store, paths):
-            key = _slot_of(entry.path), entry.record.content.digest
-            known = self._newest.get(key)
-            if known is None or known.started_at < entry.record.started_at:
-                self._newest[key] = entry.record
-        return [self._newest[key] for key in wanted if key in self._newest]
-
-    def _revisions(self, asset: str, slot: str) -> list[str]:
-        if asset not in self._listed:
-            listed = self._listed[asset] = {}
-            for path in self._store.directories(asset):
-                listed.setdefault(_slot_of(path), []).append(path)
-        return self._listed[asset].get(slot, [])
+        wanted: dict[str, dict[tuple[str, str], str]] = {}
+        for record in records:
+            for name, read in record.inputs.items():
+                if _bytes_of(read) not in self._newest:
+                    wanted.setdefault(name, {})[_bytes_of(read)] = read.run_id
+        for name, runs in wanted.items():
+            slots = {slot for slot, _ in runs}
+            for path, record in self._index.of_runs([name], set(runs.values())):
+                key = _slot_of(path), record.content.digest
+                known = self._newest.get(key)
+                if key[0] in slots and (known is None or known.started_at < record.started_at):
+                    self._newest[key] = record
+        return [
+            self._newest[key] for runs in wanted.values() for key in runs if key in self._newest
+        ]
 
 
 def _bytes_of(read: Input) -> tuple[str, str]:

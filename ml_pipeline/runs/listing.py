@@ -69,6 +69,7 @@ def listed(
     is_empty(where)
 
     def question(index: Index) -> Listing:
+        index.read(assets)
         newest = index.newest(assets, pipeline.present_name)
         columns = index.columns(assets, pipeline.params)
         places, count = _first(newest, columns, pipeline.params, where, sort, most)
