@@ -11,11 +11,11 @@ from pydantic import Field
 
 from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.metadata import table
 from ml_pipeline.dagster.private_ops import check_config
+from ml_pipeline.dagster.promotion_metadata import plan_metadata, promoted_metadata
 from ml_pipeline.dagster.reports import bound
 from ml_pipeline.dagster.stages import asset_key
-from ml_pipeline.errors import QueryError, nearest
+from ml_pipeline.errors import PromotionRefused, QueryError, nearest
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
@@ -92,12 +92,19 @@ def promotion_jobs(
             plan = request.planned(pipeline, settings().environments, stores)
             if plan.outcome is not None:
                 context.log.info(plan.outcome.sentence)
+            context.add_output_metadata(plan_metadata(plan))
             if config.dry_run:
                 for problem in plan.problems:
                     context.log.warning(f"Against it: {problem}.")
                 context.log.info("Nothing was promoted: this was a dry run.")
                 return
-            done = plan.carried_out(context.log.info)
+            try:
+                done = plan.carried_out(context.log.info)
+            except PromotionRefused as refused:
+                # Its numbers are shown beside the reason; another try would come to the same.
+                raise dg.Failure(
+                    str(refused), metadata=plan_metadata(plan), allow_retries=False
+                ) from None
         _tell(context, pipeline, done)
 
     @dg.op(
@@ -109,6 +116,7 @@ def promotion_jobs(
         with unwrapped():
             request = _rollback_request(config)
             done = request.carried_out(pipeline, settings().environments, stores, context.log.info)
+            context.add_output_metadata(promoted_metadata(done.now, done.before))
         _tell(context, pipeline, done)
 
     def check_promotion(config: Any) -> None:
@@ -200,22 +208,7 @@ def _tell(context: dg.OpExecutionContext, pipeline: Pipeline, done: "Promoted") 
         f"'{now.line}' has run {now.run_id}{is_at} now; {done.checked} artifacts checked,"
         f" {done.copied} of them copied."
     )
-    beside = before.metrics if before is not None else {}
-    rows = [[name, beside.get(name), now.metrics.get(name)] for name in {**now.metrics, **beside}]
-    metadata: dict[str, Any] = {
-        "promoted_to": now.line,
-        "run_id": now.run_id,
-        "before": before.run_id if before is not None else "none",
-        "entry": now.number,
-        "metrics": table(["metric", "before", "now"], rows),
-    }
-    metadata |= {name: text for name, text in (("by", now.by), ("note", now.note)) if text}
-    if now.gate is not None:
-        metadata["gate"] = str(now.gate["sentence"])
-    if now.forced:
-        metadata["forced"] = "; ".join(now.forced)
-    if now.restores is not None:
-        metadata["goes_back_to_entry"] = now.restores
+    metadata = promoted_metadata(now, before)
     partition = None if now.as_of is None else str(now.as_of)
     key = asset_key(pipeline.stage(pipeline.present_name(now.asset)))
     context.log_event(dg.AssetObservation(key, partition=partition, metadata=metadata))

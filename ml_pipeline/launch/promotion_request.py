@@ -280,11 +280,15 @@ class PromotionPlan:
         return done
 
     @property
+    def line(self) -> str:
+        """What the run is promoted to: the environment, or one of its other aliases."""
+        return ledger.line_of(self.request.target, self.request.alias)
+
+    @property
     def _standing(self) -> str:
-        line = ledger.line_of(self.request.target, self.request.alias)
         if self.before is None:
-            return f"'{line}' has none yet"
-        return f"'{line}' still has {self.before.run_id}"
+            return f"'{self.line}' has none yet"
+        return f"'{self.line}' still has {self.before.run_id}"
 
 
 @dataclass(frozen=True)
@@ -321,7 +325,7 @@ def _results(pipeline: Pipeline, plan: PromotionPlan) -> _Results:
     # What was not promoted of the champion's other dates is where it came from.
     elsewhere = [plan.source] if plan.source.uri != plan.target.uri else []
     champion = side_of(
-        f"{ledger.line_of(plan.request.target, plan.request.alias)} {standing.run_id}",
+        f"{plan.line} {standing.run_id}",
         pipeline,
         standing,
         [plan.target, *elsewhere],

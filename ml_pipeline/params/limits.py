@@ -17,6 +17,7 @@ from ml_pipeline.environments import Environment
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.model import ParamModel, ParamSet, nested
 from ml_pipeline.params.parameter import Parameter, plain
+from ml_pipeline.params.secret import Hidden
 from ml_pipeline.settings import settings
 from ml_pipeline.text import quoted
 
@@ -133,12 +134,14 @@ def _read(
     if parameter.is_environment:
         problems.append(f"{line}: must be left out: `writable` says where runs may write")
         return None
+    # What stands where a reference belongs may be the secret itself.
+    got = Hidden() if parameter.holds_secret else quoted(raw)
     if isinstance(raw, list | tuple) and raw:
         found = [_checked(model, line, parameter, one, problems) for one in raw]
         return None if ... in found else ((), tuple(found))
     parts = [_BOUND.fullmatch(part.strip()) for part in str(raw).split(" and ")]
     if not isinstance(raw, str) or None in parts:
-        problems.append(f"{line}: {_RULE}, but got {quoted(raw)}")
+        problems.append(f"{line}: {_RULE}, but got {got}")
         return None
     bounds = [(part[1], _number(part[2])) for part in parts if part is not None]
     found = [
@@ -148,10 +151,10 @@ def _read(
         return None
     low, high = ([one for one in bounds if one[0][0] == side] for side in "><")
     if len(low) > 1 or len(high) > 1:
-        problems.append(f"{line}: must have one bound on each side, but got {quoted(raw)}")
+        problems.append(f"{line}: must have one bound on each side, but got {got}")
         return None
     if low and high and not _leave_a_value(low[0], high[0]):
-        problems.append(f"{line}: must leave a value, but got {quoted(raw)}")
+        problems.append(f"{line}: must leave a value, but got {got}")
         return None
     return tuple(bounds), ()
 

@@ -87,6 +87,13 @@ class DagsterUi:
         self.type_config(self.page.locator("body"), config)
         self.page.get_by_role("button", name="Launch Run").click()
 
+    def launch_job(self, job: str, config: str) -> None:
+        """Launch a job that is no asset job with its launchpad."""
+        self.go(f"/locations/ml_pipeline.definitions/jobs/{job}/playground")
+        expect(self.page.get_by_role("button", name="Launch Run")).to_be_visible()
+        self.type_config(self.page.locator("body"), config)
+        self.page.get_by_role("button", name="Launch Run").click()
+
     def backfill(self, partitions: str, config: str, asset: str | None = None) -> str:
         """Launch all assets, or one, for many partitions with the dialog; return the backfill."""
         self._materialize(asset).click()

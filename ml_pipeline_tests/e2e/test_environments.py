@@ -10,16 +10,19 @@ import pytest
 from ml_pipeline.launch.run_config import ENVIRONMENT_TAG
 from ml_pipeline_tests.cli.conftest import CommandLine
 from ml_pipeline_tests.e2e import by_hand
-from ml_pipeline_tests.e2e.server import Server, serving, tool, wait_until
-from ml_pipeline_tests.toys.shop import write_shop
+from ml_pipeline_tests.e2e.server import Server, wait_until
+from ml_pipeline_tests.e2e.shop_server import (
+    DAY,
+    QUICK,
+    backfilled,
+    launched,
+    serving_shop,
+    start,
+    written,
+)
 
 pytestmark = pytest.mark.long
 
-DAY: Final = "2026-01-05"
-PLACE: Final = {
-    "repositoryLocationName": "leaky.definitions",
-    "repositoryName": "__repository__",
-}
 TABLES: Final = """
 environment = "dev"
 writable = ["dev", "blue"]
@@ -32,54 +35,23 @@ inherits = "prod"
 store = "blue"
 reads = ["dev"]
 """
-QUICK: Final = {
-    "ML_PIPELINE_INBOX_INTERVAL_S": "1",
-    "ML_PIPELINE_INBOX_SETTLE_S": "0.5",
-    "SHOP_TOKEN": "token",
-}
+VARIABLES: Final = {**QUICK, "SHOP_TOKEN": "token"}
 REFUSED: Final = "run.environment must be one that this deployment may write to, dev, blue, but is"
-_START = "mutation($of: SensorSelector!) { startSensor(sensorSelector: $of) { __typename } }"
-_BACKFILL = """
-mutation($of: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $of) {
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-  }
-}"""
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    write_shop(tmp_path)
-    (tmp_path / ".ml_pipeline").mkdir()
-    (tmp_path / ".ml_pipeline" / "settings.toml").write_text(TABLES)
-    return tmp_path
+    return written(tmp_path / "project", TABLES)
 
 
 @pytest.fixture
 def server(project: Path) -> Iterator[Server]:
-    home = project / ".ml_pipeline"
-    with serving([tool("ml-pipeline"), "ui"], home, cwd=project, **QUICK) as running:
+    with serving_shop(project, VARIABLES) as running:
         yield running
 
 
-def launched(server: Server, environment: str) -> Any:
-    params = {
-        "selector": {**PLACE, "jobName": by_hand.NAMED_JOB},
-        "runConfigData": by_hand.config_of({"run": {"environment": environment}}),
-        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": DAY}]},
-    }
-    return by_hand._post(server, by_hand._LAUNCH, params=params)["launchRun"]
-
-
-def backfilled(server: Server, environment: str) -> dict[str, Any]:
-    asked = {
-        "assetSelection": [{"path": ["orders"]}, {"path": ["score"]}],
-        "partitionNames": ["2026-01-02", "2026-01-03"],
-        "runConfigData": by_hand.config_of({"run": {"environment": environment}}),
-    }
-    made = server.graphql(_BACKFILL, of=asked)["launchPartitionBackfill"]
-    return server.finished_backfill(made["backfillId"])
+def in_environment(name: str) -> dict[str, Any]:
+    return {"run": {"environment": name}}
 
 
 def pages(project: Path, store: str, day: str) -> list[int]:
@@ -90,19 +62,19 @@ def pages(project: Path, store: str, day: str) -> list[int]:
 def test_environment_decides_through_every_door_of_a_webserver(
     project: Path, server: Server
 ) -> None:
-    refused = launched(server, "prod")
+    refused = launched(server, in_environment("prod"))
     assert REFUSED in by_hand.said(refused)
     assert server.runs() == []
-    by_graphql = server.finished_run(launched(server, "blue")["run"]["runId"])
+    by_graphql = server.finished_run(launched(server, in_environment("blue"))["run"]["runId"])
     assert by_graphql["status"] == "SUCCESS"
     assert by_graphql["tags"][ENVIRONMENT_TAG] == "blue"
     assert pages(project, "blue", DAY) == [3]
 
     inbox = project / ".ml_pipeline" / "inbox"
-    server.graphql(_START, of={**PLACE, "sensorName": "requests"})
+    start(server, "sensor", "requests")
     for name in ("blue", "prod"):
-        asked = {"as_of": "2026-01-06", "params": {"environment": name}}
-        (inbox / f"{name}.json").write_text(json.dumps(asked))
+        document = {"as_of": "2026-01-06", "params": {"environment": name}}
+        (inbox / f"{name}.json").write_text(json.dumps(document))
     wait_until((inbox / "rejected" / "prod.json.problems.txt").exists, 90, "refusal")
     assert REFUSED in (inbox / "rejected" / "prod.json.problems.txt").read_text()
     wait_until((inbox / "accepted" / "blue.json.json").exists, 90, "accepted request")
@@ -113,13 +85,15 @@ def test_environment_decides_through_every_door_of_a_webserver(
 
     cli = CommandLine(project)
     typed = ("--as-of", "2026-01-07", "--environment", "blue", "--url", server.url, "--json")
-    (made,) = cli("launch", *typed, environment=QUICK).document["runs"]
+    (made,) = cli("launch", *typed, environment=VARIABLES).document["runs"]
     assert "/blue/" in made["artifacts"][0]["uri"]
     count = len(server.runs())
-    failed = backfilled(server, "prod")
+    asked = backfilled(server, in_environment("prod"))
+    failed = server.finished_backfill(asked["backfillId"])
     assert (failed["status"], len(server.runs())) == ("FAILED", count)
     assert REFUSED in str(failed["error"])
-    done = backfilled(server, "blue")
+    asked = backfilled(server, in_environment("blue"))
+    done = server.finished_backfill(asked["backfillId"])
     assert done["status"] == "COMPLETED_SUCCESS"
     assert pages(project, "blue", "2026-01-02") == pages(project, "blue", "2026-01-03") == [3]
     assert not (project / "prod").exists()

@@ -11,9 +11,17 @@ from typing import Any, Final
 import pytest
 
 from ml_pipeline_tests.cli.conftest import CommandLine
-from ml_pipeline_tests.e2e import by_hand
-from ml_pipeline_tests.e2e.server import Server, environment, serving, tool, wait_until
-from ml_pipeline_tests.toys.shop import Search, write_shop
+from ml_pipeline_tests.e2e.server import Server, environment, wait_until
+from ml_pipeline_tests.e2e.shop_server import (
+    DAY,
+    QUICK,
+    backfilled,
+    launched,
+    serving_shop,
+    start,
+    written,
+)
+from ml_pipeline_tests.toys.shop import Search
 
 pytestmark = pytest.mark.long
 
@@ -27,12 +35,7 @@ SIGNED: Final = f"https://shop/orders?X-Amz-Signature={ADDRESS}"
 WRITTEN_BY_US: Final = ("literal.yaml", "rows.csv", "signed.yaml")
 """Files that hold a mark because somebody wrote it there."""
 
-DAY: Final = "2026-01-05"
 AT: Final = ("--as-of", DAY)
-PLACE: Final = {
-    "repositoryLocationName": "leaky.definitions",
-    "repositoryName": "__repository__",
-}
 TABLES: Final = """
 environment = "dev"
 writable = ["dev", "blue"]
@@ -41,16 +44,11 @@ writable = ["dev", "blue"]
 store = "blue"
 reads = ["dev"]
 """
-QUICK: Final = {
-    "ML_PIPELINE_INBOX_INTERVAL_S": "1",
-    "ML_PIPELINE_INBOX_SETTLE_S": "0.5",
+VARIABLES: Final = {
+    **QUICK,
     "ML_PIPELINE_DAILY_CRON": "* * * * *",
     "SHOP_TOKEN": VARIABLE,
 }
-_START = "mutation($of: SensorSelector!) { startSensor(sensorSelector: $of) { __typename } }"
-_SCHEDULE = (
-    "mutation($of: ScheduleSelector!) { startSchedule(scheduleSelector: $of) { __typename }}"
-)
 _ONE_AFTER_THE_OTHER = """
 import json, sys
 from ml_pipeline.cli.main import main
@@ -60,14 +58,6 @@ for arguments in json.loads(sys.argv[1]):
     except SystemExit as end:
         assert end.code == int(sys.argv[2]), (arguments, end.code)
 """
-_BACKFILL = """
-mutation($of: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $of) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-  }
-}"""
 _EVERYTHING = """
 { runsOrError { ... on Runs { results { runId runConfigYaml tags { key value }
   eventConnection { events { __typename ... on MessageEvent { message }
@@ -89,7 +79,7 @@ class Leaky:
 
     def __call__(self, *arguments: str, codes: Sequence[int] = (0,), **variables: str) -> str:
         """Run a command; keep what it said."""
-        done = CommandLine(self.folder)(*arguments, environment={**QUICK, **variables})
+        done = CommandLine(self.folder)(*arguments, environment={**VARIABLES, **variables})
         assert done.code in codes, (arguments, done.code, done.out, done.err)
         self.said.append((" ".join(arguments[:3]), done.out + done.err))
         return done.out + done.err
@@ -99,7 +89,7 @@ class Leaky:
         done = subprocess.run(
             [sys.executable, "-c", _ONE_AFTER_THE_OTHER, json.dumps(commands), str(code)],
             cwd=self.folder,
-            env={**environment(self.home), **QUICK},
+            env={**environment(self.home), **VARIABLES},
             capture_output=True,
             text=True,
             check=False,
@@ -111,10 +101,7 @@ class Leaky:
 
 @pytest.fixture
 def leaky(tmp_path: Path) -> Leaky:
-    folder = tmp_path / "project"
-    write_shop(folder)
-    (folder / ".ml_pipeline").mkdir()
-    (folder / ".ml_pipeline" / "settings.toml").write_text(TABLES)
+    folder = written(tmp_path / "project", TABLES)
     mounted = tmp_path / "mounted"
     mounted.write_text(f"{MOUNTED}\n")
     return Leaky(folder, mounted)
@@ -122,8 +109,7 @@ def leaky(tmp_path: Path) -> Leaky:
 
 @pytest.fixture
 def server(leaky: Leaky) -> Iterator[Server]:
-    command = [tool("ml-pipeline"), "ui"]
-    with serving(command, leaky.home, cwd=leaky.folder, **QUICK) as running:
+    with serving_shop(leaky.folder, VARIABLES) as running:
         yield running
 
 
@@ -213,7 +199,10 @@ def _refused(leaky: Leaky) -> None:
         ("INBOX", SIGNED),
         ("ENVIRONMENTS", json.dumps({"blue": {"store": URI}})),
         ("ENVIRONMENTS", json.dumps({"blue": {"sources": {"shop": SIGNED}}})),
-        ("ENVIRONMENTS", json.dumps({"blue": {"params": {"shop": {"token": LITERAL}}}})),
+        *(
+            ("ENVIRONMENTS", json.dumps({"blue": {line: {"shop": {"token": given}}}}))
+            for line, given in (("params", LITERAL), ("limits", LITERAL), ("limits", [LITERAL]))
+        ),
     )
     for name, value in settings:
         leaky("env", "check", codes=[2], **{f"ML_PIPELINE_{name}": value})
@@ -230,22 +219,12 @@ def _webserver(leaky: Leaky, server: Server, used: Sequence[str]) -> None:
         (shop | {"token": LITERAL}, False),
         (shop | {"address": URI}, False),
     ):
-        answer = by_hand._post(server, by_hand._LAUNCH, params=_launched(given))["launchRun"]
+        answer = launched(server, {"shop": given})
         leaky.said.append(("GraphQL", json.dumps(answer)))
         assert (answer["__typename"] == "LaunchRunSuccess") is is_launched, answer
-    backfill = server.graphql(
-        _BACKFILL,
-        of={
-            "assetSelection": [{"path": ["orders"]}, {"path": ["score"]}],
-            "partitionNames": ["2026-01-02", "2026-01-03"],
-            "runConfigData": by_hand.config_of({"shop": shop}),
-        },
-    )["launchPartitionBackfill"]
-    for query, name, kind in (
-        (_START, "requests", "sensorName"),
-        (_SCHEDULE, "daily_window", "scheduleName"),
-    ):
-        server.graphql(query, of={**PLACE, kind: name})
+    backfill = backfilled(server, {"shop": shop})
+    for kind, name in (("sensor", "requests"), ("schedule", "daily_window")):
+        start(server, kind, name)
     inbox = leaky.home / "inbox"
     asked = {"as_of": DAY, "params": {"shop": shop | {"pages": 31}}}
     (inbox / "good.json").write_text(json.dumps(asked))
@@ -263,11 +242,3 @@ def _webserver(leaky: Leaky, server: Server, used: Sequence[str]) -> None:
     wait_until(lambda: any(by_schedule in run["tags"] for run in server.runs()), 120, "schedule")
     running = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED"}
     wait_until(lambda: not any(run["status"] in running for run in server.runs()), 120, "quiet")
-
-
-def _launched(shop: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "selector": {**PLACE, "jobName": by_hand.NAMED_JOB},
-        "runConfigData": by_hand.config_of({"shop": shop}),
-        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": DAY}]},
-    }
