@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from ml_pipeline.addresses import masked
+from ml_pipeline.cli.folding import folded
 from ml_pipeline.invocation import MODULE_VARIABLE
 from ml_pipeline.text import for_terminal
 
@@ -124,7 +125,8 @@ class _Screen(io.StringIO):
 
 
 def _tell(error: Exception) -> None:
-    click.echo(f"{click.style('Error', fg='red')}: {for_terminal(masked(str(error)))}", err=True)
+    told = folded(f"Error: {for_terminal(masked(str(error)))}", sys.stderr)
+    click.echo(f"{click.style('Error', fg='red')}{told.removeprefix('Error')}", err=True)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

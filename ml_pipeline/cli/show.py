@@ -5,7 +5,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +13,9 @@ from ml_pipeline.text import for_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+_BAR: Final = 20
+"""Columns of a bar."""
 
 
 def print_json(document: Any) -> None:
@@ -31,6 +34,17 @@ def progress_bar(total: int | None, doing: str) -> Iterator[Callable[[str], None
     steps = itertools.count(1)
     with progress_of(doing, total) as bar:
         yield lambda at: bar.show(next(steps), total, at)
+
+
+@contextlib.contextmanager
+def telling(doing: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar on standard error; what is yielded takes the step that begins, of how many.
+
+    Args:
+        doing: what to show before the first step.
+    """
+    with progress_of(doing) as bar:
+        yield lambda place, of, what: bar.show(place - 1, of, what)
 
 
 class Bar:
@@ -77,12 +91,16 @@ def progress_of(doing: str, total: int | None = None) -> Iterator[Bar]:
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
+    # However long the name of a step is, how far it is and the time that is left are there.
+    named = Column(no_wrap=True, overflow="ellipsis", ratio=1)
     progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=_BAR),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.description}", table_column=named),
+        expand=True,
         console=Console(file=sys.stderr),
         transient=True,
         redirect_stdout=False,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ml_pipeline.cli.folding import folded
 from ml_pipeline.text import for_terminal
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ _COLORS: Final = {
 
 def say(text: str = "", err: bool = False) -> None:
     """Print lines for people; nothing in them acts upon the terminal."""
-    click.echo(for_terminal(text), err=err)
+    stream = sys.stderr if err else sys.stdout
+    click.echo(folded(for_terminal(text), stream), err=err)
 
 
 def wide_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -25,7 +25,7 @@ from ml_pipeline.store.ledger import ALIASES
 if TYPE_CHECKING:
     from ml_pipeline.launch.promotion_request import PromotionRequest
     from ml_pipeline.launch.rollback_request import RollbackRequest
-    from ml_pipeline.runs.promotion import Promoted
+    from ml_pipeline.runs.promotion import Promoted, Tell
 
 
 class PromotionConfig(dg.Config):
@@ -99,7 +99,7 @@ def promotion_jobs(
                 context.log.info("Nothing was promoted: this was a dry run.")
                 return
             try:
-                done = plan.carried_out(context.log.info)
+                done = plan.carried_out(_telling(context))
             except PromotionRefused as refused:
                 # Its numbers are shown beside the reason; another try would come to the same.
                 raise dg.Failure(
@@ -115,7 +115,7 @@ def promotion_jobs(
     def rollback(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         with unwrapped():
             request = _rollback_request(config)
-            done = request.carried_out(pipeline, settings().environments, stores, context.log.info)
+            done = request.carried_out(pipeline, settings().environments, stores, _telling(context))
             context.add_output_metadata(promoted_metadata(done.now, done.before))
         _tell(context, pipeline, done)
 
@@ -138,6 +138,10 @@ def _job(name: str, op: dg.OpDefinition) -> dg.JobDefinition:
         op()
 
     return one
+
+
+def _telling(context: dg.OpExecutionContext) -> "Tell":
+    return lambda place, of, what: context.log.info(f"{place} of {of}: {what}")
 
 
 def _request(calendar: Calendar, config: PromotionConfig) -> "PromotionRequest":

@@ -6,7 +6,7 @@ plan.carried_out()     raises PromotionRefused with these, unless it is forced
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.changes import differing
 from ml_pipeline.runs.columns import other_columns
 from ml_pipeline.runs.gate import Gate, Outcome
-from ml_pipeline.runs.promotion import Promoted, Terms, obstacles, promote
+from ml_pipeline.runs.promotion import Promoted, Tell, Terms, obstacles, promote, silent
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -245,11 +245,11 @@ class PromotionPlan:
         then, now = (told(model, one.params) for one in (standing.record, self.entry.record))
         return {name: (a, b) for name, a, b in differing(then, now)}
 
-    def carried_out(self, tell: Callable[[str], object] = lambda _sentence: None) -> Promoted:
+    def carried_out(self, tell: Tell = silent) -> Promoted:
         """Promote.
 
         Args:
-            tell: called with a sentence before each artifact that is checked or copied.
+            tell: called before each artifact that is checked or copied.
 
         Raises:
             PromotionRefused: if anything speaks against it and it is not forced.

@@ -1,12 +1,11 @@
 """Going back to what an environment had before, as it is asked for from any door."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ml_pipeline.environments import Environments
 from ml_pipeline.errors import QueryError
 from ml_pipeline.launch.promotion_target import store_of_target, target_problems
-from ml_pipeline.runs.promotion import Promoted, roll_back
+from ml_pipeline.runs.promotion import Promoted, Tell, roll_back, silent
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.environments import Stores
 from ml_pipeline.store.ledger import Alias
@@ -49,7 +48,7 @@ class RollbackRequest:
         pipeline: Pipeline,
         environments: Environments,
         stores: Stores,
-        tell: Callable[[str], object] = lambda _sentence: None,
+        tell: Tell = silent,
     ) -> Promoted:
         """Go back.
 
@@ -57,7 +56,7 @@ class RollbackRequest:
             pipeline: the stages.
             environments: those that are configured.
             stores: returns the store of an environment.
-            tell: called with a sentence before each artifact that is checked.
+            tell: called before each artifact that is checked.
 
         Raises:
             QueryError: as `checked` does.

@@ -8,7 +8,7 @@ reads there. Whatever ends it before that leaves what there was, and the same re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PromotionConflict, PromotionRefused
 from ml_pipeline.params.identity import digest_of
@@ -22,6 +22,13 @@ from ml_pipeline.store.copies import copy_artifact
 from ml_pipeline.store.ledger import Alias, Flag, Promotion
 from ml_pipeline.store.lineage import in_order
 from ml_pipeline.store.record import Record
+
+Tell: TypeAlias = Callable[[int, int, str], object]
+"""Takes the place of an artifact, of how many, and what is about to be done with it."""
+
+
+def silent(_place: int, _of: int, _what: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def promote(
     environment: str,
     terms: Terms | None = None,
     target: ArtifactStore | None = None,
-    tell: Callable[[str], object] = lambda _sentence: None,
+    tell: Tell = silent,
 ) -> Promoted:
     """Let an environment have a run from now on.
 
@@ -104,7 +111,7 @@ def promote(
         environment: what it is promoted to.
         terms: what else is said of it.
         target: the environment's own store, which has its ledger; the same store if omitted.
-        tell: called with a sentence before each artifact that is checked or copied.
+        tell: called before each artifact that is checked or copied.
 
     Raises:
         ArtifactMissing: if something that it was made from is gone.
@@ -126,7 +133,7 @@ def promote(
     for place, path in enumerate(in_order(records), start=1):
         what = f"{records[path].asset} {records[path].run_id}"
         is_there = target.uri == store.uri or target.readable_record(path) is not None
-        tell(f"{place} of {len(known)}: {'check' if is_there else 'copy'} {what}")
+        tell(place, len(known), f"{'check' if is_there else 'copy'} {what}")
         copied += not is_there
         artifacts[path] = _brought(store, target, path, records[path])
     for record in records.values():
@@ -171,7 +178,7 @@ def roll_back(
     alias: Alias = "champion",
     note: str = "",
     by: str = "",
-    tell: Callable[[str], object] = lambda _sentence: None,
+    tell: Tell = silent,
 ) -> Promoted:
     """Let an environment have again what it had before; doing so twice goes back further.
 
@@ -181,7 +188,7 @@ def roll_back(
         alias: which of what it has.
         note: what to remember about it.
         by: who does it.
-        tell: called with a sentence before each artifact that is checked.
+        tell: called before each artifact that is checked.
 
     Raises:
         PromotionRefused: if it had nothing before.
@@ -200,7 +207,7 @@ def roll_back(
             "Nothing was changed. Promote another run.",
         )
     for place, (path, digest) in enumerate(earlier.artifacts.items(), start=1):
-        tell(f"{place} of {len(earlier.artifacts)}: check {path}")
+        tell(place, len(earlier.artifacts), f"check {path}")
         record = store.read_record(path)
         if record is None:
             raise ArtifactMissing(

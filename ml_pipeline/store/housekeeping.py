@@ -1,7 +1,7 @@
 """Keeping a store in order: check what is there, and find what nobody needs any more."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -53,14 +53,20 @@ def assets_in(store: ArtifactStore) -> list[str]:
     return [unquote(name) for name in store.children("") if not name.startswith(".")]
 
 
-def verify(store: ArtifactStore, assets: Sequence[str]) -> Iterator[Checked]:
+def verify(
+    store: ArtifactStore,
+    assets: Sequence[str],
+    found: Callable[[int], object] = lambda _count: None,
+) -> Iterator[Checked]:
     """Check size and digest of every artifact and its pictures.
 
     Args:
         store: what to check.
         assets: names of the assets.
+        found: called with the number of artifacts before the first is checked.
     """
     paths = [path for asset in assets for path in store.directories(asset)]
+    found(len(paths))
 
     def check(path: str) -> Checked:
         try:

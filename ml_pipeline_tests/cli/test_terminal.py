@@ -81,7 +81,7 @@ def test_commands_break_no_word_at_any_width(
     piped = used(*command)
     words = set(piped.out.split())
     shown = seen(used.folder, width, *command).text
-    left_out = re.search(r"No room for (.*): --wide shows all\.", shown)
+    left_out = re.search(r"No room for (.*): --wide shows all\.", " ".join(shown.split()))
     if left_out is None:
         assert words <= set(shown.split())
     else:

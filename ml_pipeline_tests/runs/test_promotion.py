@@ -137,13 +137,17 @@ def target_of(bench: Bench) -> ArtifactStore:
 
 def test_promote_to_another_store_copies_all_that_the_run_was_made_from(bench: Bench) -> None:
     made = bench.run()
-    told: list[str] = []
+    told: list[tuple[int, int, list[str]]] = []
     target = target_of(bench)
     terms = Terms(source="staging", by="ann")
-    done = promote(bench.store, entry_of(made["score"]), "prod", terms, target, told.append)
+
+    def tell(place: int, of: int, what: str) -> None:
+        told.append((place, of, what.split()[:2]))
+
+    done = promote(bench.store, entry_of(made["score"]), "prod", terms, target, tell)
     assert (done.checked, done.copied, done.now.source, done.now.by) == (4, 4, "staging", "ann")
-    assert [line.split()[3:5] for line in told] == [
-        ["copy", asset] for asset in (made[name].record.asset for name in STAGES)
+    assert told == [
+        (place, 4, ["copy", made[name].record.asset]) for place, name in enumerate(STAGES, start=1)
     ]
     for outcome in made.values():
         path = entry_of(outcome).path

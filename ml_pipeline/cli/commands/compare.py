@@ -9,7 +9,7 @@ from ml_pipeline.cli.days import Day
 from ml_pipeline.cli.files import write
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import ORIGIN, typed_params
-from ml_pipeline.cli.show import print_json
+from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.cli.tables import print_table, say, wide_option
 from ml_pipeline.errors import QueryError
 from ml_pipeline.leaderboard.board import named_metric
@@ -90,7 +90,10 @@ def command(
     environments, stores = served.settings.environments, served.location.store_in
     sides = Sides(served.pipeline, environments, stores, layers, first, last)
     here, there = sides.named(left, right)
-    found = compare(sides.opened(here), sides.opened(there), by, direction)
+    with progress_bar(2, f"reading {here.name}") as advance:
+        one = sides.opened(here)
+        advance(f"reading {there.name}")
+        found = compare(one, sides.opened(there), by, direction)
     outcome = found.gated(gate) if gate is not None else None
     if file is not None:
         _write_page(file, found)

@@ -7,7 +7,7 @@ import click
 from ml_pipeline.cli.ages import Age
 from ml_pipeline.cli.environments import environment_option, store_of
 from ml_pipeline.cli.project import project
-from ml_pipeline.cli.show import print_json, progress_bar
+from ml_pipeline.cli.show import print_json, progress_bar, progress_of
 from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.errors import QueryError
 from ml_pipeline.store.housekeeping import removable, remove
@@ -37,7 +37,8 @@ def command(
         raise QueryError([f"--environment {refusal}"])
     store = store_of(project(), environment)
     codes = {name: stage.code for name, stage in project().listed.stages.items()}
-    items = removable(store, older_than, keep_promoted, codes)
+    with progress_of("looking"):
+        items = removable(store, older_than, keep_promoted, codes)
     if delete:
         with progress_bar(len(items), "removing") as advance:
             removed = []

@@ -8,7 +8,7 @@ import click
 from ml_pipeline.cli.days import Day
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.promoted import print_promoted, promoted_document
-from ml_pipeline.cli.show import print_json, progress_bar
+from ml_pipeline.cli.show import print_json, telling
 from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.errors import QueryError
 from ml_pipeline.launch.promotion_request import PromotionPlan, PromotionRequest
@@ -95,8 +95,8 @@ def command(
     plan = request.planned(served.listed, served.settings.environments, served.location.store_in)
     if dry_run:
         return _tell(plan, as_json)
-    with progress_bar(None, "promoting") as advance:
-        done = plan.carried_out(advance)
+    with telling("promoting") as tell:
+        done = plan.carried_out(tell)
     if as_json:
         print_json(promoted_document(done))
     else:

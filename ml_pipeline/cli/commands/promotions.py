@@ -5,7 +5,7 @@ import click
 from ml_pipeline.cli.environments import known_environment, store_of
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
-from ml_pipeline.cli.tables import print_table, say
+from ml_pipeline.cli.tables import print_table, say, wide_option
 from ml_pipeline.environments import Environments
 from ml_pipeline.errors import StoreError
 from ml_pipeline.invocation import typed
@@ -14,8 +14,9 @@ from ml_pipeline.store import ledger
 
 @click.command(name="promotions")
 @click.argument("environment", required=False)
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(environment: str | None, as_json: bool) -> None:
+def command(environment: str | None, wide: bool, as_json: bool) -> None:
     """List what was promoted to one environment or to all, the newest first."""
     known = project().settings.environments
     entries = _entries(known, environment)
@@ -31,36 +32,28 @@ def command(environment: str | None, as_json: bool) -> None:
     if not found:
         say(f"Nothing was promoted yet: `{typed('promote RUN_ID --to staging')}` does that.")
         return
-    metrics = list(dict.fromkeys(name for one in found for name in one.metrics))
-    print_table(
-        [
-            "environment",
-            "",
-            "run id",
-            "as_of",
-            "promoted at",
-            *metrics,
-            "from",
-            "gate",
-            "by",
-            "note",
-        ],
-        [
-            [
-                one.line,
-                "now" if one in now.values() else "",
-                one.run_id,
-                one.as_of or "",
-                f"{one.at:%Y-%m-%d %H:%M:%S}",
-                *(one.metrics.get(name, "") for name in metrics),
-                _origin(one),
-                _gate(one),
-                one.by,
-                one.note,
-            ]
-            for one in found
-        ],
+    names = dict.fromkeys(name for one in found for name in one.metrics)
+    # What gates have asked for stands first.
+    asked = (figure["metric"] for one in found if one.gate for figure in one.gate["figures"])
+    metrics = list(dict.fromkeys([*(name for name in asked if name in names), *names]))
+    columns = ["environment", "", "run id", "as_of", *metrics[:1], "gate", "promoted at", "from"]
+    columns += ["by", "note", *metrics[1:]]
+    rows = (
+        {
+            **one.metrics,
+            "environment": one.line,
+            "": "now" if one in now.values() else "",
+            "run id": one.run_id,
+            "as_of": one.as_of,
+            "gate": _gate(one),
+            "promoted at": one.at,
+            "from": _origin(one),
+            "by": one.by,
+            "note": one.note,
+        }
+        for one in found
     )
+    print_table(columns, [[row.get(name) for name in columns] for row in rows], wide)
 
 
 def _entries(known: Environments, wanted: str | None) -> list[ledger.Promotion]:

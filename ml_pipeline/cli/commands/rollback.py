@@ -7,7 +7,7 @@ import click
 from ml_pipeline.cli.environments import known_environment
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.promoted import print_promoted, promoted_document
-from ml_pipeline.cli.show import print_json, progress_bar
+from ml_pipeline.cli.show import print_json, telling
 from ml_pipeline.launch.rollback_request import RollbackRequest
 from ml_pipeline.store.ledger import Alias
 
@@ -33,8 +33,8 @@ def command(environment: str, alias: Alias, by: str, note: str, as_json: bool) -
     known = served.settings.environments
     known_environment(environment, known)
     request = RollbackRequest(environment, alias, note, by)
-    with progress_bar(None, "checking") as advance:
-        done = request.carried_out(served.pipeline, known, served.location.store_in, advance)
+    with telling("checking") as tell:
+        done = request.carried_out(served.pipeline, known, served.location.store_in, tell)
     if as_json:
         print_json(promoted_document(done))
     else:

@@ -88,8 +88,9 @@ def list_(
 @command.command()
 @click.argument("run_id")
 @environment_option
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def show(run_id: str, environment: str | None, as_json: bool) -> None:
+def show(run_id: str, environment: str | None, wide: bool, as_json: bool) -> None:
     """Show one run; the beginning of its id is enough."""
     store, entry = found_in(project(), run_id, environment)
     known = catalog.lineage_by_asset(store, entry)
@@ -151,6 +152,7 @@ def show(run_id: str, environment: str | None, as_json: bool) -> None:
             else [name, "gone", "", "", ""]
             for name, made in known.items()
         ],
+        wide,
     )
     if read := _others(known):
         say()

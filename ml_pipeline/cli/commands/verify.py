@@ -4,7 +4,7 @@ import click
 
 from ml_pipeline.cli.environments import environment_option, store_of
 from ml_pipeline.cli.project import project
-from ml_pipeline.cli.show import print_json, progress_bar
+from ml_pipeline.cli.show import print_json, progress_of
 from ml_pipeline.cli.tables import say
 from ml_pipeline.store.housekeeping import assets_in, verify
 
@@ -15,11 +15,16 @@ from ml_pipeline.store.housekeeping import assets_in, verify
 def command(environment: str | None, as_json: bool) -> int:
     """Check the digest of every artifact."""
     store = store_of(project(), environment)
-    count, bad = 0, []
-    with progress_bar(None, "checking") as advance:
-        for checked in verify(store, assets_in(store)):
+    count, total, bad = 0, 0, []
+
+    def found(number: int) -> None:
+        nonlocal total
+        total = number
+
+    with progress_of("looking") as bar:
+        for checked in verify(store, assets_in(store), found):
             count += 1
-            advance(checked.path)
+            bar.show(count, total, checked.path)
             if checked.problem is not None:
                 bad.append(checked)
     if as_json:
