@@ -146,8 +146,9 @@ def _metrics(record: Record, judged: Mapping[AsOf | None, Cell]) -> Section:
     noun = f"{noun_of(judged)}s" if None not in judged else "results"
     at = str(record.as_of) if record.as_of is not None else "this run"
     words = f"Over {span(list(judged))}: all that the store has of these parameters."
+    said = () if list(judged) == [None] else (words,)
     columns = ("metric", "role", at, "mean", "lowest", "highest", noun)
-    return Section("Metrics", (words,), columns, tuple(rows))
+    return Section("Metrics", said, columns, tuple(rows))
 
 
 def _judging(cell: Cell) -> list[str]:

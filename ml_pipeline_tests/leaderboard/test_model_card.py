@@ -17,7 +17,7 @@ from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.promotion import Terms, promote
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Provenance
-from ml_pipeline_tests.toys.sweeps import PIPELINE
+from ml_pipeline_tests.toys.sweeps import NO_OBJECTIVE, PIPELINE
 
 AROUND = Provenance(git_commit="f00", python="3.12.1", packages={"numpy": "2.0"})
 DAYS = [date(2026, 1, day) for day in (5, 6, 7)]
@@ -136,6 +136,19 @@ def test_card_of_a_damaged_ledger_and_of_an_upstream_run_is_there(made: Made) ->
     assert any(said.startswith("Promotions: ") for said in told)
     assert any("says nothing of fit" in said for said in told)
     assert section(card, "About").rows[0] == ("asset", "table")
+
+
+def test_card_of_a_pipeline_without_dates_and_objective_has_its_metrics(tmp_path: Path) -> None:
+    store = ArtifactStore(str(tmp_path))
+    made = list(Materializer(NO_OBJECTIVE, store).run(NO_OBJECTIVE.params.parse({}), None))[-1]
+    card = model_card(
+        NO_OBJECTIVE, store, Entry(made.slot.revision(made.record.revision), made.record)
+    )
+    metrics = section(card, "Metrics")
+    assert metrics.words == ()
+    assert {row[0]: row[2] for row in metrics.rows} == made.record.metrics
+    assert "Metrics by date" not in [one.title for one in card.sections]
+    assert card.title.endswith(made.record.run_id)
 
 
 def test_page_of_a_card_holds_what_the_markdown_does(made: Made) -> None:

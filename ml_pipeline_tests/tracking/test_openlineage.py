@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -120,6 +121,7 @@ def test_reused_artifacts_are_not_told_again_and_what_is_told_twice_is_one_run(
     told.settle()
     assert len({one["run"]["runId"] for one in server.events}) == 1
     assert len(server.events) == 4
+    assert "openlineage" not in [thread.name for thread in threading.enumerate()]
     tell(bench, told, as_of=DAY)
     assert [one["job"]["name"] for one in server.events[4:]] == []
 

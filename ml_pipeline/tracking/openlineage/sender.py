@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ml_pipeline.addresses import masked
 
-_MOST_WAITING: Final = 10_000
+_MOST_WAITING: Final = 2000
 _TIMEOUT_S: Final = 1.0
 _PAUSE_S: Final = 30.0
 _SETTLE_S: Final = 1.5
@@ -42,7 +42,7 @@ class Sender:
         if endpoint:
             self._config["endpoint"] = endpoint
         self._url = url
-        self._waiting: queue.Queue[Told] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[Told | None] = queue.Queue(_MOST_WAITING)
         self._thread: threading.Thread | None = None
         self._client: Any = None
         self._is_imported = threading.Event()
@@ -70,11 +70,18 @@ class Sender:
             time.sleep(0.01)
         if self._waiting.unfinished_tasks:
             self._drop("it does not answer in time", self._waiting.unfinished_tasks)
+        elif self._thread is not None:
+            # Whoever runs much in one process should not be left with a thread for each run.
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
 
     def _work(self) -> None:
         while True:
             told = self._waiting.get()
             try:
+                if told is None:
+                    return
                 self._send(told)
             except Exception as error:  # noqa: BLE001 - whatever goes wrong, the run goes on
                 self._is_imported.set()
