@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from ml_pipeline.invocation import typed
 from ml_pipeline.launch.form.kinds import info_spec, kind_spec
@@ -18,10 +18,6 @@ from ml_pipeline.params.parameter import Parameter, plain
 from ml_pipeline.params.secret import schemes
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
-
-FORMAT: Final = 1
-"""Number of the form of the document; the page and its script are of one."""
-
 
 @dataclass(frozen=True)
 class Dates:
@@ -58,7 +54,6 @@ def form_document(
     model, known = pipeline.params, settings().environments
     standing = {name: standing_values(model, name) for name in known.configured}
     return {
-        "format": FORMAT,
         "scheme": SCHEME,
         "title": pipeline.name,
         "dates": [{n: v for n, v in vars(one).items() if v} for one in dates],
@@ -123,11 +118,12 @@ def _parameter(
 ) -> dict[str, Any]:
     found: dict[str, Any] = {
         "dotted": parameter.dotted,
-        "told": parameter.told,
         "kind": kind_spec(parameter.kind),
         **info_spec(parameter.info),
         "must": parameter.must_be,
     }
+    if parameter.is_shared:
+        found["told"] = parameter.dotted
     if parameter.default is not ...:
         found["default"] = parameter.default
     if section.group == OPTIONS:

@@ -31,7 +31,7 @@ function controlOf(parameter, shownValues = []) {
   if (inner && only(kind, "items", "different") && isSimple(inner) && shownValues.every((value) => areLines(kind, value))) return lines(kind);
   if (inner || kind.places || kind.values || kind.shapes) return structure(parameter);
   const isLong = shownValues.some((value) => /\n/.test(value));
-  return single(isLong ? make("textarea", { rows: 4 }) : make("input", { type: "text", spellcheck: "false" }));
+  return single(isLong ? make("textarea", { rows: 4 }) : make("input", { type: "text" }));
 }
 
 const isSimple = (kind) => !["none", "anything", "items", "different", "places", "values", "shapes"].some((name) => kind[name]);
@@ -74,7 +74,7 @@ function select({ kind, default: usual }) {
 }
 
 function lines(kind) {
-  const input = make("textarea", { rows: 3, spellcheck: "false" });
+  const input = make("textarea", { rows: 3 });
   return {
     element: input,
     input,
@@ -85,7 +85,7 @@ function lines(kind) {
 }
 
 function structure({ kind }) {
-  const input = make("textarea", { rows: 3, spellcheck: "false" });
+  const input = make("textarea", { rows: 3 });
   return {
     element: input,
     input,
@@ -149,7 +149,7 @@ function fieldOf(parameter, control, usual) {
   control.input.setAttribute("aria-describedby", [`${id}m`, about && `${id}a`, `${id}e`].filter(Boolean).join(" "));
   if (parameter.default === undefined) control.input.setAttribute("aria-required", "true");
   const must = [parameter.must, control.hint].filter(Boolean).join(", ");
-  const head = make("div", { class: "head" }, make("label", { for: id, title: dotted }, parameter.told), make("span", { class: "must", id: `${id}m` }, must), fallback, make("span", { class: "mark" }, "changed"), reset);
+  const head = make("div", { class: "head" }, make("label", { for: id, title: dotted }, toldOf(parameter)), make("span", { class: "must", id: `${id}m` }, must), fallback, make("span", { class: "mark" }, "changed"), reset);
   const row = make("div", { class: "field", "data-name": dotted }, head, about ? make("p", { class: "about", id: `${id}a` }, about) : null, control.element, error);
   const field = { parameter, control, row, error, fallback, reset, usual };
   reset.addEventListener("click", () => { control.set(field.usual()); control.input.focus(); update(); });
@@ -181,7 +181,7 @@ const axes = model.dates.map((axis) => {
     if (isDaily) return make("input", { type: "date", min: axis.first, max: axis.is_open ? undefined : axis.last });
     if (axis.keys && !axis.is_open && axis.keys.length <= 400) return make("select", {}, make("option", { value: "" }, ""), ...axis.keys.map((key) => make("option", { value: key }, key)));
     const list = `l${(count += 1)}`;
-    const input = make("input", { type: "text", list, spellcheck: "false" });
+    const input = make("input", { type: "text", list });
     byId("form").append(make("datalist", { id: list }, ...(axis.keys || []).slice(-400).map((key) => make("option", { value: key }))));
     return input;
   };
@@ -230,17 +230,13 @@ function datesAsked() {
 
 // What is written: YAML that Dagster, our files and browsers read alike, and a command.
 
-const jsonText = (value) => {
-  if (isList(value)) return `[${value.map(jsonText).join(", ")}]`;
-  if (isMap(value)) return `{${[...value].map(([key, member]) => `${jsonText(key)}: ${jsonText(member)}`).join(", ")}}`;
-  return is(value, "string") ? JSON.stringify(value).replace(/[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g, escaped) : canonical(value);
-};
-
-function yamlValue(value) {
-  if (isList(value)) return `[${value.map(yamlValue).join(", ")}]`;
-  if (isMap(value)) return `{${[...value].map(([key, member]) => `${jsonText(key)}: ${yamlValue(member)}`).join(", ")}}`;
+function jsonText(value, isYaml = false) {
+  const inner = (member) => jsonText(member, isYaml);
+  if (isList(value)) return `[${value.map(inner).join(", ")}]`;
+  if (isMap(value)) return `{${[...value].map((pair) => pair.map(inner).join(": ")).join(", ")}}`;
+  if (is(value, "string")) return JSON.stringify(value).replace(/[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g, escaped);
   // YAML 1.1 reads 1e-05 as text, and 1.0e-05 as a number.
-  return is(value, "number") ? floatText(value).replace(/^(-?\d+)e/, "$1.0e") : jsonText(value);
+  return isYaml && is(value, "number") ? floatText(value).replace(/^(-?\d+)e/, "$1.0e") : canonical(value);
 }
 
 function yamlOf(tree, indent = "") {
@@ -252,7 +248,7 @@ function treeOf(pairs) {
   for (const [dotted, value] of pairs) {
     const steps = dotted.split("."), last = steps.pop();
     const holder = steps.reduce((at, step) => (at.get(step) || at.set(step, { tree: new Map() }).get(step)).tree, tree);
-    holder.set(last, { text: yamlValue(value === null ? "none" : value) });
+    holder.set(last, { text: jsonText(value === null ? "none" : value, true) });
   }
   return tree;
 }
@@ -271,7 +267,7 @@ function commandOf(pairs, ends, environment, file) {
   const add = (option, value) => words.push(value.startsWith("-") ? shell(`${option}=${value}`) : `${option} ${shell(value)}`);
   if (ends.length > 1) { add("--from", ends[0]); add("--to", ends[1]); } else if (ends.length) add("--as-of", ends[0]);
   if (environment) add("--environment", environment);
-  const typed = pairs.map(([dotted, value]) => { const { parameter } = fields.find((one) => one.parameter.dotted === dotted); return [parameter.told, typedText(parameter, value)]; });
+  const typed = pairs.map(([dotted, value]) => { const { parameter } = fields.find((one) => one.parameter.dotted === dotted); return [toldOf(parameter), typedText(parameter, value)]; });
   if (typed.some(([, text]) => text === null)) add("--params-file", file);
   else typed.forEach(([told, text]) => add("--param", `${told}=${text}`));
   return words.join(" \\\n    ");
@@ -328,7 +324,7 @@ function showIds(keys, values, unknown, problems) {
   if (problems.length) output.textContent = "none yet";
   else if (!isKnown) {
     output.textContent = "not known here";
-    byId("why").textContent = keys ? "Only Python can tell what these values become. The command below, with id in place of run, prints the id." : "Which keys lie in between is not known here.";
+    byId("why").textContent = keys ? "Only Python can tell what these values become. The command below, with id in place of run, prints the id." : "The keys in between are not known here.";
   } else if (ids.length === 1) output.textContent = ids[0][1];
   else {
     const rows = ids.map(([key, id]) => make("tr", {}, make("th", { scope: "row" }, key), make("td", {}, id)));

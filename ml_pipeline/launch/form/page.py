@@ -9,7 +9,7 @@ from typing import Any, Final
 
 _PARTS: Final = Path(__file__).parent
 _HOLES: Final = re.compile(r"\{\{(title|style|document|script)\}\}")
-_INDENT: Final = re.compile("^ +", re.MULTILINE)
+_FOR_AUTHORS: Final = re.compile(r"^ +|^ *//[^\n]*\n|^/\*.*?\*/\n|^\n", re.MULTILINE | re.DOTALL)
 
 
 def form_page(document: Mapping[str, Any]) -> str:
@@ -31,5 +31,5 @@ def form_page(document: Mapping[str, Any]) -> str:
 
 
 def _part(name: str) -> str:
-    """Return a part as it is in the page: without indents, to be small."""
-    return _INDENT.sub("", (_PARTS / name).read_text(encoding="utf-8"))
+    """Return a part as it is in the page: without indents and notes, to be small."""
+    return _FOR_AUTHORS.sub("", (_PARTS / name).read_text(encoding="utf-8"))

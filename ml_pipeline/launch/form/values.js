@@ -282,12 +282,11 @@ function readList(kind, raw, place) {
 
 /* Numbers by size, then the rest by the names of their types. */
 function readSet(kind, raw, place) {
-  const names = { path: "PosixPath", decimal: "Decimal", duration: "timedelta", uuid: "UUID", secret: "SecretRef" };
   function typeName(value) {
     if (value === null) return "NoneType";
     if (!is(value, "string")) return is(value, "boolean") ? "bool" : "";
     if ((kind.choices || []).includes(value)) return "str";
-    return kind.spelled ? names[kind.spelled] : kind.day && isDay(value) ? "date" : "str";
+    return kind.spelled ? (kind.spelled === "decimal" ? "Decimal" : "Path") : kind.day && isDay(value) ? "date" : "str";
   }
   const members = new Map(raw.map((member, at) => read(kind, member, `${place}[${at}]`)).map((value) => [canonical(value), value]));
   return [...members.values()].sort((one, other) => {
@@ -425,6 +424,8 @@ const wordOf = (value) => (value === null ? "none" : is(value, "string") ? value
 
 // What a set of typed values is, and its id.
 
+const toldOf = ({ dotted, told }) => told || dotted.slice(dotted.indexOf(".") + 1);
+
 function parametersIn(members) {
   return members.flatMap((member) => (member.section === undefined ? [member] : parametersIn(member.members)));
 }
@@ -503,7 +504,7 @@ function settle(model, group, isRead, { entered, values, problems, unknown, set 
     }
   }
   const tests = { "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b, "==": (a, b) => a == b, "!=": (a, b) => a != b };
-  const told = new Map(model.groups.flatMap((one) => parametersIn(one.members)).map((one) => [one.dotted, one.told]));
+  const told = new Map(model.groups.flatMap((one) => parametersIn(one.members)).map((one) => [one.dotted, toldOf(one)]));
   for (const [left, sign, right] of (isRead && group.rules) || []) {
     const sides = [left, right].map((dotted) => values.get(dotted));
     if (sides.some((side) => side === UNKNOWN || side === null) || tests[sign](...sides)) continue;
