@@ -57,12 +57,12 @@ class Form:
 def written_form(
     pipeline: mp.Pipeline, partitions: dg.PartitionsDefinition[str] | None, folder: Path
 ) -> Path:
-    """Write the form of a pipeline."""
+    """Write the form of a pipeline, with two keys of dynamic partitions."""
     location = location_for(pipeline, partitions)
+    calendar = location.calendar_on(lambda _: ["b", "a"])
     file = folder / "form.html"
     file.write_text(
-        form_of(location.pipeline, location.calendar, "toys", "http://127.0.0.1:3000"),
-        encoding="utf-8",
+        form_of(location.pipeline, calendar, "toys", "http://127.0.0.1:3000"), encoding="utf-8"
     )
     return file
 

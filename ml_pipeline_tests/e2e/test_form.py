@@ -15,12 +15,29 @@ import ml_pipeline as mp
 from ml_pipeline.cli.request import typed_params
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.params.as_of import as_of_from_key
+from ml_pipeline_tests.cli.conftest import CommandLine
 from ml_pipeline_tests.e2e.forms import Form, document_in, opened, written_form
 from ml_pipeline_tests.toys.form import MODEL, WITH_CODE, pipeline_of, somebody_types
 
 pytestmark = pytest.mark.long
 
+TABLES = """
+environment = "dev"
+writable = ["dev", "prod"]
+[environments.dev]
+[environments.prod]
+store = "prod"
+params = { training = { learning_rate = 0.3 } }
+[environments.old]
+store = "old"
+"""
+
 DAYS = dg.DailyPartitionsDefinition("1997-01-01", end_date="1998-07-01")
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +187,7 @@ def test_id_that_only_python_knows_is_not_shown(reference: Form) -> None:
     expect(reference.page.locator("#notes li")).to_have_text(
         ["data.source: code of the pipeline says what it becomes"]
     )
+    expect(reference.page.locator("#why code")).to_contain_text("ml-pipeline id --as-of")
     expect(reference.page.locator("#command")).to_contain_text("--param source=data/../orders.csv")
     reference.page.get_by_role("button", name="Reset data.source").click()
 
@@ -317,4 +335,50 @@ def test_partitions_of_every_kind_have_their_ids(
     key, run_id = form.page.locator("#id tr").last.locator("th, td").all_inner_texts()
     assert run_id == python_of(MODEL, {}, key)[0]
     assert key in partitions.get_partition_keys()
+    assert form.complaints == []
+
+
+def test_dynamic_partitions_take_keys_that_come_later(browser: Browser, tmp_path: Path) -> None:
+    shops = dg.DynamicPartitionsDefinition(name="shops")
+    form = opened(browser, written_form(pipeline_of(MODEL), shops, tmp_path))
+    expect(form.page.locator("#problems li")).to_have_count(1)
+    form.control("as_of").fill("it's new")
+    expect(form.id).to_have_text(str(python_of(MODEL, {}, "it's new")[0]))
+    expect(form.page.locator("#command")).to_contain_text("""--as-of 'it'"'"'s new'""")
+    form.control("as_of to").fill("z")
+    expect(form.id).to_have_text("not known here")
+    form.control("as_of").fill("b")
+    form.control("as_of to").fill("a")
+    expect(form.page.locator("#id th")).to_have_text(["b", "a"])
+
+
+def test_environment_brings_its_standing_parameters(
+    browser: Browser, tmp_path: Path, cli: CommandLine
+) -> None:
+    (tmp_path / ".ml_pipeline").mkdir()
+    (tmp_path / ".ml_pipeline" / "settings.toml").write_text(TABLES)
+    assert cli("form", "--out", "page.html", "--url", "http://there:1").code == 0
+    form = opened(browser, tmp_path / "page.html")
+    expect(form.page.locator("#webserver")).to_have_value("http://there:1")
+    expect(form.control("run.environment").locator("option")).to_have_text(["dev", "prod"])
+    form.control("as_of").fill("1998-05-31")
+    expect(form.id).to_have_text("162ad1ceb5bd28a1")
+    form.control("run.environment").select_option("prod")
+    rate = "training.learning_rate"
+    expect(form.control(rate)).to_have_value("0.3")
+    expect(form.field(rate)).to_have_class("field")
+    expect(form.id).to_have_text("f9fcffdb59b664ee")
+    command = form.page.locator("#command")
+    expect(command).to_have_text(
+        "ml-pipeline run \\\n    --as-of 1998-05-31 \\\n    --environment prod"
+    )
+    typed = shlex.split(command.inner_text().replace("\\\n", " "))[2:]
+    assert cli("id", "--json", *typed).document["run_id"] == "f9fcffdb59b664ee"
+    form.control(rate).fill("0.1")
+    expect(form.id).to_have_text("162ad1ceb5bd28a1")
+    config = yaml.safe_load(form.page.locator("#yaml").inner_text())
+    assert config["resources"]["params"]["config"] == {
+        "run": {"environment": "prod"},
+        "training": {"learning_rate": 0.1},
+    }
     assert form.complaints == []

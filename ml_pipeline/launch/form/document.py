@@ -19,6 +19,7 @@ from ml_pipeline.params.secret import schemes
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 
+
 @dataclass(frozen=True)
 class Dates:
     """The keys of one axis of partitions, as far as a page needs them.
@@ -52,14 +53,15 @@ def form_document(
         webserver: where the webserver answers, to begin with.
     """
     model, known = pipeline.params, settings().environments
-    standing = {name: standing_values(model, name) for name in known.configured}
+    own = [] if known.default is None else [known.default]
+    offered = list(dict.fromkeys([*own, *known.writable])) if known.configured else []
+    standing = {name: standing_values(model, name) for name in offered}
     return {
         "scheme": SCHEME,
         "title": pipeline.name,
         "dates": [{n: v for n, v in vars(one).items() if v} for one in dates],
-        "environments": list(known.configured),
+        "environments": offered,
         "environment": known.default,
-        "writable": list(known.writable),
         "standing": standing,
         "secrets": schemes(),
         "groups": [

@@ -190,7 +190,7 @@ const axes = model.dates.map((axis) => {
   const spec = (dotted, text, about) => ({ dotted, told: dotted, must: text, about, default: null });
   const name = model.dates.length > 1 ? axis.name : "as_of";
   const first = fieldOf(spec(name, must), single(start), () => axis.suggested);
-  const last = fieldOf(spec(`${name} to`, "empty for one, else the last of a range"), single(end), () => null);
+  const last = fieldOf(spec(`${name} to`, "empty for one, else the last"), single(end), () => null);
   first.control.set(axis.suggested);
   return { axis, isDaily, first, last };
 });
@@ -288,7 +288,7 @@ function written(given, ends, environment, id) {
 
 // The whole, anew after each change.
 
-const environment = model.environments.length ? make("select", {}, ...model.environments.map((name) => make("option", { value: name }, name + (model.writable.includes(name) ? "" : " (read only here)")))) : null;
+const environment = model.environments.length ? make("select", {}, ...model.environments.map((name) => make("option", { value: name }, name))) : null;
 if (environment) environment.value = model.environment;
 function standing() { return (environment && model.standing.get(environment.value)) || new Map(); }
 
@@ -324,7 +324,7 @@ function showIds(keys, values, unknown, problems) {
   if (problems.length) output.textContent = "none yet";
   else if (!isKnown) {
     output.textContent = "not known here";
-    byId("why").textContent = keys ? "Only Python can tell what these values become. The command below, with id in place of run, prints the id." : "The keys in between are not known here.";
+    byId("why").textContent = keys ? "Only Python tells what these values become." : "The keys in between are not known here.";
   } else if (ids.length === 1) output.textContent = ids[0][1];
   else {
     const rows = ids.map(([key, id]) => make("tr", {}, make("th", { scope: "row" }, key), make("td", {}, id)));
@@ -349,6 +349,7 @@ function update() {
   const chosen = environment && environment.value !== model.environment ? environment.value : null;
   const { file, config, content, command } = written(given, dates.ends, chosen, id);
   const texts = { yaml: config, command };
+  if (!found.length && !id) byId("why").append(" This prints it: ", make("code", {}, command.replace(model.command, model.identify).replaceAll(" \\\n   ", "")));
   for (const button of document.querySelectorAll("[data-copy]")) {
     byId(button.dataset.copy).textContent = found.length ? "-" : texts[button.dataset.copy];
     button.disabled = found.length > 0;
@@ -390,7 +391,7 @@ function start() {
   if (environment) {
     const field = fieldOf({ dotted: "run.environment", told: "environment", must: `one of ${model.environments.join(", ")}`, about: "where the run reads and writes, and whose standing parameters it has", default: null }, single(environment), () => model.environment);
     form.append(make("fieldset", {}, make("legend", {}, "Environment"), field.row));
-    environment.addEventListener("change", () => { moveOn(); update(); });
+    environment.addEventListener("input", moveOn);
   }
   if (axes.length) form.append(make("fieldset", {}, make("legend", {}, model.dates.every((axis) => axis.first) ? "Date" : "Partition"), ...axes.map(({ first, last }) => make("div", { class: "range" }, first.row, last.row))));
   for (const group of model.groups) {
