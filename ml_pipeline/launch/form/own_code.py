@@ -25,7 +25,12 @@ from ml_pipeline.params.parameter import Parameter
 
 _MOST_ROWS: Final = 64
 _ALTERING: Final = ("str_to_lower", "str_to_upper", "str_strip_whitespace")
-_HARMLESS: Final = frozenset({"pattern", "allow_inf_nan", "strict", "max_digits", "decimal_places"})
+_HARMLESS: Final = frozenset(
+    {
+        *("pattern", "min_length", "max_length", "ascii_only", "allow_inf_nan", "strict"),
+        *("max_digits", "decimal_places"),
+    }
+)
 _BOUNDS: Final = (
     annotated_types.Gt,
     annotated_types.Ge,
