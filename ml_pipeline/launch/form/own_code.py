@@ -95,9 +95,12 @@ def group_rows(model: ParamModel, section: Section) -> list[list[Any]]:
         Rows of values by name, those that come of them, and what is wrong if something is.
     """
     reach = model.part([section.group])
-    chosen = [p for p in reach.parameters() if p.group in reach.scope and _choices(p)]
-    if math.prod(len(_choices(p)) for p in chosen) > _MOST_ROWS:
-        chosen = []
+    chosen: list[Parameter] = []
+    # Of very many together, its own come first.
+    for p in sorted(reach.parameters(), key=lambda p: p.group != section.group):
+        together = math.prod(len(_choices(one)) for one in [*chosen, p])
+        if p.group in reach.scope and 0 < together <= _MOST_ROWS:
+            chosen.append(p)
     rows = []
     for values in itertools.product(*(_choices(p) for p in chosen)):
         inputs = {p.dotted: value for p, value in zip(chosen, values, strict=True)}
