@@ -15,6 +15,7 @@ from typing import Any
 from ml_pipeline_tests.benchmarks.event_log import events
 from ml_pipeline_tests.benchmarks.measuring import compare, process
 from ml_pipeline_tests.benchmarks.sweeping import sweeps, trials
+from ml_pipeline_tests.benchmarks.tracking import tracking
 
 PYTHON = sys.executable
 CLI = str(Path(sys.executable).parent / "ml-pipeline")
@@ -249,6 +250,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[object]]] = {
     "events": partial(events, command=CLI),
     "sweeps": sweeps,
     "trials": trials,
+    "tracking": tracking,
 }
 
 

@@ -92,6 +92,7 @@ def test_sweep_in_mlflow_is_the_leaderboard_to_the_last_digit(site: Site) -> Non
             run = held[trial["number"], cell["as_of"]]
             assert run.data.tags["ml_pipeline.run_id"] == cell["run_id"]
             assert {name: run.data.metrics[name] for name in cell["metrics"]} == cell["metrics"]
+            assert run.data.metrics["duration_s"] == cell["seconds"]
             assert run.info.status == "FINISHED"
             assert json.loads(run.data.params["training.max_depth"]) == next(
                 iter(trial["varied"].values())

@@ -4,6 +4,7 @@ Nothing here knows MLflow: a note names things by keys of ours, and MLflow's own
 them when it is sent.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -12,6 +13,9 @@ from pydantic import Field
 
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.store.record import Record
+
+DESCRIPTION: Final = "mlflow.note.content"
+"""Name of the tag that MLflow shows as Markdown."""
 
 PREFIX: Final = "ml_pipeline."
 """Begins the name of every tag of ours."""
@@ -56,8 +60,8 @@ class RunNote(Note):
         key: asset, run id, revision and digest of what was judged.
         store: digest of the root of the store that it is in.
         name: what people see.
-        began_ms: when computing began, in milliseconds since 1970.
-        ended_ms: when it ended.
+        ended_ms: when computing ended, in milliseconds since 1970.
+        began_ms: so much earlier as computing took, with all that it was made from.
         reused: whether another run made it, which has told of it then.
         study: name of the study of the sweep that it is for.
         trial: number of the trial there.
@@ -148,9 +152,14 @@ def known_as(key: str, store: str = "") -> str:
     return digest_of([key, store])
 
 
+def seconds_of(judged: Record, made_from: Mapping[str, Record]) -> float:
+    """Return how long computing took, with all that it was made from, as leaderboards have it."""
+    return math.fsum(record.duration_s for record in (judged, *made_from.values()))
+
+
 def metrics_of(judged: Record, made_from: Mapping[str, Record]) -> Iterator[tuple[str, float]]:
     """Yield what a run came to: the judged metrics by their names, others below their asset's."""
     for asset, record in made_from.items():
         yield from ((f"{asset}/{name}", value) for name, value in record.metrics.items())
     yield from judged.metrics.items()
-    yield "duration_s", judged.duration_s
+    yield "duration_s", seconds_of(judged, made_from)

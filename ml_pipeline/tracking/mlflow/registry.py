@@ -63,7 +63,7 @@ def _version(
     found = client.search_model_versions(f"name = '{name}' and tags.`{_KEY}` = '{key}'")
     if not found:
         tags = {**note.run.tags, **note.tags, _KEY: key}
-        tags = {mapped(tag): text for tag, text in tags.items()}
+        tags = {mapped(tag): text for tag, text in tags.items() if tag.startswith(PREFIX)}
         source = f"models:/{model_id}"
         return client.create_model_version(
             name, source, run_id, tags, await_creation_for=0, model_id=model_id

@@ -67,7 +67,7 @@ class Sending:
         if (problem := unreachable(self.uri)) is not None:
             self._tell(problem)
             return
-        command = [sys.executable, "-m", "ml_pipeline.tracking.mlflow.sender"]
+        command = [sys.executable, "-P", "-m", "ml_pipeline.tracking.mlflow.sender"]
         command += [str(self.outbox.folder), self.uri, str(os.getpid())]
         self._process = subprocess.Popen(
             command,

@@ -17,6 +17,7 @@ from ml_pipeline.tracking.mlflow.limits import (
 )
 from ml_pipeline.tracking.mlflow.models import ModelEntries
 from ml_pipeline.tracking.mlflow.notes import (
+    DESCRIPTION,
     PREFIX,
     AnyNote,
     PromotionNote,
@@ -36,7 +37,6 @@ T = TypeVar("T")
 KEY: Final = f"{PREFIX}key"
 STORE: Final = f"{PREFIX}store"
 _PARENT: Final = "mlflow.parentRunId"
-_DESCRIPTION: Final = "mlflow.note.content"
 _WHOLE: Final = "whole_values.json"
 _SWEEP: Final = "sweep.json"
 _MOST_LINKS: Final = 30
@@ -227,7 +227,7 @@ class Server:
         if links:
             more = f" and {len(links) - _MOST_LINKS} more" if len(links) > _MOST_LINKS else ""
             description += f"\n\nReused: {', '.join(links[:_MOST_LINKS])}{more}"
-        fitted = held({}, note.metrics, {**note.tags, _DESCRIPTION: description})
+        fitted = held({}, note.metrics, {**note.tags, DESCRIPTION: description})
         self._batch(run_id, {}, fitted.metrics, note.ended_ms, fitted.tags)
         steps = [
             Metric(mapped(name), value, note.ended_ms, step)

@@ -1,9 +1,13 @@
 """Notes for MLflow what it hears, and sees that somebody sends it."""
 
+import contextlib
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from ml_pipeline.errors import MlPipelineError
+from ml_pipeline.invocation import typed
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.history import present
 from ml_pipeline.params.identity import digest_of
@@ -13,8 +17,9 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.lineage import upstream
-from ml_pipeline.store.record import Provenance, Record
+from ml_pipeline.store.record import Input, Provenance, Record
 from ml_pipeline.tracking.mlflow.notes import (
+    DESCRIPTION,
     PREFIX,
     ModelNote,
     Note,
@@ -25,6 +30,7 @@ from ml_pipeline.tracking.mlflow.notes import (
     key_of,
     known_as,
     metrics_of,
+    seconds_of,
 )
 from ml_pipeline.tracking.mlflow.sending import Sending, outbox_of, sending_of
 from ml_pipeline.tracking.mlflow.summary import described, document_of
@@ -39,6 +45,10 @@ if TYPE_CHECKING:
 
 MODEL_FORMATS: Final = ("skops", "lightgbm", "xgboost")
 """Names of the formats that keep models and nothing else."""
+
+_MOST_REMEMBERED: Final = 500
+
+log = logging.getLogger(__name__)
 
 
 class MlflowTracker(Tracker):
@@ -72,18 +82,22 @@ class MlflowTracker(Tracker):
         judged = [pipeline.judge.name] if pipeline.stages else []
         self.told = {*catalog.last_stages(pipeline), *judged}
         self._keys: dict[tuple[int, AsOf | None], str] = {}
+        self._records: dict[str, Record] = {}
+        self._has_failed = False
 
     def made(self, store: ArtifactStore, outcome: Outcome, sweep: InSweep | None = None) -> None:
         """Note a run; one that was reused only if MLflow may not have it, or for a sweep."""
         record, key = outcome.record, key_of(outcome.record)
+        directory = outcome.slot.revision(record.revision)
+        self._remember(directory, record)
         if record.asset not in self.told:
             return
         if sweep is not None:
             self._keys[sweep.trial, record.as_of] = key
         elif outcome.reused and self.outbox.known(known_as(self.pipeline.name, key)):
             return
-        directory = outcome.slot.revision(record.revision)
-        self._note(self._run(store, record, directory, outcome.reused, sweep))
+        with self._going_on():
+            self._note(self._run(store, record, directory, outcome.reused, sweep))
 
     def sweep_began(self, store: ArtifactStore, sweep: "Sweep", plan: "Plan") -> None:
         """Note a sweep."""
@@ -102,15 +116,15 @@ class MlflowTracker(Tracker):
             "environment": store.environment or "",
             "dagster_run_id": around.dagster_run_id or "",
         }
-        self._note(
-            SweepNote(
-                experiment=self.pipeline.name,
-                study=sweep.study_name,
-                params={**frame["fixed"], **tried, **frame.get("space", {})},
-                tags={**_ours(tags), **_source(around)},
-                began_ms=_milliseconds(datetime.now(UTC)),
-            )
+        note = SweepNote(
+            experiment=self.pipeline.name,
+            study=sweep.study_name,
+            params={**frame["fixed"], **tried, **frame.get("space", {})},
+            tags={**_ours(tags), **_source(around)},
+            began_ms=_milliseconds(datetime.now(UTC)),
         )
+        with self._going_on():
+            self._note(note)
 
     def sweep_ended(self, store: ArtifactStore, swept: "Swept", board: "Leaderboard") -> None:
         """Note what came of a sweep."""
@@ -128,27 +142,24 @@ class MlflowTracker(Tracker):
             "failed": str(len(swept.failures)),
             "stopped": swept.stopped or "",
         }
-        self._note(
-            SweptNote(
-                experiment=self.pipeline.name,
-                study=swept.study,
-                values=values,
-                metrics=metrics,
-                tags=_ours(tags),
-                document=document_of(swept, board, self._keys),
-                description=described(swept, board),
-                ended_ms=_milliseconds(datetime.now(UTC)),
-                failed=bool(swept.cells) and len(swept.failures) == len(swept.cells),
-            )
+        note = SweptNote(
+            experiment=self.pipeline.name,
+            study=swept.study,
+            values=values,
+            metrics=metrics,
+            tags=_ours(tags),
+            document=document_of(swept, board, self._keys),
+            description=described(swept, board),
+            ended_ms=_milliseconds(datetime.now(UTC)),
+            failed=bool(swept.cells) and len(swept.failures) == len(swept.cells),
         )
+        with self._going_on():
+            self._note(note)
         self._keys = {}
 
     def promoted(self, store: ArtifactStore, promoted: "Promoted") -> None:
         """Note what an environment has now, also where it had it already."""
         now = promoted.now
-        record = store.readable_record(now.path)
-        if record is None:
-            return
         about = {
             "promoted_at": now.at.isoformat(),
             "promoted_by": now.by,
@@ -159,8 +170,11 @@ class MlflowTracker(Tracker):
             "gate": str((now.gate or {}).get("sentence", "")),
             **{f"flag.{name}": str(value) for name, value in now.flags.items()},
         }
-        self._note(
-            PromotionNote(
+        with self._going_on():
+            record = store.readable_record(now.path)
+            if record is None:
+                return
+            note = PromotionNote(
                 experiment=self.pipeline.name,
                 run=self._run(store, record, now.path, is_reused=True),
                 registered=self.pipeline.name,
@@ -168,11 +182,27 @@ class MlflowTracker(Tracker):
                 number=now.number,
                 tags=_ours(about),
             )
-        )
+            self._note(note)
 
     def settle(self) -> None:
         """Wait for what is being sent, as long as the settings say."""
         self.sending.settle()
+
+    @contextlib.contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """Let a run go on where something cannot be noted; what is reused later is noted then."""
+        try:
+            yield
+        except MlPipelineError as error:
+            if not self._has_failed:
+                log.warning("MLflow is not told of some results; they stay. %s", error)
+            self._has_failed = True
+
+    def _remember(self, directory: str, record: Record) -> None:
+        """Keep a record for what is made from it, which comes soon."""
+        self._records[directory] = record
+        if len(self._records) > _MOST_REMEMBERED:
+            del self._records[next(iter(self._records))]
 
     def _note(self, note: Note) -> None:
         self.outbox.add(note.model_dump(mode="json"))
@@ -196,13 +226,18 @@ class MlflowTracker(Tracker):
             sweep: the trial that it is for.
         """
         found: dict[str, tuple[str, Record]] = {record.asset: (directory, record)}
-        for name, read, made in upstream([record], lambda one: store.readable_record(one.path)):
+
+        def read_record(read: Input) -> Record | None:
+            return self._records.get(read.path) or store.readable_record(read.path)
+
+        for name, read, made in upstream([record], read_record):
             if made is not None:
                 found.setdefault(name, (read.path, made))
         made_from = {name: made for name, (_, made) in found.items() if made is not record}
         day = {"as_of": str(record.as_of)} if record.as_of is not None else {}
         own = f"trial {sweep.trial}" if sweep is not None else record.run_id[:8]
         ended = record.started_at + timedelta(seconds=record.duration_s)
+        took = timedelta(seconds=seconds_of(record, made_from))
         return RunNote(
             experiment=self.pipeline.name,
             key=key_of(record),
@@ -212,7 +247,7 @@ class MlflowTracker(Tracker):
             metrics=dict(metrics_of(record, made_from)),
             tags=self._tags(store, record, found),
             models=list(self._models(store, found)),
-            began_ms=_milliseconds(record.started_at),
+            began_ms=_milliseconds(ended - took),
             ended_ms=_milliseconds(ended),
             reused=is_reused,
             study=sweep.study if sweep is not None else None,
@@ -241,7 +276,10 @@ class MlflowTracker(Tracker):
             "dagster_run_id": record.provenance.dagster_run_id or "",
             "digest": record.content.digest,
         }
-        return _ours({**tags, **labels, **artifacts}) | _source(record.provenance)
+        shown = f"`{typed(f'runs show {record.run_id}')}`"
+        told = "\n".join(f"- {name}: `{artifacts[f'artifact.{name}']}`" for name in found)
+        description = {DESCRIPTION: f"{shown} tells all of it.\n\n{told}"}
+        return _ours({**tags, **labels, **artifacts}) | _source(record.provenance) | description
 
     def _models(
         self, store: ArtifactStore, found: Mapping[str, tuple[str, Record]]
