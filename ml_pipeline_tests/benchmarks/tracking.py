@@ -13,7 +13,7 @@ from ml_pipeline_tests.toys.mlflow_server import MlflowServer
 
 CLI = str(Path(sys.executable).parent / "ml-pipeline")
 COMBINATIONS = ["-p", "learning_rate=0.02,0.05,0.1,0.2", "-p", "max_depth=2,3,4"]
-FIRST = {"orders": "1998-05-18", "customers": "1998-05-28"}
+FIRST = {"orders": "1998-05-25", "customers": "1998-05-30"}
 ROUNDS = 3
 
 
@@ -44,6 +44,7 @@ def _pair(dataset: str, scratch: Path, uri: str) -> Iterator[object]:
             if address:
                 left.append(_seconds([CLI, "mlflow", "sync"], scratch / dataset, told))
     yield Pair(f"sweep of {dataset} that MLflow is told of", *times, "at most 1.05")
+    yield f"    the fastest of each: {min(times[0]):.1f} s and {min(times[1]):.1f} s"
     yield f"    sending what was left then took {median(left):.1f} s more, in the background"
 
 
