@@ -142,10 +142,10 @@ class Serving:
         until = self._end(as_of) if wanted.champion == OF_THE_DAY else None
         champion = _standing(entries, environment, "champion", until)
         if champion is None:
-            first = next(one for one in entries if one.line == environment)
+            first = min(one.at for one in entries if one.line == environment)
             raise ArtifactMissing(
                 f"'{environment}' must have had a champion when {as_of} ended, but got its first at"
-                f" {first.at:%Y-%m-%d %H:%M} UTC. The parameter champion=present scores with what"
+                f" {first:%Y-%m-%d %H:%M} UTC. The parameter champion=present scores with what"
                 " it has now."
             )
         challenger = _standing(entries, environment, "challenger", until)

@@ -1,10 +1,14 @@
 """From staging to production: two buckets, and two deployments with a home each."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from ml_pipeline import scorers
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.ledger import add, current, history
 from ml_pipeline_tests.cli.conftest import CommandLine, Ran
 from ml_pipeline_tests.toys.s3_server import serving_s3
 
@@ -20,6 +24,8 @@ store = "s3://prod-models/ml"
 gate = {{ criteria = ["mape <= 0.25", "mape within 2%"], min_dates = 14 }}
 """
 WINDOW = "--from", "1998-05-18", "--to", "1998-05-31"
+SECOND = datetime(1998, 6, 8, 12, tzinfo=UTC)
+SERVE, SCORED = ("-m", ":serving"), "1998-06-01"
 WORSE = "-p", "model_version=v2", "-p", "max_iter=3"
 
 
@@ -27,6 +33,16 @@ WORSE = "-p", "model_version=v2", "-p", "max_iter=3"
 def s3() -> Iterator[Mapping[str, str]]:
     with serving_s3("staging-models", "prod-models") as variables:
         yield variables
+
+
+def scored(line: CommandLine, s3: Mapping[str, str]) -> dict[str, str]:
+    """Score a day; return what became of it."""
+    run = "run", "--as-of", SCORED, "--select", "predictions", "--json"
+    done = line(*SERVE, *run, environment=s3)
+    assert done.code == 0, done.err
+    (made,) = done.document["runs"][0]["artifacts"]
+    action = "reused" if made["reused"] else "computed"
+    return {"action": action, "run_id": made["run_id"], "revision": made["revision"]}
 
 
 def deployment(folder: Path, own: str) -> CommandLine:
@@ -57,6 +73,8 @@ def test_model_goes_to_production_is_kept_from_worse_ones_and_goes_back(
     assert (first.document["checked"], first.document["copied"]) == (4, 4)
     assert first.document["now"]["gate"]["passed"]
     champion = first.document["now"]["run_id"]
+    one = scored(prod, s3)
+    assert one["action"] == "computed"
     again = at(prod, "promote", "model_version=v1", "--from", "staging", "--to", "prod", "--json")
     assert (again.document["is_new"], again.document["copied"]) == (False, 0)
     worse = "promote", "model_version=v2,max_iter=3", "--from", "staging", "--to", "prod"
@@ -71,13 +89,20 @@ def test_model_goes_to_production_is_kept_from_worse_ones_and_goes_back(
     # What both were made from was there already.
     assert (forced.document["checked"], forced.document["copied"]) == (4, 2)
     assert forced.document["now"]["forced"]
+    why = at(prod, *SERVE, "why", "--as-of", SCORED, "--select", "predictions").out
+    assert f"champion {champion}/" in why
+    assert f" -> {forced.document['now']['run_id']}/" in why
+    two = scored(prod, s3)
+    assert (two["action"], two["run_id"]) == ("computed", one["run_id"])
+    assert two["revision"] != one["revision"]
     back = at(prod, "rollback", "--to", "prod", "--json")
     assert back.code == 0, back.err
     assert back.document["now"]["run_id"] == champion
+    assert scored(prod, s3) == {**one, "action": "reused"}
     entries = at(prod, "promotions", "prod", "--json").document["promotions"]
     assert [one["number"] for one in entries] == [3, 2, 1]
     assert [one["source"] for one in entries] == [None, "staging", "staging"]
-    assert at(prod, "verify").out.startswith("6 artifacts checked, 0 damaged.")
+    assert at(prod, "verify").out.startswith("8 artifacts checked, 0 damaged.")
     tried = at(prod, *worse, "--alias", "challenger", "--force", "--note", "beside it", "--json")
     assert tried.code == 0, tried.err
     challenger = tried.document["now"]["run_id"]
@@ -97,3 +122,31 @@ def test_model_goes_to_production_is_kept_from_worse_ones_and_goes_back(
     like = at(prod, "run", "--like", "@prod", "--json")
     assert like.code == 0, like.err
     assert like.document["runs"][0]["run_id"] == champion
+    champions_of_the_day_score_a_fortnight(prod, s3)
+
+
+def champions_of_the_day_score_a_fortnight(prod: CommandLine, s3: Mapping[str, str]) -> None:
+    """Score days of 1998 as if both runs had been promoted then."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3.items():
+            patch.setenv(name, value)
+        store = ArtifactStore("s3://prod-models/ml")
+        first, second, *_ = history(store)
+        for entry, at in ((first, datetime(1998, 6, 1, 12, tzinfo=UTC)), (second, SECOND)):
+            about = entry.model_dump(exclude={"environment", "number", "at", "id", "flags"})
+            add(store, "prod", current(store)["prod"], **about, at=at)
+        window = "--from", "1998-05-31", "--to", "1998-06-13"
+        asked = "--select", "predictions", "-p", "champion=of_the_day", "--json"
+        done = prod(*SERVE, "run", *window, *asked, environment=s3)
+        assert done.code == 1
+        assert [one["as_of"] for one in done.document["failures"]] == ["1998-05-31"]
+        assert "when 1998-05-31 ended, but got its first at 1998-06-01 12:00" in done.err
+        by_day = {}
+        for run in done.document["runs"]:
+            (made,) = run["artifacts"]
+            found = next(p for p in store.directories("predictions") if made["run_id"] in p)
+            by_day[run["as_of"]] = [*scorers(store.read_record(found))]
+    assert by_day == {
+        f"1998-06-{day:02}": [first.run_id if day < SECOND.day else second.run_id]
+        for day in range(1, 14)
+    }
