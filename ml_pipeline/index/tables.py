@@ -71,6 +71,15 @@ DOCUMENTS: Final = Table(
 )
 """Records, but for what is large in them, packed."""
 
+INPUTS: Final = Table(
+    "inputs",
+    METADATA,
+    Column("artifact", _NUMBER, ForeignKey("artifacts.id"), primary_key=True),
+    Column("path", _TEXT, primary_key=True),
+    Index("inputs_by_path", "path"),
+)
+"""What artifacts were made from, by directory."""
+
 NAMES: Final = Table(
     "names",
     METADATA,

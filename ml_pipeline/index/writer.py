@@ -16,6 +16,7 @@ from ml_pipeline.index.rows import OWN, columns, packed, values
 from ml_pipeline.index.tables import (
     ARTIFACTS,
     DOCUMENTS,
+    INPUTS,
     KINDS,
     LINES,
     NAMES,
@@ -99,8 +100,7 @@ class Writer:
                 ids = select(ARTIFACTS.c.id).where(
                     ARTIFACTS.c.line == line.id, ARTIFACTS.c.path.in_(some)
                 )
-                connection.execute(delete(VALUES).where(VALUES.c.artifact.in_(ids)))
-                connection.execute(delete(DOCUMENTS).where(DOCUMENTS.c.artifact.in_(ids)))
+                _forget(connection, ids)
                 connection.execute(
                     delete(ARTIFACTS).where(ARTIFACTS.c.line == line.id, ARTIFACTS.c.path.in_(some))
                 )
@@ -123,8 +123,7 @@ class Writer:
             there = set(
                 connection.execute(select(ARTIFACTS.c.id).where(ARTIFACTS.c.id.in_(ids))).scalars()
             )
-            connection.execute(delete(VALUES).where(VALUES.c.artifact.in_(ids)))
-            connection.execute(delete(DOCUMENTS).where(DOCUMENTS.c.artifact.in_(ids)))
+            _forget(connection, ids)
             if lost:
                 connection.execute(
                     update(ARTIFACTS)
@@ -146,6 +145,17 @@ class Writer:
                 self._insert(DOCUMENTS).on_conflict_do_nothing(),
                 ["artifact", "document"],
                 [(row.id, packed(record)) for row, record in read if row.id in there],
+            )
+            self._many(
+                connection,
+                self._insert(INPUTS).on_conflict_do_nothing(),
+                ["artifact", "path"],
+                [
+                    (row.id, made.path)
+                    for row, record in read
+                    if row.id in there
+                    for made in record.inputs.values()
+                ],
             )
             self._many(
                 connection,
@@ -203,3 +213,9 @@ class Writer:
     def _insert(self, table: Table) -> Any:
         """Return an insertion that can say what happens where a row is there already."""
         return sqlite.insert(table) if self.database.is_sqlite else postgresql.insert(table)
+
+
+def _forget(connection: Connection, ids: Any) -> None:
+    """Take what is known of some artifacts away, but for their names."""
+    for table in (VALUES, DOCUMENTS, INPUTS):
+        connection.execute(delete(table).where(table.c.artifact.in_(ids)))

@@ -7,7 +7,6 @@ read as they are.
 
 import re
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Final, Self
 
 import pydantic
@@ -30,7 +29,7 @@ def _below_root(path: str) -> str:
 
 
 def _plain_name(name: str) -> str:
-    if PurePosixPath(_below_root(name)).name != name:
+    if "/" in _below_root(name):
         raise ValueError("must be the name of a file, without directories")
     return name
 

@@ -130,7 +130,9 @@ def test_listed_is_what_records_one_by_one_give(
 def test_plain_conditions_are_evaluated_by_the_database(where: str, tmp_path: Path) -> None:
     write(tmp_path / "store", 40)
     store = ArtifactStore(str(tmp_path / "store"))
-    columns = ask(store, lambda index: index.columns(["score"], PIPELINE.params))
+    columns = ask(
+        store, lambda index: (index.read(["score"]), index.columns(["score"], PIPELINE.params))[1]
+    )
     assert translated(where, columns) is not None
     expected = one_by_one(store, where, "-error", 5)
     assert from_index(store, where, "-error", 5) == expected

@@ -14,12 +14,13 @@ from ml_pipeline.errors import (
     PromotionRefused,
     StoreUnreachable,
 )
+from ml_pipeline.index.removal import removable
 from ml_pipeline.runs.catalog import find, revisions
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.promotion import Promoted, Terms, obstacles, promote, roll_back
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.store.housekeeping import removable, remove
+from ml_pipeline.store.housekeeping import remove
 from ml_pipeline.store.ledger import Promotion, add, current, history, promoted_to
 from ml_pipeline_tests.toys.bench import DAY, Bench, entry_of, flip
 from ml_pipeline_tests.toys.pipeline import STAGES

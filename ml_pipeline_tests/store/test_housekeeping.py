@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ml_pipeline.index.removal import removable
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.store.housekeeping import Removable, removable, remove, verify
+from ml_pipeline.store.housekeeping import Removable, remove, verify
 from ml_pipeline_tests.toys.bench import DAY, Bench, flip
 from ml_pipeline_tests.toys.pipeline import STAGES, fresh
 from ml_pipeline_tests.toys.process import Running, run

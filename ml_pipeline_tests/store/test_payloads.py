@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError, StoreUnreachable
+from ml_pipeline.index.removal import removable
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.store.housekeeping import removable, remove, verify
+from ml_pipeline.store.housekeeping import remove, verify
 from ml_pipeline_tests.toys.shelf import FRAME, SLOT, file_of, publish
 
 FILES = {"a.txt": b"one", "sub/deep er/b#é%.bin": b"\x00" * 10, "record.json": b"{}", "z": b""}

@@ -10,7 +10,8 @@ from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json, progress_bar, progress_of
 from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.errors import QueryError
-from ml_pipeline.store.housekeeping import removable, remove
+from ml_pipeline.index.removal import removable
+from ml_pipeline.store.housekeeping import remove
 
 
 @click.command(name="gc")

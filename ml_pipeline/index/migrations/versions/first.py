@@ -46,6 +46,12 @@ def upgrade() -> None:
         sa.Column("document", sa.LargeBinary, nullable=False),
     )
     op.create_table(
+        "inputs",
+        sa.Column("artifact", _NUMBER, sa.ForeignKey("artifacts.id"), primary_key=True),
+        sa.Column("path", _TEXT, primary_key=True),
+    )
+    op.create_index("inputs_by_path", "inputs", ["path"])
+    op.create_table(
         "names",
         sa.Column("id", _NUMBER, primary_key=True),
         sa.Column("name", _TEXT, nullable=False, unique=True),

@@ -1,0 +1,196 @@
+"""An index in Postgres, of a store on S3, written by several processes, damaged, old and new."""
+
+import logging
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, make_url
+
+from ml_pipeline.errors import IndexUnusable
+from ml_pipeline.index import opened
+from ml_pipeline.index.database import VERSIONS, open_database
+from ml_pipeline.index.tables import METADATA
+from ml_pipeline.index.upkeep import rebuild, standing
+from ml_pipeline.leaderboard.cells import cells_of
+from ml_pipeline.runs.listing import listed
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline_tests.toys.many import PIPELINE, write
+from ml_pipeline_tests.toys.postgres import Postgres, postgres
+
+pytestmark = pytest.mark.long
+
+ASSETS = ("model", "score")
+READER = """
+import sys
+from ml_pipeline.runs.listing import listed
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline_tests.toys.many import PIPELINE
+store = ArtifactStore(sys.argv[1])
+store.index = sys.argv[2]
+for _ in range(int(sys.argv[3])):
+    found = listed(store, PIPELINE, ["score"], "error>=0", "error", 10_000)
+print(len(found.entries))
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return str(tmp_path / "home" / "index.db")
+    return str(request.getfixturevalue("server").url)
+
+
+def opened_store(root: Path | str, place: str | None) -> ArtifactStore:
+    store = ArtifactStore(str(root))
+    store.index = place
+    return store
+
+
+def everything(store: ArtifactStore) -> object:
+    first = listed(store, PIPELINE, ["score"], "region=north and learning_rate>0.001", "-error", 20)
+    odd = listed(store, PIPELINE, ["score"], "region like 'N%' or seed<3", "as_of", 20)
+    cells = cells_of(store, PIPELINE, "depth=1")
+    return [(one.entries, one.more, one.is_any, one.missed) for one in (first, odd)], cells
+
+
+def test_tables_are_those_that_migrations_make(place: str) -> None:
+    database = open_database(place)
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSIONS})
+        differing = compare_metadata(context, METADATA)
+    assert [one for one in differing if VERSIONS not in str(one)] == []
+
+
+def test_answers_are_the_same_with_and_without_an_index(place: str, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    write(root, 200)
+    without = everything(opened_store(root, None))
+    store = opened_store(root, place)
+    assert everything(store) == without
+    write(root, 220, 200)
+    assert everything(store) == everything(opened_store(root, None)) != without
+    for record in sorted(root.glob("*/**/record.json"))[::7]:
+        record.unlink()
+    assert everything(store) == everything(opened_store(root, None))
+    assert rebuild(store, ASSETS, lambda _done, _total: None) == 188
+    assert everything(store) == everything(opened_store(root, None))
+
+
+def test_many_processes_bring_one_index_up_to_date_at_once(place: str, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    write(root, 600)
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", READER, str(root), place, "3"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    told = [process.communicate(timeout=120) for process in running]
+    assert told == [("300\n", "")] * 4
+    assert [(one.read, one.lacking) for one in standing(opened_store(root, place), ["score"])] == [
+        (300, 0)
+    ]
+
+
+def test_one_index_serves_several_stores(place: str, tmp_path: Path) -> None:
+    write(tmp_path / "one", 20)
+    write(tmp_path / "two", 30)
+    one, two = (opened_store(tmp_path / name, place) for name in ("one", "two"))
+    for _ in range(2):
+        assert len(listed(one, PIPELINE, ["score"]).entries) == 10
+        assert len(listed(two, PIPELINE, ["score"]).entries) == 15
+
+
+def test_index_of_a_newer_version_is_left_alone(
+    place: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "store", 4)
+    store = opened_store(tmp_path / "store", place)
+    with open_database(place).writing() as connection:
+        connection.exec_driver_sql(f"UPDATE {VERSIONS} SET version_num = '99'")
+    try:
+        opened._kept.clear()
+        with caplog.at_level(logging.WARNING):
+            for _ in range(2):
+                assert len(listed(store, PIPELINE, ["score"]).entries) == 2
+        assert len(caplog.messages) == 1
+        assert "is of version 99, which a newer ml_pipeline made" in caplog.text
+        with pytest.raises(IndexUnusable, match="is of version 99"):
+            rebuild(store, ASSETS, lambda _done, _total: None)
+    finally:
+        if "://" in place:
+            url = make_url(place).set(drivername="postgresql+psycopg2")
+            with create_engine(url).begin() as connection:
+                connection.exec_driver_sql(f"UPDATE {VERSIONS} SET version_num = '1'")
+
+
+def test_index_whose_server_goes_and_comes_is_done_without_meanwhile(
+    server: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "store", 4)
+    store = opened_store(tmp_path / "store", server.url)
+    assert len(listed(store, PIPELINE, ["score"]).entries) == 2
+    server.stop()
+    try:
+        write(tmp_path / "store", 8, 4)
+        assert len(listed(store, PIPELINE, ["score"]).entries) == 4
+        assert "Until then records are read from the store" in caplog.text
+    finally:
+        server.start()
+    write(tmp_path / "store", 10, 8)
+    assert len(listed(store, PIPELINE, ["score"]).entries) == 5
+
+
+@pytest.mark.parametrize("damage", ["garbage", "cut", "pages", "empty"])
+def test_damaged_file_is_set_aside_and_made_anew(
+    damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "store", 200)
+    file = tmp_path / "index.db"
+    store = opened_store(tmp_path / "store", str(file))
+    assert listed(store, PIPELINE, ["score"]).more == 50
+    whole = file.read_bytes()
+    damaged = {
+        "garbage": b"no database" * 99,
+        "cut": whole[: len(whole) // 2],
+        "pages": whole[:4096] + b"\xff" * (len(whole) - 4096),
+        "empty": b"",
+    }[damage]
+    file.write_bytes(damaged)
+    for left in tmp_path.glob("index.db-*"):
+        left.unlink()
+    opened._kept.clear()
+    assert listed(store, PIPELINE, ["score"]).more == 50
+    assert rebuild(store, ASSETS, lambda _done, _total: None) == 200
+    with sqlite3.connect(file) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    if damage != "empty":
+        assert "It is set aside as index.damaged-" in caplog.text
+
+
+def test_locked_file_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "store", 4)
+    store = opened_store(tmp_path / "store", str(tmp_path / "index.db"))
+    assert len(listed(store, PIPELINE, ["score"]).entries) == 2
+    write(tmp_path / "store", 8, 4)
+    monkeypatch.setattr("ml_pipeline.index.database._LONGEST_WAIT_S", 0.2)
+    opened._kept.clear()
+    with sqlite3.connect(tmp_path / "index.db", isolation_level=None) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        assert len(listed(store, PIPELINE, ["score"]).entries) == 4
+    assert len(listed(store, PIPELINE, ["score"]).entries) == 4
