@@ -26,8 +26,9 @@ def in_process(
         SettingsError: if the instance cannot be used.
     """
     from ml_pipeline.dagster.instance import open_instance
+    from ml_pipeline.dagster.launchpad import in_location
 
-    with open_instance(served.settings) as instance:
+    with open_instance(served.settings) as instance, in_location(served.module):
         look_for_garbage()
         yield InProcess(
             job=job,

@@ -24,12 +24,12 @@ from ml_pipeline.dagster.arguments import resources_to_decide
 from ml_pipeline.dagster.description import LOOKED_AT, describe
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import WithInstance
+from ml_pipeline.dagster.launchpad import location_named
 from ml_pipeline.dagster.lineage import Found, found_by, materializations
 from ml_pipeline.dagster.materialization import KEEPER, materialization
 from ml_pipeline.dagster.own_configs import own_configs
 from ml_pipeline.dagster.private import (
     add_metadata_of_date,
-    location_of,
     newest_event,
     reader_without_dates,
 )
@@ -86,7 +86,7 @@ class ParamIOManager(dg.IOManager):
             is_brief: whether it is one of many that the run makes.
         """
         newest, origins = newest_event(context.instance), self.params.origins
-        location = location_of(context.run)
+        location = location_named(context.run)
         return materialization(
             self.pipeline, outcome, self.store, origins, newest, location, is_brief
         )

@@ -6,13 +6,16 @@ implicit job of all assets forgets what it was given. Hence a job of that kind,
 which makes the same assets.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import dagster as dg
 import yaml
 
-from ml_pipeline.dagster.private import setup_page
+from ml_pipeline.dagster.private import location_of, setup_page
 from ml_pipeline.launch.names import Names
 from ml_pipeline.launch.run_config import date_tags
 from ml_pipeline.params.as_of import AsOf
@@ -22,6 +25,28 @@ WEBSERVER: Final = "http://127.0.0.1:3000"
 
 # The one in C is ten times faster, and not everywhere.
 _DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+_location: ContextVar[str | None] = ContextVar("location", default=None)
+
+
+@contextlib.contextmanager
+def in_location(name: str) -> Iterator[None]:
+    """Let runs of this process know which code location a webserver has for them.
+
+    Args:
+        name: of the code location: its module.
+    """
+    before = _location.set(name)
+    try:
+        yield
+    finally:
+        _location.reset(before)
+
+
+def location_named(run: dg.DagsterRun) -> str | None:
+    """Return the name of the code location that a run came from, if that is known."""
+    return location_of(run) or _location.get()
 
 
 def launchpad_link(

@@ -12,10 +12,10 @@ from pydantic import Field
 
 from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
+from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link, location_named
 from ml_pipeline.dagster.limits import fitting
 from ml_pipeline.dagster.metadata import picture
-from ml_pipeline.dagster.reports import bound, kept, location_named, writable
+from ml_pipeline.dagster.reports import bound, kept, writable
 from ml_pipeline.dagster.run_config import STOPPED
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.launch.names import names_of
@@ -70,7 +70,8 @@ def shown(
     from ml_pipeline.leaderboard.report import Repeat, markdown
 
     def repeat(url: str) -> Repeat:
-        link = partial(launchpad_link, names_of(pipeline), url, location_named(context))
+        location = location_named(context.run) or ""
+        link = partial(launchpad_link, names_of(pipeline), url, location)
         return Repeat(link, store.environment, pipeline.keys)
 
     origin = Origin(store.uri, datetime.now(UTC), store.environment)

@@ -5,7 +5,6 @@ from typing import Final
 import dagster as dg
 
 from ml_pipeline.dagster.calendar import Calendar
-from ml_pipeline.dagster.private import location_of
 from ml_pipeline.dagster.run_config import STOPPED
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.as_of import AsOf
@@ -47,8 +46,3 @@ def kept(
     path = f"{_REPORTS}/{asset}/{context.run.run_id}.html"
     store.overwrite(path, page.encode())
     return dg.MetadataValue.path(store.address(path))
-
-
-def location_named(context: dg.AssetExecutionContext) -> str:
-    """Return the name of the code location that a run came from, if it came from one."""
-    return location_of(context.run) or ""
