@@ -101,6 +101,11 @@ def pipeline_assets(
         backfill_policy=dg.BackfillPolicy.multi_run(dates_per_run) if partitions else None,
     )
     def make(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        if partitions and not (context.has_partition_key or context.has_partition_key_range):
+            raise dg.DagsterInvariantViolationError(
+                f"Checks of '{pipeline.name}' must be asked for a partition, but this run has none."
+                " Materialize their asset for one: what is published is reused and judged."
+            )
         dates = [as_of_from_key(key) for key in context.partition_keys] if partitions else [None]
         manager: ParamIOManager = getattr(context.resources, io_manager)
         with unwrapped(), InStep(context, partitions) as host:

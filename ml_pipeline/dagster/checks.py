@@ -22,7 +22,7 @@ from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.findings import Finding
 
-_THRESHOLD: Final = "threshold "
+_THRESHOLDS: Final = "thresholds"
 _AT: Final = "found_at"
 _IS_NEW: Final = "found_by_this_run"
 
@@ -86,7 +86,8 @@ def evaluations(
 def described(finding: Finding, is_new: bool) -> dict[str, Any]:
     """Return what was found as metadata: what matters to people first, then how it was judged."""
     metadata = {name: _shown(value) for name, value in finding.metadata.items()}
-    metadata |= {f"{_THRESHOLD}{name}": _shown(value) for name, value in finding.thresholds.items()}
+    if finding.thresholds:
+        metadata[_THRESHOLDS] = dg.MetadataValue.json(dict(finding.thresholds))
     return {**metadata, _AT: dg.MetadataValue.timestamp(finding.at), _IS_NEW: is_new}
 
 
@@ -101,15 +102,14 @@ def report_in(pipeline: Pipeline, evaluation: dg.AssetCheckEvaluation) -> CheckR
     if stage is None or evaluation.check_name not in [check.name for check in stage.checks]:
         return None
     told = {name: _told(value) for name, value in evaluation.metadata.items()}
-    at, is_new = told.pop(_AT), told.pop(_IS_NEW)
-    limits = {name: value for name, value in told.items() if name.startswith(_THRESHOLD)}
+    at, is_new, thresholds = told.pop(_AT), told.pop(_IS_NEW), told.pop(_THRESHOLDS, {})
     finding = Finding(
         key="",
         passed=evaluation.passed,
         severity="warn" if evaluation.severity is dg.AssetCheckSeverity.WARN else "error",
         description=evaluation.description or "",
-        metadata={name: value for name, value in told.items() if name not in limits},
-        thresholds={name.removeprefix(_THRESHOLD): value for name, value in limits.items()},
+        metadata=told,
+        thresholds=thresholds,
         earlier=[],
         at=datetime.fromtimestamp(at, UTC),
     )

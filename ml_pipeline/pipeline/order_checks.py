@@ -120,7 +120,7 @@ def told_once(orders: "pl.DataFrame", *, most: float) -> Judgement:
     )
     return Judgement(
         share <= most,
-        f"at most {most:.1%} of the orders may repeat another, and {share:.1%} do, {repeated} of"
+        f"at most {most:.2%} of the orders may repeat another, and {share:.2%} do, {repeated} of"
         f" {known.height}" + ("" if share <= most else ": the source may have been loaded twice"),
         {"repeated": repeated, "share": share, "most_often": worst.head(_FIRST_ROWS)},
     )
@@ -137,7 +137,7 @@ def few_refunds(orders: "pl.DataFrame", *, most: float) -> Judgement:
     share = negative.height / orders.height if orders.height else 0.0
     return Judgement(
         share <= most,
-        f"at most {most:.1%} of the orders may have a negative amount, and {share:.1%} have,"
+        f"at most {most:.2%} of the orders may have a negative amount, and {share:.2%} have,"
         f" {negative.height} of {orders.height}"
         + ("" if share <= most else ": refunds count against a day's revenue; is it meant so?"),
         {"negative": negative.height, "share": share, "first": negative.head(_FIRST_ROWS)},

@@ -113,7 +113,7 @@ class Checker:
             if finding is None or not self._holds(check, finding, self._key(check, records)):
                 return False
             reports.append(CheckReport(stage.name, check.name, check.blocking, finding, False))
-        refuse_blocked(reports, self._as_of)
+        refuse_blocked(reports, self._params, self._as_of)
         return True
 
     def refuse_upstream(self, stages: Sequence[Stage], known: Mapping[str, Record]) -> None:
@@ -139,7 +139,7 @@ class Checker:
             except ArtifactMissing:
                 # Whether that is needed is found out by who needs it.
                 continue
-            refuse_blocked(self.reports(stage, record, known), self._as_of)
+            refuse_blocked(self.reports(stage, record, known), self._params, self._as_of)
 
     def _checks(self, stage: Stage) -> list[Check]:
         if self._asked == "none":
@@ -233,11 +233,12 @@ class _Records:
         return self._known[name]
 
 
-def refuse_blocked(reports: Iterable[CheckReport], as_of: AsOf | None) -> None:
+def refuse_blocked(reports: Iterable[CheckReport], params: ParamSet, as_of: AsOf | None) -> None:
     """Refuse to make anything of an artifact that does not pass a check that blocks.
 
     Args:
         reports: what checks have found in it.
+        params: values of all parameters.
         as_of: the date.
 
     Raises:
@@ -249,12 +250,16 @@ def refuse_blocked(reports: Iterable[CheckReport], as_of: AsOf | None) -> None:
     of = f" of {as_of}" if as_of is not None else ""
     told_of = "; ".join(f"'{one.check}': {one.finding.description.rstrip('.')}" for one in failed)
     judged = [one.finding for one in failed if one.finding.key != _UNKEPT]
-    limits = {name: value for found in judged for name, value in found.thresholds.items()}
-    instead = " Mend what is wrong, then run again."
-    if limits:
-        listed = ", ".join(f"{name} = {value}" for name, value in limits.items())
-        instead = f" Mend what is wrong, or ask for other thresholds ({listed}), then run again."
+    limits = {name for found in judged for name in found.thresholds}
+    asked = [
+        f"{params.model.find(name).told} = {value}"
+        for name, value in params.flat(params.model.groups).items()
+        if name in limits and name in params.origins
+    ]
+    groups = ", ".join(sorted({name.partition(".")[0] for name in limits}))
+    instead = f", or ask for other thresholds ({', '.join(asked) or f'those of {groups}'})"
     raise CheckFailed(
         f"{failed[0].asset}{of} must pass its checks before anything is made of it, but does not"
-        f" pass {told_of}. It stays published, and this run makes nothing of it.{instead}"
+        f" pass {told_of}. It stays published, and this run makes nothing of it. Mend what is"
+        f" wrong{instead if limits else ''}, then run again."
     )

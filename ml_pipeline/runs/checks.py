@@ -96,7 +96,8 @@ class Check:
         said = completed(self.judge(**arguments))
         if is_schema(said):
             said = applied(said, artifact())
-        if isinstance(said, bool) or type(said).__name__ == "bool_":
+        # Those of NumPy are called like Python's own, and are none.
+        if type(said).__name__ in ("bool", "bool_"):
             said = CheckResult(bool(said))
         if not isinstance(said, CheckResult):
             raise PipelineError(

@@ -100,7 +100,7 @@ class Materializer(Decider):
                 made.add(stage.name)
             reports = checker.reports(stage, outcome.record, known)
             yield replace(outcome, checks=reports) if reports else outcome
-            refuse_blocked(reports, as_of)
+            refuse_blocked(reports, params, as_of)
 
     def checker(self, params: ParamSet, as_of: AsOf | None) -> Checker:
         """Return what asks the checks of artifacts."""

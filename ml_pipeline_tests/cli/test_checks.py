@@ -47,7 +47,7 @@ def test_date_that_may_not_be_used_fails_with_what_was_found(cli: CommandLine) -
     (failure,) = done.document["failures"]
     assert failure["error"].startswith(
         "orders of 1998-05-31 must pass its checks before anything is made of it, but does not pass"
-        " 'duplicates': at most 2.0% of the orders may repeat another, and 50.0% do, 93 of 186"
+        " 'duplicates': at most 2.00% of the orders may repeat another, and 50.00% do, 93 of 186"
     )
     assert [one["check"] for one in failure["checks"]] == CHECKS["orders"]
     made = {path.name for path in cli.artifacts.iterdir() if path.name[0] != "."}

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from ml_pipeline.dagster import private_checks
 from ml_pipeline.dagster.code_location import code_location
 from ml_pipeline_tests.toys import checked
 from ml_pipeline_tests.toys.dagster_site import DAILY, QUIET, events, failure, temporary_instance
@@ -94,7 +95,8 @@ def test_run_of_one_date_tells_what_was_found_with_numbers_rows_and_thresholds(s
     rows = values.metadata["first_bad_rows"]
     assert isinstance(rows, dg.TableMetadataValue)
     assert dict(rows.records[0].data)["found"] == "4"
-    assert values.metadata["threshold limits.most"].value == 3
+    limits = {"limits.least": 2, "limits.most": 3, "limits.days": 3}
+    assert values.metadata["thresholds"].value == limits
     assert (enough.blocking, enough.metadata["rows"].value) == (True, 5)
     made = {event.asset_key.to_user_string(): event for event in _materialized(site)}
     target = enough.target_materialization_data
@@ -211,3 +213,27 @@ def test_pipeline_without_partitions_has_checks_without(tmp_path: Path) -> None:
         result = job.execute_in_process(instance=instance, run_config={"loggers": QUIET})
     assert result.success
     assert found(result) == {("is_three", None): True, ("is_four", None): False}
+
+
+def test_checks_of_partitions_without_one_are_refused_in_words(site: Site) -> None:
+    defs = dg.Definitions.merge(
+        site.defs,
+        dg.Definitions(jobs=[dg.define_asset_job("ask", dg.AssetSelection.checks(ENOUGH))]),
+    )
+    result = defs.resolve_job_def("ask").execute_in_process(
+        instance=site.instance, raise_on_error=False, run_config={"loggers": QUIET}
+    )
+    assert "must be asked for a partition, but this run has none" in failure(result)
+
+
+def test_materialization_of_a_partition_is_found_by_the_private_name(site: Site) -> None:
+    key = dg.AssetKey("sales")
+    assert private_checks.checked_materialization(site.instance, key, "2026-01-05") is None
+    site.run("2026-01-05")
+    site.run("2026-01-06")
+    found = private_checks.checked_materialization(site.instance, key, "2026-01-05")
+    (newest,) = site.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=["2026-01-05"]), limit=1
+    ).records
+    assert found is not None
+    assert (found.storage_id, found.run_id) == (newest.storage_id, newest.run_id)
