@@ -110,7 +110,13 @@ class Own(mp.ParamGroup):
         return self.model_copy(update={"count": self.count * 2})
 
 
-MODEL: Final = mp.ParamModel(data=Data, shape=Shape)
+class Limits(mp.Thresholds):
+    """What checks ask: no part of ids."""
+
+    most: float = Field(default=0.5, ge=0)
+
+
+MODEL: Final = mp.ParamModel(data=Data, shape=Shape, checks=Limits)
 WITH_CODE: Final = mp.ParamModel(data=Data, shape=Shape, own=Own)
 
 
@@ -160,7 +166,7 @@ _JSON: Final = (
 
 def somebody_types(model: mp.ParamModel, chance: random.Random) -> dict[str, str]:
     """Return what somebody might type for some parameters, by dotted name."""
-    parameters = [p for p in model.parameters() if p.group in model.scope]
+    parameters = [p for p in model.parameters() if p.group != "run"]
     chosen = chance.sample(parameters, chance.choice([0, 1, 1, 2, 3, 5]))
     found = {}
     for parameter in chosen:

@@ -10,7 +10,6 @@ from ml_pipeline.launch.form.kinds import info_spec, kind_spec
 from ml_pipeline.launch.form.own_code import code_in_fields, field_rows, group_rows, has_code
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.standing import standing_values
-from ml_pipeline.params.group import OPTIONS
 from ml_pipeline.params.identity import SCHEME
 from ml_pipeline.params.layout import Section
 from ml_pipeline.params.model import ParamModel
@@ -86,7 +85,7 @@ def _group(
     relations = model.relations
     if rules := relations.rules[section.group]:
         found["rules"] = [[rule.left.dotted, rule.sign, rule.right.dotted] for rule in rules]
-    if section.group == OPTIONS:
+    if section.group not in model.scope:
         return found
     found |= {"scope": True, "kept": section.kept[0]}
     if retired := model.retired(section.group):
@@ -100,7 +99,8 @@ def _group(
 def _members(
     model: ParamModel, section: Section, standing: Sequence[Mapping[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    coded = {p.dotted for p in code_in_fields(section)} if section.group != OPTIONS else set()
+    is_asked = section.group in model.scope
+    coded = {p.dotted for p in code_in_fields(section)} if is_asked else set()
     for name, member in section.members.items():
         if isinstance(member, Section):
             about = member.info.description if member.info else None
@@ -128,16 +128,16 @@ def _parameter(
         found["told"] = parameter.dotted
     if parameter.default is not ...:
         found["default"] = parameter.default
-    if section.group == OPTIONS:
+    for filling in model.relations.fillings[section.group]:
+        if filling.parameter.dotted == parameter.dotted:
+            pairs = [[choice, plain(value)] for choice, value in filling.values.items()]
+            found["filled"] = [filling.by.dotted, pairs]
+    if section.group not in model.scope:
         return found
     if parameter.is_identity:
         found["kept"] = list(parameter.kept)
     if parameter.absent_as is not ...:
         found["absent"] = parameter.absent_as
-    for filling in model.relations.fillings[section.group]:
-        if filling.parameter.dotted == parameter.dotted:
-            pairs = [[choice, plain(value)] for choice, value in filling.values.items()]
-            found["filled"] = [filling.by.dotted, pairs]
     if is_coded:
         besides = [values[parameter.dotted] for values in standing if parameter.dotted in values]
         group = model.sections[section.group]
