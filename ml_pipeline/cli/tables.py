@@ -61,7 +61,9 @@ def with_paths(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], wide: bool = True) -> None:
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], wide: bool = True, needed: int = 2
+) -> None:
     """Print a table.
 
     Args:
@@ -69,6 +71,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], wide: boo
         rows: cells.
         wide: whether all columns are shown in any case; else the last ones are left out where there
             is no room for them, and a line says so and that `--wide` shows them.
+        needed: how many columns are never left out; where these have no room, rows become lines.
     """
     from rich.cells import cell_len
     from rich.console import Console
@@ -93,7 +96,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], wide: boo
     count = len(columns)
     while count > 1 and sum(least[:count]) + _GAP * (count - 1) > room:
         count -= 1
-    if count == len(columns) or (not wide and count > 1):
+    if count == len(columns) or (not wide and count >= needed):
         _print_rich(console, columns[:count], [row[:count] for row in cells], least)
         if left := columns[count:]:
             say(f"No room for {', '.join(left)}: --wide shows all.")

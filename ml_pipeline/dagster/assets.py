@@ -33,6 +33,7 @@ from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.range_report import RangeReport
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
+from ml_pipeline.runs.story import Story
 from ml_pipeline.text import counted, for_markdown
 from ml_pipeline.tracking.switched_on import tracker_of
 
@@ -147,12 +148,14 @@ def _make(
 
     tracker = tracker_of(manager.pipeline)
     tag_run(context.instance, context.run, run_tags(manager.pipeline, manager.params, dates))
+    story = Story(context.log.info, manager.params, dates, list(keys))
     for as_of in dates:
         made: list[ArtifactResult] = []
         outcomes: list[Outcome] = []
         try:
             for outcome in materializer.run(manager.params, as_of, keys):
                 tracker.made(manager.store, outcome)
+                story.made(outcome)
                 made.append(
                     artifact_result(manager.store, outcome.slot, outcome.record, outcome.reused)
                 )
@@ -179,15 +182,15 @@ def _make(
                 yield from checked(outcome)
             if len(dates) > 1:
                 context.log.exception(f"{as_of}: {told(error)}")
-        if as_of is not None:
-            failure = failures.get(str(as_of))
-            run_id = manager.pipeline.run_slot(manager.params, as_of).run_id
-            reason = told(failure) if failure else None
-            results.append(DateResult(as_of, run_id, context.run.run_id, made, reason))
+        failure = failures.get(str(as_of))
+        run_id = manager.pipeline.run_slot(manager.params, as_of).run_id
+        reason = told(failure) if failure else None
+        results.append(DateResult(as_of, run_id, context.run.run_id, made, reason))
+        story.over(results)
     tracker.settle()
-    if len(results) > 1:
-        report = RangeReport(results)
-        context.log.info("\n".join([report.sentence, *report.reasons]))
+    report = RangeReport(results)
+    story.ended(report)
+    if len(dates) > 1:
         yield dg.AssetObservation(list(keys.values())[-1], metadata=together(report))
     if failures:
         raise _failure(failures, dates)

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from ml_pipeline.sweeps.plan import Plan
     from ml_pipeline.sweeps.trial import Trial
 
-_SECONDS_BETWEEN_LINES: Final = 10.0
+_FIRST_PAUSE_S: Final = 10.0
+"""Until the first line on how far a sweep is; each further one takes twice as long."""
 _MOST_ROWS: Final = 10
 _POOL: Final = "sweep"
 
@@ -119,7 +120,7 @@ def sweep_asset(
         setup: SweepSetup = getattr(context.resources, names.sweep)
         listener = _listener.get()
         output = listener.output if listener is not None else None
-        last = time.monotonic()
+        last, pause = time.monotonic(), _FIRST_PAUSE_S
         tracker = tracker_of(pipeline)
 
         def planned(plan: "Plan") -> None:
@@ -129,9 +130,9 @@ def sweep_asset(
                 listener.planned(plan)
 
         def progressed(progress: "SweepProgress") -> None:
-            nonlocal last
-            if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-                last = time.monotonic()
+            nonlocal last, pause
+            if time.monotonic() - last > pause:
+                last, pause = time.monotonic(), 2 * pause
                 context.log.info(progress.sentence)
             if listener is not None:
                 listener.progressed(progress)

@@ -73,6 +73,9 @@ def test_run_shows_first_what_it_is_judged_by(used: CommandLine) -> None:
         ("run", "--dry-run", "--as-of", DAY),
         ("why", "--as-of", DAY),
         ("params",),
+        ("verify",),
+        ("env", "check"),
+        ("promotions",),
     ],
 )
 def test_commands_break_no_word_at_any_width(

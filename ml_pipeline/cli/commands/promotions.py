@@ -53,7 +53,7 @@ def command(environment: str | None, wide: bool, as_json: bool) -> None:
         }
         for one in found
     )
-    print_table(columns, [[row.get(name) for name in columns] for row in rows], wide)
+    print_table(columns, [[row.get(name) for name in columns] for row in rows], wide, 3)
 
 
 def _entries(known: Environments, wanted: str | None) -> list[ledger.Promotion]:

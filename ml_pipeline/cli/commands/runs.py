@@ -153,6 +153,7 @@ def show(run_id: str, environment: str | None, wide: bool, as_json: bool) -> Non
             for name, made in known.items()
         ],
         wide,
+        needed=3,
     )
     if read := _others(known):
         say()
