@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from ml_pipeline.errors import StoreUnreachable
 from ml_pipeline.params.identity import ID_DIGITS
@@ -157,6 +157,11 @@ def _stamp(file: os.stat_result) -> str:
     return f"{file.st_mtime_ns:x}-{file.st_size:x}-{file.st_ino:x}"
 
 
+def stamp_of(entry: Any) -> str:
+    """Return the stamp of an object that was listed."""
+    return str(entry["e_tag"] or f"{entry['last_modified'].isoformat()}-{entry['size']}")
+
+
 def _gone(paths: Iterable[str]) -> Iterator[Found]:
     return (Found(path, "") for path in paths)
 
@@ -202,9 +207,7 @@ def _records(store: ArtifactStore, shelf: str) -> dict[str, str]:
     for entry in store.entries(shelf):
         directory = revision_of(entry["path"])
         if entry["path"] == f"{directory}/{RECORD}":
-            found[directory] = str(
-                entry["e_tag"] or f"{entry['last_modified'].isoformat()}-{entry['size']}"
-            )
+            found[directory] = stamp_of(entry)
     return found
 
 

@@ -7,27 +7,22 @@ import contextlib
 import logging
 from collections.abc import Callable
 from functools import cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ml_pipeline.errors import IndexUnusable
-from ml_pipeline.index.database import (
-    Database,
-    is_damage,
-    open_database,
-    reaching,
-    set_aside,
-    temporary,
-)
-from ml_pipeline.index.stored import Index
 from ml_pipeline.store.artifacts import ArtifactStore
+
+if TYPE_CHECKING:
+    from ml_pipeline.index.database import Database
+    from ml_pipeline.index.stored import Index
 
 _Answer = TypeVar("_Answer")
 
 log = logging.getLogger(__name__)
-_kept: dict[str, Database] = {}
+_kept: dict[str, "Database"] = {}
 
 
-def ask(store: ArtifactStore, question: Callable[[Index], _Answer]) -> _Answer:
+def ask(store: ArtifactStore, question: "Callable[[Index], _Answer]") -> _Answer:
     """Return the answer to a question about a store.
 
     Args:
@@ -37,6 +32,10 @@ def ask(store: ArtifactStore, question: Callable[[Index], _Answer]) -> _Answer:
     Raises:
         StoreUnreachable: if the store cannot be read.
     """
+    # What reaches databases takes as long to import as half of Dagster.
+    from ml_pipeline.index.database import reaching, temporary
+    from ml_pipeline.index.stored import Index
+
     place = store.index
     if place is not None and not _is_private(store):
         for _ in range(2):
@@ -52,12 +51,14 @@ def ask(store: ArtifactStore, question: Callable[[Index], _Answer]) -> _Answer:
         return question(Index(database, store))
 
 
-def kept_database(place: str) -> Database:
+def kept_database(place: str) -> "Database":
     """Open the database of an index, once in a process.
 
     Raises:
         IndexUnusable: if it cannot be used.
     """
+    from ml_pipeline.index.database import open_database
+
     if place not in _kept:
         _kept[place] = open_database(place)
     return _kept[place]
@@ -70,6 +71,8 @@ def _is_private(store: ArtifactStore) -> bool:
 
 def _mended(place: str, error: IndexUnusable) -> bool:
     """Set a damaged file aside, so that another is made in its place; False where it is none."""
+    from ml_pipeline.index.database import is_damage, set_aside
+
     if error.__cause__ is None or not is_damage(error.__cause__):
         return False
     with contextlib.suppress(OSError):

@@ -80,6 +80,16 @@ INPUTS: Final = Table(
 )
 """What artifacts were made from, by directory."""
 
+PROMOTIONS: Final = Table(
+    "promotions",
+    METADATA,
+    Column("store", _TEXT, primary_key=True),
+    Column("path", _TEXT, primary_key=True),
+    Column("stamp", _TEXT, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+"""Entries of ledgers of promotions, as they were when their files had the stamp."""
+
 NAMES: Final = Table(
     "names",
     METADATA,

@@ -3,7 +3,7 @@
 Every row can be written again, by several processes at once: the last one that has read counts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from ml_pipeline.index.tables import (
     KINDS,
     LINES,
     NAMES,
+    PROMOTIONS,
     READ,
     UNREAD,
     UNREADABLE,
@@ -169,6 +170,28 @@ class Writer:
                     if value.number is not None or value.text is not None
                 ],
             )
+
+    def promotions(self, store: str) -> dict[str, tuple[str, bytes]]:
+        """Return what is kept of a ledger: stamps and texts of its entries by path."""
+        with self.database.reading() as connection:
+            found = connection.execute(select(PROMOTIONS).where(PROMOTIONS.c.store == store))
+            return {row.path: (row.stamp, row.document) for row in found}
+
+    def set_promotions(self, store: str, entries: Mapping[str, tuple[str, bytes]]) -> None:
+        """Keep the entries of a ledger, and no others.
+
+        Args:
+            store: what the store is called.
+            entries: stamps and texts by path.
+        """
+        rows = [
+            {"store": store, "path": path, "stamp": stamp, "document": text}
+            for path, (stamp, text) in entries.items()
+        ]
+        with self.database.writing() as connection:
+            connection.execute(delete(PROMOTIONS).where(PROMOTIONS.c.store == store))
+            if rows:
+                connection.execute(self._insert(PROMOTIONS), rows)
 
     def _many(
         self, connection: Connection, statement: Any, names: Sequence[str], rows: Sequence[Any]

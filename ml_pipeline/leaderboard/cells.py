@@ -8,12 +8,10 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline.index.comparison import batches
-from ml_pipeline.index.newest import Place
 from ml_pipeline.index.opened import ask
-from ml_pipeline.index.stored import Index
 from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.params.history import completed, present, told
 from ml_pipeline.params.identity import digest_of, run_id
@@ -25,6 +23,10 @@ from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.lineage import upstream
 from ml_pipeline.store.record import Input, Objective, Record
 from ml_pipeline.store.slots import as_of_on
+
+if TYPE_CHECKING:
+    from ml_pipeline.index.newest import Place
+    from ml_pipeline.index.stored import Index
 
 _AT_ONCE: Final = 500
 
@@ -198,7 +200,7 @@ def cells_of(
             return False
         return identity is None or f"/run={run_id(identity, as_of)}/" in path
 
-    def question(index: Index) -> tuple[list[Cell], list[str]]:
+    def question(index: "Index") -> tuple[list[Cell], list[str]]:
         judges = pipeline.kept_names([pipeline.judge.name])
         index.read(judges, is_wanted)
         within = _within(index.dates(judges), is_between, identity)
@@ -230,7 +232,7 @@ def _within(
 
 
 def _cells(
-    index: Index, pipeline: Pipeline, places: Sequence[Place], missed: Callable[[str], object]
+    index: "Index", pipeline: Pipeline, places: "Sequence[Place]", missed: Callable[[str], object]
 ) -> Iterator[Cell]:
     """Yield the cells of results, some of whose records are held at a time."""
     for some in batches(places, _AT_ONCE):
@@ -258,7 +260,7 @@ class _Upstream:
     newest revision with the same parameters and the same bytes.
     """
 
-    def __init__(self, index: Index, found: Iterable[Record]) -> None:
+    def __init__(self, index: "Index", found: Iterable[Record]) -> None:
         self._index = index
         self._newest: dict[tuple[str, str], Record] = {}
         waiting: Sequence[Record] = list(found)

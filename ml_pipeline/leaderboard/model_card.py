@@ -12,6 +12,7 @@ from typing import Any
 
 from ml_pipeline import svg
 from ml_pipeline.errors import ArtifactDamaged, MlPipelineError, QueryError, StoreError
+from ml_pipeline.index.promotions import history
 from ml_pipeline.leaderboard.cells import Cell
 from ml_pipeline.leaderboard.sides import side_of
 from ml_pipeline.params.as_of import AsOf, noun_of, span
@@ -222,7 +223,7 @@ def _promotions(
             continue
         seen.add(store.uri)
         try:
-            entries = ledger.history(store)
+            entries = history(store)
         except StoreError as error:
             missing.append(f"Promotions{f' of {name}' if name else ''}: {error}")
             continue

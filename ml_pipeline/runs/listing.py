@@ -8,18 +8,20 @@ the index, a page at a time.
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ml_pipeline.index.columns import Columns, Source
-from ml_pipeline.index.newest import Changed, Newest, Place, Where, translated
 from ml_pipeline.index.opened import ask
 from ml_pipeline.index.rows import unpacked
-from ml_pipeline.index.stored import Index
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.query import fulfilling, is_empty, order
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
+
+if TYPE_CHECKING:
+    from ml_pipeline.index.newest import Newest, Place, Where
+    from ml_pipeline.index.stored import Index
 
 _MOST_COUNTED: Final = 100_000
 _IN_ORDER_OF_VALUES: Final = ("number", "truth", "text")
@@ -68,7 +70,7 @@ def listed(
     """
     is_empty(where)
 
-    def question(index: Index) -> Listing:
+    def question(index: "Index") -> Listing:
         index.read(assets)
         newest = index.newest(assets, pipeline.present_name)
         columns = index.columns(assets, pipeline.params)
@@ -82,8 +84,8 @@ def listed(
 
 
 def matching_places(
-    newest: Newest, columns: Columns, model: ParamModel, where: str | None
-) -> list[Place]:
+    newest: "Newest", columns: Columns, model: ParamModel, where: str | None
+) -> "list[Place]":
     """Return the runs that fulfil conditions, those made last first.
 
     Args:
@@ -102,13 +104,13 @@ def matching_places(
 
 
 def _first(
-    newest: Newest,
+    newest: "Newest",
     columns: Columns,
     model: ParamModel,
     where: str | None,
     sort: str | None,
     most: int,
-) -> tuple[list[Place], int]:
+) -> "tuple[list[Place], int]":
     """Return the first places, and how many there are, up to a bound."""
     asked = None if is_empty(where) else _translated(newest, columns, where)
     by = _sorted_by(columns, model, sort) if sort else None
@@ -122,7 +124,9 @@ def _first(
     return places[:most], len(places)
 
 
-def _translated(newest: Newest, columns: Columns, where: str | None) -> Where | None:
+def _translated(newest: "Newest", columns: Columns, where: str | None) -> "Where | None":
+    from ml_pipeline.index.newest import translated
+
     asked = translated(where or "", columns)
     # What a name stands for, only a run that has it tells.
     return asked if asked and all(newest.has(source) for source in asked.sources) else None
@@ -135,8 +139,12 @@ def _sorted_by(columns: Columns, model: ParamModel, sort: str) -> Source | None:
     return source if is_in_order else None
 
 
-def _exactly(newest: Newest, model: ParamModel, where: str | None, sort: str | None) -> list[Place]:
+def _exactly(
+    newest: "Newest", model: ParamModel, where: str | None, sort: str | None
+) -> "list[Place]":
     """Choose and sort by what each record says."""
+    from ml_pipeline.index.newest import Changed
+
     places = newest.places()
     try:
         chosen = fulfilling(_entries(newest, places), where, model)
@@ -146,7 +154,7 @@ def _exactly(newest: Newest, model: ParamModel, where: str | None, sort: str | N
         return _exactly(newest, model, where, sort)
 
 
-def _entries(newest: Newest, places: Sequence[Place]) -> Callable[[], Iterator[Entry]]:
+def _entries(newest: "Newest", places: "Sequence[Place]") -> Callable[[], Iterator[Entry]]:
     def entries() -> Iterator[Entry]:
         for path, document in newest.documents(places):
             yield Entry(path, unpacked(document))

@@ -24,7 +24,8 @@ ALIASES: Final[tuple[Alias, ...]] = get_args(Alias)
 Flag = bool | int | float | str
 """Value of a feature flag."""
 
-_FOLDER: Final = ".promotions"
+FOLDER: Final = ".promotions"
+"""Where the entries are, below the store's root."""
 
 
 class Promotion(Document):
@@ -101,18 +102,33 @@ def history(store: Objects) -> list[Promotion]:
     Raises:
         ArtifactDamaged: if an entry cannot be read.
     """
-    found = []
-    for path in names(store):
-        if (data := store.read(path)) is None:
-            continue
-        entry = Promotion.from_json(data, store.address(path))
-        if path != _path(entry.environment, entry.alias, entry.number):
-            raise ArtifactDamaged(
-                f"{store.address(path)} must be the entry of its own place, but is entry"
-                f" {entry.number} of '{entry.line}'. {Promotion.remedy}"
-            )
-        found.append(entry)
-    return sorted(found, key=lambda one: (one.line, one.number))
+    texts = ((path, store.read(path)) for path in names(store))
+    return in_order(read_entry(store, path, data) for path, data in texts if data is not None)
+
+
+def read_entry(store: Objects, path: str, data: bytes) -> Promotion:
+    """Read an entry.
+
+    Args:
+        store: where the ledger is.
+        path: of the entry's file.
+        data: its text.
+
+    Raises:
+        ArtifactDamaged: if it cannot be read, or is the entry of another place.
+    """
+    entry = Promotion.from_json(data, store.address(path))
+    if path != _path(entry.environment, entry.alias, entry.number):
+        raise ArtifactDamaged(
+            f"{store.address(path)} must be the entry of its own place, but is entry"
+            f" {entry.number} of '{entry.line}'. {Promotion.remedy}"
+        )
+    return entry
+
+
+def in_order(entries: Iterable[Promotion]) -> list[Promotion]:
+    """Return entries by line, those of one in the order in which they were made."""
+    return sorted(entries, key=lambda one: (one.line, one.number))
 
 
 def current(store: Objects) -> dict[str, Promotion]:
@@ -165,7 +181,7 @@ def kept(store: Objects, with_former: bool) -> set[str]:
 
 def names(store: Objects) -> list[str]:
     """Return the names of all entries: others mean that something was promoted meanwhile."""
-    return sorted(entry["path"] for entry in store.entries(_FOLDER))
+    return sorted(entry["path"] for entry in store.entries(FOLDER))
 
 
 def promoted_to(store: Objects, line: str) -> Promotion:
@@ -224,4 +240,4 @@ def add(store: Objects, environment: str, after: Promotion | None, **about: Any)
 
 def _path(environment: str, alias: Alias, number: int) -> str:
     line = environment if alias == CHAMPION else f"{environment}/{alias}"
-    return f"{_FOLDER}/{line}/{number:06}.json"
+    return f"{FOLDER}/{line}/{number:06}.json"

@@ -5,23 +5,29 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, make_url
 
-from ml_pipeline.errors import IndexUnusable
+from ml_pipeline.errors import ArtifactDamaged, IndexUnusable
 from ml_pipeline.index import opened
 from ml_pipeline.index.database import VERSIONS, open_database
+from ml_pipeline.index.promotions import history
 from ml_pipeline.index.tables import METADATA
 from ml_pipeline.index.upkeep import rebuild, standing
 from ml_pipeline.leaderboard.cells import cells_of
 from ml_pipeline.runs.listing import listed
+from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline_tests.toys.many import PIPELINE, write
+from ml_pipeline.store.record import Record
+from ml_pipeline_tests.toys.many import PIPELINE, records, write
 from ml_pipeline_tests.toys.postgres import Postgres, postgres
+from ml_pipeline_tests.toys.s3_server import serving_s3
 
 pytestmark = pytest.mark.long
 
@@ -29,7 +35,9 @@ ASSETS = ("model", "score")
 READER = """
 import sys
 from ml_pipeline.runs.listing import listed
+from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.record import Record
 from ml_pipeline_tests.toys.many import PIPELINE
 store = ArtifactStore(sys.argv[1])
 store.index = sys.argv[2]
@@ -56,6 +64,18 @@ def opened_store(root: Path | str, place: str | None) -> ArtifactStore:
     store = ArtifactStore(str(root))
     store.index = place
     return store
+
+
+class Watched(ArtifactStore):
+    """A store that knows which records were read."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self.seen: list[str] = []
+
+    def read_record(self, directory: str) -> Record | None:
+        self.seen.append(directory)
+        return super().read_record(directory)
 
 
 def everything(store: ArtifactStore) -> object:
@@ -194,3 +214,53 @@ def test_locked_file_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyP
         holder.execute("BEGIN EXCLUSIVE")
         assert len(listed(store, PIPELINE, ["score"]).entries) == 4
     assert len(listed(store, PIPELINE, ["score"]).entries) == 4
+
+
+def test_store_on_s3_is_followed_by_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving_s3() as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        store = opened_store("s3://bucket/store", str(tmp_path / "index.db"))
+
+        def upload(count: int, start: int = 0) -> list[str]:
+            paths = []
+            for path, record in records(count, start):
+                assert store.put_if_absent(f"{path}/record.json", record.to_json())
+                paths.append(path)
+            return paths
+
+        first = upload(24)
+        assert everything(store) == everything(opened_store(store.uri, None))
+        watched = Watched(store.uri)
+        watched.index = store.index
+        new = upload(28, 24)
+        store.remove(f"{first[1]}/record.json")
+        store.overwrite(f"{first[3]}/record.json", b"garbage")
+        found = listed(watched, PIPELINE, ["score"])
+        assert (len(found.entries), found.missed) == (12, [first[3]])
+        assert sorted(watched.seen) == sorted([*new[1::2], first[3]])
+        assert everything(store) == everything(opened_store(store.uri, None))
+
+
+def test_promotions_are_listed_as_the_ledger_has_them(place: str, tmp_path: Path) -> None:
+    store = opened_store(tmp_path / "store", place)
+    about = {"asset": "score", "run_id": "ab", "revision": "cd", "path": "score/run=ab/rev=cd"}
+    about |= {"artifacts": {}, "as_of": None, "at": datetime.now(UTC)}
+    before = None
+    for _ in range(3):
+        before = ledger.add(store, "prod", before, **about)
+        assert history(store) == ledger.history(store)
+    ledger.add(store, "prod", None, alias="challenger", **about)
+    assert len(history(store)) == 4
+    (entry,) = (tmp_path / "store" / ".promotions").glob("**/000002.json")
+    whole = entry.read_bytes()
+    entry.unlink()
+    assert history(store) == ledger.history(store)
+    entry.write_bytes(whole.replace(b"cd", b"ce"))
+    with pytest.raises(ArtifactDamaged, match="its text has been changed"):
+        history(store)
+
+
+def test_code_location_loads_without_what_reaches_databases(run_python: Any) -> None:
+    code = "import sys, ml_pipeline.definitions; print('sqlalchemy' in sys.modules)"
+    assert run_python(code).strip() == "False"

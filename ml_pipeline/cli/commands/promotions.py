@@ -8,6 +8,7 @@ from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say, wide_option
 from ml_pipeline.environments import Environments
 from ml_pipeline.errors import StoreError
+from ml_pipeline.index.promotions import history
 from ml_pipeline.invocation import typed
 from ml_pipeline.store import ledger
 
@@ -60,12 +61,12 @@ def _entries(known: Environments, wanted: str | None) -> list[ledger.Promotion]:
     """Return the entries of the ledgers that are asked for."""
     owner = ledger.parts_of(wanted)[0] if wanted is not None else None
     if owner in known.configured or not known.configured:
-        return ledger.history(store_of(project(), owner if owner in known.configured else None))
+        return history(store_of(project(), owner if owner in known.configured else None))
     # Each has its ledger in its own store, where that is configured.
     found: dict[tuple[str, int], ledger.Promotion] = {}
     for name in known.configured:
         try:
-            entries = ledger.history(store_of(project(), name))
+            entries = history(store_of(project(), name))
         except StoreError as error:
             say(f"What '{name}' has cannot be read. {error}", err=True)
             continue

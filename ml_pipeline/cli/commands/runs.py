@@ -15,12 +15,12 @@ from ml_pipeline.cli.environments import (
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say, wide_option
+from ml_pipeline.index.promotions import history
 from ml_pipeline.invocation import typed
 from ml_pipeline.params.history import present, told, told_names
 from ml_pipeline.params.model import nested
 from ml_pipeline.runs import catalog, query
 from ml_pipeline.runs.listing import listed
-from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
 
 
@@ -179,7 +179,7 @@ def _revisions(store: ArtifactStore, entry: catalog.Entry) -> str:
 
 def _promoted_to(store: ArtifactStore, entry: catalog.Entry) -> str:
     has, had = {}, set()
-    for promotion in ledger.history(store):
+    for promotion in history(store):
         has[promotion.line] = promotion.path
         if promotion.path == entry.path:
             had.add(promotion.line)

@@ -52,6 +52,13 @@ def upgrade() -> None:
     )
     op.create_index("inputs_by_path", "inputs", ["path"])
     op.create_table(
+        "promotions",
+        sa.Column("store", _TEXT, primary_key=True),
+        sa.Column("path", _TEXT, primary_key=True),
+        sa.Column("stamp", _TEXT, nullable=False),
+        sa.Column("document", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
         "names",
         sa.Column("id", _NUMBER, primary_key=True),
         sa.Column("name", _TEXT, nullable=False, unique=True),
