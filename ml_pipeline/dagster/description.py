@@ -64,8 +64,8 @@ def describe(
 ) -> dict[str, Any]:
     """Return the metadata of a materialization: which parameters made what, and where it is.
 
-    Of what is reused, or one of many, there is only what tells which artifact it is and how good:
-    every event stays in Dagster's database for good, and the record tells the rest.
+    Of what is reused, or one of many, there is only what was asked for, which artifact it is and
+    how good: every event stays in Dagster's database for good, and the record tells the rest.
 
     Args:
         outcome: the artifact.
@@ -95,7 +95,6 @@ def describe(
     else:
         entries |= _led_to(links) if links is not None else {}
         entries |= {name: _shown(value) for name, value in values.items() if name not in metrics}
-        entries |= {"origins": dg.MetadataValue.json(asked)} if asked else {}
         entries |= {
             "bytes": record.content.bytes,
             "digest": record.content.digest,
@@ -103,6 +102,7 @@ def describe(
             "made_at": dg.MetadataValue.timestamp(record.started_at),
         }
         entries |= _typed(outcome)
+    entries |= {"origins": dg.MetadataValue.json(asked)} if asked else {}
     # What a stage has measured stands, whatever it is called.
     return fitting(entries | metrics, store.address(f"{directory}/record.json"), _ALWAYS)
 
