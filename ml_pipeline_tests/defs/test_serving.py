@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,12 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ml_pipeline import definitions
+from ml_pipeline.dagster.location import location_of
 from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.defs.schedules import scoring_schedules
 from ml_pipeline.defs.serving import SERVING
 from ml_pipeline.errors import ParamsError, SettingsError
+from ml_pipeline.launch.request_document import Rules, read_request
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.promotion import Terms, promote
@@ -312,3 +315,42 @@ def test_run_of_a_day_scores_and_judges(shop: Shop) -> None:
     }
     record = shop.entry(made, "predictions")[1]
     assert record.params == {"serving": {"champion": "present", "share": None, "hindsight": False}}
+
+
+# Other doors
+
+
+def test_daily_scoring_is_off_and_asks_for_the_day_that_is_over(shop: Shop) -> None:
+    location = definitions.scoring()
+    (schedule,) = scoring_schedules(location)
+    scheduled = dg.Definitions.merge(location, dg.Definitions(schedules=[schedule]))
+    assert (schedule.name, schedule.default_status) == (
+        "daily_scoring",
+        dg.DefaultScheduleStatus.STOPPED,
+    )
+
+    def tick() -> tuple[list[str | None], str | None]:
+        with dg.build_schedule_context(
+            scheduled_execution_time=datetime(2026, 1, 5, 7, tzinfo=UTC),
+            instance=shop.instance,
+            repository_def=scheduled.get_repository_def(),
+        ) as context:
+            ticked = schedule.evaluate_tick(context)
+        return [one.partition_key for one in ticked.run_requests or []], ticked.skip_message
+
+    asked, skipped = tick()
+    assert (asked, "must have been promoted to 'prod'" in str(skipped)) == ([], True)
+    shop.promoted()
+    assert tick() == (["2009-10-31"], None)
+    shop.scored(date(2009, 10, 31))
+    assert tick() == ([], "2009-10-31 to 2009-10-31 are published")
+
+
+def test_request_file_asks_for_scores_and_is_validated(shop: Shop) -> None:
+    made_of = location_of(definitions.scoring())
+    rules = Rules(made_of.pipeline, made_of.calendar)
+    asked = read_request({"as_of": "2009-09-21", "params": {"share": 0.2}}, "file", rules)
+    assert asked.config["resources"]["serving_params"]["config"]["serving"]["share"] == 0.2
+    assert asked.partition_key == "2009-09-21"
+    with pytest.raises(ParamsError, match="share"):
+        read_request({"as_of": "2009-09-21", "params": {"share": 2}}, "file", rules)
