@@ -17,6 +17,7 @@ from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.documents import as_mapping, read_file
 from ml_pipeline.params.layers import SEARCH, Given, Layer, gathered, like
 from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Record
 from ml_pipeline.text import shortened
 
@@ -165,11 +166,18 @@ def validated(
     pipeline = served.pipeline
     draft = drafted(served, asked, in_one_run=in_one_run)
     draft.given.problems[:0] = [
-        f"'{name}' is no asset.{nearest(name, pipeline.stages)}"
+        f"'{name}' is no asset.{_made_elsewhere(pipeline, name) or nearest(name, pipeline.stages)}"
         for name in selection
         if name not in pipeline.stages
     ]
     return Request(draft.given.validated(pipeline.params), draft.dates)
+
+
+def _made_elsewhere(pipeline: Pipeline, name: str) -> str:
+    """Say what makes an asset that a pipeline beside makes, if one does."""
+    makers = [one.name for one in pipeline.served_by if name in one.stages]
+    command = f"`ml-pipeline -m :{makers[0]} run --select {name}`" if makers else ""
+    return f" Pipeline '{makers[0]}' makes it: {command}." if makers else ""
 
 
 def drafted(

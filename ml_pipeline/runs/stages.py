@@ -100,8 +100,10 @@ class Pipeline(StageSet):
         self.is_prefixed = prefixed or serves is not None
         self.serves = serves
         self._serving_group = serving_group(name, params, serves is not None)
+        self.served_by: list[Pipeline] = []
         if serves is not None:
             params.stands_beside(serves.params)
+            serves.served_by.append(self)
         self.keys: Keys = PLAIN
         self.declared = self
         self._unready = unready

@@ -73,6 +73,8 @@ def test_model_goes_to_production_is_kept_from_worse_ones_and_goes_back(
     assert (first.document["checked"], first.document["copied"]) == (4, 4)
     assert first.document["now"]["gate"]["passed"]
     champion = first.document["now"]["run_id"]
+    hinted = at(prod, "run", "--select", "predictions")
+    assert "`ml-pipeline -m :serving run --select predictions`" in hinted.err
     one = scored(prod, s3)
     assert one["action"] == "computed"
     again = at(prod, "promote", "model_version=v1", "--from", "staging", "--to", "prod", "--json")

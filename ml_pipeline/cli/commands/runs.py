@@ -21,6 +21,7 @@ from ml_pipeline.params.history import present, told, told_names
 from ml_pipeline.params.model import nested
 from ml_pipeline.runs import catalog, query
 from ml_pipeline.runs.listing import listed
+from ml_pipeline.runs.served import MARK
 from ml_pipeline.store.artifacts import ArtifactStore
 
 
@@ -155,9 +156,13 @@ def show(run_id: str, environment: str | None, wide: bool, as_json: bool) -> Non
         wide,
         needed=3,
     )
-    if read := _others(known):
-        say()
-        print_table(["assets that are no stages", "version"], list(read.items()))
+    read = _others(known)
+    promoted = {name: version for name, version in read.items() if name.startswith(MARK)}
+    assets = {name: version for name, version in read.items() if name not in promoted}
+    for what, some in (("scored by", promoted), ("assets that are no stages", assets)):
+        if some:
+            say()
+            print_table([what, "version"], list(some.items()))
 
 
 def _others(known: Mapping[str, catalog.Entry | None]) -> dict[str, str]:
