@@ -141,7 +141,7 @@ def test_text_that_is_kept_does_not_act_upon_the_terminal(cli: CommandLine) -> N
     note = "\x1b[31mred\x1b[0m\x1b]0;title\x07\nnext line"
     assert cli("promote", run_id, "--to", "staging", "--note", note).code == 0
     for width in WIDTHS:
-        raw = seen(cli.folder, width, "promotions").raw
+        raw = seen(cli.folder, width, "promotions", "--wide").raw
         assert "\x1b[31mred" not in raw
         assert "\x07" not in raw
         assert "next line" in raw
