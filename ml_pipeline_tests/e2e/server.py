@@ -18,6 +18,7 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[2]
 ASSETS = ("orders", "features", "model", "evaluation")
 BESIDE = ("sweep", "leaderboard", "comparison")
+SCORING = ("predictions", "realised_quality")
 
 _RUNS = "{runsOrError{... on Runs{results{runId status runConfigYaml tags{key value}}}}}"
 _BACKFILL = """

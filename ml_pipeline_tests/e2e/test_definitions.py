@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ml_pipeline_tests.e2e.server import ASSETS, BESIDE, REPOSITORY, environment, serving, tool
+from ml_pipeline_tests.e2e.server import (
+    ASSETS,
+    BESIDE,
+    REPOSITORY,
+    SCORING,
+    environment,
+    serving,
+    tool,
+)
 
 pytestmark = pytest.mark.long
 
@@ -42,7 +50,7 @@ def test_definitions_listed_by_dg_are_the_assets(tmp_path: Path, dagster_home: P
     done = _run(["dg", "list", "defs", "--json"], tmp_path, dagster_home)
     assert done.returncode == 0, done.stderr
     listed = json.loads(done.stdout)
-    assert {asset["asset_key"] for asset in listed["assets"]} == {*ASSETS, *BESIDE}
+    assert {asset["asset_key"] for asset in listed["assets"]} == {*ASSETS, *BESIDE, *SCORING}
 
 
 @pytest.mark.parametrize("command", [["dagster", "dev"], ["dg", "dev"]], ids=["dagster", "dg"])
