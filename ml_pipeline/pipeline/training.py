@@ -1,6 +1,7 @@
 """Fitting a model on the examples before the held-out period."""
 
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from ml_pipeline.errors import NotEnoughDataError
@@ -109,15 +110,25 @@ def predict(model: Any, features: "pl.DataFrame") -> "npt.NDArray[np.float64]":
         buys again.
     """
     import numpy as np
-    from threadpoolctl import threadpool_limits
 
     matrix = _matrix(features, list(model.feature_names_in_))
-    with threadpool_limits(limits=1):
+    with _threads().limit(limits=1):
         if hasattr(model, "predict_proba"):
             return np.asarray(model.predict_proba(matrix)[:, 1], dtype=np.float64)
         ratios = np.asarray(model.predict(matrix), dtype=np.float64) / _STRETCH
     scale: npt.NDArray[np.float64] = features["scale"].to_numpy()
     return ratios * scale
+
+
+@cache
+def _threads() -> Any:
+    """Return what bounds threads; looking for the libraries takes as long as predicting.
+
+    Whoever has a model has loaded what it computes with.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _matrix(features: "pl.DataFrame", columns: list[str]) -> "pl.DataFrame":

@@ -14,6 +14,7 @@ from typing import Any
 
 from ml_pipeline_tests.benchmarks.event_log import events
 from ml_pipeline_tests.benchmarks.measuring import compare, process
+from ml_pipeline_tests.benchmarks.pictures import pictures
 from ml_pipeline_tests.benchmarks.sweeping import sweeps, trials
 from ml_pipeline_tests.benchmarks.tracking import tracking
 
@@ -248,6 +249,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[object]]] = {
     "dates": dates,
     "deciding": deciding,
     "events": partial(events, command=CLI),
+    "pictures": partial(pictures, command=CLI),
     "sweeps": sweeps,
     "trials": trials,
     "tracking": tracking,
