@@ -22,6 +22,7 @@ _WAITING: Final = "waiting"
 _REFUSED: Final = "refused"
 _KNOWN: Final = "known"
 _STATE: Final = "state.json"
+_SETTLED: Final = "settled"
 _numbers: Final = itertools.count()
 _last: Final = threading.local()
 
@@ -128,11 +129,28 @@ class Outbox:
         scratch.write_text(name, encoding="utf-8")
         scratch.replace(file)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether anything was ever known."""
+        return (self.folder / _KNOWN).is_dir()
+
     def known(self, key: str) -> str | None:
-        """Return what the server calls something; None where it does not have it, or not whole."""
+        """Return what the server calls something; empty where it may have a part of it only."""
         with contextlib.suppress(FileNotFoundError):
             return self._known(key).read_text(encoding="utf-8")
         return None
+
+    def hurry(self, process: int, is_urgent: bool) -> None:
+        """Say whether a process has told all that it had to tell, so that it is not in the way."""
+        mark = self.folder / f"{_SETTLED}-{process}"
+        if is_urgent and self.folder.is_dir():
+            mark.touch()
+        else:
+            mark.unlink(missing_ok=True)
+
+    def is_urgent(self, process: int) -> bool:
+        """Whether a process has told all that it had to tell."""
+        return (self.folder / f"{_SETTLED}-{process}").exists()
 
     def tell(self, problem: str | None) -> None:
         """Leave word of how the last attempt to send went.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+import ml_pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline_tests.e2e.server import tool
 from ml_pipeline_tests.toys.mlflow_server import MlflowServer
 
 pytestmark = pytest.mark.long
 
+PAGE = Path(ml_pipeline.__file__).parent / "docs" / "mlflow.md"
 SWEEP = ["--from", "1998-05-30", "--to", "1998-05-31", "-p", "max_depth=2,3,4,5"]
 
 
@@ -97,6 +100,10 @@ def test_sweep_in_mlflow_is_the_leaderboard_to_the_last_digit(site: Site) -> Non
             assert json.loads(run.data.params["training.max_depth"]) == next(
                 iter(trial["varied"].values())
             )
+    (search,) = re.findall(r"^```text\n(.*?)```", PAGE.read_text(), re.M | re.S)
+    search = search.strip().replace("sweep-aa685ed562341bb1", study)
+    found = site.server.client.search_runs([parent.info.experiment_id], search)
+    assert {run.info.run_id for run in found} == {run.info.run_id for run in held.values()}
     board = site.json("leaderboard", "--from", "1998-05-30", "--to", "1998-05-31")
     rows = board["groups"][0]["rows"]
     assert parent.data.metrics["mape"] == rows[0]["mean"]
@@ -171,6 +178,7 @@ def test_model_in_mlflow_is_an_entry_with_a_signature_that_loads_the_stored_one(
     assert not [one for one in copies if one.suffix in (".skops", ".parquet")]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_promotion_and_rollback_move_the_alias(site: Site) -> None:
     client = site.server.client
 
@@ -190,6 +198,11 @@ def test_promotion_and_rollback_move_the_alias(site: Site) -> None:
     site.command("promote", other, "--to", "production", "--alias", "challenger")
     site.synced()
     assert champion() == one
+    import mlflow
+
+    mlflow.set_tracking_uri(site.server.uri)
+    loaded = mlflow.pyfunc.load_model("models:/ml_pipeline.model@production-champion")
+    assert loaded.metadata.flavors["ml_pipeline"]["format"] == "skops"
     registered = client.get_registered_model("ml_pipeline.model")
     versions = client.search_model_versions("name = 'ml_pipeline.model'")
     assert len(versions) == 2
@@ -199,6 +212,20 @@ def test_promotion_and_rollback_move_the_alias(site: Site) -> None:
         "production-challenger": aliases[other],
     }
     assert {v.tags["ml_pipeline.promoted_by"] for v in versions} == {"ann"}
+
+
+def test_page_about_mlflow_says_what_can_be_typed(site: Site) -> None:
+    blocks = re.findall(r"^```sh\n(.*?)```", PAGE.read_text(), re.M | re.S)
+    lines = [line for block in blocks for line in block.splitlines()]
+    commands = [line.split()[1:] for line in lines if line.startswith("ml-pipeline ")]
+    said = [site.command(*command) for command in commands]
+    assert [command[:2] for command in commands][1:] == [
+        ["mlflow", "sync"],
+        ["mlflow", "status"],
+        ["mlflow", "sync"],
+    ]
+    assert f"MLflow: {site.server.uri}\nWaiting: 0 notes, in {site.home}" in said[2]
+    assert said[3] == f"0 notes sent to {site.server.uri}.\n"
 
 
 def test_mlflow_is_not_imported_unless_it_is_switched_on_nor_by_who_notes(site: Site) -> None:

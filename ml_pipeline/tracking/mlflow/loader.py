@@ -1,12 +1,10 @@
 """How MLflow loads a model that is an entry only: from the store, where its artifact is."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 from ml_pipeline.errors import ArtifactMissing
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.tracking.mlflow.models import REFERENCE
+from ml_pipeline.tracking.mlflow.models import FLAVOR
 
 
 class StoredModel:
@@ -22,10 +20,10 @@ class StoredModel:
 
 
 def _load_pyfunc(path: str) -> StoredModel:
-    """Load what a reference leads to; MLflow looks for a function of this name."""
-    given = Path(path)
-    file = given / REFERENCE if given.is_dir() else given
-    reference = json.loads(file.read_text(encoding="utf-8"))
+    """Load what an entry leads to; MLflow looks for a function of this name."""
+    from mlflow.models import Model
+
+    reference = Model.load(path).flavors[FLAVOR]
     store = ArtifactStore(reference["root"], make=False)
     record = store.read_record(reference["directory"])
     if record is None:

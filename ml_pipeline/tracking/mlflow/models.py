@@ -1,8 +1,7 @@
 """Models in MLflow: an entry with the signature, which leads to the artifact and holds no copy."""
 
-import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
-REFERENCE: Final = "reference.json"
+FLAVOR: Final = "ml_pipeline"
+"""What says in an entry where the artifact is."""
+
 _LOADER: Final = "ml_pipeline.tracking.mlflow.loader"
 _ODD: Final = {"/": "_x2f_", ".": "_x2e_"}
 
@@ -28,18 +29,21 @@ class ModelEntries:
         """Use a client."""
         self.client = client
 
-    def keep(self, experiment: str, run_id: str, note: RunNote, is_new: bool) -> None:
+    def keep(
+        self, experiment: str, run_id: str, note: RunNote, linked: Collection[str] | None
+    ) -> None:
         """Have an entry for each model of a run, ready to be loaded.
 
         Args:
             experiment: id of the run's experiment.
             run_id: the run.
             note: says which models there are.
-            is_new: whether the run has none yet for sure.
+            linked: ids of the entries that the run leads to; None where it is new, so that there
+                are none at all.
         """
         from mlflow.entities import LoggedModelOutput
 
-        there = {} if is_new else self._found(experiment, run_id)
+        there = {} if linked is None else self._found(experiment, run_id)
         for model in note.models:
             name = _entry_name(model.asset)
             entry = there.get(name)
@@ -51,7 +55,8 @@ class ModelEntries:
             if str(entry.status) != "READY":
                 self._fill(entry.model_id, model)
                 self.client.finalize_logged_model(entry.model_id, "READY")
-            self.client.log_outputs(run_id, [LoggedModelOutput(entry.model_id, 0)])
+            if entry.model_id not in (linked or ()):
+                self.client.log_outputs(run_id, [LoggedModelOutput(entry.model_id, 0)])
 
     def entries(self, experiment: str, run_id: str, note: RunNote) -> dict[str, str]:
         """Return the ids of the entries of a run by asset."""
@@ -71,18 +76,17 @@ class ModelEntries:
             model_id=model_id,
             signature=signature_of(model),
             flavors={
-                "python_function": {
-                    "loader_module": _LOADER,
-                    "data": REFERENCE,
-                    "python_version": PYTHON,
+                "python_function": {"loader_module": _LOADER, "python_version": PYTHON},
+                FLAVOR: {
+                    "format": model.format,
+                    "digest": model.digest,
+                    "root": model.root,
+                    "directory": model.directory,
                 },
-                "ml_pipeline": {"format": model.format, "digest": model.digest},
             },
         )
         with tempfile.TemporaryDirectory() as folder:
             described.save(str(Path(folder) / "MLmodel"))
-            reference = {"root": model.root, "directory": model.directory}
-            (Path(folder) / REFERENCE).write_text(json.dumps(reference))
             self.client.log_model_artifacts(model_id, folder)
 
 

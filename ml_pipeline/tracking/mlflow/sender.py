@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING, Final
 import filelock
 import pydantic
 
-from ml_pipeline.tracking.mlflow.notes import NOTES
+from ml_pipeline.tracking.mlflow.notes import NOTES, AnyNote
 from ml_pipeline.tracking.mlflow.sending import unreachable
 from ml_pipeline.tracking.outbox import Outbox
 
 if TYPE_CHECKING:
     from ml_pipeline.tracking.mlflow.server import Server
 
-_LESS_IMPORTANT: Final = 10
+_SHARE: Final = 0.04
+"""Of the time, while the process that is told of has something else to do."""
+_LONGEST_REST_S: Final = 10.0
 _LOOKS_EVERY_S: Final = 0.2
 _TRIES_EVERY_S: Final = 5.0
 _IDLE_S: Final = 60.0
+_WAITS_S: Final = (0.3, 1.0)
 
 _REFUSALS: Final = (
     *("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"),
@@ -65,11 +68,16 @@ class Sender:
         self.uri = uri
         self._server: Server | None = None
 
-    def send(self, told: Callable[[int, int], object] = lambda _done, _left: None) -> Sent:
+    def send(
+        self,
+        told: Callable[[int, int], object] = lambda _done, _left: None,
+        rest: Callable[[float], object] = lambda _took: None,
+    ) -> Sent:
         """Send all that waits, each note by one process at a time.
 
         Args:
             told: called after each note with how many are done and left.
+            rest: called after each note with how many seconds it took.
 
         Raises:
             filelock.Timeout: if another process has been at one note for longer than was said.
@@ -78,12 +86,14 @@ class Sender:
         while files := self.outbox.waiting():
             for place, file in enumerate(files, start=1):
                 # Let go of after each: who waits for an answer need not wait for who does not.
+                began = time.monotonic()
                 with filelock.FileLock(self.outbox.lock, self.patience_s):
                     done.problem = self._sent(file, done)
                 if done.problem is not None:
                     self.outbox.tell(done.problem)
                     return done
                 told(done.sent + done.refused, len(files) - place)
+                rest(time.monotonic() - began)
         if done.sent or done.refused or self.outbox.told()[1] is not None:
             self.outbox.tell(None)
         return done
@@ -100,14 +110,16 @@ class Sender:
         try:
             if self._server is None:
                 self._server = Server(self.uri, self.outbox)
-            self._server.take(NOTES.validate_python(note.content))
+            self._taken(self._server, NOTES.validate_python(note.content))
         except (pydantic.ValidationError, Gone) as error:
             self.outbox.refuse(file, str(error))
             done.refused += 1
             return None
-        except MlflowException as error:
-            said = " ".join(str(error).split())
-            if error.error_code not in _REFUSALS or not self._answers():
+        except (MlflowException, OSError) as error:
+            # Of the system's errors there are those of folders that artifacts cannot be put into.
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            code = getattr(error, "error_code", _REFUSALS[0])
+            if code not in _REFUSALS or not self._answers():
                 return said
             self.outbox.refuse(file, said)
             done.refused += 1
@@ -115,6 +127,20 @@ class Sender:
         file.unlink()
         done.sent += 1
         return None
+
+    def _taken(self, server: "Server", note: AnyNote) -> None:
+        """Have a note taken, if not at once: a request of a process that was killed may go on."""
+        from mlflow.exceptions import MlflowException
+
+        for wait_s in _WAITS_S:
+            try:
+                server.take(note)
+                return
+            except MlflowException as error:
+                if error.error_code not in _REFUSALS:
+                    raise
+                time.sleep(wait_s)
+        server.take(note)
 
     def _answers(self) -> bool:
         return self._server is not None and self._server.answers()
@@ -129,6 +155,15 @@ def serve(outbox: Outbox, uri: str, parent: int) -> None:
         parent: id of the process.
     """
     sender = Sender(outbox, uri)
+
+    def rest(took: float) -> None:
+        """Leave the time to the process that computes, as long as it does."""
+        until = time.monotonic() + min(took / _SHARE, _LONGEST_REST_S)
+        while time.monotonic() < until and os.getppid() == parent:
+            if outbox.is_urgent(parent):
+                return
+            time.sleep(_LOOKS_EVERY_S)
+
     idle_since = time.monotonic()
     while True:
         is_alone = os.getppid() != parent
@@ -138,7 +173,7 @@ def serve(outbox: Outbox, uri: str, parent: int) -> None:
                 outbox.tell(problem)
             else:
                 try:
-                    problem = sender.send().problem
+                    problem = sender.send(rest=rest).problem
                     idle_since = time.monotonic()
                 except filelock.Timeout:
                     # Whoever sends now looks once more after it has let go.
@@ -149,6 +184,7 @@ def serve(outbox: Outbox, uri: str, parent: int) -> None:
                     return
                 time.sleep(_TRIES_EVERY_S)
         elif is_alone or time.monotonic() - idle_since > _IDLE_S:
+            outbox.hurry(parent, False)
             return
         time.sleep(_LOOKS_EVERY_S)
 
@@ -156,8 +192,13 @@ def serve(outbox: Outbox, uri: str, parent: int) -> None:
 def main(arguments: list[str]) -> None:
     """Serve what the command line names: folder, address and process."""
     folder, uri, parent = arguments
-    os.nice(_LESS_IMPORTANT)
-    serve(Outbox(Path(folder)), uri, int(parent))
+    outbox = Outbox(Path(folder))
+    try:
+        serve(outbox, uri, int(parent))
+    except Exception as error:
+        # Nobody sees what this process prints.
+        outbox.tell(f"{type(error).__name__}: {error}")
+        raise
 
 
 if __name__ == "__main__":

@@ -58,9 +58,13 @@ class Sending:
         self._process: subprocess.Popen[bytes] | None = None
         self._next = 0.0
         self._has_told = False
+        self._has_settled = False
 
     def begin(self) -> None:
         """See that somebody sends what waits, unless the server was silent just now."""
+        if self._has_settled:
+            self._has_settled = False
+            self.outbox.hurry(os.getpid(), False)
         if self._is_running or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _SECONDS_BETWEEN_ATTEMPTS
@@ -82,6 +86,8 @@ class Sending:
 
     def settle(self) -> None:
         """Wait until nothing is left, or the time for that is up, and tell what went wrong."""
+        self._has_settled = True
+        self.outbox.hurry(os.getpid(), True)
         until = time.monotonic() + self.wait_s
         while self._is_running and self.outbox.waiting() and time.monotonic() < until:
             time.sleep(0.05)

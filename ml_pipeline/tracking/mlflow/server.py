@@ -63,6 +63,7 @@ class Server:
         self.client = MlflowClient(uri)
         self.outbox = outbox
         self.models = ModelEntries(self.client)
+        self._remembers = outbox.remembers
         self._experiments: dict[str, str] = {}
         self._sweeps: dict[tuple[str, str], str] = {}
 
@@ -81,7 +82,7 @@ class Server:
             case SweptNote():
                 self._swept(note)
             case PromotionNote():
-                run_id = self._run(note.run)
+                run_id = self._looked_up(note.run)
                 entries = self.models.entries(self._experiment(note.experiment), run_id, note.run)
                 move_alias(self.client, note, run_id, entries)
 
@@ -136,16 +137,27 @@ class Server:
         return found[0] if found else None
 
     def _run(self, note: RunNote) -> str:
-        """Have a run there, finished, and return its id."""
-        known_by = known_as(note.experiment, note.key)
-        known = self.outbox.known(known_by)
-        if known is not None:
+        """Have a run there, finished, and return its id; one that is known is not looked up."""
+        known = self.outbox.known(known_as(note.experiment, note.key))
+        if known:
             run_id, _, store = known.partition(" ")
-            if note.reused or store == note.store:
-                self._link(run_id, note)
+            if (note.reused or store == note.store) and self._linked(run_id, note):
                 return run_id
+        # Nobody has begun it, unless somebody remembers nothing.
+        return self._looked_up(note, known is None and not note.reused and self._remembers)
+
+    def _looked_up(self, note: RunNote, is_new: bool = False) -> str:
+        """Have a run there, finished, and return its id.
+
+        Args:
+            note: the run.
+            is_new: whether it is not there for sure.
+        """
+        known_by = known_as(note.experiment, note.key)
         experiment = self._experiment(note.experiment)
-        found = self._find(experiment, note.key, None if note.reused else note.store)
+        self.outbox.know(known_by, "")
+        store = None if note.reused else note.store
+        found = None if is_new else self._find(experiment, note.key, store)
         is_there = found is not None and found.info.status == "FINISHED"
         if found is not None and found.info.lifecycle_stage == "deleted":
             is_there = True
@@ -153,7 +165,7 @@ class Server:
             found = self._completed(experiment, note, found)
         assert found is not None  # noqa: S101 - told apart above
         if is_there:
-            self._link(found.info.run_id, note)
+            self._linked(found.info.run_id, note)
         self.outbox.know(known_by, f"{found.info.run_id} {found.data.tags.get(STORE, '')}")
         return str(found.info.run_id)
 
@@ -170,14 +182,29 @@ class Server:
         self._batch(run_id, fitted.params, fitted.metrics, note.ended_ms)
         if fitted.whole:
             self.client.log_dict(run_id, fitted.whole, _WHOLE)
-        self.models.keep(experiment, run_id, note, is_new=found is None)
+        linked = None
+        if found is not None:
+            outputs = found.outputs.model_outputs if found.outputs is not None else []
+            linked = [output.model_id for output in outputs]
+        self.models.keep(experiment, run_id, note, linked)
         self.client.set_terminated(run_id, "FINISHED", note.ended_ms)
         return run
 
-    def _link(self, run_id: str, note: RunNote) -> None:
-        """Let a run that is there tell that a sweep has reused it."""
+    def _linked(self, run_id: str, note: RunNote) -> bool:
+        """Let a run tell that a sweep has reused it; return whether it is there at all.
+
+        One that somebody has deleted stays deleted, and tells nothing.
+        """
+        from mlflow.exceptions import MlflowException
+
         for name, text in _in_sweep(note).items():
-            self.client.set_tag(run_id, mapped(name), text)
+            try:
+                self.client.set_tag(run_id, mapped(name), text)
+            except MlflowException as error:
+                if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    raise
+                return str(error.error_code) == "INVALID_PARAMETER_VALUE"
+        return True
 
     def _parent(self, experiment: str, study: str) -> dict[str, str]:
         if (experiment, study) not in self._sweeps:
@@ -243,7 +270,7 @@ class Server:
         if key is None:
             return None
         known = self.outbox.known(known_as(note.experiment, key))
-        if known is not None:
+        if known:
             return known.partition(" ")[0]
         found = self._find(experiment, key)
         return found.info.run_id if found is not None else None
