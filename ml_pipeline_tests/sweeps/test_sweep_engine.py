@@ -344,7 +344,7 @@ def test_time_limit_holds_while_shared_stages_run(bench: Bench) -> None:
 
 def test_time_limit_of_a_search_begins_nothing_more(bench: Bench) -> None:
     values = {"depth": "[1..40]", "pause_s": 0.3}
-    swept = bench.run(2, **values, search={"timeout_s": 1.2, "n_trials": 30})
+    swept = bench.run(2, **values, search={"timeout_s": 3.0, "n_trials": 30})
     assert swept.stopped == "the time limit is reached"
     complete = [attempt for attempt in swept.attempts if attempt.state == "complete"]
     assert 0 < len(complete) < 10
