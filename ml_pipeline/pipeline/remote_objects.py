@@ -8,9 +8,10 @@ import itertools
 import re
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
+from ml_pipeline import buckets
 from ml_pipeline.addresses import masked
 from ml_pipeline.errors import SourceError
 from ml_pipeline.pipeline.table_formats import MARKS
@@ -40,7 +41,7 @@ def objects_at(uri: str) -> dict[str, Mapping[str, Any]]:
     """
     bucket, key = _divided(uri)
     with reachable(uri):
-        store = _store(bucket)
+        store = buckets.Bucket(bucket).small
         folder = _folder_of(key)
         found = {
             str(entry["path"]): entry
@@ -63,7 +64,7 @@ def marks_around(uri: str) -> Iterator[str]:
     bucket, key = _divided(uri)
     parts = _folder_of(key).split("/")
     with reachable(uri):
-        store = _store(bucket)
+        store = buckets.Bucket(bucket).small
         for count in range(len(parts) + 1):
             around = "/".join(parts[:count])
             for mark in MARKS:
@@ -82,7 +83,7 @@ def chunks_of(uri: str) -> Iterator[bytes]:
     with reachable(uri):
         if is_listed(uri):
             bucket, key = _divided(uri)
-            for chunk in _store(bucket).get(key).stream(min_chunk_size=_AT_ONCE):
+            for chunk in buckets.Bucket(bucket).large.get(key).stream(min_chunk_size=_AT_ONCE):
                 yield bytes(chunk)
             return
         with urllib.request.urlopen(uri, timeout=_TIMEOUT_S) as reply:  # noqa: S310 - only http
@@ -95,20 +96,20 @@ def reachable(uri: str) -> Iterator[None]:
     """Turn what a library says of a URI that cannot be read into one error."""
     from obstore.exceptions import BaseError
 
+    bucket = buckets.Bucket(_divided(uri)[0]) if is_listed(uri) else None
     try:
-        yield
+        with bucket.asked() if bucket is not None else nullcontext():
+            yield
     except (BaseError, OSError, ValueError) as error:
+        if bucket is not None and (fault := bucket.fault(error)) is not None:
+            raise SourceError(
+                f"A source must be readable, but {uri} is not: {fault.found}. {fault.remedy}."
+            ) from error
         reason = masked(str(error).strip().split("\n", maxsplit=1)[0].rstrip("."))[:400]
         raise SourceError(
             f"A source must be readable, but {uri} is not: {reason}. Check the URI, and the"
             " credentials in the environment."
         ) from error
-
-
-def _store(bucket: str) -> Any:
-    from obstore.store import from_url
-
-    return from_url(bucket, retry_config={"max_retries": 1})
 
 
 def _divided(uri: str) -> tuple[str, str]:

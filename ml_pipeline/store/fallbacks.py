@@ -75,7 +75,7 @@ class Fallback:
         try:
             if self._store is None:
                 setting = f"environments.{self.environment}.store"
-                self._store = ArtifactStore(self.root, False, False, setting)
+                self._store = ArtifactStore(self.root, False, setting)
             return ask(self._store)
         except (ArtifactDamaged, ArtifactMissing) as error:
             self.problem = str(error)

@@ -61,12 +61,14 @@ class Files(Objects):
     @contextlib.contextmanager
     def _staged(self, filename: str) -> Iterator[Path]:
         """Give a path for a file in the making, on the root's own disk where it is local."""
-        with self._reaching("write to"):
+        try:
             if self.directory is None:
                 staging = Path(tempfile.mkdtemp(prefix="ml_pipeline-"))
             else:
                 staging = self.directory / STAGING / uuid.uuid4().hex
                 staging.mkdir(parents=True)
+        except OSError as error:
+            raise self._unreachable("write to", error) from error
         try:
             yield staging / filename
         finally:

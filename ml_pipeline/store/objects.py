@@ -8,25 +8,21 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, cast
+from typing import Any, BinaryIO, ClassVar, Final, cast
 from urllib.parse import unquote
 
 from obstore import open_reader
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, MemoryStore, from_url
+from obstore.store import LocalStore, MemoryStore
 
 from ml_pipeline.addresses import masked, refusal
+from ml_pipeline.buckets import Bucket, Fault
 from ml_pipeline.errors import StoreUnreachable
-
-if TYPE_CHECKING:
-    from obstore.store import RetryConfig
 
 _MOST_ATTEMPTS: Final = 100
 _BUFFER: Final = 64 << 10
 _DAY_S: Final = 86_400
-_IMPATIENT: Final["RetryConfig"] = {"max_retries": 1, "retry_timeout": timedelta(seconds=5)}
 _memory: Final[dict[str, MemoryStore]] = {}
 
 
@@ -44,15 +40,12 @@ class Objects:
     called: ClassVar[str]
     setting: ClassVar[str]
 
-    def __init__(
-        self, root: str, make: bool = True, is_needed: bool = True, setting: str | None = None
-    ) -> None:
+    def __init__(self, root: str, make: bool = True, setting: str | None = None) -> None:
         """Open a root.
 
         Args:
             root: a directory, or a URI such as ``s3://bucket/prefix`` or ``memory://name``.
             make: whether a directory is made if it is not there.
-            is_needed: whether it cannot be done without; otherwise nobody waits for it long.
             setting: what says where it is, for messages; the variable of its kind if omitted.
 
         Raises:
@@ -66,13 +59,14 @@ class Objects:
         self.uri = root
         self.directory: Path | None = None
         self.set_by = setting or self.setting
-        self._objects: Any
+        self._bucket: Bucket | None = None
+        self._here: Any = None
         try:
-            self._open(root, make, is_needed)
+            self._open(root, make)
         except (BaseError, OSError, ValueError, RuntimeError) as error:
             raise self._unreachable("open", error) from error
 
-    def _open(self, root: str, make: bool, is_needed: bool) -> None:
+    def _open(self, root: str, make: bool) -> None:
         scheme = root.partition("://")[0].lower() if "://" in root else "file"
         if scheme == "file":
             self.directory = _local_path(root)
@@ -81,15 +75,23 @@ class Objects:
                 self.directory.mkdir(parents=True, exist_ok=True)
             elif not self.directory.is_dir():
                 raise NotADirectoryError(f"there is no directory {self.directory}")
-            self._objects = LocalStore(self.directory)
+            self._here = LocalStore(self.directory)
             return
         self.uri = root.rstrip("/")
         if scheme == "memory":
-            self._objects = _memory.setdefault(self.uri, MemoryStore())
-        elif is_needed:
-            self._objects = from_url(self.uri)
+            self._here = _memory.setdefault(self.uri, MemoryStore())
         else:
-            self._objects = from_url(self.uri, retry_config=_IMPATIENT)
+            self._bucket = Bucket(self.uri)
+
+    @property
+    def _objects(self) -> Any:
+        """The store of obstore for what is small, and for listing."""
+        return self._bucket.small if self._bucket is not None else self._here
+
+    @property
+    def _large_objects(self) -> Any:
+        """The store of obstore for objects that may take long."""
+        return self._bucket.large if self._bucket is not None else self._here
 
     def address(self, path: str) -> str:
         """Return the full path or URI of something below the root."""
@@ -115,7 +117,7 @@ class Objects:
                 with (self.directory / path).open("rb") as file:
                     yield file
             else:
-                yield cast("BinaryIO", open_reader(self._objects, path, buffer_size=_BUFFER))
+                yield cast("BinaryIO", open_reader(self._large_objects, path, buffer_size=_BUFFER))
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
         """Write a small object in one step and tell whether the name was free."""
@@ -222,15 +224,24 @@ class Objects:
     def _reaching(self, doing: str) -> Iterator[None]:
         """Turn what libraries say of an unreachable root into one error."""
         try:
-            yield
+            with self._bucket.asked() if self._bucket is not None else contextlib.nullcontext():
+                yield
         except AlreadyExistsError:
             raise
         except (BaseError, OSError) as error:
-            if isinstance(error, FileNotFoundError) and doing == "read":
+            if isinstance(error, FileNotFoundError) and doing == "read" and not self._fault(error):
                 raise
             raise self._unreachable(doing, error) from error
 
+    def _fault(self, error: Exception) -> Fault | None:
+        return self._bucket.fault(error) if self._bucket is not None else None
+
     def _unreachable(self, doing: str, error: Exception) -> StoreUnreachable:
+        if (fault := self._fault(error)) is not None:
+            return StoreUnreachable(
+                f"Could not {doing} the {self.called} {self.uri}: {fault.found}. {fault.remedy},"
+                f" or set {self.set_by}."
+            )
         said = masked(str(error).partition("\n")[0])
         return StoreUnreachable(
             f"Could not {doing} the {self.called} {self.uri}: {said}. Check that it exists, that"

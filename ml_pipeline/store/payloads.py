@@ -179,7 +179,7 @@ class Payloads(Files):
         seen = blake3()
         try:
             with self._reaching("read"):
-                chunks = self._objects.get(path).stream(min_chunk_size=_CHUNK)
+                chunks = self._large_objects.get(path).stream(min_chunk_size=_CHUNK)
                 with here.open("wb") as file:
                     for chunk in chunks:
                         seen.update(chunk)

@@ -123,7 +123,7 @@ def _promoted_to(environment: Environment) -> tuple[dict[str, ledger.Promotion],
     """Return what an environment has by its aliases, or why that cannot be told."""
     root = project().location.store_root(environment)
     try:
-        has = ledger.current(ArtifactStore(root, make=False, is_needed=False))
+        has = ledger.current(ArtifactStore(root, make=False))
     except StoreError as error:
         # A store that nothing has been written to yet is no folder.
         return {}, str(error) if "://" in root or Path(root).exists() else ""
