@@ -32,7 +32,7 @@ Upstream: TypeAlias = (
 
 _INSTEAD: Final = {
     "backfill_policy": "code_location takes dates_per_run",
-    "check_specs": "A check is a function of its own with @dg.asset_check(asset=...)",
+    "check_specs": "A check is a function of its own with @pipeline.asset_check(...)",
     "config_schema": "An argument annotated with a ParamGroup is config",
     "group_name": "It is called group",
     "io_manager_def": "Stages are kept in the pipeline's store",
@@ -192,7 +192,7 @@ class Pipeline(stages.Pipeline):
                 f"'{stage}' must return its value, which is kept, but returned a"
                 f" {type(value).__name__}. Return the value, or Result(value, metrics=...); what is"
                 " always the same of the asset goes into its option metadata, and a check into a"
-                " function of its own with @dg.asset_check."
+                " function of its own with @pipeline.asset_check."
             )
         return super().result_of(stage, value)
 
