@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from ml_pipeline.index.comparison import Found, batches, differing
 from ml_pipeline.index.database import Database
-from ml_pipeline.index.tables import ARTIFACTS, LINES, READ
+from ml_pipeline.index.tables import ARTIFACTS, LINES, UNREAD, UNREADABLE
 from ml_pipeline.index.writer import Line, Writer
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
@@ -84,7 +84,9 @@ class CatchUp:
         Raises:
             StoreUnreachable: if the store cannot be read.
         """
-        unread = ARTIFACTS.c.line.in_([line.id for line in lines]) & (ARTIFACTS.c.state != READ)
+        unread = ARTIFACTS.c.line.in_([line.id for line in lines]) & ARTIFACTS.c.state.in_(
+            [UNREAD, UNREADABLE]
+        )
         with self.database.reading() as connection:
             total = connection.execute(select(func.count()).where(unread)).scalar_one()
         if not total:

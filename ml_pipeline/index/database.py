@@ -21,7 +21,6 @@ from sqlalchemy import (
     event,
     inspect,
     make_url,
-    pool,
     text,
 )
 from sqlalchemy.exc import SQLAlchemyError
@@ -165,7 +164,6 @@ def reaching(place: str) -> Iterator[None]:
 def _sqlite(file: Path, is_kept: bool = True) -> Engine:
     engine = create_engine(
         f"sqlite:///{file}",
-        poolclass=pool.NullPool,
         connect_args={"timeout": _LONGEST_WAIT_S, "check_same_thread": False},
     )
 
@@ -192,7 +190,7 @@ def _postgres(place: str) -> Engine:
         "options": f"-c lock_timeout={_LONGEST_WAIT_S}s",
     }
     try:
-        return create_engine(url, poolclass=pool.NullPool, connect_args=arguments)
+        return create_engine(url, connect_args=arguments)
     except ImportError as error:
         raise IndexUnusable(
             f"What reaches Postgres must be installed, since the index is in {masked(place)}, but"

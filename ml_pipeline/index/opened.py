@@ -5,7 +5,7 @@ What cannot be used is said once; what is damaged is set aside and made anew.
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -40,8 +40,8 @@ def ask(store: ArtifactStore, question: "Callable[[Index], _Answer]") -> _Answer
     if place is not None and not _is_private(store):
         for _ in range(2):
             try:
-                with reaching(place):
-                    return question(Index(kept_database(place), store))
+                with reaching(place), _lent(place) as database:
+                    return question(Index(database, store))
             except IndexUnusable as error:
                 _kept.pop(place, None)
                 if not _mended(place, error):
@@ -62,6 +62,16 @@ def kept_database(place: str) -> "Database":
     if place not in _kept:
         _kept[place] = open_database(place)
     return _kept[place]
+
+
+@contextlib.contextmanager
+def _lent(place: str) -> "Iterator[Database]":
+    """Give the database for one question; no connection outlives that, into a forked process."""
+    database = kept_database(place)
+    try:
+        yield database
+    finally:
+        database.engine.dispose()
 
 
 def _is_private(store: ArtifactStore) -> bool:

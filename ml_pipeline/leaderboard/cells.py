@@ -184,6 +184,21 @@ def cells_of(
     Raises:
         ParamsError: if a condition cannot be read or names nothing.
     """
+    cells, lost = ask(store, lambda index: cells_in(index, pipeline, where, first, last, identity))
+    for path in lost:
+        missed(path)
+    return cells
+
+
+def cells_in(
+    index: "Index",
+    pipeline: Pipeline,
+    where: str | None = None,
+    first: AsOf | None = None,
+    last: AsOf | None = None,
+    identity: Mapping[str, Mapping[str, Any]] | None = None,
+) -> tuple[list[Cell], list[str]]:
+    """Return what `cells_of` does, from an index, and where records are that cannot be read."""
 
     def is_between(as_of: AsOf | None) -> bool:
         if as_of is None:
@@ -200,20 +215,14 @@ def cells_of(
             return False
         return identity is None or f"/run={run_id(identity, as_of)}/" in path
 
-    def question(index: "Index") -> tuple[list[Cell], list[str]]:
-        judges = pipeline.kept_names([pipeline.judge.name])
-        index.read(judges, is_wanted)
-        within = _within(index.dates(judges), is_between, identity)
-        newest = index.newest(judges, pipeline.present_name, within)
-        columns = index.columns(judges, pipeline.params)
-        places = matching_places(newest, columns, pipeline.params, where)
-        lost = [path for path in index.unreadable(judges) if is_wanted(path)]
-        return list(_cells(index, pipeline, places, lost.append)), lost
-
-    cells, lost = ask(store, question)
-    for path in lost:
-        missed(path)
-    return cells
+    judges = pipeline.kept_names([pipeline.judge.name])
+    index.read(judges, is_wanted)
+    within = _within(index.dates(judges), is_between, identity)
+    newest = index.newest(judges, pipeline.present_name, within)
+    columns = index.columns(judges, pipeline.params)
+    places = matching_places(newest, columns, pipeline.params, where)
+    lost = [path for path in index.unreadable(judges) if is_wanted(path)]
+    return list(_cells(index, pipeline, places, lost.append)), lost
 
 
 def _within(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ml_pipeline.index.newest import Newest, Place, Where
     from ml_pipeline.index.stored import Index
 
-_MOST_COUNTED: Final = 100_000
+_MOST_COUNTED: Final = 10_000
 _IN_ORDER_OF_VALUES: Final = ("number", "truth", "text")
 
 
@@ -70,17 +70,26 @@ def listed(
     """
     is_empty(where)
 
-    def question(index: "Index") -> Listing:
-        index.read(assets)
-        newest = index.newest(assets, pipeline.present_name)
-        columns = index.columns(assets, pipeline.params)
-        places, count = _first(newest, columns, pipeline.params, where, sort, most)
-        found = [Entry(*one) for one in index.summaries([place.id for place in places])]
-        is_any = bool(places) or newest.count(None, 1) > 0
-        more = count - len(places)
-        return Listing(found, more, count < _MOST_COUNTED, is_any, index.unreadable(assets))
+    return ask(store, lambda index: first_runs(index, pipeline, assets, where, sort, most))
 
-    return ask(store, question)
+
+def first_runs(
+    index: "Index",
+    pipeline: Pipeline,
+    assets: Sequence[str],
+    where: str | None,
+    sort: str | None,
+    most: int,
+) -> Listing:
+    """Return what `listed` does, from an index."""
+    index.read(assets)
+    newest = index.newest(assets, pipeline.present_name)
+    columns = index.columns(assets, pipeline.params)
+    places, count = _first(newest, columns, pipeline.params, where, sort, most)
+    found = [Entry(*one) for one in index.summaries([place.id for place in places])]
+    is_any = bool(places) or newest.count(None, 1) > 0
+    more = count - len(places)
+    return Listing(found, more, count < _MOST_COUNTED, is_any, index.unreadable(assets))
 
 
 def matching_places(

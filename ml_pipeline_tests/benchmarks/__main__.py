@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from ml_pipeline_tests.benchmarks.event_log import events
+from ml_pipeline_tests.benchmarks.indexing import index
 from ml_pipeline_tests.benchmarks.measuring import compare, process
 from ml_pipeline_tests.benchmarks.pictures import pictures
 from ml_pipeline_tests.benchmarks.sweeping import sweeps, trials
@@ -248,6 +249,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[object]]] = {
     "io": io,
     "dates": dates,
     "deciding": deciding,
+    "index": index,
     "events": partial(events, command=CLI),
     "pictures": partial(pictures, command=CLI),
     "sweeps": sweeps,
