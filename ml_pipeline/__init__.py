@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from ml_pipeline.current import current_environment
     from ml_pipeline.dagster.code_location import code_location, defs_folder
+    from ml_pipeline.dagster.executors import configured_executor
     from ml_pipeline.dagster.new_data_sensor import new_data_sensor
     from ml_pipeline.dagster.requests_sensor import requests_sensor
     from ml_pipeline.dagster.reusing import reusing
@@ -93,6 +94,7 @@ __all__ = [
     "Webserver",
     "added_later",
     "code_location",
+    "configured_executor",
     "current_environment",
     "defs_folder",
     "filled_in",
@@ -116,6 +118,7 @@ __all__ = [
 
 _ROOMS: Final = {
     "dagster.code_location": ("code_location", "defs_folder"),
+    "dagster.executors": ("configured_executor",),
     "dagster.new_data_sensor": ("new_data_sensor",),
     "dagster.requests_sensor": ("requests_sensor",),
     "dagster.schedules": ("sweep_schedule", "window_schedule"),

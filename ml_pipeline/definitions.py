@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from ml_pipeline.dagster.code_location import code_location, defs_folder
+from ml_pipeline.dagster.executors import configured_executor
 from ml_pipeline.dagster.stages import Pipeline
 from ml_pipeline.defs import (
     assets,
@@ -67,8 +68,7 @@ def _whole() -> dg.Definitions:
     own = dg.Definitions(
         sensors=[*sensors.sensors(trains), *sensors.scoring_sensors(scores)],
         schedules=[*schedules.schedules(trains), *schedules.scoring_schedules(scores)],
-        # Starting more processes costs seconds for each.
-        executor=dg.in_process_executor,
+        executor=configured_executor(),
     )
     return dg.Definitions.merge(trains, scores, own, defs_folder(Path(__file__).parent, OWN))
 

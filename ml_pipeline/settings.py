@@ -134,6 +134,14 @@ class Settings(BaseSettings):
         description="Dask scheduler whose workers compute sweeps, an address or the JSON file that"
         " it writes; this machine if empty",
     )
+    executor: str = Field(
+        default="in_process",
+        description="executor that takes the steps of the code location's runs: in_process,"
+        " multiprocess, celery, k8s_job, or package.module:attribute of any other",
+    )
+    executor_config: Mapping[str, Any] = Field(
+        default_factory=dict, description="config of that executor, such as its broker"
+    )
     environment: str | None = Field(
         default=None, description="environment that runs are in unless they say otherwise"
     )

@@ -13,6 +13,7 @@ import dagster as dg
 from ml_pipeline.dagster.assets import pipeline_assets, selection_of
 from ml_pipeline.dagster.comparison_asset import comparison_asset
 from ml_pipeline.dagster.errors import unwrapped
+from ml_pipeline.dagster.executors import configured_executor
 from ml_pipeline.dagster.io_manager import io_manager_resource, no_io_resource
 from ml_pipeline.dagster.leaderboard_asset import leaderboard_asset
 from ml_pipeline.dagster.location import Location
@@ -46,6 +47,7 @@ def code_location(
     dates_per_run: int | None = None,
     studies: Callable[..., str] | None = None,
     calendar_is_set_by: str = "",
+    executor: dg.ExecutorDefinition | None = None,
 ) -> dg.Definitions:
     """Return the definitions of a pipeline: its assets, its resources and a job.
 
@@ -56,9 +58,10 @@ def code_location(
 
     Resources and assets that stages take are those of the location that this is merged with.
 
-    The job runs in one process: starting more costs seconds for each, and stages do their own work
-    in parallel where there is any. Dagster lets no asset choose that, so runs of no job in
-    particular, such as backfills, have the executor that the location has.
+    Unless an executor is asked for, the jobs run in one process: starting more costs seconds for
+    each, and stages do their own work in parallel where there is any. Dagster lets no asset choose
+    that, so runs of no job in particular, such as backfills, have the executor that the location
+    has. One that is asked for becomes the location's, too.
 
     Args:
         pipeline: the stages.
@@ -74,6 +77,8 @@ def code_location(
             it may take `environment` as well. If omitted, what the settings say.
         calendar_is_set_by: says where its days can be changed, for whoever asks for one that there
             is not; if omitted, that the partitions are the calendar.
+        executor: takes the steps of all runs; if omitted, what the settings say. What is merged
+            with this and has an executor must have the same, such as `configured_executor()`.
 
     Returns:
         Definitions that load as they are or merged with others. `requests_sensor`,
@@ -89,7 +94,13 @@ def code_location(
         pipeline, partitions, store_root, code, dates_per_run, studies, calendar_is_set_by
     )
     check_standing(pipeline.params)
-    return dg.Definitions.merge(_definitions(location), dg.Definitions(metadata=location.metadata))
+    chosen = executor or configured_executor()
+    own = dg.Definitions(
+        metadata=location.metadata,
+        # Others that this is merged with may have theirs, unless somebody asked for one.
+        executor=None if chosen is dg.in_process_executor else chosen,
+    )
+    return dg.Definitions.merge(_definitions(location, chosen), own)
 
 
 def location_for(
@@ -178,7 +189,7 @@ def _package_of(pipeline: Pipeline) -> str:
     return next((stage.function.__module__.partition(".")[0] for stage in stages), "")
 
 
-def _definitions(location: Location) -> dg.Definitions:
+def _definitions(location: Location, executor: dg.ExecutorDefinition) -> dg.Definitions:
     pipeline, partitions = location.pipeline, location.partitions
     stores, code = location.store_in, location.code
     names = names_of(pipeline)
@@ -195,7 +206,7 @@ def _definitions(location: Location) -> dg.Definitions:
                 names.job,
                 selection_of(pipeline),
                 description=_ABOUT.format(form=settings().form(pipeline.name), typed=typed("form")),
-                executor_def=dg.in_process_executor,
+                executor_def=executor,
             )
         ],
     )
@@ -203,7 +214,9 @@ def _definitions(location: Location) -> dg.Definitions:
     # them those that stages take.
     own = stages.jobs or [] if needs_location(pipeline) else [stages.resolve_job_def(names.job)]
     # What scores is not promoted.
-    moving = [] if pipeline.serves else promotion_jobs(pipeline, location.calendar, stores)
+    moving = (
+        [] if pipeline.serves else promotion_jobs(pipeline, location.calendar, stores, executor)
+    )
     single = dg.Definitions(assets=stages.assets, resources=stages.resources, jobs=[*own, *moving])
     if not pipeline.is_judged:
         return single

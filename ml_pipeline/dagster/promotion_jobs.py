@@ -70,7 +70,7 @@ class RollbackConfig(dg.Config):
 
 
 def promotion_jobs(
-    pipeline: Pipeline, calendar: Calendar, stores: Stores
+    pipeline: Pipeline, calendar: Calendar, stores: Stores, executor: dg.ExecutorDefinition
 ) -> list[dg.JobDefinition]:
     """Return the jobs that promote and go back; their config is refused at launch.
 
@@ -78,6 +78,7 @@ def promotion_jobs(
         pipeline: the stages.
         calendar: the partitions that runs are as of.
         stores: returns the store of an environment; called in each run.
+        executor: of the jobs.
     """
     names = names_of(pipeline)
 
@@ -129,11 +130,11 @@ def promotion_jobs(
 
     check_config(promote, check_promotion)
     check_config(rollback, check_rollback)
-    return [_job(names.promote, promote), _job(names.rollback, rollback)]
+    return [_job(names.promote, promote, executor), _job(names.rollback, rollback, executor)]
 
 
-def _job(name: str, op: dg.OpDefinition) -> dg.JobDefinition:
-    @dg.job(name=name, description=op.description, executor_def=dg.in_process_executor)
+def _job(name: str, op: dg.OpDefinition, executor: dg.ExecutorDefinition) -> dg.JobDefinition:
+    @dg.job(name=name, description=op.description, executor_def=executor)
     def one() -> None:
         op()
 
