@@ -287,7 +287,8 @@ class ArtifactStore(Pages):
 
     def revisions(self, slot: Slot) -> list[Record]:
         """Return the readable published revisions of a slot, newest first."""
-        read = (self.readable_record(f"{slot.path}/{name}") for name in self.children(slot.path))
+        directories = [f"{slot.path}/{name}" for name in self.children(slot.path)]
+        read = self.each(self.readable_record, directories)
         found = [record for record in read if record and record.identity == slot.identity]
         return sorted(found, key=lambda record: record.started_at, reverse=True)
 

@@ -73,6 +73,9 @@ def verify(
             return Checked(path, str(error))
         return Checked(path, None)
 
+    if store.directory is None:
+        yield from store.each(check, paths)
+        return
     with ThreadPoolExecutor(_READERS) as readers:
         yield from readers.map(check, paths)
 

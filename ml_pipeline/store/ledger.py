@@ -102,7 +102,8 @@ def history(store: Objects) -> list[Promotion]:
     Raises:
         ArtifactDamaged: if an entry cannot be read.
     """
-    texts = ((path, store.read(path)) for path in names(store))
+    paths = names(store)
+    texts = zip(paths, store.each(store.read, paths), strict=True)
     return in_order(read_entry(store, path, data) for path, data in texts if data is not None)
 
 

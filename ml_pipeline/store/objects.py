@@ -7,9 +7,11 @@ one error that names it and the setting that moves it.
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Final, cast
+from typing import Any, BinaryIO, ClassVar, Final, TypeVar, cast
 from urllib.parse import unquote
 
 from obstore import open_reader
@@ -23,7 +25,12 @@ from ml_pipeline.errors import StoreUnreachable
 _MOST_ATTEMPTS: Final = 100
 _BUFFER: Final = 64 << 10
 _DAY_S: Final = 86_400
+_AT_A_TIME: Final = 24
+_AHEAD: Final = 4 * _AT_A_TIME
 _memory: Final[dict[str, MemoryStore]] = {}
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Objects:
@@ -201,6 +208,30 @@ class Objects:
         """Yield the objects at the root itself: ``path``, ``size`` and ``last_modified``."""
         with self._reaching("list"):
             yield from self._objects.list_with_delimiter()["objects"]
+
+    def each(self, look: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Yield what a look gives for each item, in their order.
+
+        Below a root elsewhere many are on their way at a time: a look is one request or more.
+
+        Args:
+            look: safe to be called by several threads.
+            items: what to look at.
+        """
+        if self._bucket is None:
+            yield from map(look, items)
+            return
+        lookers = ThreadPoolExecutor(_AT_A_TIME)
+        try:
+            waiting: deque[Future[R]] = deque()
+            for item in items:
+                waiting.append(lookers.submit(look, item))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            lookers.shutdown(cancel_futures=True)
 
     def _into_directory(self, path: str, put: Callable[[Path], object], source: Path) -> None:
         """Put a file of this machine below a local root, in a folder that may be taken away.

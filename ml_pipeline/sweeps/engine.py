@@ -308,11 +308,9 @@ class Sweep:
             problems = combinations.problems
             for trial in trials:
                 attempts.begin(trial)
-        for trial in trials:
-            for day in self.dates:
-                is_new = runner.add(trial, day)
-                to_run += is_new
-                reused += not is_new
+        for is_new in runner.add_all((trial, day) for trial in trials for day in self.dates):
+            to_run += is_new
+            reused += not is_new
         attempts.total = to_run + reused
         usual = [usual_seconds(self.store, stage.name) for stage in runner.own_stages]
         seconds = [second for second in usual if second is not None]

@@ -9,17 +9,17 @@ import math
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from ml_pipeline.errors import MlPipelineError, PipelineError
 from ml_pipeline.params.as_of import AsOf
-from ml_pipeline.runs.checker import Checker
 from ml_pipeline.runs.decider import Decider
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import Record
+from ml_pipeline.sweeps.lookup import Looked, Lookup, Shared
 from ml_pipeline.sweeps.processes import Ended
 from ml_pipeline.sweeps.tasks import Answer, Deferred, Done, Failed, Task, Unusable, Workers
 from ml_pipeline.sweeps.trial import Trial
@@ -54,29 +54,13 @@ class TrialCell:
 
 
 @dataclass
-class _Shared:
-    """Upstream artifacts that several trials may read.
-
-    Attributes:
-        records: by stage name, complete once they are all published.
-        waiting: what needs them.
-        error: why they cannot be made.
-    """
-
-    records: dict[str, Record] = field(default_factory=dict)
-    waiting: list[tuple[Trial, AsOf | None]] = field(default_factory=list)
-    is_ready: bool = False
-    error: str | None = None
-
-
-@dataclass
 class _Job:
     """A task and what it is for: a cell, or shared work that a trial was the first to need."""
 
     task: Task
     trial: Trial
     cell: tuple[Trial, AsOf | None] | None
-    shared: _Shared
+    shared: Shared
     lives: int = _LIVES
 
 
@@ -109,7 +93,7 @@ class Runner:
             heard: called with every artifact that a trial makes, those that it is made from first,
                 and with the judged one of a trial that finds everything there.
         """
-        self.decider = decider
+        self.lookup = Lookup(decider)
         own = [varied_groups <= set(stage.scope) for stage in stages]
         self.shared_stages = [
             stage for stage, is_own in zip(stages, own, strict=True) if not is_own
@@ -122,7 +106,7 @@ class Runner:
         self.heard = heard
         self._start_workers = workers
         self._workers: Workers | None = None
-        self._shared: dict[tuple[AsOf | None, tuple[str, ...]], _Shared] = {}
+        self._shared: dict[tuple[AsOf | None, tuple[str, ...]], Shared] = {}
         self._found: deque[TrialCell] = deque()
         self._queue: deque[_Job] = deque()
 
@@ -132,14 +116,11 @@ class Runner:
         Returns:
             Whether it is not done already, as far as can be told yet.
         """
-        slots = tuple(stage.slot(trial.params, as_of).run_id for stage in self.shared_stages)
-        shared = self._shared.get((as_of, slots))
-        if shared is None:
-            shared = self._shared[as_of, slots] = self._look_up_shared(trial, as_of)
-        if not shared.is_ready:
-            shared.waiting.append((trial, as_of))
-            return True
-        return self._add_own(trial, as_of, shared)
+        return self.add_all([(trial, as_of)])[0]
+
+    def add_all(self, cells: Iterable[tuple[Trial, AsOf | None]]) -> list[bool]:
+        """Take cells on, as `add` does; where a look takes long, many are looked up at a time."""
+        return self._add_own([(*cell, self._shared_of(*cell)) for cell in cells])
 
     def finished(self) -> Iterator[TrialCell]:
         """Yield cells as they are done, until nothing is left; more may be added meanwhile."""
@@ -166,10 +147,16 @@ class Runner:
         if self._workers is not None:
             self._workers.close()
 
-    def _look_up_shared(self, trial: Trial, as_of: AsOf | None) -> _Shared:
-        shared = _Shared()
+    def _shared_of(self, trial: Trial, as_of: AsOf | None) -> Shared:
+        slots = tuple(stage.slot(trial.params, as_of).run_id for stage in self.shared_stages)
+        if (as_of, slots) not in self._shared:
+            self._shared[as_of, slots] = self._look_up_shared(trial, as_of)
+        return self._shared[as_of, slots]
+
+    def _look_up_shared(self, trial: Trial, as_of: AsOf | None) -> Shared:
+        shared = Shared()
         try:
-            complete = self._look_up(self.shared_stages, trial, as_of, shared.records)
+            complete = self.lookup.add(self.shared_stages, trial, as_of, shared.records)
         except MlPipelineError as error:
             shared.error, shared.is_ready = str(error), True
             return shared
@@ -182,17 +169,19 @@ class Runner:
             self._queue.appendleft(_Job(task, trial, None, shared))
         return shared
 
-    def _add_own(self, trial: Trial, as_of: AsOf | None, shared: _Shared) -> bool:
-        if shared.error is not None:
-            self._found.append(TrialCell(trial, as_of, error=shared.error))
+    def _add_own(self, cells: Sequence[tuple[Trial, AsOf | None, Shared]]) -> list[bool]:
+        found = self.lookup.cells(cells, self.own_stages)
+        return [self._take_on(*cell, one) for cell, one in zip(cells, found, strict=True)]
+
+    def _take_on(self, trial: Trial, as_of: AsOf | None, shared: Shared, looked: Looked) -> bool:
+        if not shared.is_ready:
+            shared.waiting.append((trial, as_of))
             return True
-        records = dict(shared.records)
-        try:
-            complete = self._look_up(self.own_stages, trial, as_of, records)
-        except MlPipelineError as error:
-            self._found.append(TrialCell(trial, as_of, error=str(error)))
+        if (error := shared.error or looked.error) is not None:
+            self._found.append(TrialCell(trial, as_of, error=error))
             return True
-        if complete:
+        records = looked.records
+        if looked.is_complete:
             self._hear(trial, as_of, self.own_stages[-1], records, is_reused=True)
             self._found.append(self._cell(trial, as_of, records, reused=True))
             return False
@@ -200,33 +189,6 @@ class Runner:
         task = _task(trial, as_of, names, records)
         self._queue.append(_Job(task, trial, (trial, as_of), shared))
         return True
-
-    def _look_up(
-        self, stages: list[Stage], trial: Trial, as_of: AsOf | None, records: dict[str, Record]
-    ) -> bool:
-        """Add the records of what is published; stop at the first that is not."""
-        for stage in stages:
-            decision = self.decider.decide(stage, trial.params, as_of, records)
-            found, lender = decision.reuse, decision.lender
-            if found is not None and lender is not None:
-                found = self.decider.lent(lender, decision.slot, found)
-            if found is None or not self._is_cleared(stage, found, trial, as_of, records):
-                return False
-            # A picture is for people, and a sweep holds many records.
-            records[stage.name] = found.model_copy(update={"picture": None})
-        return True
-
-    def _is_cleared(
-        self,
-        stage: Stage,
-        found: Record,
-        trial: Trial,
-        as_of: AsOf | None,
-        records: Mapping[str, Record],
-    ) -> bool:
-        """Whether checks are known to let something be made of what is published; a worker asks."""
-        checker = Checker(self.decider, trial.params, as_of, "blocking")
-        return checker.is_cleared(stage, found, records)
 
     def _feed(self) -> None:
         """Give every worker that has nothing to do a task."""
@@ -298,9 +260,9 @@ class Runner:
             shared.records.update(answer.records)
         else:
             shared.error = self._reason(job, answer)
-        for trial, as_of in shared.waiting:
-            self._add_own(trial, as_of, shared)
+        waiting = [(trial, as_of, shared) for trial, as_of in shared.waiting]
         shared.waiting.clear()
+        self._add_own(waiting)
 
     def _hear(
         self,
