@@ -35,6 +35,8 @@ def _pair(dataset: str, scratch: Path, uri: str) -> Iterator[object]:
     times: tuple[list[float], list[float]] = ([], [])
     left: list[float] = []
     dates = ["--from", FIRST[dataset], "--to", "1998-05-31", "-p", f"dataset={dataset}"]
+    # Whatever comes first in a home folder makes the databases there.
+    process([CLI, "run", "--as-of", "1998-05-31", "-p", f"dataset={dataset}"], scratch / dataset)()
     for _ in range(ROUNDS):
         for side, address in enumerate((uri, "")):
             # Both compute everything: each round is about another seed.
