@@ -107,7 +107,8 @@ class Index:
             ARTIFACTS.c.line.in_(lines), ARTIFACTS.c.state == UNREADABLE
         )
         with self.database.reading() as connection:
-            return list(connection.execute(found.order_by(ARTIFACTS.c.path)).scalars())
+            # In a database's own order, which would be that of all paths, it takes far longer.
+            return sorted(connection.execute(found).scalars())
 
     def columns(self, assets: Collection[str], model: ParamModel) -> Columns:
         """Return the names that stand for columns, among records that were read.
