@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 _SHARE: Final = 0.04
 """Of the time, while the process that is told of has something else to do."""
-_LONGEST_REST_S: Final = 10.0
+_LONGEST_REST_S: Final = 40.0
+_IMPORT_S: Final = 1.4
+"""What importing MLflow takes."""
 _LOOKS_EVERY_S: Final = 0.2
 _TRIES_EVERY_S: Final = 5.0
 _IDLE_S: Final = 60.0
@@ -164,6 +166,7 @@ def serve(outbox: Outbox, uri: str, parent: int) -> None:
                 return
             time.sleep(_LOOKS_EVERY_S)
 
+    rest(_IMPORT_S)
     idle_since = time.monotonic()
     while True:
         is_alone = os.getppid() != parent
