@@ -23,6 +23,7 @@ _BATCH: Final = 500
 _FETCHED: Final = 2000
 _AT_ONCE: Final = 16
 _MANY: Final = 1000
+_SHARE: Final = 0.1
 
 _Item = TypeVar("_Item")
 _Read = TypeVar("_Read")
@@ -98,7 +99,9 @@ class CatchUp:
                 self.writer.keep(rows)
                 done += len(rows)
                 tell(done, total)
-        if done > _MANY:
+        with self.database.reading() as connection:
+            last = connection.execute(select(func.max(ARTIFACTS.c.id))).scalar() or 0
+        if done > min(_MANY, last * _SHARE):
             self.database.analyze()
 
     def lacking(self, line: Line) -> tuple[int, int]:
