@@ -24,6 +24,7 @@ from ml_pipeline.store.slots import Slot
 LEASE_S: Final = 15.0
 _RENEWALS_PER_LEASE: Final = 5
 _POLL_S: Final = 0.1
+_POLLS_PER_LEASE: Final = 15
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +59,12 @@ def claimed(
         BeingComputed: if somebody else holds the claim, and nobody waits.
     """
     path = f"{CLAIMS}/{slot.asset.replace('/', '.')}-{slot.run_id}-{revision}"
-    token = uuid.uuid4().hex
-    if not _acquire(store, path, token, is_published, lease_s, waits):
+    claim = _Claim(store, path, lease_s)
+    if not _acquire(claim, is_published, waits):
         yield False
         return
     stop = threading.Event()
-    renewing = threading.Thread(
-        target=_renew, args=(store, path, token, stop, lease_s), daemon=True
-    )
+    renewing = threading.Thread(target=claim.renew, args=(stop,), daemon=True)
     try:
         renewing.start()
         # Between our last look and our claim another run may have published and let go.
@@ -74,23 +73,75 @@ def claimed(
         stop.set()
         renewing.join()
         with contextlib.suppress(StoreError):
-            if _holder(store, path) == token:
-                store.remove(path)
+            claim.release()
 
 
-def _acquire(
-    store: ArtifactStore,
-    path: str,
-    token: str,
-    is_published: Callable[[], bool],
-    lease_s: float,
-    waits: bool,
-) -> bool:
-    seen, since = b"", time.monotonic()
-    while not store.put_if_absent(path, _sign_of_life(token)):
+class _Claim:
+    """A claim that this process has, or wants.
+
+    Attributes:
+        signed_at: when the last sign of life was begun, on this process's own clock.
+    """
+
+    def __init__(self, store: ArtifactStore, path: str, lease_s: float) -> None:
+        self.store = store
+        self.path = path
+        self.lease_s = lease_s
+        self.token = uuid.uuid4().hex
+        self.signed_at = 0.0
+
+    def take(self) -> bool:
+        """Put the claim in place and tell whether the place was free."""
+        signed_at = time.monotonic()
+        if not self.store.put_if_absent(self.path, self._sign_of_life()):
+            return False
+        self.signed_at = signed_at
+        return True
+
+    def renew(self, stop: threading.Event) -> None:
+        """Show that the holder lives, until it stops."""
+        while not stop.wait(self.lease_s / _RENEWALS_PER_LEASE):
+            with contextlib.suppress(StoreError):
+                if self.is_held():
+                    signed_at = time.monotonic()
+                    self.store.overwrite(self.path, self._sign_of_life())
+                    self.signed_at = signed_at
+
+    def release(self) -> None:
+        """Take the claim away, if it is still this one."""
+        if self.is_held():
+            self.store.remove(self.path)
+
+    def is_held(self) -> bool:
+        """Whether nobody has taken over.
+
+        Nobody does before a lease has passed since the last sign of life. So the store is not asked
+        for half of one: the rest is for what is on its way meanwhile.
+        """
+        if time.monotonic() - self.signed_at < self.lease_s / 2:
+            return True
+        standing = self.store.read(self.path)
+        return standing is not None and self.is_mine(standing)
+
+    def is_mine(self, standing: bytes) -> bool:
+        """Whether what stands in the place is this claim."""
+        return _field(standing, "token") == self.token
+
+    def _sign_of_life(self) -> bytes:
+        sign = {"token": self.token, "owner": owner.token(), "beat": uuid.uuid4().hex}
+        return json.dumps(sign).encode()
+
+
+def _acquire(claim: _Claim, is_published: Callable[[], bool], waits: bool) -> bool:
+    store, path = claim.store, claim.path
+    seen, since, pause_s = b"", time.monotonic(), _POLL_S
+    while not claim.take():
         standing = store.read(path)
         if standing is None:
             continue
+        if claim.is_mine(standing):
+            # The store was asked again, because its first answer was lost.
+            return True
         if is_published():
             return False
         now = time.monotonic()
@@ -104,32 +155,14 @@ def _acquire(
             if not seen:
                 log.info("%s is being computed by another run; waiting for it", path)
             seen, since = standing, now
-        elif now - since > lease_s:
+        elif now - since > claim.lease_s:
             log.warning("the run that computed %s has gone silent; taking over", path)
             store.remove(path)
             seen, since = b"", now
             continue
-        time.sleep(_POLL_S)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.2, max(_POLL_S, claim.lease_s / _POLLS_PER_LEASE))
     return True
-
-
-def _renew(
-    store: ArtifactStore, path: str, token: str, stop: threading.Event, lease_s: float
-) -> None:
-    while not stop.wait(lease_s / _RENEWALS_PER_LEASE):
-        with contextlib.suppress(StoreError):
-            if _holder(store, path) == token:
-                store.overwrite(path, _sign_of_life(token))
-
-
-def _sign_of_life(token: str) -> bytes:
-    sign = {"token": token, "owner": owner.token(), "beat": uuid.uuid4().hex}
-    return json.dumps(sign).encode()
-
-
-def _holder(store: ArtifactStore, path: str) -> str | None:
-    standing = store.read(path)
-    return None if standing is None else _field(standing, "token")
 
 
 def _field(standing: bytes, name: str) -> str | None:

@@ -81,4 +81,4 @@ class Exports(Objects):
     def put(self, source: Path) -> None:
         """Put a file of this machine in place in one step, over what is there."""
         with self._reaching("write to"):
-            self._objects.put(self.file, source)
+            self._large_objects.put(self.file, source)

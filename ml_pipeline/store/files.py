@@ -21,6 +21,10 @@ from ml_pipeline.store.objects import Objects
 
 STAGING: Final = ".staging"
 _LARGE: Final = 1 << 20
+_AT_ONCE: Final = 16 << 20
+_PART: Final = 8 << 20
+_PARTS_AT_ONCE: Final = 4
+_MOST_PARTS: Final = 9000
 _MOST_SWEEPS: Final = 5
 _PAUSE_S: Final = 0.02
 
@@ -35,7 +39,13 @@ class Files(Objects):
         and not deterministic: either way those bytes are not ours to replace.
         """
         stem, dot, suffix = filename.partition(".")
-        for name in (filename, f"{stem}-{digest}{dot}{suffix}"):
+        by_content = f"{stem}-{digest}{dot}{suffix}"
+        if self._is_streamed(staged):
+            # Parts cannot be put in place on condition that the name is free: so under a name
+            # that whoever else writes to writes the same.
+            self._upload(f"{directory}/{by_content}", staged)
+            return by_content
+        for name in (filename, by_content):
             try:
                 self._put_if_absent(f"{directory}/{name}", staged)
             except AlreadyExistsError:
@@ -51,12 +61,22 @@ class Files(Objects):
     def _put_if_absent(self, path: str, staged: Path) -> None:
         with self._reaching("write to"):
             if self.directory is None:
-                self._objects.put(path, staged, mode="create")
+                self._large_objects.put(path, staged, mode="create")
                 return
             try:
                 self._into_directory(path, lambda target: os.link(staged, target), staged)
             except FileExistsError as error:
                 raise AlreadyExistsError(str(error)) from error
+
+    def _is_streamed(self, staged: Path) -> bool:
+        """Whether a file is too large to be held in memory on its way to an object store."""
+        return self.directory is None and staged.stat().st_size > _AT_ONCE
+
+    def _upload(self, path: str, staged: Path) -> None:
+        """Write a file in parts, over what is there; it appears in one step, with the last part."""
+        part = max(_PART, -(-staged.stat().st_size // _MOST_PARTS))
+        with self._reaching("write to"):
+            self._large_objects.put(path, staged, chunk_size=part, max_concurrency=_PARTS_AT_ONCE)
 
     @contextlib.contextmanager
     def _staged(self, filename: str) -> Iterator[Path]:
@@ -87,12 +107,14 @@ class Files(Objects):
             return None
 
     def _digest(self, path: str) -> str | None:
-        if self.directory is None:
-            data = self.read(path)
-            return None if data is None else digest_of_bytes(data)
         try:
             with self._reaching("read"):
-                return digest_of_file(self.directory / path)
+                if self.directory is not None:
+                    return digest_of_file(self.directory / path)
+                seen = blake3()
+                for chunk in self._large_objects.get(path).stream(min_chunk_size=_PART):
+                    seen.update(chunk)
+                return seen.hexdigest(length=16)
         except FileNotFoundError:
             return None
 
