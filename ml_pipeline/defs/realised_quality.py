@@ -37,13 +37,14 @@ class _Scored:
 def outcomes_read(
     as_of: date, predictions: Earlier, promoted: PromotedRuns, realised: RealisedParams
 ) -> str:
-    """Return a digest of the predictions that would be judged now, and of the orders for that."""
+    """Return a digest of what would be judged now, what was promised, and the orders for that."""
     over = list(_over(as_of, predictions, promoted, realised))
     scored = {str(one.day): one.record.content.digest for one in over}
     of_data = {one.run.group(DataParams) for one in over}
     held = sorted(source.digest(as_of, data) for data in of_data)
     waiting = sorted(str(day) for day in predictions.records(realised.realised_days))
-    return digest_of({"scored": scored, "orders": held, "looked_at": waiting})
+    promises = {one.run.run_id: dict(one.run.metrics) for one in over}
+    return digest_of({"scored": scored, "promises": promises, "orders": held, "looked_at": waiting})
 
 
 @SERVING.asset(reads=outcomes_read, kinds=["json"])
@@ -52,19 +53,23 @@ def realised_quality(
 ) -> Result:
     """How good earlier predictions were, as far as all that they foretold is over by `as_of`.
 
-    Each run is judged by itself, a challenger by the customers that it scored. What a run foretold
-    of days that it had been trained on does not count.
+    Each run is judged by itself, as a challenger by the customers that it scored as one. What a run
+    foretold of days that it had been trained on does not count.
     """
     import polars as pl
 
-    tables: dict[str, list[pl.DataFrame]] = {}
+    tables: dict[tuple[str, str], list[pl.DataFrame]] = {}
     runs: dict[str, ServedRun] = {}
     for one in _over(as_of, predictions, promoted, realised):
         theirs = predictions.load(one.record).filter(run_id=one.run.run_id)
-        if theirs.height:
+        for part in theirs.partition_by("scored_by", maintain_order=True):
             runs[one.run.run_id] = one.run
-            tables.setdefault(one.run.run_id, []).append(_with_outcome(one.run, theirs))
-    judged = [_judged(runs[run_id], pl.concat(days)) for run_id, days in tables.items()]
+            who = one.run.run_id, part.item(0, "scored_by")
+            tables.setdefault(who, []).append(_with_outcome(one.run, part))
+    judged = sorted(
+        (_judged(runs[run_id], pl.concat(days)) for (run_id, _), days in tables.items()),
+        key=lambda one: str(one["last_day"]),
+    )
     champions = [one for one in judged if one["scored_by"] == CHAMPION]
     latest = max(champions, key=lambda one: one["last_day"], default=None)
     metrics: dict[str, float] = {"days": latest["days"] if latest else 0}
@@ -133,7 +138,7 @@ def _judged(run: ServedRun, outcomes: "pl.DataFrame") -> dict[str, Any]:
     days = outcomes["day"].unique().sort()
     return {
         "run_id": run.run_id,
-        "scored_by": run.alias,
+        "scored_by": outcomes.item(0, "scored_by"),
         "dataset": dataset,
         "days": days.len(),
         "first_day": str(days[0]),

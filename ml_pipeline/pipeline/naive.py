@@ -23,6 +23,8 @@ def better_than_naive(
     """
     metric, direction, baseline = PRIMARY[dataset]
     known = [one for one in metrics if metric in one and baseline in one]
+    if not known:
+        return Judgement(True, f"no date has both {metric} and {baseline} to compare", {"dates": 0})
     model = statistics.fmean(one[metric] for one in known)
     naive = statistics.fmean(one[baseline] for one in known)
     gain = naive - model if direction == "minimize" else model - naive

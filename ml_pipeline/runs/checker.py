@@ -7,6 +7,7 @@ the same without loading it.
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ml_pipeline.current import in_environment
@@ -15,6 +16,7 @@ from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.params.secret import secrets_hidden, without_secrets
+from ml_pipeline.runs.catalog import Entry, lineage_by_asset
 from ml_pipeline.runs.check_result import CheckReport
 from ml_pipeline.runs.checks import Check
 from ml_pipeline.runs.earlier import Earlier
@@ -75,8 +77,8 @@ class Checker:
         checks = self._checks(stage)
         if not checks:
             return ()
-        records = _Records(self._decider, self._params, self._as_of, {**known, stage.name: record})
         directory = stage.slot(self._params, self._as_of).revision(record.revision)
+        records = self._records(stage, Entry(directory, record), known)
         kept = {} if self._params.options.force else findings(self._store, directory)
         reports, new = [], {}
         for check in checks:
@@ -105,8 +107,8 @@ class Checker:
         checks = self._checks(stage)
         if not checks:
             return True
-        records = _Records(self._decider, self._params, self._as_of, {**known, stage.name: record})
         directory = stage.slot(self._params, self._as_of).revision(record.revision)
+        records = self._records(stage, Entry(directory, record), known)
         kept, reports = findings(self._store, directory), []
         for check in checks:
             finding = kept.get(check.name)
@@ -145,6 +147,10 @@ class Checker:
         if self._asked == "none":
             return []
         return [check for check in stage.checks if check.blocking or self._asked == "all"]
+
+    def _records(self, stage: Stage, judged: Entry, known: Mapping[str, Record]) -> "_Records":
+        known = {**known, stage.name: judged.record}
+        return _Records(self._decider, self._params, self._as_of, judged, known)
 
     def _key(self, check: Check, records: "_Records") -> str:
         """Return the digest of all that decides what a check finds, but earlier artifacts."""
@@ -216,21 +222,40 @@ class Checker:
 
 
 class _Records:
-    """The records of what a check may take, those that are not known located when asked for."""
+    """The records of what a check may take: what is known, else what the artifact was made from.
+
+    What there is now may be newer than that, and say nothing of the artifact.
+    """
 
     def __init__(
-        self, decider: "Decider", params: ParamSet, as_of: AsOf | None, known: dict[str, Record]
+        self,
+        decider: "Decider",
+        params: ParamSet,
+        as_of: AsOf | None,
+        judged: Entry,
+        known: dict[str, Record],
     ) -> None:
         self._decider = decider
         self._params = params
         self._as_of = as_of
+        self._judged = judged
         self._known = known
 
     def __getitem__(self, name: str) -> Record:
         if name not in self._known:
             stage = self._decider.pipeline.stage(name)
-            self._known[name] = self._decider.locate(stage, self._params, self._as_of)
+            slot, read = stage.slot(self._params, self._as_of), self._made_from.get(name)
+            if read is None or read.path != slot.revision(read.record.revision):
+                record = self._decider.locate(stage, self._params, self._as_of)
+            else:
+                record = read.record
+            self._known[name] = record
         return self._known[name]
+
+    @cached_property
+    def _made_from(self) -> dict[str, Entry | None]:
+        found = lineage_by_asset(self._decider.store, self._judged)
+        return {self._decider.pipeline.present_name(name): one for name, one in found.items()}
 
 
 def refuse_blocked(reports: Iterable[CheckReport], params: ParamSet, as_of: AsOf | None) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline.params.as_of import AsOf, by_key
+from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
@@ -97,7 +98,7 @@ class Earlier:
             if revisions:
                 found[as_of] = revisions[0]
         found = dict(reversed(found.items()))
-        self._told[most] = [[str(as_of), one.content.digest] for as_of, one in found.items()]
+        self._told[most] = [[str(as_of), *_seen_of(one)] for as_of, one in found.items()]
         return found
 
     def _before(self) -> Iterator[AsOf]:
@@ -113,6 +114,12 @@ class Earlier:
             reverse=True,
         )
         yield from earlier[:_MOST_LOOKED_AT]
+
+
+def _seen_of(record: Record) -> tuple[str, str]:
+    """Return what tells whether somebody who looks again sees the same: bytes, and the rest."""
+    rest = {"revision": record.revision, "metrics": dict(record.metrics)}
+    return record.content.digest, digest_of(rest)
 
 
 def _alike(one: AsOf, other: AsOf) -> bool:

@@ -100,7 +100,8 @@ class Serving:
         try:
             environment = self._line(entries)
             ours = [one for one in entries if one.environment == environment]
-            found = [one for one in ours if one.run_id == run_id]
+            # Not in the order of entries, which are by alias first.
+            found = sorted((one for one in ours if one.run_id == run_id), key=lambda one: one.at)
             return self._served(found[-1], is_late=False) if found else None
         except ArtifactMissing:
             return None

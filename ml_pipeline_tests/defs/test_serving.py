@@ -295,6 +295,31 @@ def test_quality_is_that_of_days_that_are_over_as_promised_or_worse(shop: Shop) 
         assert words in str(check.description)
 
 
+def test_challenger_that_became_champion_is_judged_as_either(shop: Shop) -> None:
+    former = shop.promoted()
+    better = {"estimator": "linear", "holdout_days": 21}
+    winner = shop.promoted(Terms(alias="challenger", flags={"share": 0.5}), training=better)
+    first = shop.table()
+    assert shop.promoted(training=better) == winner
+    second = shop.table(SCORED + timedelta(days=1))
+    made = shop.scored(SCORED + timedelta(days=HORIZON + 1), ("realised_quality",))
+    report = shop.store.load_from(*shop.entry(made, "realised_quality"))
+    found = {(one["scored_by"], one["run_id"]): one for one in report["runs"]}
+    expected = {
+        ("champion", former): [first.filter(scored_by="champion")],
+        ("challenger", winner): [one.filter(scored_by="challenger") for one in (first, second)],
+        ("champion", winner): [second.filter(scored_by="champion")],
+    }
+    assert found.keys() == expected.keys()
+    for who, tables in expected.items():
+        aucs = [roc_auc_score(*outcome(table)) for table in tables]
+        assert found[who]["realised"]["auc"] == pytest.approx(sum(aucs) / len(aucs))
+        assert found[who]["days"] == len(tables)
+    metrics = told(made, "realised_quality")
+    assert metrics["realised_auc"] == found["champion", winner]["realised"]["auc"]
+    assert metrics["days"] == 1
+
+
 def test_quality_leaves_out_days_that_the_run_was_trained_on(shop: Shop) -> None:
     shop.promoted()
     days = [TRAINED - timedelta(days=1), TRAINED]

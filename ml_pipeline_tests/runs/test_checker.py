@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import ml_pipeline as mp
 from ml_pipeline.errors import CheckFailed
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.check_result import CheckReport
@@ -85,6 +86,67 @@ def test_thresholds_judge_anew_and_never_make_another_run(store: ArtifactStore) 
     assert len(list(Path(store.uri).rglob("record.json"))) == 2
     assert "limits" not in PARAMS.scope
     assert PARAMS.parse({"most": 3}).values() == PARAMS.defaults.values()
+
+
+def test_earlier_metrics_that_change_are_looked_at_again_though_bytes_stay(tmp_path: Path) -> None:
+    last = date(2026, 1, 6)
+    quality = {DAY: 0.5, last: 0.75}
+    pipeline = mp.Pipeline("p", mp.ParamModel())
+
+    @pipeline.asset(reads=lambda as_of: str(quality[as_of]))
+    def model(as_of: date) -> mp.Result:
+        return mp.Result({"weights": [1]}, metrics={"auc": quality[as_of]})
+
+    @pipeline.asset_check(model, severity="warn")
+    def as_before(model: dict[str, Any], earlier: mp.Earlier) -> mp.CheckResult:
+        return mp.CheckResult(True, str([found["auc"] for found in earlier.metrics(3).values()]))
+
+    def said(day: date) -> str:
+        (made,) = Materializer(pipeline, ArtifactStore(str(tmp_path))).run(
+            pipeline.params.defaults, day
+        )
+        return made.checks[0].finding.description
+
+    assert [said(DAY), said(last)] == ["[]", "[0.5]"]
+    quality[DAY] = 0.25
+    said(DAY)
+    assert said(last) == "[0.25]"
+
+
+def test_artifact_is_judged_beside_what_it_was_made_from(tmp_path: Path) -> None:
+    rows = [5]
+    pipeline = mp.Pipeline("p", mp.ParamModel())
+
+    @pipeline.asset(reads=lambda: str(rows[0]))
+    def sales(as_of: date) -> dict[str, int]:
+        return {"rows": rows[0]}
+
+    @pipeline.asset
+    def features(sales: dict[str, int]) -> dict[str, int]:
+        return dict(sales)
+
+    @pipeline.asset
+    def model(features: dict[str, int]) -> dict[str, int]:
+        return dict(features)
+
+    @pipeline.asset_check(features, blocking=True)
+    def of_all(features: dict[str, int], sales: dict[str, int]) -> mp.CheckResult:
+        return mp.CheckResult(features == sales, f"{features} of {sales}")
+
+    @pipeline.asset_check(model)
+    def of_those(model: dict[str, int], sales: dict[str, int]) -> bool:
+        return model == sales
+
+    def run(*selection: str) -> list[bool]:
+        maker = Materializer(pipeline, ArtifactStore(str(tmp_path)))
+        made = maker.run(pipeline.params.defaults, DAY, selection)
+        return [check.passed for one in made for check in one.checks]
+
+    assert run("sales", "features") == [True]
+    rows[0] = 7
+    run("sales")
+    # Made of the older features, since nobody asked for newer ones: these are of the older sales.
+    assert run("model") == [True]
 
 
 def test_earlier_artifacts_that_change_are_looked_at_again(store: ArtifactStore) -> None:
