@@ -62,9 +62,8 @@ class _Bound(Dialect):
         is_exact: whether the database means the same by all of it as Polars.
     """
 
-    is_lenient = True
-
-    def __init__(self) -> None:
+    def __init__(self, is_lenient: bool) -> None:
+        self.is_lenient = is_lenient
         self.values: dict[str, Any] = {}
         self.is_exact = True
 
@@ -102,11 +101,13 @@ class Where(NamedTuple):
 
     Attributes:
         sql: the text, with parameters.
+        last: the same, such that the database looks at a run's values only once it has the run.
         values: their values.
         sources: where the values of the columns are that it names.
     """
 
     sql: str
+    last: str
     values: dict[str, Any]
     sources: tuple[Source, ...]
 
@@ -124,14 +125,15 @@ def translated(conditions: str, columns: Columns) -> Where | None:
         if source is None:
             return None
         sources[name] = source
-    dialect = _Bound()
     named = {name: Column(_written(source), source.kind) for name, source in sources.items()}
+    dialect, last = _Bound(True), _Bound(False)
     read = Conditions(conditions, named, dialect=dialect)
     sql = read.sql()
     if read.problems or not dialect.is_exact:
         return None
     used = dict.fromkeys(sources[name] for name in sorted(read.used))
-    return Where(sql, dialect.values, tuple(used))
+    strict = Conditions(conditions, named, dialect=last).sql()
+    return Where(sql, strict, dialect.values, tuple(used))
 
 
 def _written(source: Source) -> str:
@@ -191,6 +193,7 @@ class Newest:
         by: Source | None = None,
         descending: bool = False,
         most: int | None = None,
+        is_common: bool = False,
     ) -> list[Place]:
         """Return the first runs in order: those made last, or by a column, those without it last.
 
@@ -199,7 +202,11 @@ class Newest:
             by: the column.
             descending: whether the order of the column is turned round.
             most: how many; all if None.
+            is_common: whether so many runs fulfil the conditions that the first are found sooner by
+                going through all in order than by putting those in order.
         """
+        if where is not None and is_common:
+            where = where._replace(sql=where.last)
         newest_first = _A.c.made_at.desc(), _A.c.path
         if by is None:
             return self._fetched(self._chosen(where).order_by(*newest_first), most)

@@ -124,11 +124,12 @@ def _first(
     asked = None if is_empty(where) else _translated(newest, columns, where)
     by = _sorted_by(columns, model, sort) if sort else None
     if (asked is not None or is_empty(where)) and (by is not None or not sort):
-        places = newest.places(asked, by, (sort or "").startswith("-"), most)
+        count = newest.count(asked, _MOST_COUNTED)
+        is_common = count == _MOST_COUNTED
+        places = newest.places(asked, by, (sort or "").startswith("-"), most, is_common)
         # Whether anything has the column, its first value tells.
         if by is None or not places or newest.has(by, asked):
-            count = len(places) if len(places) < most else newest.count(asked, _MOST_COUNTED)
-            return places, count
+            return places, max(count, len(places))
     places = _exactly(newest, model, where, sort)
     return places[:most], len(places)
 

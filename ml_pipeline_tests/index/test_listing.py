@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_pipeline.errors import QueryError
-from ml_pipeline.index.newest import translated
+from ml_pipeline.index.newest import Place, translated
 from ml_pipeline.index.opened import ask
+from ml_pipeline.index.stored import Index
 from ml_pipeline.runs import query
 from ml_pipeline.runs.catalog import Entry, entries, newest
 from ml_pipeline.runs.listing import listed
@@ -130,13 +131,20 @@ def test_listed_is_what_records_one_by_one_give(
 def test_plain_conditions_are_evaluated_by_the_database(where: str, tmp_path: Path) -> None:
     write(tmp_path / "store", 40)
     store = ArtifactStore(str(tmp_path / "store"))
-    columns = ask(
-        store, lambda index: (index.read(["score"]), index.columns(["score"], PIPELINE.params))[1]
-    )
-    assert translated(where, columns) is not None
+
+    def places(index: Index) -> list[list[Place]]:
+        index.read(["score"])
+        columns = index.columns(["score"], PIPELINE.params)
+        newest, asked = index.newest(["score"], str), translated(where, columns)
+        assert asked is not None
+        by = columns.source("error")
+        return [newest.places(asked, by, True, 5, is_common) for is_common in (False, True)]
+
+    first, in_order = ask(store, places)
+    assert first == in_order
     expected = one_by_one(store, where, "-error", 5)
     assert from_index(store, where, "-error", 5) == expected
-    assert expected[0]
+    assert expected[0] == [place.path for place in first]
 
 
 def test_listed_sees_whatever_happens_to_the_store(tmp_path: Path) -> None:
