@@ -65,6 +65,9 @@ def model_card(
     record = subject.record
     stage = pipeline.stages.get(pipeline.present_name(record.asset))
     judged = _judged(pipeline, store, entry.record, missing)
+    own = _own_metrics(pipeline, entry.record, records, judged)
+    if judged and not own:
+        missing.append(f"Metrics{_at(entry.record)}: no result was made from this revision.")
     window = _window(pipeline, stage, record, missing)
     promotions = _promotions({entry.path, subject.path}, ledgers or {"": store}, missing)
     pictures = (*_over_dates(judged), *_drawn(store, known, missing))
@@ -75,7 +78,7 @@ def model_card(
         sections.about(record, stage.description if stage is not None else None),
         Section("Missing", tuple(missing)),
         *sections.stated(stage.card if stage is not None else None),
-        _metrics(entry.record, judged),
+        _metrics(entry.record, judged, own),
         Section("Plots", pictures=pictures),
         sections.parameters(record, pipeline.params),
         sections.data(window, record, made_from),
@@ -128,13 +131,44 @@ def _window(
         return None
 
 
-def _metrics(record: Record, judged: Mapping[AsOf | None, Cell]) -> Section:
+def _own_metrics(
+    pipeline: Pipeline,
+    record: Record,
+    records: Mapping[str, Record],
+    judged: Mapping[AsOf | None, Cell],
+) -> Mapping[str, float]:
+    """Return what a run came to; nothing where only other dates or revisions were judged."""
+    if not judged:
+        return record.metrics
+    called = {pipeline.present_name(name): one for name, one in records.items()}
+    if pipeline.judge.name in called:
+        return called[pipeline.judge.name].metrics
+    cell = judged.get(record.as_of)
+    if cell is None or not all(_is_behind(cell, *one) for one in called.items()):
+        return {}
+    return cell.metrics
+
+
+def _is_behind(cell: Cell, name: str, record: Record) -> bool:
+    """Whether a result was made by the code of a stage, and of the data that it has read."""
+    outside = cell.outside.get(name)
+    found = (outside.found, outside.made) if outside is not None else (None, None)
+    read = (record.external, record.content.digest) if record.external is not None else (None, None)
+    return cell.codes.get(name) == record.code and found == read
+
+
+def _at(record: Record) -> str:
+    return f" of {record.as_of}" if record.as_of is not None else ""
+
+
+def _metrics(
+    record: Record, judged: Mapping[AsOf | None, Cell], own: Mapping[str, float]
+) -> Section:
     """Compare the run with all dates of its parameters, what it is judged by first."""
     if not judged:
         return sections.metrics(record)
     newest = list(judged.values())[-1]
     here = judged.get(record.as_of, newest)
-    own = record.metrics if record.metrics and record.asset == here.asset else here.metrics
     first = [n for n in _judging(here) if n in here.metrics]
     names = dict.fromkeys([*first, *(n for cell in judged.values() for n in cell.metrics)])
     rows = []

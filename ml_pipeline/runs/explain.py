@@ -38,6 +38,7 @@ _READ_REMOTE: Final = 40
 _SHELVES: Final = 10
 _DAYS: Final = 5
 _SHOWN: Final = 5
+_QUOTES: Final = {"'": '"', '"': "'"}
 
 
 def why_computed(
@@ -145,7 +146,11 @@ def _typed(value: Any) -> str:
     """Write a value as it is typed on a command line."""
     if value is None:
         return "none"
-    return value if isinstance(value, str) else json.dumps(value)
+    if not isinstance(value, str):
+        return json.dumps(value)
+    # One pair of quotes around a text is not part of it.
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in _QUOTES
+    return f"{_QUOTES[value[0]]}{value}{_QUOTES[value[0]]}" if is_quoted else value
 
 
 def _nearest(store: ArtifactStore, slot: Slot) -> tuple[Record | None, int]:

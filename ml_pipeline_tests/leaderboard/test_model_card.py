@@ -103,6 +103,27 @@ def test_card_says_what_is_gone_from_the_store(made: Made, gone: str) -> None:
     assert len(section(card, "Metrics by date").rows) == 3
 
 
+@pytest.mark.parametrize("lacks", ["nothing", "result", "revision"])
+def test_card_of_a_model_shows_no_results_of_other_dates_and_revisions(
+    made: Made, lacks: str
+) -> None:
+    model = made.outcomes["model"].record
+    if lacks == "revision":
+        model = model.model_copy(update={"code": "another", "revision": "0" * 16})
+    if lacks == "result":
+        shutil.rmtree(made.root / made.path("score"))
+    card = made.card(Entry(made.path("model"), model))
+    metrics = section(card, "Metrics")
+    own = [row[metrics.columns.index("2026-01-07")] for row in metrics.rows]
+    said = "Metrics of 2026-01-07: no result was made from this revision."
+    if lacks == "nothing":
+        assert own == list(made.entry.record.metrics.values())
+        assert "Missing" not in [one.title for one in card.sections]
+    else:
+        assert set(own) == {None}
+        assert said in section(card, "Missing").words
+
+
 def test_card_of_an_old_record_says_what_was_not_recorded(made: Made) -> None:
     file = made.root / made.entry.path / "record.json"
     old = json.loads(file.read_text())

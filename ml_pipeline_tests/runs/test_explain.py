@@ -1,8 +1,10 @@
 import json
 import os
+import shlex
 import time
 from datetime import date
 
+import pytest
 from pydantic import Field
 
 from ml_pipeline.params.group import ParamGroup
@@ -343,13 +345,14 @@ def test_why_missing_counts_revisions_of_a_run_once(bench: Bench) -> None:
     assert why_missing(bench.store, slot_of("table")).count("differs in") == 1
 
 
-def test_why_missing_gives_a_command_that_can_be_pasted() -> None:
-    slot = slot_of("table", region="it's so; rm -rf $HOME", rows=9)
-    import shlex
-
-    words = shlex.split(command_for(slot))
+@pytest.mark.parametrize(
+    "region", ["it's so; rm -rf $HOME", "'north'", '"north"', "'", "none", " 1e3", "-x=y", "'a\"b'"]
+)
+def test_why_missing_gives_a_command_that_can_be_pasted(region: str) -> None:
+    words = shlex.split(command_for(slot_of("table", region=region, rows=9)))
     assert words[:2] == ["ml-pipeline", "run"]
-    assert words[words.index("--param") + 1] == "region=it's so; rm -rf $HOME"
+    name, _, text = words[words.index("--param") + 1].partition("=")
+    assert PARAMS.parse({name: text}).flat()["data.region"] == region
 
 
 def test_command_for_names_date_and_every_parameter_of_the_identity() -> None:
