@@ -115,10 +115,11 @@ class _Claim:
     def is_held(self) -> bool:
         """Whether nobody has taken over.
 
-        Nobody does before a lease has passed since the last sign of life. So the store is not asked
-        for half of one: the rest is for what is on its way meanwhile.
+        Nobody does before a lease has passed since the last sign of life. So a store elsewhere is
+        not asked for half of one: the rest is for what is on its way meanwhile.
         """
-        if time.monotonic() - self.signed_at < self.lease_s / 2:
+        is_far = self.store.directory is None
+        if is_far and time.monotonic() - self.signed_at < self.lease_s / 2:
             return True
         standing = self.store.read(self.path)
         return standing is not None and self.is_mine(standing)
