@@ -90,7 +90,9 @@ def test_silent_server_is_told_once_and_delays_nothing_and_hears_all_later(
     mlflow_server.start()
     # What was reused meanwhile, and what the answer to was lost, is noted again.
     assert noted(alone, outbox, mlflow_server.uri, "study") == expected
+    until = time.monotonic() + 240
     while outbox.waiting():
+        assert time.monotonic() < until, outbox.told()
         time.sleep(0.1)
     assert held(mlflow_server, alone) == expected
     tags = [run.data.tags for run in mlflow_server.runs("silent")]

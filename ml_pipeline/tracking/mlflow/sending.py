@@ -65,6 +65,9 @@ class Sending:
         if self._has_settled:
             self._has_settled = False
             self.outbox.hurry(os.getpid(), False)
+        self._begin()
+
+    def _begin(self) -> None:
         if self._is_running or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _SECONDS_BETWEEN_ATTEMPTS
@@ -88,6 +91,9 @@ class Sending:
         """Wait until nothing is left, or the time for that is up, and tell what went wrong."""
         self._has_settled = True
         self.outbox.hurry(os.getpid(), True)
+        if self.outbox.waiting() and not self._is_running:
+            self._next = 0.0
+            self._begin()
         until = time.monotonic() + self.wait_s
         while self._is_running and self.outbox.waiting() and time.monotonic() < until:
             time.sleep(0.05)
