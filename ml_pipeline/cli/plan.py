@@ -60,7 +60,7 @@ def planned(request: Request, selection: Sequence[str] | None) -> list[Step]:
                         decided.stage.slot(request.params, day).run_id,
                         decided.action,
                         decided.because,
-                        0.0 if decided.action == "reuse" else usual(name),
+                        usual(name) if decided.action in ("compute", "undecided") else 0.0,
                     )
                 )
     return steps
@@ -88,6 +88,7 @@ def print_plan(
                 "compute": count["compute"],
                 "undecided": count["undecided"],
                 "reuse": count["reuse"],
+                "blocked": count["blocked"],
                 "estimated_s": None if unknown else round(seconds, 3),
             }
         )
@@ -102,12 +103,14 @@ def print_plan(
         ["as_of", "asset", "", "run id", "because"],
         [[step.as_of or "", step.asset, step.action, step.run_id, step.reason] for step in steps],
     )
-    if count["reuse"] == len(steps):
+    if not count["compute"] and not count["undecided"]:
         estimate = "nothing to compute"
     elif unknown:
         estimate = f"no earlier run of {', '.join(unknown)} to estimate from"
     else:
         most = "at most " if count["undecided"] else ""
         estimate = f"{most}about {seconds:.1f} s of computing"
-    undecided = f"{count['undecided']} undecided, " if count["undecided"] else ""
-    say(f"{count['compute']} to compute, {undecided}{count['reuse']} to reuse, {estimate}.")
+    besides = "".join(
+        f"{count[action]} {action}, " for action in ("undecided", "blocked") if count[action]
+    )
+    say(f"{count['compute']} to compute, {besides}{count['reuse']} to reuse, {estimate}.")

@@ -29,6 +29,7 @@ _COLORS: Final = {
     "reused": "dim",
     "reuse": "dim",
     "undecided": "yellow",
+    "blocked": "red",
     "now": "green",
     "OTHER BYTES": "bold red",
 }

@@ -25,7 +25,7 @@ from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.changes import differing
 from ml_pipeline.runs.columns import other_columns
 from ml_pipeline.runs.gate import Gate, Outcome
-from ml_pipeline.runs.promotion import Promoted, Tell, Terms, obstacles, promote, silent
+from ml_pipeline.runs.promotion import Promoted, Tell, Terms, obstacles, promote, refusals, silent
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -217,6 +217,7 @@ class PromotionPlan:
         if results.outcome is not None and not results.outcome.passed:
             problems.append(results.outcome.sentence.rstrip("."))
         problems += obstacles(self.pipeline, self.source, self.entry)
+        problems += refusals(self.pipeline, self.source, self.entry)
         if (standing := self._standing_entry) is not None:
             problems += other_columns(
                 self.source, self.entry, self.target, standing, self.pipeline.present_name

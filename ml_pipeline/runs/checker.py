@@ -5,7 +5,7 @@ the same without loading it.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -104,7 +104,7 @@ class Checker:
         Raises:
             CheckFailed: if it is known that nothing may.
         """
-        checks = self._checks(stage)
+        checks, is_known = self._checks(stage), True
         if not checks:
             return True
         directory = stage.slot(self._params, self._as_of).revision(record.revision)
@@ -113,10 +113,36 @@ class Checker:
         for check in checks:
             finding = kept.get(check.name)
             if finding is None or not self._holds(check, finding, self._key(check, records)):
-                return False
+                is_known = False
+                continue
             reports.append(CheckReport(stage.name, check.name, check.blocking, finding, False))
         refuse_blocked(reports, self._params, self._as_of)
-        return True
+        return is_known
+
+    def known_problem(self, stage: Stage, record: Record, known: Mapping[str, Record]) -> str:
+        """Return why nothing may be made of an artifact, as far as that is known; else nothing.
+
+        Args:
+            stage: the stage.
+            record: the artifact's record.
+            known: records of what it was made from; what is missing is located.
+        """
+        try:
+            self.is_cleared(stage, record, known)
+        except CheckFailed as error:
+            return str(error)
+        return ""
+
+    def known_upstream(self, stages: Sequence[Stage]) -> str:
+        """Return why no stage may be made of what is there, as far as that is known; else nothing.
+
+        Args:
+            stages: what would be made.
+        """
+        if self._params.options.force:
+            return ""
+        found = (self.known_problem(one, record, {}) for one, record in self._upstream(stages, {}))
+        return next(filter(None, found), "")
 
     def refuse_upstream(self, stages: Sequence[Stage], known: Mapping[str, Record]) -> None:
         """Refuse to make stages of artifacts that do not pass, whoever has made these.
@@ -128,6 +154,13 @@ class Checker:
         Raises:
             CheckFailed: naming the checks that fail.
         """
+        for stage, record in self._upstream(stages, known):
+            refuse_blocked(self.reports(stage, record, known), self._params, self._as_of)
+
+    def _upstream(
+        self, stages: Sequence[Stage], known: Mapping[str, Record]
+    ) -> Iterator[tuple[Stage, Record]]:
+        """Yield what has checks and is read by stages without being one of them or known."""
         chosen = {stage.name for stage in stages}
         upstream = {
             one.name: one
@@ -141,7 +174,7 @@ class Checker:
             except ArtifactMissing:
                 # Whether that is needed is found out by who needs it.
                 continue
-            refuse_blocked(self.reports(stage, record, known), self._params, self._as_of)
+            yield stage, record
 
     def _checks(self, stage: Stage) -> list[Check]:
         if self._asked == "none":

@@ -17,16 +17,16 @@ from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import RunOptions
 from ml_pipeline.params.model import ParamSet
-from ml_pipeline.runs.decisions import Decision, Undecided
+from ml_pipeline.runs.checker import Checker
+from ml_pipeline.runs.decisions import Blocked, Decision, Undecided
 from ml_pipeline.runs.earlier import Earlier
-from ml_pipeline.runs.explain import why_computed, why_missing
+from ml_pipeline.runs.explain import why_computed, why_missing, why_reused
 from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.served import PromotedRuns, ServedRun
 from ml_pipeline.runs.serving import Serving
 from ml_pipeline.runs.signature import Signature
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.runs.surroundings import upgraded
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.fallbacks import Fallback
 from ml_pipeline.store.record import OtherAsset, Record, fingerprint
@@ -64,13 +64,21 @@ class Decider:
 
     def plan(
         self, params: ParamSet, as_of: AsOf | None, selection: Iterable[str] | None = None
-    ) -> Iterator[Decision | Undecided]:
-        """Tell what `run` would do with each selected stage, computing nothing."""
+    ) -> Iterator[Decision | Undecided | Blocked]:
+        """Tell what `run` would do with each selected stage, computing nothing and asking nothing.
+
+        Whether something is blocked is told as far as checks have been asked.
+        """
         known: dict[str, Record] = {}
         older: set[str] = set()
         stages = self.pipeline.selected(selection)
         chosen = {stage.name for stage in stages}
+        checker = Checker(self, params, as_of, "blocking")
+        blocked = checker.known_upstream(stages)
         for stage in stages:
+            if blocked:
+                yield Blocked(stage, blocked)
+                continue
             waiting = [name for name in stage.upstream if name not in known]
             for name in list(waiting):
                 if name not in chosen:
@@ -94,6 +102,7 @@ class Decider:
             decision = self.decide(stage, params, as_of, known, older=older)
             if decision.reuse is not None:
                 known[stage.name] = decision.reuse
+                blocked = checker.known_problem(stage, decision.reuse, known)
             yield decision
 
     def decide(
@@ -162,7 +171,7 @@ class Decider:
             if reason:
                 record = None
             else:
-                reason = _made(stage, slot, record, lender)
+                reason = why_reused(stage, slot, record, lender)
         elif not reason:
             reason = self.explain(self.store, slot, stage, inputs, external, others)
         if record is None and not options.force:
@@ -329,13 +338,3 @@ class Decider:
         if age <= timedelta(days=options.max_age_days):
             return ""
         return f"the published result is {age / timedelta(days=1):.1f} days old"
-
-
-def _made(stage: Stage, slot: Slot, record: Record, lender: Fallback | None) -> str:
-    """Say who made what is reused, and what has changed around it since."""
-    made_by = record.provenance.dagster_run_id or "a run outside Dagster"
-    made = f"run {slot.run_id} was made {record.started_at:%Y-%m-%d %H:%M} by {made_by}"
-    if lender is not None:
-        made = f"from {lender.environment}: {made}"
-    others = upgraded(record.provenance.packages, stage.libraries, stage.packages)
-    return ", but ".join([made, *others])

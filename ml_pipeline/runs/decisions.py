@@ -12,11 +12,12 @@ from ml_pipeline.store.formats.sample import Sample
 from ml_pipeline.store.record import Input, OtherAsset, Record
 from ml_pipeline.store.slots import Slot
 
-Action: TypeAlias = Literal["compute", "reuse", "undecided"]
+Action: TypeAlias = Literal["compute", "reuse", "undecided", "blocked"]
 PAST: Final[Mapping[Action, str]] = {
     "compute": "computed",
     "reuse": "reused",
     "undecided": "undecided",
+    "blocked": "blocked",
 }
 
 
@@ -130,6 +131,20 @@ class Undecided:
         return (
             f"{self.reason}; reused if that comes out as before" if self.may_reuse else self.reason
         )
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """What a stage would not do, since something before it is known not to pass its checks.
+
+    Attributes:
+        stage: the stage.
+        because: what does not pass.
+    """
+
+    stage: Stage
+    because: str
+    action: Action = "blocked"
 
 
 @dataclass(frozen=True)

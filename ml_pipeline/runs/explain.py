@@ -26,7 +26,9 @@ from ml_pipeline.runs.changes import (
 )
 from ml_pipeline.runs.differences import differences
 from ml_pipeline.runs.stage import Stage
+from ml_pipeline.runs.surroundings import upgraded
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.fallbacks import Fallback
 from ml_pipeline.store.record import OtherAsset, Record
 from ml_pipeline.store.slots import Slot, as_of_label, as_of_on, asset_directory
 
@@ -77,6 +79,23 @@ def why_computed(
     if len(changes) > 1 and compared == _most_read(store):
         sentence += f", the nearest of {compared} compared"
     return sentence
+
+
+def why_reused(stage: Stage, slot: Slot, record: Record, lender: Fallback | None) -> str:
+    """Say who made what is reused, and what has changed around it since.
+
+    Args:
+        stage: the stage.
+        slot: where its artifact is.
+        record: the artifact's record.
+        lender: who has it, where that is another environment.
+    """
+    made_by = record.provenance.dagster_run_id or "a run outside Dagster"
+    made = f"run {slot.run_id} was made {record.started_at:%Y-%m-%d %H:%M} by {made_by}"
+    if lender is not None:
+        made = f"from {lender.environment}: {made}"
+    others = upgraded(record.provenance.packages, stage.libraries, stage.packages)
+    return ", but ".join([made, *others])
 
 
 def why_missing(store: ArtifactStore, slot: Slot) -> str:

@@ -14,11 +14,13 @@ from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, PromotionConfli
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.runs.catalog import Entry, lineage, lineage_by_asset
 from ml_pipeline.runs.changes import changes_of_code
+from ml_pipeline.runs.check_result import CheckReport
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.runs.surroundings import release_of, upgraded
 from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.copies import copy_artifact
+from ml_pipeline.store.findings import findings
 from ml_pipeline.store.ledger import Alias, Flag, Promotion
 from ml_pipeline.store.lineage import in_order
 from ml_pipeline.store.record import Record
@@ -251,6 +253,28 @@ def obstacles(pipeline: Pipeline, store: ArtifactStore, entry: Entry) -> Iterato
         packages = made.record.provenance.packages
         for told in upgraded(packages, stage.libraries, stage.packages, release_of):
             yield f"{name} must be made with the libraries that are installed here, but {told}"
+
+
+def refusals(pipeline: Pipeline, store: ArtifactStore, entry: Entry) -> Iterator[str]:
+    """Say which checks that block are known not to pass of what a run was made from, as lines.
+
+    What they found at last counts, with the thresholds that they had then. Nothing is asked.
+
+    Args:
+        pipeline: the stages as they are here.
+        store: where the run is.
+        entry: the run.
+    """
+    for name, made in reversed(lineage_by_asset(store, entry).items()):
+        stage = pipeline.stages.get(pipeline.present_name(name))
+        found = findings(store, made.path) if made is not None and stage is not None else {}
+        for check in stage.checks if stage is not None else ():
+            finding = found.get(check.name)
+            if finding and CheckReport(name, check.name, check.blocking, finding).blocks:
+                yield (
+                    f"{name} must pass its check '{check.name}', but did not when it was asked at"
+                    f" last: {finding.description.rstrip('.')}"
+                )
 
 
 def _refuse_other_standing(before: Promotion | None, terms: Terms) -> None:

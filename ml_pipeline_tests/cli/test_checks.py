@@ -52,6 +52,11 @@ def test_date_that_may_not_be_used_fails_with_what_was_found(cli: CommandLine) -
     assert [one["check"] for one in failure["checks"]] == CHECKS["orders"]
     made = {path.name for path in cli.artifacts.iterdir() if path.name[0] != "."}
     assert made == {"orders"}
+    planned = cli("run", "--as-of", "1998-05-31", *asked, "--dry-run").document
+    assert [step["action"] for step in planned["steps"]] == ["reuse", *["blocked"] * 3]
+    assert (planned["blocked"], planned["estimated_s"]) == (3, 0.0)
+    why = cli("why", "--as-of", "1998-05-31", *asked[:2])
+    assert f"features: blocked: {failure['error'][:60]}" in " ".join(why.out.split())
     several = cli("run", "--from", "1998-05-30", "--to", "1998-05-31", *asked)
     assert several.code == 1
     assert [one["as_of"] for one in several.document["failures"]] == ["1998-05-30", "1998-05-31"]

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 import ml_pipeline as mp
+from ml_pipeline.environments import Environment, Environments
 from ml_pipeline.errors import CheckFailed
+from ml_pipeline.launch.promotion_request import PromotionRequest
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.check_result import CheckReport
 from ml_pipeline.runs.materializer import Materializer
@@ -188,6 +190,46 @@ def test_artifact_that_does_not_pass_stays_and_nothing_is_made_of_it(
     made(store)
     with pytest.raises(CheckFailed):
         made(store, selection=["total"], least=6)
+
+
+def test_plan_tells_what_is_known_to_be_blocked_and_asks_nothing(store: ArtifactStore) -> None:
+    def planned(*selection: str, **values: Any) -> list[tuple[str, str]]:
+        maker = Materializer(checked.PIPELINE, store)
+        steps = maker.plan(PARAMS.parse(values), DAY, selection or None)
+        return [(one.action, one.because) for one in steps]
+
+    made(store, selection=["sales"])
+    assert [action for action, _ in planned(least=6)] == ["reuse", "compute"]
+    with pytest.raises(CheckFailed) as caught:
+        made(store, least=6)
+    checked.asked()
+    assert planned(least=6)[1] == planned("total", least=6)[0] == ("blocked", str(caught.value))
+    # Other thresholds are not those that it does not pass, and force asks in any case.
+    assert [action for action, _ in planned()] == ["reuse", "compute"]
+    assert [action for action, _ in planned(least=6, force=True)] == ["compute", "compute"]
+    assert checked.asked() == []
+
+
+def test_promotion_tells_of_what_did_not_pass_when_asked_last(store: ArtifactStore) -> None:
+    *_, last = Materializer(checked.PIPELINE, store, asked="none").run(PARAMS.defaults, DAY)
+    environments = Environments(Environment("", store.uri, ""), ["prod"])
+    asked = PromotionRequest(f"{last.record.run_id}/{last.record.revision}", "prod")
+
+    def problems() -> tuple[str, ...]:
+        return tuple(asked.planned(checked.PIPELINE, environments, lambda _name: store).problems)
+
+    assert problems() == ()
+    made(store, most=3)  # which `values` warns of
+    assert problems() == ()
+    with pytest.raises(CheckFailed):
+        made(store, least=6)
+    (told_of,) = problems()
+    assert told_of == (
+        "sales must pass its check 'enough', but did not when it was asked at last: there must be"
+        " 6 rows, but there are 5"
+    )
+    made(store)
+    assert problems() == ()
 
 
 def test_what_one_run_may_not_use_another_with_other_thresholds_may(store: ArtifactStore) -> None:
