@@ -17,7 +17,7 @@ from ml_pipeline.index.writer import Line, Writer
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
 
-_READERS: Final = 4
+_READERS: Final = 2
 _READERS_REMOTE: Final = 32
 _BATCH: Final = 500
 _FETCHED: Final = 2000

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 Kind = Literal["number", "truth", "date", "time", "text"]
@@ -51,7 +52,14 @@ def kept(value: Any) -> Kept:
         return Kept("whole", float(value))
     if isinstance(value, float):
         return Kept("number", value + 0.0)
-    if not isinstance(value, str) or len(value) > _LONGEST or not _is_plain(value):
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        return Kept("other")
+    return _kept_text(value)
+
+
+@lru_cache(maxsize=4096)
+def _kept_text(value: str) -> Kept:
+    if not _is_plain(value):
         return Kept("other")
     at = read_time(value)
     if isinstance(at, datetime):
