@@ -207,7 +207,8 @@ class Checker:
 
     def _earlier(self, check: Check) -> Earlier:
         stage = self._decider.pipeline.stages[check.asset]
-        return Earlier(self._store, stage, self._params, self._as_of)
+        keys = self._decider.pipeline.keys
+        return Earlier(self._store, stage, self._params, self._as_of, keys)
 
     def _found(self, check: Check, key: str, records: "_Records") -> Finding:
         signature, earlier = check.signature, self._earlier(check)

@@ -207,7 +207,9 @@ class Decider:
             as_of: the date.
         """
         found: dict[str, Any] = {
-            argument: Earlier(self.store, self.pipeline.stage(name), params, as_of)
+            argument: Earlier(
+                self.store, self.pipeline.stage(name), params, as_of, self.pipeline.keys
+            )
             for argument, name in signature.earlier.items()
         }
         if signature.served:

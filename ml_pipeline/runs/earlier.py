@@ -1,18 +1,23 @@
 """Earlier artifacts of the same parameters, for checks that compare one with those before it."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
-from ml_pipeline.params.as_of import AsOf, by_key
+from ml_pipeline.errors import PipelineError
+from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
+from ml_pipeline.runs.keys import PLAIN, Keys, in_time
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
-from ml_pipeline.store.slots import as_of_label, as_of_on
+from ml_pipeline.store.slots import as_of_label, as_of_on, asset_directory
 
 if TYPE_CHECKING:
     from ml_pipeline.runs.stage import Stage
 
+_RUN: Final = "run="
 _MOST_LOOKED_AT: Final = 100
 """Partitions that are looked at for some: others may be there for other parameters."""
 
@@ -20,13 +25,21 @@ _MOST_LOOKED_AT: Final = 100
 class Earlier:
     """The artifacts of an asset that are published for earlier partitions, same parameters.
 
+    Of partitions of two dimensions, those are earlier that differ in nothing but time. Where keys
+    stand for no time, none is.
+
     A check gets it for an argument that is annotated with this class. What it has told is kept with
     what the check has found: once something else is published, the check looks again. A stage gets
     it for an argument with the name of a stage before it; its `reads` tells what of it counts.
     """
 
     def __init__(
-        self, store: ArtifactStore, stage: "Stage", params: ParamSet, as_of: AsOf | None
+        self,
+        store: ArtifactStore,
+        stage: "Stage",
+        params: ParamSet,
+        as_of: AsOf | None,
+        keys: Keys = PLAIN,
     ) -> None:
         """Look from one artifact.
 
@@ -35,11 +48,13 @@ class Earlier:
             stage: the asset.
             params: values of all parameters.
             as_of: the partition before which is looked; None where there are none.
+            keys: they know which partitions are earlier.
         """
         self._store = store
         self._stage = stage
         self._params = params
         self._as_of = as_of
+        self._keys = keys
         self._told: dict[int, list[list[str]]] = {}
 
     def metrics(self, most: int) -> dict[AsOf, Mapping[str, float]]:
@@ -107,20 +122,44 @@ class Earlier:
             return
         path = self._stage.slot(self._params, self._as_of).path
         shelf = path.partition(f"/{as_of_label(self._as_of)}/")[0]
-        days = [day for name in self._store.children(shelf) if (day := as_of_on(name)) is not None]
-        earlier = sorted(
-            (day for day in days if by_key(day) < by_key(self._as_of) and _alike(day, self._as_of)),
-            key=by_key,
-            reverse=True,
-        )
-        yield from earlier[:_MOST_LOOKED_AT]
+        rest, times = in_time(self._keys, self._as_of)
+        earlier: list[tuple[tuple[date, ...], str, AsOf]] = []
+        for name in self._store.children(shelf):
+            day = as_of_on(name)
+            if day is None or isinstance(day, str) != isinstance(self._as_of, str):
+                continue
+            with contextlib.suppress(PipelineError):  # of partitions that the pipeline had
+                others, at = in_time(self._keys, day)
+                if others == rest and at != times and _is_none_later(at, times):
+                    earlier.append((at, str(day), day))
+        for _, _, day in sorted(earlier, reverse=True)[:_MOST_LOOKED_AT]:
+            yield day
+
+
+def published(store: ArtifactStore, asset: str) -> set[AsOf]:
+    """Return the partitions of which an asset has been published, for any parameters.
+
+    Args:
+        store: where to look.
+        asset: its name.
+    """
+    found: set[AsOf] = set()
+    folders = [asset_directory(asset)]
+    for folder in folders:
+        for name in store.children(folder):
+            if (day := as_of_on(name)) is not None:
+                found.add(day)
+            elif not name.startswith(_RUN):
+                # The loop goes on to what is added while it runs.
+                folders.append(f"{folder}/{name}")
+    return found
+
+
+def _is_none_later(these: tuple[date, ...], than: tuple[date, ...]) -> bool:
+    return len(these) == len(than) and all(a <= b for a, b in zip(these, than, strict=True))
 
 
 def _seen_of(record: Record) -> tuple[str, str]:
     """Return what tells whether somebody who looks again sees the same: bytes, and the rest."""
     rest = {"revision": record.revision, "metrics": dict(record.metrics)}
     return record.content.digest, digest_of(rest)
-
-
-def _alike(one: AsOf, other: AsOf) -> bool:
-    return isinstance(one, str) == isinstance(other, str)

@@ -112,6 +112,24 @@ class KnownKeys(PlainKeys):
 PLAIN: Final = PlainKeys()
 
 
+def in_time(keys: Keys, as_of: AsOf) -> tuple[dict[str, str], tuple[date, ...]]:
+    """Return what of a key is no time, by dimension, and the times that it stands for.
+
+    Args:
+        keys: they know what it means.
+        as_of: the key.
+
+    Raises:
+        PipelineError: if it is no key of these partitions.
+    """
+    if isinstance(as_of, date):
+        return {}, (as_of,)
+    meaning = keys.meaning(as_of)
+    parts = meaning.parts or {"": meaning}
+    rest = {name: part.key for name, part in parts.items() if part.start is None}
+    return rest, tuple(part.start for part in parts.values() if part.start is not None)
+
+
 @dataclass(frozen=True)
 class Wish:
     """How an argument wants a key.

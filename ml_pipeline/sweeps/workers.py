@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 from ml_pipeline.cores import cores
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.runs.earlier import published
 from ml_pipeline.runs.host import Host
-from ml_pipeline.runs.keys import KnownKeys
+from ml_pipeline.runs.keys import KnownKeys, Meaning
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -68,8 +69,31 @@ def site_of(
         threads,
         memory_mb,
         host,
-        KnownKeys({day: pipeline.keys.meaning(day) for day in dates if day is not None}),
+        KnownKeys(meanings(pipeline, store, dates)),
     )
+
+
+def meanings(
+    pipeline: Pipeline, store: ArtifactStore, dates: Iterable[AsOf | None]
+) -> dict[AsOf, Meaning]:
+    """Return what the keys stand for that workers meet.
+
+    Args:
+        pipeline: the stages, with their partitions.
+        store: where earlier artifacts are, which they may compare with.
+        dates: which partitions are computed.
+    """
+    known = {day: pipeline.keys.meaning(day) for day in dates if day is not None}
+    if not any(isinstance(day, str) for day in known):
+        return known  # dates say for themselves which are earlier
+    for stage in pipeline.stages.values():
+        asked = any(check.blocking and check.signature.provided for check in stage.checks)
+        looked_at = {*stage.signature.earlier.values(), *([stage.name] if asked else [])}
+        for name in looked_at:
+            for day in published(store, name):
+                with contextlib.suppress(PipelineError):  # of partitions that the pipeline had
+                    known.setdefault(day, pipeline.keys.meaning(day))
+    return known
 
 
 class LocalWorkers(Processes[Answer]):

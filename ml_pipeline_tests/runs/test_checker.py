@@ -3,17 +3,22 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 import ml_pipeline as mp
+from ml_pipeline.dagster.partitions import calendar_of
 from ml_pipeline.environments import Environment, Environments
 from ml_pipeline.errors import CheckFailed
 from ml_pipeline.launch.promotion_request import PromotionRequest
+from ml_pipeline.params.as_of import as_of_from_key
 from ml_pipeline.runs.catalog import Entry
 from ml_pipeline.runs.check_result import CheckReport
+from ml_pipeline.runs.keys import KnownKeys
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.reproduce import reproduce
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.sweeps.workers import meanings
 from ml_pipeline_tests.toys import checked
 
 PARAMS = checked.PIPELINE.params
@@ -149,6 +154,70 @@ def test_artifact_is_judged_beside_what_it_was_made_from(tmp_path: Path) -> None
     run("sales")
     # Made of the older features, since nobody asked for newer ones: these are of the older sales.
     assert run("model") == [True]
+
+
+A_DAY = dg.DailyPartitionsDefinition("2026-01-01")
+A_WEEK = dg.WeeklyPartitionsDefinition("2026-01-04")
+A_PLACE = dg.StaticPartitionsDefinition(["b", "a"])
+
+
+@pytest.mark.parametrize(
+    ("partitions", "others", "judged", "before"),
+    [
+        (
+            dg.WeeklyPartitionsDefinition("2026-01-04"),
+            "2026-01-11 2026-01-04",
+            "2026-01-18",
+            [1, 0],
+        ),
+        (
+            dg.DailyPartitionsDefinition("01.12.2025", fmt="%d.%m.%Y"),
+            "31.01.2026 02.02.2026 30.12.2025",
+            "01.02.2026",
+            [2, 0],
+        ),
+        (
+            dg.HourlyPartitionsDefinition("2025-12-01-00:00", timezone="Europe/Berlin"),
+            "2026-01-01-09:00 2026-01-01-11:00",
+            "2026-01-01-10:00",
+            [0],
+        ),
+        (A_PLACE, "b", "a", []),
+        (
+            dg.MultiPartitionsDefinition({"day": A_DAY, "place": A_PLACE}),
+            "2026-01-01|a 2026-01-02|a 2026-01-01|b 2026-01-03|b",
+            "2026-01-02|b",
+            [2],
+        ),
+    ],
+)
+def test_earlier_is_what_differs_in_nothing_but_an_earlier_time(
+    tmp_path: Path, partitions: Any, others: str, judged: str, before: list[int]
+) -> None:
+    plain = mp.Pipeline("p", mp.ParamModel())
+
+    @plain.asset
+    def total(as_of: str) -> dict[str, str]:
+        return {"of": as_of}
+
+    @plain.asset_check(total, blocking=True)
+    def compared(total: dict[str, str], earlier: mp.Earlier) -> mp.CheckResult:
+        return mp.CheckResult(True, f"after {[one['of'] for one in earlier.values(9).values()]}")
+
+    store = ArtifactStore(str(tmp_path))
+
+    def said(pipeline: mp.Pipeline, key: str) -> str:
+        params = pipeline.params.parse({"force": True})
+        (made,) = Materializer(pipeline, store).run(params, as_of_from_key(key))
+        return made.checks[0].finding.description
+
+    known = plain.with_keys(calendar_of("p", partitions, "here"))
+    for key in others.split():
+        said(known, key)
+    # So a worker of a sweep has them, which is sent what its keys stand for.
+    sent = plain.with_keys(KnownKeys(meanings(known, store, [as_of_from_key(judged)])))
+    expected = f"after {[others.split()[place] for place in before]}"
+    assert [said(one, judged) for one in (known, sent)] == [expected] * 2
 
 
 def test_earlier_artifacts_that_change_are_looked_at_again(store: ArtifactStore) -> None:
