@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ml_pipeline.dagster.executors import configured_executor
     from ml_pipeline.dagster.new_data_sensor import new_data_sensor
     from ml_pipeline.dagster.requests_sensor import requests_sensor
+    from ml_pipeline.dagster.retention_schedule import retention_schedule
     from ml_pipeline.dagster.reusing import reusing
     from ml_pipeline.dagster.schedules import sweep_schedule, window_schedule
     from ml_pipeline.dagster.stages import Pipeline
@@ -106,6 +107,7 @@ __all__ = [
     "renamed_from",
     "requested_run",
     "requests_sensor",
+    "retention_schedule",
     "reusing",
     "run_id",
     "scorers",
@@ -121,6 +123,7 @@ _ROOMS: Final = {
     "dagster.executors": ("configured_executor",),
     "dagster.new_data_sensor": ("new_data_sensor",),
     "dagster.requests_sensor": ("requests_sensor",),
+    "dagster.retention_schedule": ("retention_schedule",),
     "dagster.schedules": ("sweep_schedule", "window_schedule"),
     "current": ("current_environment",),
     "errors": (

@@ -18,6 +18,7 @@ from ml_pipeline.environments import BASE, Environment, Environments
 from ml_pipeline.errors import nearest
 from ml_pipeline.places import Source
 from ml_pipeline.projects import placed
+from ml_pipeline.retention import Retention, problems_of
 from ml_pipeline.text import quoted
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -40,6 +41,7 @@ class Table(pydantic.BaseModel):
     limits: Mapping[str, Mapping[str, Any]] = pydantic.Field(default_factory=dict)
     reads: Sequence[_Text] | None = None
     gate: Mapping[str, Any] | None = None
+    retention: Mapping[str, Any] = pydantic.Field(default_factory=dict)
 
 
 def read_environments(
@@ -59,6 +61,7 @@ def read_environments(
     problems: list[str] = []
     if isinstance(raw, Environments):
         return raw
+    problems += problems_of(base.retention, "retention")
     if not isinstance(raw, Mapping):
         names = _names(raw, problems)
         for setting, given in (("environment", default), ("writable", writable)):
@@ -83,6 +86,8 @@ def read_environments(
         # What a table lacks would be told as that of another.
         and not broken.intersection(chain)
     }
+    if not problems:
+        problems += _retained(found)
     problems += _shared(found, tables)
     if problems or default is None:
         raise ValueError("\n".join(problems))
@@ -210,8 +215,10 @@ def _resolved(
     sources = dict(base.sources)
     params = {group: dict(values) for group, values in base.params.items()}
     limits: dict[str, dict[str, Any]] = {}
+    retention = dict(base.retention)
     given_by = dict.fromkeys([*lines, *_below("sources", sources)], BASE)
     given_by |= dict.fromkeys(_fields_below("params", params), BASE)
+    given_by |= dict.fromkeys(_below("retention", retention), BASE)
     for owner, table in reversed(list(zip(names, tables, strict=True))):
         own = {
             "store": placed(table.store) if table.store else None,
@@ -222,7 +229,8 @@ def _resolved(
         own = {line: value for line, value in own.items() if value is not None}
         lines |= own
         sources |= table.sources
-        given = [*own, *_below("sources", table.sources)]
+        retention |= table.retention
+        given = [*own, *_below("sources", table.sources), *_below("retention", table.retention)]
         for line, below, written in (
             ("params", params, table.params),
             ("limits", limits, table.limits),
@@ -232,8 +240,34 @@ def _resolved(
             given += _fields_below(line, written)
         given_by |= dict.fromkeys(given, owner)
     return Environment(
-        name, **lines, sources=sources, params=params, limits=limits, given_by=given_by
+        name,
+        **lines,
+        sources=sources,
+        params=params,
+        limits=limits,
+        retention=retention,
+        given_by=given_by,
     )
+
+
+def _retained(found: Mapping[str, Environment]) -> Iterator[str]:
+    """Tell of retention that cannot be, or that differs in one store."""
+    wrong = False
+    for name, one in found.items():
+        for problem in problems_of(one.retention, f"environments.{name}.retention"):
+            wrong = True
+            yield problem
+    if wrong:
+        return
+    first: dict[str, str] = {}
+    for name, one in found.items():
+        other = first.setdefault(_place(one.store), name)
+        theirs = Retention.model_validate(found[other].retention)
+        if Retention.model_validate(one.retention).of_store != theirs.of_store:
+            yield (
+                f"environments.{name}.retention: must say of artifacts and revisions what that of"
+                f" '{other}' does, since both have one store"
+            )
 
 
 def _below(line: str, names: Mapping[str, Any]) -> list[str]:

@@ -25,6 +25,7 @@ class Environment:
         reads: names of the environments that are read where its own store has nothing.
         limits: what parameters may be, narrower than at all, ``{group: {field: limit}}``.
         gate: what is asked of the metrics of a run that is promoted to it.
+        retention: after which age what goes, as it is written.
         given_by: the table that each line comes from, `BASE` for the settings outside of tables,
             by its dotted name, such as ``sources.shop``.
     """
@@ -37,6 +38,7 @@ class Environment:
     reads: tuple[str, ...] = ()
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     gate: Mapping[str, Any] = field(default_factory=dict)
+    retention: Mapping[str, Any] = field(default_factory=dict)
     given_by: Mapping[str, str] = field(default_factory=dict)
 
 

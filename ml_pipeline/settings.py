@@ -65,15 +65,13 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=home, description="folder that everything lives under")
     store: str = Field(
-        default="",
-        description="directory or URI of the artifacts; <home>/artifacts if empty",
+        default="", description="directory or URI of the artifacts; <home>/artifacts if empty"
     )
     start_date: Annotated[date, Field(ge=_FIRST_DAY, le=_LAST_DAY)] = Field(
         default=date(1997, 1, 1), description="first day of the calendar"
     )
     end_date: Annotated[date, Field(ge=_FIRST_DAY, le=_LAST_DAY)] | Literal["today"] = Field(
-        default=date(1998, 6, 30),
-        description="last day of the calendar, or today",
+        default=date(1998, 6, 30), description="last day of the calendar, or today"
     )
     dates_per_run: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=32, description="most dates that a backfill puts into one Dagster run"
@@ -121,8 +119,7 @@ class Settings(BaseSettings):
         " what the pipeline's author wants if it is not set",
     )
     studies: str = Field(
-        default="",
-        description="directory, or database URL, of Optuna's studies; <home>/studies if empty",
+        default="", description="directory or database of Optuna's studies; <home>/studies if empty"
     )
     index: str = Field(
         default="",
@@ -141,6 +138,9 @@ class Settings(BaseSettings):
     )
     executor_config: Mapping[str, Any] = Field(
         default_factory=dict, description="config of that executor, such as its broker"
+    )
+    retention: Mapping[str, Any] = Field(
+        default_factory=dict, description="after which age what goes; nothing if empty"
     )
     environment: str | None = Field(
         default=None, description="environment that runs are in unless they say otherwise"
@@ -193,6 +193,7 @@ class Settings(BaseSettings):
             placed(studies) if studies else f"{folder}/studies",
             info.data.get("sources", {}),
             info.data.get("params", {}),
+            retention=info.data.get("retention", {}),
         )
         try:
             given = info.data.get("environment"), info.data.get("writable")

@@ -10,6 +10,7 @@ from ml_pipeline.current import current_environment, in_environment
 from ml_pipeline.environments import Environments
 from ml_pipeline.errors import SettingsError
 from ml_pipeline.places import Place
+from ml_pipeline.retention import Retention
 from ml_pipeline.settings import settings
 
 TWO = 'environment = "dev"\n[environments.dev]\n[environments.staging]\nstore = "s3://staging/ml"\n'
@@ -237,3 +238,83 @@ def test_environment_that_may_not_be_written_is_refused_by_name(file: Path) -> N
     )
     found = read(file, "writable = []\n" + TWO)
     assert "may write to, none at all, but is 'dev'" in str(found.refusal(None))
+
+
+RETAINED = """
+environment = "dev"
+retention = { artifacts = "400d", keep_newest = 50, logs = "30d" }
+[environments.dev]
+store = "dev"
+retention = { artifacts = "30d", keep_former = false }
+[environments.prod]
+store = "prod"
+retention = { artifacts = "never" }
+"""
+
+
+def test_retention_is_inherited_line_by_line(file: Path) -> None:
+    known = read(file, RETAINED)
+    assert dict(known["dev"].retention) == {
+        "artifacts": "30d", "keep_newest": 50, "logs": "30d", "keep_former": False,
+    }  # fmt: skip
+    assert known["dev"].given_by["retention.artifacts"] == "dev"
+    assert known["dev"].given_by["retention.logs"] == ""
+    assert Retention.model_validate(known["prod"].retention).artifacts is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            'artifacts = "400d", ',
+            "",
+            ["retention.keep_newest: must go with artifacts, without which it has no effect"],
+        ),
+        (
+            'logs = "30d"',
+            'logs = "1h", log = 1, keep_latest = "no"',
+            [
+                "retention.keep_latest: Input should be a valid boolean, got 'no'",
+                "retention.logs: must be at least 1d, or never, but got '1h'",
+                (
+                    "retention.log: must be one of artifacts, keep_newest, revisions, keep_former,"
+                    " dagster_runs, keep_latest, studies, logs. Did you mean 'logs'?"
+                ),
+            ],
+        ),
+        (
+            "keep_former = false",
+            "keep_latest = false",
+            [
+                (
+                    "environments.dev.retention.keep_latest: must go with dagster_runs, without"
+                    " which it has no effect"
+                )
+            ],
+        ),
+        (
+            'keep_newest = 50, logs = "30d"',
+            'revisions = "30d"',
+            [
+                (
+                    "environments.dev.retention.revisions: must be less than artifacts, since what"
+                    " is as old as that goes anyway"
+                )
+            ],
+        ),
+        (
+            'store = "prod"',
+            'store = "dev"\nshares_store = true',
+            [
+                (
+                    "environments.prod.retention: must say of artifacts and revisions what that"
+                    " of 'dev' does, since both have one store"
+                )
+            ],
+        ),
+    ],
+)
+def test_retention_without_effect_or_at_odds_is_refused(
+    file: Path, old: str, new: str, told: list[str]
+) -> None:
+    assert refused(file, RETAINED.replace(old, new)) == told

@@ -39,6 +39,7 @@ _COMMANDS: Final = {
     "verify": "Check the digest of every artifact.",
     "index": "Look at the index of runs that lists are answered from, or make it anew.",
     "gc": "List orphans and replaced revisions; with --delete, remove them.",
+    "retain": "Tell what is older than environments keep it; with --delete, remove it.",
     "mlflow": "Send what MLflow has not been told of yet, or tell how much that is.",
     "new": "Write a working package with a pipeline of your own.",
     "ui": "Start the Dagster UI and its daemon on this home folder.",

@@ -32,7 +32,7 @@ _SEARCHED: Final = "PYTHONPATH"
 _VARIABLE: Final = "ml_pipeline_"
 _OF_THE_CALENDAR: Final = ("start_date", "end_date")
 _WITHOUT_PIPELINE: Final = (
-    *("runs", "card", "export", "promote", "promotions", "verify", "gc", "index"),
+    *("runs", "card", "export", "promote", "promotions", "verify", "gc", "retain", "index"),
     "ui",
 )
 

@@ -6,7 +6,7 @@ them on.
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import dagster as dg
 
@@ -29,6 +29,8 @@ from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.settings import settings
 from ml_pipeline.settings import unusable as settings_unusable
 from ml_pipeline.text import quoted
+
+_MUST: Final = "must be a cron expression such as 0 6 * * *, got"
 
 T = TypeVar("T")
 Answer: TypeAlias = list[dg.RunRequest] | dg.SkipReason
@@ -196,17 +198,25 @@ def _time(setting: str, cron: str) -> str:
         SettingsError: naming every setting that is no time.
         PipelineError: if what the pipeline's author wants is none.
     """
-    must = "must be a cron expression such as 0 6 * * *, got"
     problems = [
-        f"{name}: it {must} {quoted(found)}"
+        f"{name}: it {_MUST} {quoted(found)}"
         for name in ("daily_cron", "weekly_cron")
         if _is_set(name) and not _is_cron(found := getattr(settings(), name))
     ]
     if problems:
         raise settings_unusable(problems)
-    if not _is_cron(cron):
-        raise PipelineError(f"cron {must} {quoted(cron)}.")
+    refuse_no_cron(cron)
     return _set(setting, cron)
+
+
+def refuse_no_cron(cron: str) -> None:
+    """Refuse what a pipeline's author wants where it is no time.
+
+    Raises:
+        PipelineError: if it is none.
+    """
+    if not _is_cron(cron):
+        raise PipelineError(f"cron {_MUST} {quoted(cron)}.")
 
 
 def _is_cron(text: str) -> bool:

@@ -1,11 +1,12 @@
-"""What of a store nobody needs any more: orphans and replaced revisions.
+"""What of a store nobody needs any more: orphans, replaced revisions, and what is too old.
 
-Which revisions are replaced, the index knows; the objects themselves are listed one by one, and
+Which revisions these are, the index knows; the objects themselves are listed one by one, and
 only what is found is held in memory.
 """
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -13,9 +14,10 @@ from sqlalchemy import func, select, tuple_
 
 from ml_pipeline.index.comparison import batches
 from ml_pipeline.index.opened import ask
+from ml_pipeline.index.rows import text_of
 from ml_pipeline.index.stored import Index
 from ml_pipeline.index.tables import ARTIFACTS, INPUTS
-from ml_pipeline.store import ledger
+from ml_pipeline.store import claims, ledger
 from ml_pipeline.store.artifacts import CLAIMS, RECORD, ArtifactStore
 from ml_pipeline.store.files import STAGING
 from ml_pipeline.store.housekeeping import Removable, assets_in
@@ -25,50 +27,108 @@ _BATCH: Final = 500
 _FETCHED: Final = 2000
 
 
+@dataclass(frozen=True)
+class Expiry:
+    """After which age published artifacts go, whether they were replaced or not.
+
+    Attributes:
+        older_than: the age, since they were made and since the store has written them.
+        keep_newest: of how many runs of each asset, the newest, they stay.
+    """
+
+    older_than: timedelta
+    keep_newest: int = 0
+
+
 def removable(
     store: ArtifactStore,
-    older_than: timedelta,
+    older_than: timedelta | None,
     keep_promoted: bool = False,
     codes: Mapping[str, str] | None = None,
+    expiry: Expiry | None = None,
+    in_use: Collection[str] = (),
 ) -> list[Removable]:
-    """Find orphans and replaced revisions.
+    """Find orphans, replaced revisions, and artifacts that are too old.
 
     Orphans are files without a record, and what crashed writers have left. A revision is replaced
     when the same run id has a newer one, unless the code as it is now made it: code may have gone
-    back to what it was. Neither counts before it has reached the age given, so what is being
-    written right now is safe. What environments have now, and what that was made from, always
-    stays.
+    back to what it was. None counts before it has reached the age given, so what is being
+    written right now is safe. What environments have now, what is read right now, and what anything
+    that stays was made from, always stays.
 
     Args:
         store: where to look.
-        older_than: age of what the store has written last, by the clock of this machine.
+        older_than: age of what the store has written last, by the clock of this machine; None to
+            look for artifacts that are too old alone.
         keep_promoted: whether what environments had before stays as well.
         codes: code fingerprints of the stages as they are now, by asset.
+        expiry: which artifacts are too old; none are if omitted.
+        in_use: directories of what somebody is about to read.
 
     Raises:
         ArtifactDamaged: if it cannot be told what is promoted.
         StoreUnreachable: if the store cannot be read.
     """
-    promoted = ledger.kept(store, keep_promoted)
-    cutoff = datetime.now(UTC) - older_than
+    kept = ledger.kept(store, keep_promoted) | claims.read_by_holders(store) | set(in_use)
+    now = datetime.now(UTC)
+    ages = _Ages(
+        None if older_than is None else now - older_than,
+        None if expiry is None else now - expiry.older_than,
+    )
     assets = assets_in(store)
-    replaced = ask(store, lambda index: _replaced(index, assets, promoted, codes or {}))
-    found: list[Removable] = []
+
+    def question(index: Index) -> list[Removable]:
+        lines = [line.id for line in index.listed(assets)]
+        replaced: set[str] = set()
+        if ages.replaced is not None:
+            replaced = _replaced(index, assets, lines, codes or {}) - kept
+        expired: set[str] = set()
+        if expiry is not None and ages.expired is not None:
+            expired = _expired(index, assets, ages.expired, expiry.keep_newest) - kept
+        found, others = _found(store, ages, replaced, expired, kept)
+        needed = _needed(index, lines, found)
+        return [*others, *(item for path, item in found.items() if path not in needed)]
+
+    items = ask(store, question)
+    if ages.replaced is not None:
+        for folder in store.empty_folders(ages.replaced.timestamp()):
+            items.append(Removable(folder, "an empty folder", 0, ()))
+    return sorted(items, key=lambda item: item.path)
+
+
+@dataclass(frozen=True)
+class _Ages:
+    """Before which moment what goes; None for never."""
+
+    replaced: datetime | None
+    expired: datetime | None
+
+
+def _found(
+    store: ArtifactStore,
+    ages: _Ages,
+    replaced: Collection[str],
+    expired: Collection[str],
+    kept: Collection[str],
+) -> tuple[dict[str, Removable], list[Removable]]:
+    """Return what of the revisions the store has not written lately, and what else can go."""
+    found: dict[str, Removable] = {}
+    others: list[Removable] = []
     for directory, objects in _directories(store):
-        if not _is_old(objects, cutoff):
+        if directory in replaced and _is_old(objects, ages.replaced):
+            found[directory] = _removable(directory, "replaced by a newer revision", objects)
+        elif directory in expired and _is_old(objects, ages.expired):
+            found[directory] = _removable(directory, "older than artifacts are kept", objects)
+        elif not _is_old(objects, ages.replaced):
             continue
-        if directory.startswith((STAGING, CLAIMS)):
-            found.append(_removable(directory, "left by a run that crashed", objects))
-        elif directory in replaced:
-            found.append(_removable(directory, "replaced by a newer revision", objects))
-        elif "/rev=" in directory and directory not in promoted and not _has_record(objects):
+        elif directory.startswith((STAGING, CLAIMS)):
+            others.append(_removable(directory, "left by a run that crashed", objects))
+        elif "/rev=" in directory and directory not in kept and not _has_record(objects):
             # Looked at again: to take a published artifact for an orphan would lose it.
             there = list(store.entries(directory))
-            if not _has_record(there) and _is_old(there, cutoff):
-                found.append(_removable(directory, "orphan: files without a record", there))
-    for folder in store.empty_folders(cutoff.timestamp()):
-        found.append(Removable(folder, "an empty folder", 0, ()))
-    return sorted(found, key=lambda item: item.path)
+            if not _has_record(there) and _is_old(there, ages.replaced):
+                others.append(_removable(directory, "orphan: files without a record", there))
+    return found, others
 
 
 def _directories(store: ArtifactStore) -> Iterator[tuple[str, list[Any]]]:
@@ -82,8 +142,8 @@ def _directories(store: ArtifactStore) -> Iterator[tuple[str, list[Any]]]:
         yield directory, list(objects)
 
 
-def _is_old(objects: Sequence[Any], cutoff: datetime) -> bool:
-    return all(entry["last_modified"] < cutoff for entry in objects)
+def _is_old(objects: Sequence[Any], cutoff: datetime | None) -> bool:
+    return cutoff is not None and all(entry["last_modified"] < cutoff for entry in objects)
 
 
 def _has_record(objects: Sequence[Any]) -> bool:
@@ -97,10 +157,9 @@ def _removable(path: str, why: str, objects: Sequence[Any]) -> Removable:
 
 
 def _replaced(
-    index: Index, assets: Sequence[str], promoted: Collection[str], codes: Mapping[str, str]
+    index: Index, assets: Sequence[str], lines: Sequence[int], codes: Mapping[str, str]
 ) -> set[str]:
-    """Return the revisions that a newer one replaces and that nothing kept was made from."""
-    lines = [line.id for line in index.listed(assets)]
+    """Return the revisions that a newer one replaces."""
     several = (
         select(ARTIFACTS.c.line, ARTIFACTS.c.run_id)
         .where(ARTIFACTS.c.line.in_(lines))
@@ -129,8 +188,29 @@ def _replaced(
             both = [some for some in (revisions, current) if some]
             kept = {max(some, key=lambda row: row.made_at).path for some in both}
             replaced.update(row.path for row in revisions if row.path not in kept)
-    replaced.difference_update(promoted)
-    return replaced - _needed(index, lines, replaced)
+    return replaced
+
+
+def _expired(index: Index, assets: Sequence[str], cutoff: datetime, keep_newest: int) -> set[str]:
+    """Return the revisions that were made before a moment, but for those of the newest runs."""
+    expired: set[str] = set()
+    for line in index.read(assets):
+        own = (ARTIFACTS.c.line == line.id) & ARTIFACTS.c.made_at.is_not(None)
+        newest = (
+            select(ARTIFACTS.c.run_id)
+            .where(own)
+            .group_by(ARTIFACTS.c.run_id)
+            .order_by(func.max(ARTIFACTS.c.made_at).desc(), ARTIFACTS.c.run_id)
+            .limit(keep_newest)
+        )
+        old = select(ARTIFACTS.c.path, ARTIFACTS.c.run_id).where(
+            own, ARTIFACTS.c.made_at < text_of(cutoff)
+        )
+        with index.database.reading() as connection:
+            kept = set(connection.execute(newest).scalars()) if keep_newest else set()
+            rows = connection.execution_options(yield_per=_FETCHED).execute(old)
+            expired.update(row.path for row in rows if row.run_id not in kept)
+    return expired
 
 
 def _code(path: str, by_directory: Mapping[str, str]) -> str | None:
@@ -139,11 +219,11 @@ def _code(path: str, by_directory: Mapping[str, str]) -> str | None:
     return by_directory[max(fitting, key=len)] if fitting else None
 
 
-def _needed(index: Index, lines: Sequence[int], replaced: Collection[str]) -> set[str]:
+def _needed(index: Index, lines: Sequence[int], going: Collection[str]) -> set[str]:
     """Return those revisions that something which stays was made from."""
     made_from: dict[str, list[str]] = {}
     waiting: list[str] = []
-    for some in batches(sorted(replaced), _BATCH):
+    for some in batches(sorted(going), _BATCH):
         reading = (
             select(ARTIFACTS.c.path, INPUTS.c.path.label("input"))
             .join(INPUTS, INPUTS.c.artifact == ARTIFACTS.c.id)
@@ -151,7 +231,7 @@ def _needed(index: Index, lines: Sequence[int], replaced: Collection[str]) -> se
         )
         with index.database.reading() as connection:
             for row in connection.execute(reading):
-                if row.path in replaced:
+                if row.path in going:
                     made_from.setdefault(row.path, []).append(row.input)
                 else:
                     waiting.append(row.input)

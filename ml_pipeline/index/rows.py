@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from ml_pipeline.index.kinds import Kept, kept
@@ -46,7 +46,12 @@ def columns(record: Record) -> tuple[Any, ...]:
 
 def moment(record: Record) -> str:
     """Return when a record's computation began, such that texts are in the order of time."""
-    return record.started_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return text_of(record.started_at)
+
+
+def text_of(time: datetime) -> str:
+    """Return a moment as rows have it."""
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def values(record: Record) -> Iterator[tuple[str, Kept]]:

@@ -34,6 +34,7 @@ class Names:
         new_data: the sensor of outside data.
         window: the schedule that keeps the last dates complete.
         sweep_schedule: the schedule that sweeps over the last dates.
+        retention: the schedule, and its job, that removes what need not be kept.
     """
 
     params: str
@@ -51,6 +52,7 @@ class Names:
     new_data: str
     window: str
     sweep_schedule: str
+    retention: str
 
 
 def names_of(pipeline: Pipeline) -> Names:
@@ -72,4 +74,5 @@ def names_of(pipeline: Pipeline) -> Names:
         new_data=f"{before}new_data",
         window=f"{before}daily_window",
         sweep_schedule=f"{before}weekly_sweep",
+        retention=f"{before}retention",
     )

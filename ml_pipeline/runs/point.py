@@ -96,7 +96,10 @@ class Point:
                 self.params.options, slot, record
             )
 
-        with claimed(self.store, slot, revision, is_published, waits=self.waits) as ours:
+        reads = list(self._paths(decision).values())
+        with claimed(
+            self.store, slot, revision, is_published, waits=self.waits, reads=reads
+        ) as ours:
             if ours:
                 return self._compute(decision)
         adopted = self.store.find(slot, revision)
@@ -126,10 +129,7 @@ class Point:
 
         pictures = plain_pictures(stage.name, result)
 
-        paths = {
-            name: self._slot(name).revision(record.revision)
-            for name, record in decision.inputs.items()
-        }
+        paths = self._paths(decision)
 
         def describe(content: Content) -> Record:
             return Record(
@@ -206,6 +206,13 @@ class Point:
             kept_as = self.store.formats.named(record.content.format)
             recent.keep(record.content, kept_as, value, is_fresh=False)
         return value
+
+    def _paths(self, decision: Decision) -> dict[str, str]:
+        """Return the directory of each input below the store's root."""
+        return {
+            name: self._slot(name).revision(record.revision)
+            for name, record in decision.inputs.items()
+        }
 
     def _slot(self, name: str) -> Slot:
         return self.materializer.pipeline.stage(name).slot(self.params, self.as_of)

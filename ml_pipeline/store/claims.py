@@ -13,8 +13,8 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 from ml_pipeline.errors import StoreError
 from ml_pipeline.store import owner
@@ -41,6 +41,7 @@ def claimed(
     is_published: Callable[[], bool],
     lease_s: float = LEASE_S,
     waits: bool = True,
+    reads: Sequence[str] = (),
 ) -> Iterator[bool]:
     """Hold the claim on a revision, or wait until whoever holds it has published.
 
@@ -51,6 +52,7 @@ def claimed(
         is_published: tells whether the revision has appeared meanwhile.
         lease_s: seconds without a sign of life after which a holder counts as dead.
         waits: whether to wait for a holder that may be alive.
+        reads: directories of what is read meanwhile, which nobody removes then.
 
     Yields:
         Whether to compute: False where another run has published while this one waited.
@@ -59,7 +61,7 @@ def claimed(
         BeingComputed: if somebody else holds the claim, and nobody waits.
     """
     path = f"{CLAIMS}/{slot.asset.replace('/', '.')}-{slot.run_id}-{revision}"
-    claim = _Claim(store, path, lease_s)
+    claim = _Claim(store, path, lease_s, reads)
     if not _acquire(claim, is_published, waits):
         yield False
         return
@@ -83,10 +85,13 @@ class _Claim:
         signed_at: when the last sign of life was begun, on this process's own clock.
     """
 
-    def __init__(self, store: ArtifactStore, path: str, lease_s: float) -> None:
+    def __init__(
+        self, store: ArtifactStore, path: str, lease_s: float, reads: Sequence[str]
+    ) -> None:
         self.store = store
         self.path = path
         self.lease_s = lease_s
+        self.reads = list(reads)
         self.token = uuid.uuid4().hex
         self.signed_at = 0.0
 
@@ -129,8 +134,23 @@ class _Claim:
         return _field(standing, "token") == self.token
 
     def _sign_of_life(self) -> bytes:
-        sign = {"token": self.token, "owner": owner.token(), "beat": uuid.uuid4().hex}
+        sign: dict[str, Any] = {"token": self.token, "owner": owner.token()}
+        sign |= {"beat": uuid.uuid4().hex, "reads": self.reads}
         return json.dumps(sign).encode()
+
+
+def names(store: ArtifactStore) -> list[str]:
+    """Return the names of all claims."""
+    return sorted(entry["path"] for entry in store.entries(CLAIMS))
+
+
+def read_by_holders(store: ArtifactStore) -> set[str]:
+    """Return the directories of what holders of claims read right now."""
+    found: set[str] = set()
+    for path in names(store):
+        with contextlib.suppress(ValueError, AttributeError):
+            found.update(json.loads(store.read(path) or b"{}").get("reads", ()))
+    return found
 
 
 def _acquire(claim: _Claim, is_published: Callable[[], bool], waits: bool) -> bool:

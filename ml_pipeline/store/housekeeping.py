@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from ml_pipeline.errors import StoreError
-from ml_pipeline.store import ledger
+from ml_pipeline.store import claims, ledger
 from ml_pipeline.store.artifacts import ArtifactStore
 
 _READERS: Final = 4
@@ -83,7 +83,7 @@ def verify(
 def remove(
     store: ArtifactStore, items: Sequence[Removable], keep_promoted: bool = False
 ) -> Iterator[Removable]:
-    """Remove what was found, but what was promoted since, yielding each as it is gone.
+    """Remove what was found, but what was promoted since or is read, yielding each as it is gone.
 
     Args:
         store: where it is.
@@ -94,11 +94,15 @@ def remove(
         ArtifactDamaged: if it cannot be told what is promoted.
     """
     entries: list[str] | None = None
+    holders: list[str] | None = None
     promoted: set[str] = set()
+    read: set[str] = set()
     for item in items:
         if (there := ledger.names(store)) != entries:
             entries, promoted = there, ledger.kept(store, keep_promoted)
-        if item.path in promoted:
+        if (claims_there := claims.names(store)) != holders:
+            holders, read = claims_there, claims.read_by_holders(store)
+        if item.path in promoted or item.path in read:
             continue
         for path in item.objects:
             store.remove(path)

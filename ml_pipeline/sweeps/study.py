@@ -252,6 +252,18 @@ class Study:
             self._study.set_user_attr(_BASIS, ours)
 
 
+def is_of_a_sweep(study: "optuna.Study") -> bool:
+    """Whether a study is one of ours: others may be in the same place."""
+    return _BASIS in study.user_attrs
+
+
+def owners(study: "optuna.Study") -> list[str]:
+    """Return who works on proposals that are unanswered, as far as they have said so."""
+    trials = study.get_trials(deepcopy=False)
+    unended = [frozen for frozen in trials if not frozen.state.is_finished()]
+    return [frozen.user_attrs.get(_OWNER, "") for frozen in unended]
+
+
 def _is_left(frozen: "optuna.trial.FrozenTrial") -> bool:
     """Whether nobody is going to answer a proposal that is unanswered."""
     owner = frozen.user_attrs.get(_OWNER, "")

@@ -83,6 +83,19 @@ def _lock(file: Path) -> "JournalFileOpenLock | None":
     return Lock(str(file))
 
 
+@contextlib.contextmanager
+def held(file: Path) -> Iterator[None]:
+    """Hold the lock of a study file, so that nobody writes to it meanwhile."""
+    lock = _lock(file)
+    if lock is not None:
+        lock.acquire()
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
+
+
 def _is_cut_off(file: Path) -> bool:
     """Whether a file ends within a line, and nobody is about to complete it."""
     for _ in range(5):

@@ -1,6 +1,7 @@
 """`ml-pipeline env` and commands that read an environment, as their users have them."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ store = "{blue}"
 reads = ["prod"]
 sources = { shop = "/data/blue" }
 params = { training = { max_depth = 2 } }
+retention = { logs = "30d" }
 """
 
 
@@ -89,6 +91,7 @@ def test_env_show_tells_what_is_in_effect_and_what_set_each_line(
         ),
         "params.training.learning_rate": (0.3, "inherited from prod, settings.toml"),
         "params.training.max_depth": (2, "settings.toml"),
+        "retention.logs": ("30d", "settings.toml"),
     }
     dev = json.loads(here("env", "show", "--json"))
     assert (dev["environment"], dev["is_default"]) == ("dev", True)
@@ -228,3 +231,28 @@ def _options(buckets: dict[str, str]) -> dict[str, Any]:
         },
         "client_options": {"allow_http": True},
     }
+
+
+def test_retain_tells_what_would_go_and_removes_it_only_when_told(here: InProcess) -> None:
+    here.set('retention = { logs = "30d", dagster_runs = "90d" }\n')
+    log = here.folder / ".ml_pipeline" / "logs" / "run.log"
+    log.parent.mkdir()
+    log.write_text("said")
+    os.utime(log, (0, 0))
+    told = here("retain", "--items")
+    assert "run.log" in told
+    assert "1 item could go, 4 bytes.\nNothing was removed: --delete does that.\n" in told
+    assert "dagster_runs 90d" in told
+    document = json.loads(here("retain", "--delete", "--json"))
+    assert document["items"] == [
+        {
+            "policy": "logs 30d",
+            "path": "run.log",
+            "why": "what a command has printed",
+            "bytes": 4,
+        }
+    ]
+    assert not log.exists()
+    here.set("")
+    with pytest.raises(QueryError, match=r"a table \[retention\] must say what goes"):
+        here("retain")

@@ -137,7 +137,7 @@ def test_daily_schedule_splits_long_windows_and_stays_in_the_calendar(
 def test_weekly_schedule_says_what_it_sweeps_and_skips_where_that_is_nothing(
     setting: Callable[..., None],
 ) -> None:
-    assert [one.name for one in schedules(location())] == [DAILY, WEEKLY]
+    assert [one.name for one in schedules(location())] == [DAILY, WEEKLY, "retention"]
     assert schedule(WEEKLY).description == (
         "Sweeps over the last 28 days:"
         ' {"params": {"learning_rate": [0.05, 0.1, 0.2]}, "search": {}}.'

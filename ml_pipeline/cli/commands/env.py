@@ -155,6 +155,8 @@ def _lines(environment: Environment) -> Iterator[tuple[str, Any, str]]:
         yield f"gate.{name}", asked, _origin(environment, ("gate",))
     for name, place in environment.sources.items():
         yield f"sources.{name}", str(place), _origin(environment, ("sources", name))
+    for name, age in environment.retention.items():
+        yield f"retention.{name}", age, _origin(environment, ("retention", name))
     for below, groups in (("params", environment.params), ("limits", environment.limits)):
         for group, values in groups.items():
             for name, value in values.items():
