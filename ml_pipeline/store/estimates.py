@@ -18,5 +18,6 @@ def usual_seconds(store: ArtifactStore, asset: str) -> float | None:
         asset: name of the asset.
     """
     lately = store.newest_directories(asset_directory(asset), _LISTED)[:_READ]
-    records = [record for path in lately if (record := store.readable_record(path)) is not None]
+    found = store.each(store.readable_record, lately)
+    records = [record for record in found if record is not None]
     return median(record.duration_s for record in records) if records else None
