@@ -131,10 +131,11 @@ class Settings(BaseSettings):
         description="Dask scheduler whose workers compute sweeps, an address or the JSON file that"
         " it writes; this machine if empty",
     )
+    instance: str = Field(
+        default="", description="folder of Dagster's instance; <home>/dagster if empty"
+    )
     executor: str = Field(
-        default="in_process",
-        description="executor that takes the steps of the code location's runs: in_process,"
-        " multiprocess, celery, k8s_job, or package.module:attribute of any other",
+        default="in_process", description="executor of the code location's runs, by its name"
     )
     executor_config: Mapping[str, Any] = Field(
         default_factory=dict, description="config of that executor, such as its broker"
@@ -252,7 +253,7 @@ class Settings(BaseSettings):
     @property
     def instance_directory(self) -> Path:
         """Folder of the Dagster instance."""
-        return self.home / "dagster"
+        return Path(placed(self.instance)) if self.instance else self.home / "dagster"
 
     def form(self, pipeline: str) -> Path:
         """File of the page that fills in runs of a pipeline, which `ml-pipeline ui` writes."""

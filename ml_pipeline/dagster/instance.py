@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -59,10 +61,13 @@ _REFUSALS: Final = (
 )
 _FEWEST_RUNS: Final = 2
 """One more than a pile of requests may take."""
+_LIMIT: Final = re.compile(r"max_concurrent_runs: (\d{1,6})$", re.MULTILINE)
 
 
 def prepare(settings: Settings) -> Path:
     """Return the instance's folder, made and configured if it is new, and looked over if not.
+
+    Limits that nobody has edited are those of the machine that prepares it, not of the first one.
 
     Raises:
         SettingsError: if the folder or what is in it cannot be used.
@@ -71,11 +76,10 @@ def prepare(settings: Settings) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         configuration = folder / "dagster.yaml"
-        if not configuration.exists():
-            runs = max(_FEWEST_RUNS, cores())
+        if not configuration.exists() or _is_of_another_machine(configuration):
             # Two commands may come at the same time: neither should read half of it.
             scratch = folder / f".dagster.yaml.{os.getpid()}"
-            scratch.write_text(_CONFIGURATION.format(runs=runs, share=runs - 1))
+            scratch.write_text(_configuration(_runs_here()))
             scratch.replace(configuration)
         make_databases(folder, lambda: _read(configuration))
         check_databases(folder)
@@ -87,6 +91,22 @@ def prepare(settings: Settings) -> Path:
     return folder
 
 
+def _runs_here() -> int:
+    return max(_FEWEST_RUNS, cores())
+
+
+def _configuration(runs: int) -> str:
+    return _CONFIGURATION.format(runs=runs, share=runs - 1)
+
+
+def _is_of_another_machine(configuration: Path) -> bool:
+    """Whether a configuration is what is written for other cores, and nobody has edited it."""
+    text = configuration.read_text(encoding="utf-8", errors="replace")
+    found = _LIMIT.search(text)
+    runs = int(found[1]) if found is not None else 0
+    return runs != _runs_here() and text == _configuration(runs)
+
+
 @contextlib.contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Open the instance for runs in this process; runs of processes that are gone are ended.
@@ -95,8 +115,6 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         SettingsError: if the folder or what is in it cannot be used.
         MlPipelineError: if a database fails while the context lasts.
     """
-    from sqlalchemy.exc import DBAPIError
-
     with private.engines_kept():
         folder = prepare(settings)
         try:
@@ -105,12 +123,27 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
             with opened as instance:
                 end_abandoned(instance)
                 yield instance
-        except DBAPIError as error:
+        except database_faults() as error:
             check_databases(folder)
             raise MlPipelineError(
                 f"The databases of the Dagster instance in {folder} must work, but one says:"
-                f" {error.orig}. What was published stays; the same command goes on from there."
+                f" {_said_by_database(error)}. What was published stays; the same command goes on"
+                " from there."
             ) from error
+
+
+def database_faults() -> tuple[type[Exception], ...]:
+    """Return what is raised where a database fails; asked for when something has been."""
+    from sqlalchemy.exc import DBAPIError
+
+    postgres = sys.modules.get("dagster_postgres.utils")
+    return (DBAPIError, *([postgres.DagsterPostgresException] if postgres is not None else []))
+
+
+def _said_by_database(error: Exception) -> str:
+    """Return what a database said, whoever has tried again before giving up."""
+    first = error.__cause__ if error.__cause__ is not None and not hasattr(error, "orig") else error
+    return " ".join(str(getattr(first, "orig", first)).split())
 
 
 def _read(file: Path) -> dict[str, Any]:

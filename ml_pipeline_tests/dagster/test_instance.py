@@ -72,3 +72,21 @@ def test_instance_configured_in_no_encoding_is_told(configured: Settings) -> Non
     (configured.instance_directory / "dagster.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match="must be a configuration that Dagster takes"):
         prepare(configured)
+
+
+def test_instance_made_on_another_machine_gets_the_limits_of_this_one_unless_edited(
+    configured: Settings,
+) -> None:
+    file = prepare(configured) / "dagster.yaml"
+    here = file.read_text()
+    runs = max(2, cores())
+    there = here.replace(f"max_concurrent_runs: {runs}\n", f"max_concurrent_runs: {runs + 60}\n")
+    there = there.replace(f"limit: {runs - 1}\n", f"limit: {runs + 59}\n")
+    there = there.replace(f"default_limit: {runs + 59}", "default_limit: 1")
+    file.write_text(there)
+    prepare(configured)
+    assert file.read_text() == here
+    edited = there.replace("86400", "3600")
+    file.write_text(edited)
+    prepare(configured)
+    assert file.read_text() == edited

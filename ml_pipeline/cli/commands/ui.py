@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import click
-from sqlalchemy.exc import DBAPIError
 
 from ml_pipeline.cli.project import project
 from ml_pipeline.dagster.form import form_of
-from ml_pipeline.dagster.instance import open_instance
+from ml_pipeline.dagster.instance import database_faults, open_instance
 from ml_pipeline.dagster.owners import end_abandoned
 from ml_pipeline.dagster.services import check_port, services, stoppable, url_of
 from ml_pipeline.launch.inbox import Inbox, inbox_of
@@ -55,7 +54,7 @@ def command(host: str, port: int) -> int:
                     is_told = True
                 if time.monotonic() - looked > _ABANDONED_S:
                     # Where the databases are busy, the next look does it.
-                    with contextlib.suppress(DBAPIError):
+                    with contextlib.suppress(*database_faults()):
                         end_abandoned(instance)
                     looked = time.monotonic()
                 time.sleep(_LOOK_S)
