@@ -86,7 +86,7 @@ def model_card(
         _by_date(judged),
         sections.code(records),
     ]
-    return ModelCard(sections.title_of(record), tuple(one for one in found if not one.is_empty))
+    return ModelCard(sections.title_of(record), tuple(one for one in found if not one.is_empty()))
 
 
 def _subject(

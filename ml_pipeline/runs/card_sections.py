@@ -34,10 +34,9 @@ class Section:
     rows: tuple[tuple[Any, ...], ...] = ()
     pictures: tuple[str, ...] = ()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to say."""
-        return not (self.words or self.rows or self.pictures)
+    def is_empty(self, with_pictures: bool = True) -> bool:
+        """Whether there is nothing to say, in pictures either if they are wanted."""
+        return not (self.words or self.rows or (self.pictures and with_pictures))
 
 
 def markdown(title: str, sections: Iterable[Section], with_pictures: bool = True) -> str:
@@ -50,7 +49,7 @@ def markdown(title: str, sections: Iterable[Section], with_pictures: bool = True
     """
     parts = [f"# {for_markdown(title)}\n"]
     for section in sections:
-        if section.is_empty:
+        if section.is_empty(with_pictures):
             continue
         parts.append(f"## {for_markdown(section.title)}\n")
         parts += [f"{_with_commands(text)}\n" for text in section.words]

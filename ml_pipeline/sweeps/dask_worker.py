@@ -63,7 +63,9 @@ class Bench(WorkerPlugin):
         """Settle beside a worker."""
         # What Dask's nanny starts may have no children unless it says that it is no daemon.
         multiprocessing.current_process().daemon = False
-        threads = int(os.environ.get("OMP_NUM_THREADS") or 1)
+        # OpenMP takes a list, a number for each level: 4,2.
+        asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+        threads = int(asked) if asked.isdecimal() and int(asked) else 1
         self.site = replace(self.site, output=None, threads=threads)
         self._lock = threading.Lock()
         self._free: list[LocalWorkers] = []

@@ -116,5 +116,6 @@ def test_markdown_of_a_card_lets_nothing_act() -> None:
     assert text.count("![") == 1
     rows = [one for one in text.splitlines() if one.startswith("| ")]
     assert len(rows) == 3
-    assert "![" not in markdown("a", [Section("b", pictures=("<svg/>",))], with_pictures=False)
+    shown = [Section("b", pictures=("<svg/>",)), Section("c", ("d",), pictures=("<svg/>",))]
+    assert markdown("a", shown, with_pictures=False) == "# a\n\n## c\n\nd\n"
     assert str(DAY) not in text
