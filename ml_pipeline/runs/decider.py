@@ -113,6 +113,7 @@ class Decider:
         known: dict[str, Record],
         made: Collection[str] = (),
         older: Collection[str] = (),
+        looks: bool = True,
     ) -> Decision:
         """Tell whether a stage's result is published already.
 
@@ -123,6 +124,7 @@ class Decider:
             known: records of at least the stage's inputs.
             made: names of stages that this very run has computed.
             older: names of stages of which an older revision is known.
+            looks: whether to look; otherwise it is taken to be missing.
         """
         decision = self.decide_at(
             stage,
@@ -131,6 +133,7 @@ class Decider:
             self.external(stage, params, as_of),
             self.others(stage, params, as_of),
             params.options,
+            looks,
         )
         return replace(
             decision,
@@ -146,6 +149,7 @@ class Decider:
         external: str | None,
         others: Mapping[str, OtherAsset],
         options: RunOptions,
+        looks: bool = True,
     ) -> Decision:
         """Tell whether what reads some inputs is published in a place already.
 
@@ -156,13 +160,14 @@ class Decider:
             external: digest of the outside data that it would read.
             others: the assets that it would read and that are no stages, by key.
             options: of the run.
+            looks: whether to look; otherwise it is taken to be missing.
         """
         digests = {name: stage.reading.digest(one) for name, one in inputs.items()}
         revision = fingerprint(stage.code, digests, external, others)
         record, reason, lender = None, "", None
         try:
-            record = self.store.find(slot, revision)
-            if record is None:
+            record = self.store.find(slot, revision) if looks else None
+            if record is None and looks:
                 record, lender = self._lent(slot, revision, options)
         except ArtifactDamaged as error:
             reason = str(error)

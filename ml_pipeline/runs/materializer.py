@@ -64,6 +64,7 @@ class Materializer(Decider):
         selection: Iterable[str] | None = None,
         known: Mapping[str, Record] | None = None,
         waits: bool = True,
+        claims_first: bool = False,
     ) -> Iterator[Outcome]:
         """Make the selected stages in order of dependence, yielding each as it is done.
 
@@ -73,6 +74,8 @@ class Materializer(Decider):
             selection: names of the stages to make; all of them if omitted.
             known: records of upstream stages that somebody has located, and asked of, already.
             waits: whether to wait for what another run is computing.
+            claims_first: whether somebody has looked and found nothing, so that each stage is
+                claimed at once and looked for under the claim: the same, with fewer requests.
 
         Raises:
             ArtifactMissing: if something upstream was not selected and is not published.
@@ -88,13 +91,15 @@ class Materializer(Decider):
         self.host.refuse(stages)
         checker = self.checker(params, as_of)
         checker.refuse_upstream(stages, known)
+        # Under a claim nobody looks at what other environments have.
+        looks = not claims_first or bool(self.store.fallbacks)
         for stage in stages:
             for name in stage.upstream:
                 if name not in known:
                     upstream = self.pipeline.stage(name)
                     known[name], is_current = self.located(upstream, params, as_of)
                     older |= set() if is_current else {name}
-            outcome = point.make(self.decide(stage, params, as_of, known, made, older))
+            outcome = point.make(self.decide(stage, params, as_of, known, made, older, looks))
             known[stage.name] = outcome.record
             if not outcome.reused:
                 made.add(stage.name)

@@ -85,6 +85,8 @@ class Point:
             reason = f"'{lender.environment}' could not give it: {lender.problem}"
             decision = replace(decision, reuse=None, lender=None, reason=reason)
 
+        found: list[Record] = []
+
         def is_published() -> bool:
             try:
                 record = self.store.find(slot, revision)
@@ -92,9 +94,10 @@ class Point:
                     self.store.check(slot.revision(revision), record)
             except ArtifactDamaged:
                 return False
-            return record is not None and not self.materializer.stale(
-                self.params.options, slot, record
-            )
+            if record is None or self.materializer.stale(self.params.options, slot, record):
+                return False
+            found.append(record)
+            return True
 
         reads = list(self._paths(decision).values())
         with claimed(
@@ -102,11 +105,8 @@ class Point:
         ) as ours:
             if ours:
                 return self._compute(decision)
-        adopted = self.store.find(slot, revision)
-        if adopted is None:
-            return self._compute(decision)
         reason = f"{slot.asset}: reused: another run computed it meanwhile"
-        return Outcome(slot, adopted, reused=True, reason=reason)
+        return Outcome(slot, found[-1], reused=True, reason=reason)
 
     def _compute(self, decision: Decision) -> Outcome | None:
         stage, slot, revision = decision.stage, decision.slot, decision.revision

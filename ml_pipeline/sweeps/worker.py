@@ -112,7 +112,9 @@ def _work(materializer: Materializer, task: Task, threads: int) -> Done:
     params = materializer.pipeline.params.validate(task.values, origins=task.origins)
     records, reused = {}, set()
     with threadpool_limits(limits=threads), materializer.host:
-        made = materializer.run(params, task.as_of, task.selection, task.known, task.waits)
+        made = materializer.run(
+            params, task.as_of, task.selection, task.known, task.waits, claims_first=True
+        )
         for outcome in made:
             name = outcome.record.asset
             # A picture is for people; nobody in this process looks.
