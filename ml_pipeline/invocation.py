@@ -8,15 +8,16 @@ MODULE_VARIABLE: Final = "ML_PIPELINE_MODULE"
 """Names the code location that commands serve; processes that they start inherit it."""
 
 
-def typed(words: str, pipeline: str | None = None) -> str:
+def typed(words: str, pipeline: str | None = None, is_usual: bool = True) -> str:
     """Return a command as it has to be typed for what this process serves.
 
     Args:
         words: all but the program, such as ``params --json``.
         pipeline: which pipeline of the code location has to be named where one is.
+        is_usual: whether commands mean that pipeline where none is named.
     """
-    module = os.environ.get(MODULE_VARIABLE)
-    if module and pipeline is not None:
+    module = os.environ.get(MODULE_VARIABLE, "")
+    if pipeline is not None and (module or not is_usual):
         module = f"{module.partition(':')[0]}:{pipeline}"
     served = f"-m {shlex.quote(module)} " if module else ""
     return f"ml-pipeline {served}{words}"

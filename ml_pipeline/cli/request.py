@@ -175,9 +175,11 @@ def validated(
 
 def _made_elsewhere(pipeline: Pipeline, name: str) -> str:
     """Say what makes an asset that a pipeline beside makes, if one does."""
-    makers = [one.name for one in pipeline.served_by if name in one.stages]
-    command = f"`ml-pipeline -m :{makers[0]} run --select {name}`" if makers else ""
-    return f" Pipeline '{makers[0]}' makes it: {command}." if makers else ""
+    for maker in pipeline.served_by:
+        if name in maker.stages:
+            command = maker.typed(f"run --select {name}")
+            return f" Pipeline '{maker.name}' makes it: `{command}`."
+    return ""
 
 
 def drafted(

@@ -24,7 +24,6 @@ from ml_pipeline.dagster.sweep_asset import sweep_asset
 from ml_pipeline.dagster.sweep_resource import sweep_resource
 from ml_pipeline.environments import Environment
 from ml_pipeline.errors import PipelineError
-from ml_pipeline.invocation import typed
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.standing import check_standing
 from ml_pipeline.projects import placed, work_for
@@ -205,7 +204,9 @@ def _definitions(location: Location, executor: dg.ExecutorDefinition) -> dg.Defi
             dg.define_asset_job(
                 names.job,
                 selection_of(pipeline),
-                description=_ABOUT.format(form=settings().form(pipeline.name), typed=typed("form")),
+                description=_ABOUT.format(
+                    form=settings().form(pipeline.name), typed=pipeline.typed("form")
+                ),
                 executor_def=executor,
             )
         ],

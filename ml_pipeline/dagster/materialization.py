@@ -90,5 +90,5 @@ def _links(
     is_model = is_of_a_model(store, pipeline.stage(record.asset), record)
     if is_model and store.has_card(directory):
         card = place(store, f"{directory}/{CARD}")
-    repeat = command_line({**told(model, values), **run}, as_of, as_of)
+    repeat = command_line({**told(model, values), **run}, as_of, as_of, pipeline.typed)
     return Links("\n".join(upstream), repeat, launchpad, card)

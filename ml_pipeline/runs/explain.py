@@ -12,7 +12,7 @@ import heapq
 import itertools
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ml_pipeline.invocation import typed
@@ -144,13 +144,19 @@ def command_for(slot: Slot, environment: str | None = None) -> str:
     return command_line({**values, **run}, slot.as_of, slot.as_of)
 
 
-def command_line(values: Mapping[str, Any], first: AsOf | None, last: AsOf | None) -> str:
+def command_line(
+    values: Mapping[str, Any],
+    first: AsOf | None,
+    last: AsOf | None,
+    typed: Callable[[str], str] = typed,
+) -> str:
     """Return the command line that runs everything for parameters and dates.
 
     Args:
         values: parameters by plain name.
         first: the first date, or None for a pipeline without dates.
         last: the last date.
+        typed: returns a command as it has to be typed for the pipeline.
     """
     if first is None or last is None:
         flags = []

@@ -6,7 +6,6 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from ml_pipeline.errors import ArtifactDamaged, ArtifactMissing, MlPipelineError, ServingRefused
-from ml_pipeline.invocation import typed
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.layers import gathered, like
@@ -134,7 +133,7 @@ class Serving:
         raise ArtifactMissing(
             f"A run of pipeline '{self.served.name}' must have been promoted"
             f"{f' to {environment!r}' if environment else ''} to score with it, but none was in"
-            f" {self.store.uri}. `{self._typed(f'promote RUN_ID --to {to}')}` promotes one."
+            f" {self.store.uri}. `{self.served.typed(f'promote RUN_ID --to {to}')}` promotes one."
         )
 
     def _chosen(self, wanted: ServingParams, as_of: AsOf | None) -> _Chosen:
@@ -173,17 +172,12 @@ class Serving:
                 " a share."
             )
         if share and challenger is None:
+            promote = f"promote RUN_ID --to {champion.environment} --alias challenger"
             raise ServingRefused(
                 f"A share must have a challenger that scores it, but {said} asks for {share:g}, and"
-                f" '{champion.environment}' has none. `"
-                + self._typed(f"promote RUN_ID --to {champion.environment} --alias challenger")
-                + "` promotes one."
+                f" '{champion.environment}' has none. `{self.served.typed(promote)}` promotes one."
             )
         return float(share)
-
-    def _typed(self, words: str) -> str:
-        """Return a command of the pipeline whose runs are promoted."""
-        return typed(words, self.served.name)
 
     def _end(self, as_of: AsOf | None) -> datetime:
         """Return when a partition has ended."""

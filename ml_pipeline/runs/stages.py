@@ -24,6 +24,7 @@ from typing import Any, TypeVar, Unpack, cast, overload
 from ml_pipeline.code.fingerprint import fingerprint_of
 from ml_pipeline.current import in_environment
 from ml_pipeline.errors import ParamsError, PipelineError
+from ml_pipeline.invocation import typed
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.limits import beyond_limits
 from ml_pipeline.params.model import ParamModel, ParamSet
@@ -117,6 +118,15 @@ class Pipeline(StageSet):
         bound.keys = keys
         bound.stages = {name: replace(stage, keys=keys) for name, stage in self.stages.items()}
         return bound
+
+    def typed(self, words: str) -> str:
+        """Return a command as it has to be typed for this pipeline, which others may stand beside.
+
+        Args:
+            words: all but the program, such as ``params --json``.
+        """
+        is_alone = self.serves is None and not self.served_by
+        return typed(words, None if is_alone else self.name, is_usual=self.serves is None)
 
     def with_unready(self, more: Callable[[ParamSet], Iterable[str]]) -> "Pipeline":
         """Return this pipeline with one more reason why a run could not even begin."""

@@ -331,6 +331,23 @@ def test_quality_leaves_out_days_that_the_run_was_trained_on(shop: Shop) -> None
     assert told(found, "realised_quality")["days"] == 1
 
 
+def test_command_that_repeats_names_the_pipeline_that_scores(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.promoted()
+    repeats = []
+    for day, module in ((SCORED, None), (SCORED + timedelta(days=1), "shop.defs:orders")):
+        if module is not None:
+            monkeypatch.setenv("ML_PIPELINE_MODULE", module)
+        repeats.append(told(shop.scored(day, ("predictions",)), "predictions")["repeat"])
+    begun = [repeat.partition(" --param")[0] for repeat in repeats]
+    assert begun == [
+        f"ml-pipeline -m :serving run --as-of {SCORED}",
+        f"ml-pipeline -m shop.defs:serving run --as-of {SCORED + timedelta(days=1)}",
+    ]
+    assert PIPELINE.typed("runs list") == f"ml-pipeline -m shop.defs:{PIPELINE.name} runs list"
+
+
 def test_run_of_a_day_scores_and_judges(shop: Shop) -> None:
     shop.promoted()
     made = shop.scored(SCORED)

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ml_pipeline.invocation import typed
 from ml_pipeline.launch.form.kinds import info_spec, kind_spec
 from ml_pipeline.launch.form.own_code import code_in_fields, field_rows, group_rows, has_code
 from ml_pipeline.launch.names import names_of
@@ -69,8 +68,8 @@ def form_document(
         "resource": names_of(pipeline).params,
         "launchpad": launchpad,
         "webserver": webserver,
-        "command": typed("run"),
-        "identify": typed("id"),
+        "command": pipeline.typed("run"),
+        "identify": pipeline.typed("id"),
     }
 
 
