@@ -5,10 +5,13 @@ from typing import Any
 
 import click
 
-from ml_pipeline.cli.project import Project
+from ml_pipeline.cli.project import Project, project
 from ml_pipeline.cli.tables import say
+from ml_pipeline.environments import Environments
 from ml_pipeline.errors import QueryError, nearest
+from ml_pipeline.launch.standing import check_standing
 from ml_pipeline.runs import catalog
+from ml_pipeline.runs.gate import Gate
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.ledger import parts_of
 
@@ -85,3 +88,24 @@ def tell_environment(store: ArtifactStore) -> None:
 def environment_document(store: ArtifactStore) -> dict[str, Any]:
     """Return what a JSON document tells of the environment, where there are several."""
     return {} if store.environment is None else {"environment": store.environment}
+
+
+def checked_environments() -> Environments:
+    """Return the environments, which fit together and the pipeline.
+
+    Raises:
+        SettingsError: if standing parameters or limits do not fit the pipeline.
+        QueryError: if a gate cannot be read.
+    """
+    served = project()
+    check_standing(served.pipeline.params)
+    known = served.settings.environments
+    problems: list[str] = []
+    for name in known.configured:
+        try:
+            Gate.read(known[name].gate, f"environments.{name}.gate")
+        except QueryError as error:
+            problems += error.problems
+    if problems:
+        raise QueryError(problems)
+    return known

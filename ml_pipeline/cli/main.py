@@ -40,6 +40,7 @@ _COMMANDS: Final = {
     "index": "Look at the index of runs that lists are answered from, or make it anew.",
     "gc": "List orphans and replaced revisions; with --delete, remove them.",
     "retain": "Tell what is older than environments keep it; with --delete, remove it.",
+    "doctor": "Look whether all that runs need is there, and say what to do.",
     "mlflow": "Send what MLflow has not been told of yet, or tell how much that is.",
     "new": "Write a working package with a pipeline of your own.",
     "ui": "Start the Dagster UI and its daemon on this home folder.",

@@ -32,7 +32,18 @@ _SEARCHED: Final = "PYTHONPATH"
 _VARIABLE: Final = "ml_pipeline_"
 _OF_THE_CALENDAR: Final = ("start_date", "end_date")
 _WITHOUT_PIPELINE: Final = (
-    *("runs", "card", "export", "promote", "promotions", "verify", "gc", "retain", "index"),
+    *(
+        "runs",
+        "card",
+        "export",
+        "promote",
+        "promotions",
+        "verify",
+        "gc",
+        "retain",
+        "index",
+        "doctor",
+    ),
     "ui",
 )
 

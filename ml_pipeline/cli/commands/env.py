@@ -6,13 +6,12 @@ from typing import Any
 
 import click
 
+from ml_pipeline.cli.environments import checked_environments
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say
 from ml_pipeline.environments import BASE, Environment, Environments
 from ml_pipeline.errors import QueryError, StoreError
-from ml_pipeline.launch.standing import check_standing
-from ml_pipeline.runs.gate import Gate
 from ml_pipeline.settings import set_by
 from ml_pipeline.store import ledger
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -29,7 +28,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check(as_json: bool) -> None:
     """Check that environments fit together, each other and the pipeline; tell every problem."""
-    known = _checked()
+    known = checked_environments()
     if as_json:
         print_json({"environments": list(known.configured), "default": known.default})
         return
@@ -46,7 +45,7 @@ def check(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_(as_json: bool) -> None:
     """List environments."""
-    known = _checked()
+    known = checked_environments()
     found = [known[name] for name in known.configured]
     if as_json:
         print_json({"environments": [_document(known, one) for one in found]})
@@ -77,7 +76,7 @@ def show(name: str | None, as_json: bool) -> None:
 
     Without a name, in this deployment's own.
     """
-    known = _checked()
+    known = checked_environments()
     if (problem := known.unknown(name)) is not None:
         raise QueryError([f"an environment {problem}"])
     found = known.named(name)
@@ -102,21 +101,6 @@ def show(name: str | None, as_json: bool) -> None:
     if found.name:
         say()
         say((known.refusal(found.name) and "It is only read here.") or "It may be written to here.")
-
-
-def _checked() -> Environments:
-    served = project()
-    check_standing(served.pipeline.params)
-    known = served.settings.environments
-    problems: list[str] = []
-    for name in known.configured:
-        try:
-            Gate.read(known[name].gate, f"environments.{name}.gate")
-        except QueryError as error:
-            problems += error.problems
-    if problems:
-        raise QueryError(problems)
-    return known
 
 
 def _promoted_to(environment: Environment) -> tuple[dict[str, ledger.Promotion], str]:

@@ -1,0 +1,1 @@
+"""What `ml-pipeline doctor` looks at, each by itself."""
