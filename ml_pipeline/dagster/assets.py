@@ -23,7 +23,7 @@ from ml_pipeline.dagster.metadata import picture, table
 from ml_pipeline.dagster.partition_keys import dagster_key
 from ml_pipeline.dagster.private import NO_EVENT, needing_only_what_is_selected, tag_run
 from ml_pipeline.dagster.stages import asset_key, pool_of, refuse_other_partitions, told_of
-from ml_pipeline.errors import told
+from ml_pipeline.errors import MlPipelineError, told
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_request import run_tags
 from ml_pipeline.params.as_of import AsOf, as_of_from_key, noun_of
@@ -133,13 +133,19 @@ def _make(
     stages = manager.pipeline.selected()
     keys = {stage.name: asset_key(stage) for stage in stages}
     keys = {name: key for name, key in keys.items() if key in context.selected_asset_keys}
+    failures: dict[str, Exception] = {}
     if not keys:
         chosen = context.selected_asset_check_keys
-        yield from asked_alone(
-            manager.pipeline, materializer, manager.params, dates, chosen, context.instance
-        )
+        for as_of in dates:
+            try:
+                yield from asked_alone(
+                    manager.pipeline, materializer, manager.params, as_of, chosen, context.instance
+                )
+            except MlPipelineError as error:
+                failures[str(as_of)] = error
+        if failures:
+            raise _failure(failures, dates)
         return
-    failures: dict[str, Exception] = {}
     results: list[DateResult] = []
 
     def checked(outcome: Outcome) -> Iterator[dg.AssetCheckEvaluation]:

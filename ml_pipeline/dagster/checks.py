@@ -121,7 +121,7 @@ def asked_alone(
     pipeline: Pipeline,
     materializer: Materializer,
     params: ParamSet,
-    dates: Iterable[AsOf | None],
+    as_of: AsOf | None,
     chosen: Collection[dg.AssetCheckKey],
     instance: dg.DagsterInstance,
 ) -> Iterator[Any]:
@@ -131,22 +131,21 @@ def asked_alone(
         pipeline: the stages.
         materializer: pipeline and store.
         params: values of all parameters.
-        dates: which artifacts.
+        as_of: which artifacts.
         chosen: keys of the checks.
         instance: where materializations are.
 
     Raises:
         ArtifactMissing: if an artifact is not published.
     """
-    for as_of in dates:
-        for stage in pipeline.selected():
-            names = [key.name for key in chosen if key.asset_key == asset_key(stage)]
-            if not names:
-                continue
-            record = materializer.locate(stage, params, as_of)
-            found = materializer.checker(params, as_of).reports(stage, record, {})
-            wanted = [report for report in found if report.check in names]
-            yield from evaluations(pipeline, wanted, dagster_key(pipeline, as_of), instance)
+    for stage in pipeline.selected():
+        names = [key.name for key in chosen if key.asset_key == asset_key(stage)]
+        if not names:
+            continue
+        record = materializer.locate(stage, params, as_of)
+        found = materializer.checker(params, as_of).reports(stage, record, {})
+        wanted = [report for report in found if report.check in names]
+        yield from evaluations(pipeline, wanted, dagster_key(pipeline, as_of), instance)
 
 
 def _told(value: dg.MetadataValue[Any]) -> Any:

@@ -15,6 +15,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:.* is currently in beta")
 ENOUGH = dg.AssetCheckKey(dg.AssetKey("sales"), "enough")
 
 
+def range_of(first: str, last: str) -> dict[str, str]:
+    return {
+        "dagster/asset_partition_range_start": first,
+        "dagster/asset_partition_range_end": last,
+    }
+
+
 class Site:
     """The pipeline with checks, a store and an instance."""
 
@@ -31,10 +38,6 @@ class Site:
         selection: tuple[str, ...] = ("sales", "total"),
         **limits: int,
     ) -> dg.ExecuteInProcessResult:
-        range_of = {
-            "dagster/asset_partition_range_start": first,
-            "dagster/asset_partition_range_end": str(last),
-        }
         defs = dg.Definitions.merge(self.defs, dg.Definitions(assets=others))
         job = defs.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
@@ -46,7 +49,7 @@ class Site:
             partition_key=None if last else first,
             raise_on_error=False,
             asset_selection=[*map(dg.AssetKey, selection), *(other.key for other in others)],
-            tags=range_of if last else {},
+            tags=range_of(first, last) if last else {},
         )
 
 
@@ -168,14 +171,15 @@ def test_checks_alone_judge_what_is_published_and_make_nothing(site: Site) -> No
     defs = dg.Definitions.merge(site.defs, dg.Definitions(jobs=[job]))
     ask = defs.resolve_job_def("ask")
 
-    def asked_for(**limits: int) -> dg.ExecuteInProcessResult:
+    def asked_for(last: str | None = None, **limits: int) -> dg.ExecuteInProcessResult:
+        one, several = {"dagster/partition": "2026-01-05"}, range_of("2026-01-04", str(last))
         return ask.execute_in_process(
             run_config={
                 "resources": {"params": {"config": {"limits": limits}}},
                 "loggers": QUIET,
             },
             instance=site.instance,
-            tags={"dagster/partition": "2026-01-05"},
+            tags=several if last else one,
             raise_on_error=False,
         )
 
@@ -188,6 +192,13 @@ def test_checks_alone_judge_what_is_published_and_make_nothing(site: Site) -> No
     assert not asked_for(least=9).success
     assert events(again) == {}
     assert checked.asked() == ["enough", "values"]
+    # A date of which nothing is published fails alone.
+    site.run("2026-01-06")
+    several = asked_for("2026-01-06")
+    assert failure(several).startswith(
+        "1 of 3 dates failed, the others are done:\n  2026-01-04: 'sales' must be published"
+    )
+    assert found(several) == {("enough", f"2026-01-0{day}"): True for day in (5, 6)}
 
 
 def test_pipeline_without_partitions_has_checks_without(tmp_path: Path) -> None:
