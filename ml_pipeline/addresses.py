@@ -6,6 +6,7 @@ lets somebody in, and a refusal does not repeat it either.
 
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -45,6 +46,15 @@ REMEDY: Final = (
     " AZURE_STORAGE_ACCOUNT_KEY, GOOGLE_APPLICATION_CREDENTIALS, or PGPASSWORD for a database"
 )
 
+_REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "mlflow_tracking_uri": "Put them into the environment instead: MLFLOW_TRACKING_USERNAME and"
+        " MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+        "openlineage_url": "Put them into the environment instead: OPENLINEAGE_API_KEY",
+    }
+)
+"""Where credentials of the servers go that settings name."""
+
 
 def credentials_in(text: str) -> str | None:
     """Name what in an address would let somebody in.
@@ -60,12 +70,35 @@ def credentials_in(text: str) -> str | None:
     return next((kind for kind, _, _ in _found(text)), None) if _may_hold(text) else None
 
 
+def is_web(address: str) -> bool:
+    """Whether a server is reached there by HTTP."""
+    return address.lower().startswith(("http://", "https://"))
+
+
+def web_or_nothing(address: str) -> str:
+    """Return an address by which HTTP reaches a server, or nothing.
+
+    Raises:
+        ValueError: if it is another.
+    """
+    if address and not is_web(address):
+        raise ValueError("must begin with http:// or https://")
+    return address
+
+
 def refusal(text: str, remedy: str = REMEDY) -> str | None:
     """Say why an address may not be used, to follow its name, or return None where it may."""
     kind = credentials_in(text)
     if kind is None:
         return None
     return f"must not carry credentials, since it is recorded, but has {kind}. {remedy}"
+
+
+def refusal_of(setting: str, value: Any) -> str | None:
+    """Say why a setting may not be that, where a text in it, however deep, carries credentials."""
+    remedy = _REMEDIES.get(setting, REMEDY)
+    refused = (refusal(text, remedy) for text in texts_in(value))
+    return next((problem for problem in refused if problem is not None), None)
 
 
 def refusal_in(value: Any) -> str | None:

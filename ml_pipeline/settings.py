@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import pydantic
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -23,7 +23,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from ml_pipeline.addresses import refusal, texts_in, without_credentials
+from ml_pipeline.addresses import refusal_of, web_or_nothing, without_credentials
 from ml_pipeline.environment_tables import read_environments
 from ml_pipeline.environments import Environment, Environments
 from ml_pipeline.errors import SettingsError, nearest
@@ -161,7 +161,7 @@ class Settings(BaseSettings):
         description="address of the MLflow server that is told of results; MLFLOW_TRACKING_URI if"
         " not set, and none at all if empty",
     )
-    openlineage_url: str | None = Field(
+    openlineage_url: Annotated[str, AfterValidator(web_or_nothing)] | None = Field(
         default=None,
         description="address of the OpenLineage server that is told of what is computed;"
         " OPENLINEAGE_URL if not set, and none at all if empty",
@@ -177,10 +177,9 @@ class Settings(BaseSettings):
 
     @pydantic.field_validator("*", mode="before")
     @classmethod
-    def _no_credentials(cls, value: Any) -> Any:
-        for text in texts_in(value):
-            if (problem := refusal(text)) is not None:
-                raise ValueError(problem)
+    def _no_credentials(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        if (problem := refusal_of(str(info.field_name), value)) is not None:
+            raise ValueError(problem)
         return value
 
     @pydantic.field_validator("environments", mode="plain")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any, Final
 
-from ml_pipeline.addresses import refusal
+from ml_pipeline.addresses import is_web, refusal
 from ml_pipeline.dagster.graphql import FOLLOW, LAUNCH, REPOSITORIES
 from ml_pipeline.dagster.private import IMPLICIT_JOB
 from ml_pipeline.errors import LaunchRefused, RemoteError, ServerUnreachable
@@ -234,7 +234,7 @@ class Webserver:
 
     def _ask(self, query: str, **variables: Any) -> Any:
         """Return the data of an answer."""
-        if not self.url.startswith(("http://", "https://")):
+        if not is_web(self.url):
             raise ServerUnreachable(
                 f"The address of a webserver must begin with http:// or https://, but is"
                 f" '{self.url}'."

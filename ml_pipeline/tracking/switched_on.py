@@ -4,7 +4,7 @@ import os
 from importlib.util import find_spec
 from typing import Final
 
-from ml_pipeline.addresses import refusal
+from ml_pipeline.addresses import is_web, refusal_of
 from ml_pipeline.errors import SettingsError
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
@@ -13,10 +13,6 @@ from ml_pipeline.tracking.tracker import Tracker, Trackers
 
 _MLFLOW_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 _OPENLINEAGE_VARIABLE: Final = "OPENLINEAGE_URL"
-_REMEDY: Final = (
-    "Put them into the environment instead: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD,"
-    " or MLFLOW_TRACKING_TOKEN"
-)
 
 
 def tracker_of(pipeline: Pipeline) -> Tracker:
@@ -53,8 +49,7 @@ def openlineage_url() -> str | None:
     is_installed = find_spec("openlineage") is not None
     if given is None and is_installed:
         given = os.environ.get(_OPENLINEAGE_VARIABLE, "")
-        remedy = "Put them into the environment instead: OPENLINEAGE_API_KEY"
-        if (problem := refusal(given, remedy)) is not None:
+        if (problem := refusal_of("openlineage_url", given)) is not None:
             raise SettingsError(f"{_OPENLINEAGE_VARIABLE} {problem}.")
     if not given:
         return None
@@ -63,10 +58,9 @@ def openlineage_url() -> str | None:
             "openlineage_url needs OpenLineage's client to be installed, but it is not. Install the"
             ' extra: pip install "ml_pipeline[openlineage]"; or leave the setting out.'
         )
-    if not given.lower().startswith(("http://", "https://")):
+    if not is_web(given):
         raise SettingsError(
-            f"openlineage_url must begin with http:// or https://, but is {quoted(given)}. Correct"
-            f" the setting, or {_OPENLINEAGE_VARIABLE}."
+            f"{_OPENLINEAGE_VARIABLE} must begin with http:// or https://, but is {quoted(given)}."
         )
     return given
 
@@ -81,7 +75,7 @@ def mlflow_uri() -> str | None:
     is_installed = find_spec("mlflow") is not None
     if given is None and is_installed:
         given = os.environ.get(_MLFLOW_VARIABLE, "")
-        if (problem := refusal(given, _REMEDY)) is not None:
+        if (problem := refusal_of("mlflow_tracking_uri", given)) is not None:
             raise SettingsError(f"{_MLFLOW_VARIABLE} {problem}.")
     if not given:
         return None

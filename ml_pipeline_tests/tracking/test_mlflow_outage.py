@@ -84,6 +84,7 @@ def test_silent_server_is_told_once_and_delays_nothing_and_hears_all_later(
         expected = noted(alone, outbox, mlflow_server.uri)
     assert [record.message.count(str(outbox.folder)) for record in caplog.records] == [1]
     assert "The run goes on" in caplog.records[0].message
+    assert "nothing answers" in str(outbox.told()[1])
     assert len(outbox.waiting()) == RUNS
     assert Sender(outbox, mlflow_server.uri).send().problem is not None
     assert len(outbox.waiting()) == RUNS

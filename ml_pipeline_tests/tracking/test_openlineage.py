@@ -216,9 +216,10 @@ def test_nothing_is_sent_unless_an_address_is_set(
         kinds = [type(one).__name__ for one in tracker_of(bench.pipeline).trackers]  # type: ignore[attr-defined]
         assert "OpenLineageTracker" in kinds
         for given, variable, match in (
-            ("ftp://host", "", "must begin with http"),
-            (None, "http://me:word@host", "must not carry credentials"),
-            ("http://me:word@host", "", "must not carry credentials"),
+            ("ftp://host", "", "openlineage_url: must begin with http"),
+            (None, "ftp://host", "OPENLINEAGE_URL must begin with http"),
+            (None, "http://me:word@host", "must not carry credentials.* OPENLINEAGE_API_KEY"),
+            ("http://me:word@host", "", "must not carry credentials.* OPENLINEAGE_API_KEY"),
         ):
             with pytest.raises(SettingsError, match=match):
                 found(given, variable)

@@ -76,8 +76,8 @@ def sync(refused: bool, as_json: bool) -> int:
             say(f"{put_aside} refused: `ml-pipeline mlflow status` says why.", err=True)
     if problem is not None:
         raise ServerUnreachable(
-            f"MLflow at {uri} must take what it is sent, but says: {problem}. What waits stays;"
-            " send again."
+            f"MLflow at {uri} must take what it is sent, but says: {problem.rstrip('.')}. What"
+            " waits stays; send again."
         )
     return 1 if put_aside else 0
 

@@ -72,6 +72,8 @@ class Sending:
             return
         self._next = time.monotonic() + _SECONDS_BETWEEN_ATTEMPTS
         if (problem := unreachable(self.uri)) is not None:
+            if self.outbox.waiting():
+                self.outbox.tell(problem)
             self._tell(problem)
             return
         command = [sys.executable, "-P", "-m", "ml_pipeline.tracking.mlflow.sender"]
