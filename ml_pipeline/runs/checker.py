@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ml_pipeline.current import in_environment
-from ml_pipeline.errors import ArtifactMissing, CheckFailed, told
+from ml_pipeline.errors import ArtifactMissing, CheckFailed, StoreUnreachable, told
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
@@ -90,7 +90,10 @@ class Checker:
                     new[check.name] = finding
             reports.append(CheckReport(stage.name, check.name, check.blocking, finding, is_new))
         if new:
-            add_findings(self._store, directory, new)
+            try:
+                add_findings(self._store, directory, new)
+            except StoreUnreachable as error:
+                log.warning("what checks have found in %s is not kept. %s", stage.name, error)
         return tuple(reports)
 
     def is_cleared(self, stage: Stage, record: Record, known: Mapping[str, Record]) -> bool:

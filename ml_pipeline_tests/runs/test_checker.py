@@ -317,6 +317,19 @@ def test_reproduction_asks_nothing(store: ArtifactStore, tmp_path: Path) -> None
     assert checked.asked() == []
 
 
+def test_findings_that_cannot_be_kept_stop_no_run(
+    store: ArtifactStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    made(store)
+    for file in Path(store.uri).rglob("checks.json"):
+        file.unlink()
+        (file / "in its place").mkdir(parents=True)
+    assert told(made(store)) == FINE
+    assert "what checks have found in sales is not kept. Could not write" in caplog.text
+    with pytest.raises(CheckFailed):
+        made(store, least=6)
+
+
 def test_findings_that_cannot_be_read_are_found_again(store: ArtifactStore) -> None:
     made(store)
     checked.asked()
