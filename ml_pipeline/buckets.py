@@ -178,7 +178,7 @@ class Bucket:
             else:
                 server.has_answered = True
             raise
-        server.has_answered = True
+        server.has_answered, server.silent_until = True, 0.0
 
     def fault(self, error: Exception) -> Fault | None:
         """Tell what a failure means; None where that is not known, or only an object is missing."""
