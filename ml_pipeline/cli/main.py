@@ -43,6 +43,7 @@ _COMMANDS: Final = {
     "doctor": "Look whether all that runs need is there, and say what to do.",
     "mlflow": "Send what MLflow has not been told of yet, or tell how much that is.",
     "new": "Write a working package with a pipeline of your own.",
+    "deploy": "Write files that run this on one machine, or for a team.",
     "ui": "Start the Dagster UI and its daemon on this home folder.",
 }
 
