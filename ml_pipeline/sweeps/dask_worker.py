@@ -5,7 +5,6 @@ the end of the sweep ends that computation and not the worker. They are forked f
 has the pipeline's imports, and wait for the next task for a while.
 """
 
-import multiprocessing
 import os
 import threading
 from dataclasses import replace
@@ -61,8 +60,6 @@ class Bench(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Settle beside a worker."""
-        # What Dask's nanny starts may have no children unless it says that it is no daemon.
-        multiprocessing.current_process().daemon = False
         # OpenMP takes a list, a number for each level: 4,2.
         asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
         threads = int(asked) if asked.isdecimal() and int(asked) else 1

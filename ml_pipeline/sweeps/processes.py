@@ -5,17 +5,18 @@ killed, at whatever instant, takes only its own work with it; and nothing is pol
 """
 
 import math
+import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ml_pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
-    from multiprocessing.process import BaseProcess
 
 READY: Final = "ready"
 _MOST_FALSE_STARTS: Final = 3
@@ -123,6 +124,7 @@ class Processes(Generic[Answer]):
                     ) from error
             return process, ours
 
+        _may_have_children()
         self.count = count
         self._places: list[_Place] = []
         try:
@@ -194,3 +196,14 @@ class Processes(Generic[Answer]):
         """Kill them all."""
         while self._places:
             self._places.pop().clear()
+
+
+def _may_have_children() -> None:
+    """Let this process start others, though Dask's nanny or a Celery worker may have started it.
+
+    Both make daemons, which may not. Celery's own kind of process has a key besides that cannot be
+    given to others. Those that are started here end with this process by themselves.
+    """
+    here = multiprocessing.current_process()
+    here.daemon = False
+    vars(BaseProcess)["authkey"].fset(here, bytes(here.authkey))
