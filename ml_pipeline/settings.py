@@ -128,8 +128,7 @@ class Settings(BaseSettings):
     )
     scheduler: str = Field(
         default="",
-        description="Dask scheduler whose workers compute sweeps, an address or the JSON file that"
-        " it writes; this machine if empty",
+        description="Dask scheduler that computes sweeps, or its JSON file; this machine if empty",
     )
     instance: str = Field(
         default="", description="folder of Dagster's instance; <home>/dagster if empty"
