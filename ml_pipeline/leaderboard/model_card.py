@@ -67,7 +67,9 @@ def model_card(
     judged = _judged(pipeline, store, entry.record, missing)
     own = _own_metrics(pipeline, entry.record, records, judged)
     if judged and not own:
-        missing.append(f"Metrics{_at(entry.record)}: no result was made from this revision.")
+        is_of_another = entry.record.as_of in judged
+        why = "the newest result was made from another revision" if is_of_another else "none"
+        missing.append(f"Metrics{_at(entry.record)}: {why}.")
     window = _window(pipeline, stage, record, missing)
     promotions = _promotions({entry.path, subject.path}, ledgers or {"": store}, missing)
     pictures = (*_over_dates(judged), *_drawn(store, known, missing))
