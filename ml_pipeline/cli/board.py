@@ -8,14 +8,13 @@ from typing import Any
 
 import click
 
-from ml_pipeline.addresses import refusal
 from ml_pipeline.cli.environments import environment_document, tell_environment
 from ml_pipeline.cli.files import write
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.show import print_json
 from ml_pipeline.cli.tables import print_table, say, wide_option
-from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link
-from ml_pipeline.errors import ParamsError
+from ml_pipeline.cli.webservers import link_option
+from ml_pipeline.dagster.launchpad import launchpad_link
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.leaderboard.html import html
@@ -44,11 +43,6 @@ class Output:
     url: str
     wide: bool = False
 
-    def __post_init__(self) -> None:
-        """Refuse an address that carries credentials: every link in the report would have them."""
-        if (problem := refusal(self.url, "Type it without")) is not None:
-            raise ParamsError([f"--url {problem}"])
-
 
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say where a leaderboard goes, as the argument `output`."""
@@ -67,12 +61,7 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*others, output=Output(top, csv, html, as_json, url, wide), **named)
 
     for option in (
-        click.option(
-            "--url",
-            default=WEBSERVER,
-            show_default=True,
-            help="Where the Dagster UI is that launchpad links open.",
-        ),
+        link_option("Where the Dagster UI is that launchpad links open."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
         click.option("--html", metavar="FILE", help="Write a report with plots."),
         click.option("--csv", metavar="FILE", help="Write all rows as CSV; - for the terminal."),

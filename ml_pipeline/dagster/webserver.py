@@ -88,13 +88,18 @@ class Webserver:
     url: str
 
     def __post_init__(self) -> None:
-        """Refuse an address that carries credentials.
+        """Refuse what is no address of a server, and one that carries credentials.
 
         Raises:
             RemoteError: naming what they are.
         """
         if (problem := refusal(self.url, _REMEDY)) is not None:
             raise RemoteError(f"The address of a webserver {problem}.")
+        if not is_web(self.url):
+            raise ServerUnreachable(
+                f"The address of a webserver must begin with http:// or https://, but is"
+                f" '{self.url}'."
+            )
 
     def address(self, dagster_run_id: str) -> str:
         """Return the address of a run's page, by its `dagster_run_id`."""
@@ -234,12 +239,7 @@ class Webserver:
 
     def _ask(self, query: str, **variables: Any) -> Any:
         """Return the data of an answer."""
-        if not is_web(self.url):
-            raise ServerUnreachable(
-                f"The address of a webserver must begin with http:// or https://, but is"
-                f" '{self.url}'."
-            )
-        request = urllib.request.Request(  # noqa: S310 - only http and https come this far
+        request = urllib.request.Request(  # noqa: S310 - only http and https are addresses
             f"{self._base}/graphql",
             data=json.dumps({"query": query, "variables": variables}).encode(),
             headers={"Content-Type": "application/json"},

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import click
 import dagster as dg
 import pytest
 
-from ml_pipeline.cli.board import Output
+from ml_pipeline.cli.webservers import link_option
 from ml_pipeline.dagster.webserver import Webserver
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.config import DataParams
@@ -24,6 +25,7 @@ from ml_pipeline.sweeps.study_storage import exists
 from ml_pipeline_tests.cli.conftest import CommandLine
 
 SECRET = "Pa55Word"
+LINKING = click.command()(link_option("where links lead")(lambda url: url))
 ADDRESSES = [
     f"https://Ann:{SECRET}@127.0.0.1:1/o.csv",
     f"https://127.0.0.1:1/o.parquet?X-Amz-Signature={SECRET}",
@@ -105,7 +107,7 @@ def test_credentials_in_settings_are_refused_and_found_nowhere(
         lambda address: exists("study", address),
         lambda address: Webserver(address),
         lambda address: orders_between(address, date.min, date.max),
-        lambda address: Output(None, None, None, False, address),
+        lambda address: LINKING.main(["--url", address], standalone_mode=False),
     ],
 )
 def test_credentials_from_python_are_refused_without_a_word_of_them(
@@ -158,3 +160,19 @@ def test_credentials_in_a_request_file_are_refused_and_not_in_the_report(
     (tmp_path / "inbox" / "rejected" / "a.json").unlink()
     assert "must not carry credentials" in (tmp_path / "inbox" / report).read_text()
     nowhere(tmp_path)
+
+
+@pytest.mark.parametrize("command", [["form"], ["leaderboard", "--html", "page.html"]])
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://me:word@host", "must not carry credentials"),
+        ("javascript:alert(1)", "must begin with http:// or https://"),
+    ],
+)
+def test_pages_have_no_links_to_what_is_no_webserver(
+    command: list[str], url: str, problem: str, cli: CommandLine, tmp_path: Path
+) -> None:
+    done = cli(*command, "--url", url)
+    assert (done.code, f"--url {problem}" in done.err) == (2, True)
+    assert not list(tmp_path.glob("*.html"))

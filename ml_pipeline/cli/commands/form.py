@@ -4,7 +4,7 @@ import click
 
 from ml_pipeline.cli.files import write
 from ml_pipeline.cli.project import project
-from ml_pipeline.dagster.launchpad import WEBSERVER
+from ml_pipeline.cli.webservers import link_option
 
 
 @click.command(name="form")
@@ -15,9 +15,7 @@ from ml_pipeline.dagster.launchpad import WEBSERVER
     metavar="FILE",
     help="Where the page is written; - is standard output.",
 )
-@click.option(
-    "--url", default=WEBSERVER, show_default=True, help="Webserver whose launchpad it opens."
-)
+@link_option("Webserver whose launchpad it opens.")
 def command(out: str, url: str) -> None:
     """Write a page that fills in a run: parameters, dates, its id, the command, the launchpad."""
     from ml_pipeline.dagster.form import form_of
