@@ -79,6 +79,7 @@ def levels(found: dict[str, tuple[str, str, str]], level: str) -> set[str]:
     return {check for check, one in found.items() if one[0] == level}
 
 
+@pytest.mark.long
 def test_doctor_of_a_new_home_has_no_problem_and_leaves_nothing_in_the_store(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

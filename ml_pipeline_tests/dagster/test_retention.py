@@ -23,6 +23,8 @@ from ml_pipeline.sweeps.study_storage import journal
 from ml_pipeline_tests.toys.bench import Bench
 from ml_pipeline_tests.toys.dagster_site import DAY, Site
 
+pytestmark = pytest.mark.long
+
 QUARTER = timedelta(days=90)
 LONG_AGO = timedelta(days=100)
 

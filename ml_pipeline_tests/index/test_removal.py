@@ -110,6 +110,7 @@ def test_claims_that_cannot_be_read_name_nothing(bench: Bench) -> None:
     assert claims.read_by_holders(bench.store) == set()
 
 
+@pytest.mark.long
 def test_runs_beside_whoever_removes_old_artifacts_all_succeed(bench: Bench) -> None:
     for region in ("north", "south", "east"):
         grown_old(bench, bench.run(region=region))
