@@ -13,6 +13,7 @@ from ml_pipeline.tracking.tracker import Tracker, Trackers
 
 _MLFLOW_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 _OPENLINEAGE_VARIABLE: Final = "OPENLINEAGE_URL"
+_OPENLINEAGE_OFF: Final = "OPENLINEAGE_DISABLED"
 
 
 def tracker_of(pipeline: Pipeline) -> Tracker:
@@ -51,7 +52,7 @@ def openlineage_url() -> str | None:
         given = os.environ.get(_OPENLINEAGE_VARIABLE, "")
         if (problem := refusal_of("openlineage_url", given)) is not None:
             raise SettingsError(f"{_OPENLINEAGE_VARIABLE} {problem}.")
-    if not given:
+    if not given or os.environ.get(_OPENLINEAGE_OFF, "").strip().lower() == "true":
         return None
     if not is_installed:
         raise SettingsError(

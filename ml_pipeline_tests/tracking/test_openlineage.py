@@ -215,6 +215,9 @@ def test_nothing_is_sent_unless_an_address_is_set(
         assert found("https://setting", "http://variable") == "https://setting"
         kinds = [type(one).__name__ for one in tracker_of(bench.pipeline).trackers]  # type: ignore[attr-defined]
         assert "OpenLineageTracker" in kinds
+        monkeypatch.setenv("OPENLINEAGE_DISABLED", "True")
+        assert found("https://setting", "http://variable") is None
+        monkeypatch.delenv("OPENLINEAGE_DISABLED")
         for given, variable, match in (
             ("ftp://host", "", "openlineage_url: must begin with http"),
             (None, "ftp://host", "OPENLINEAGE_URL must begin with http"),
