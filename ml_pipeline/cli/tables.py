@@ -127,8 +127,11 @@ def _print_rich(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    # Gaps are columns: Rich counts padding behind the last one, too, and crops what it lacks then.
+    table = Table(box=None, pad_edge=False, padding=0, header_style="bold")
     for place, name in enumerate(columns):
+        if place:
+            table.add_column(width=_GAP)
         is_sentence = any(" " in row[place] for row in cells)
         table.add_column(
             name,
@@ -137,7 +140,8 @@ def _print_rich(
             overflow="fold" if is_sentence else "ignore",
         )
     for row in cells:
-        table.add_row(*(Text(text, style=_COLORS.get(text, "")) for text in row))
+        texts = [Text(text, style=_COLORS.get(text, "")) for text in row]
+        table.add_row(*[cell for text in texts for cell in ("", text)][1:])
     console.print(table)
 
 
