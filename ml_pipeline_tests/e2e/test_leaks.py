@@ -160,6 +160,13 @@ def _command_line(leaky: Leaky, used: Sequence[str]) -> None:
         ("env", "show", "blue"),
         ("promote", run_id, "--to", "dev"),
         ("promotions", "--json"),
+        ("card", run_id, "--html", "--out", "card.html"),
+        ("export", "exported.parquet"),
+        ("form", "--out", "form.html"),
+        ("compare", f"{run_id}@dev", f"{run_id}@blue"),
+        ("index", "rebuild"),
+        ("index", "status", "--json"),
+        ("doctor", "--json"),
         ("verify",),
         ("gc", "--older-than", "1d"),
         ("reproduce", run_id),
@@ -185,11 +192,13 @@ def _refused(leaky: Leaky) -> None:
         ("launch", *AT, "-p", f"token={LITERAL}"),
         *(("run", *AT, "-p", f"address={uri}") for uri in (URI, SIGNED)),
         *(("launch", *AT, "--url", uri) for uri in (URI, SIGNED)),
+        ("form", "--url", URI),
         ("runs", "show", f"@{URI}"),
         ("run", *AT, "--environment", URI),
         ("env", "show", URI),
     ]
     leaky.in_one_process(refused, 2)
+    leaky("export", URI, codes=[1])
     # A literal that something else overrides leaves no trace of itself.
     leaky("run", *AT, "--params-file", "literal.yaml", "-p", "token=env:SHOP_TOKEN")
     leaky("env", "show", codes=[2], ML_PIPELINE_PARAMS=json.dumps({"shop": {"token": LITERAL}}))
@@ -197,6 +206,10 @@ def _refused(leaky: Leaky) -> None:
         ("STORE", URI),
         ("STUDIES", f"postgresql://ann:{ADDRESS}@host/studies"),
         ("INBOX", SIGNED),
+        ("INDEX", f"postgresql://ann:{ADDRESS}@host/index"),
+        ("SCHEDULER", f"tcp://ann:{ADDRESS}@host:8786"),
+        ("MLFLOW_TRACKING_URI", f"https://ann:{ADDRESS}@tracking"),
+        ("OPENLINEAGE_URL", SIGNED),
         ("ENVIRONMENTS", json.dumps({"blue": {"store": URI}})),
         ("ENVIRONMENTS", json.dumps({"blue": {"sources": {"shop": SIGNED}}})),
         *(

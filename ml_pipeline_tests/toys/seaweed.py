@@ -122,12 +122,15 @@ class Proxy:
         spoil: asked for each request's method and path what to do with it instead of passing it
             on: a status to answer with, 0 to break the connection off; None lets it pass.
         delay_s: seconds that each request waits.
+        most_at_once: how many requests waited at the same time.
     """
 
     def __init__(self, target: str) -> None:
         self.target = target.removeprefix("http://")
         self.spoil: Callable[[str, str], int | None] = lambda _method, _path: None
         self.delay_s = 0.0
+        self.most_at_once = self._at_once = 0
+        self._counting = threading.Lock()
         self.counted: Counter[str] = Counter()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -135,6 +138,14 @@ class Proxy:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def wait(self) -> None:
+        with self._counting:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        time.sleep(self.delay_s)
+        with self._counting:
+            self._at_once -= 1
 
     def close(self) -> None:
         self._server.shutdown()
@@ -157,7 +168,7 @@ def _handler(proxy: Proxy) -> type[socketserver.BaseRequestHandler]:
         def _pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             proxy.counted[self.command] += 1
-            time.sleep(proxy.delay_s)
+            proxy.wait()
             status = proxy.spoil(self.command, self.path)
             if status == 0:
                 self.close_connection = True
