@@ -72,6 +72,12 @@ def print_results(results: Iterable[DateResult], wide: bool, paths: bool) -> Non
     )
 
 
+def print_warnings(results: Iterable[DateResult]) -> None:
+    """Say what artifacts do not pass that nobody has failed for."""
+    for line in [warning for one in results for warning in one.warnings]:
+        say(f"warning: {line}", err=True)
+
+
 def _how(artifact: ArtifactResult) -> str:
     if not artifact.reused:
         return "computed"

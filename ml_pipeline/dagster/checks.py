@@ -99,7 +99,9 @@ def report_in(pipeline: Pipeline, evaluation: dg.AssetCheckEvaluation) -> CheckR
         evaluation: the event.
     """
     stage = pipeline.at_key(evaluation.asset_key.to_user_string())
-    if stage is None or evaluation.check_name not in [check.name for check in stage.checks]:
+    named = {check.name: check for check in stage.checks} if stage is not None else {}
+    check = named.get(evaluation.check_name)
+    if stage is None or check is None:
         return None
     told = {name: _told(value) for name, value in evaluation.metadata.items()}
     at, is_new, thresholds = told.pop(_AT), told.pop(_IS_NEW), told.pop(_THRESHOLDS, {})
@@ -113,8 +115,7 @@ def report_in(pipeline: Pipeline, evaluation: dg.AssetCheckEvaluation) -> CheckR
         earlier=[],
         at=datetime.fromtimestamp(at, UTC),
     )
-    blocking = bool(evaluation.blocking)
-    return CheckReport(stage.name, evaluation.check_name, blocking, finding, is_new)
+    return CheckReport(stage.name, check.name, check.blocking, finding, is_new)
 
 
 def asked_alone(

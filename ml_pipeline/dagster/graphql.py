@@ -33,15 +33,17 @@ query($run: ID!, $cursor: String, $limit: Int!) {
           ... on MaterializationEvent {
             partition
             assetKey { path }
-            metadataEntries {
-              label
-              ... on TextMetadataEntry { text }
-              ... on PathMetadataEntry { path }
-              ... on UrlMetadataEntry { url }
-              ... on IntMetadataEntry { intValue }
-              ... on FloatMetadataEntry { floatValue }
-              ... on BoolMetadataEntry { boolValue }
-              ... on JsonMetadataEntry { jsonString }
+            metadataEntries { ...told }
+          }
+          ... on AssetCheckEvaluationEvent {
+            evaluation {
+              assetKey { path }
+              checkName
+              partition
+              success
+              severity
+              description
+              metadataEntries { ...told }
             }
           }
           ... on ErrorEvent { error { message causes { message } } }
@@ -53,4 +55,16 @@ query($run: ID!, $cursor: String, $limit: Int!) {
     }
     ... on Error { message }
   }
+}
+fragment told on MetadataEntry {
+  label
+  ... on TextMetadataEntry { text }
+  ... on PathMetadataEntry { path }
+  ... on UrlMetadataEntry { url }
+  ... on IntMetadataEntry { intValue }
+  ... on FloatMetadataEntry { floatValue }
+  ... on BoolMetadataEntry { boolValue }
+  ... on JsonMetadataEntry { jsonString }
+  ... on TimestampMetadataEntry { timestamp }
+  ... on TableMetadataEntry { table { records } }
 }"""

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any, Final
 
+import dagster as dg
+
 from ml_pipeline.addresses import is_web, refusal
 from ml_pipeline.dagster.graphql import FOLLOW, LAUNCH, REPOSITORIES
 from ml_pipeline.dagster.private import IMPLICIT_JOB
@@ -57,12 +59,14 @@ class Progress:
     Attributes:
         status: Dagster's word for its state.
         made: its materializations so far.
+        checked: what checks have found so far.
         failures: metadata of the step that failed, by label.
         errors: the reasons that it gave: of each our own error, or else the innermost.
     """
 
     status: str = "QUEUED"
     made: list[Made] = field(default_factory=list)
+    checked: list[dg.AssetCheckEvaluation] = field(default_factory=list)
     failures: dict[str, Any] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
@@ -278,6 +282,18 @@ def _note(event: Mapping[str, Any], progress: Progress) -> None:
         asset = "/".join(event["assetKey"]["path"])
         metadata = _values(event["metadataEntries"])
         progress.made.append(Made(asset, event["partition"], metadata))
+    if found := event.get("evaluation"):
+        progress.checked.append(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey(found["assetKey"]["path"]),
+                check_name=found["checkName"],
+                passed=found["success"],
+                severity=dg.AssetCheckSeverity(found["severity"]),
+                description=found["description"],
+                partition=found["partition"],
+                metadata=_values(found["metadataEntries"]),
+            )
+        )
     if failed := event.get("failureMetadata"):
         progress.failures.update(_values(failed["metadataEntries"]))
     if error := event.get("error"):
@@ -290,7 +306,9 @@ def _values(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     values = {}
     for entry in entries:
         for kind, value in entry.items():
-            if kind != "label":
+            if kind == "table":
+                values[entry["label"]] = [json.loads(record) for record in value["records"]]
+            elif kind != "label":
                 values[entry["label"]] = json.loads(value) if kind == "jsonString" else value
     return values
 

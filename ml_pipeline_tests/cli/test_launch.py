@@ -46,6 +46,7 @@ def test_launch_json_has_the_shape_of_a_run(server: Server, asked: tuple[str, ..
     assert set(there) == set(here)
     assert (there["run_id"], there["params"]) == (here["run_id"], here["params"])
     assert there["metrics"] == here["metrics"]
+    assert there["checks"] == here["checks"]
     for made, found in zip(there["artifacts"], here["artifacts"], strict=True):
         assert {**made, "reused": True} == found
     assert launched["origins"] == {"training.max_iter": "launch: command line"}

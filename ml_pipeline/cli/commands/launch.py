@@ -8,18 +8,20 @@ import click
 
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, Request, request_options, validated
-from ml_pipeline.cli.results import document, print_results
+from ml_pipeline.cli.results import document, print_results, print_warnings
 from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.cli.tables import say, with_paths
 from ml_pipeline.dagster.assets import FAILURES
+from ml_pipeline.dagster.checks import report_in
 from ml_pipeline.dagster.launchpad import WEBSERVER
 from ml_pipeline.dagster.webserver import Made, Progress, Webserver
 from ml_pipeline.errors import ParamsError, RemoteError
 from ml_pipeline.invocation import typed
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.params.as_of import AsOf
+from ml_pipeline.runs.check_result import CheckReport
 from ml_pipeline.runs.date_result import ArtifactResult, DateResult
 from ml_pipeline.runs.range_report import RangeReport
 
@@ -27,7 +29,7 @@ ORIGIN: Final = "launch"
 """Put before the origin of every value: the run came through this door."""
 
 _PRIORITY_TAG: Final = "dagster/priority"
-_NO_METRICS: Final = ("duration_s",)
+_NO_METRICS: Final = frozenset({"duration_s", "made_at"})
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,13 @@ def _made_at(progress: Progress, day: AsOf | None) -> list[Made]:
     return [made for made in progress.made if made.partition == (None if day is None else str(day))]
 
 
+def _checks_at(progress: Progress, day: AsOf | None) -> list[CheckReport]:
+    pipeline = project().pipeline
+    at = None if day is None else str(day)
+    told = [one for one in progress.checked if one.partition == at]
+    return [found for one in told if (found := report_in(pipeline, one)) is not None]
+
+
 def _metrics(made: Made) -> dict[str, float]:
     return {
         name: value
@@ -226,6 +235,7 @@ def _results(launched: Launched, ended: Progress) -> list[DateResult]:
                 for made in _made_at(ended, day)
             ],
             failures.get(day),
+            _checks_at(ended, day),
         )
         for day in launched.run.dates
     ]
@@ -254,4 +264,6 @@ def _print_sweep(launched: Launched, ended: Progress) -> None:
 def _print(launched: Launched, ended: Progress, wide: bool, paths: bool) -> None:
     if ended.made:
         say()
-    print_results(_results(launched, ended), wide, paths)
+    results = _results(launched, ended)
+    print_results(results, wide, paths)
+    print_warnings(results)

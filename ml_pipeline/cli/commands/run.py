@@ -8,7 +8,7 @@ import dagster as dg
 from ml_pipeline.cli.in_process import in_process
 from ml_pipeline.cli.project import Project, project
 from ml_pipeline.cli.request import Asked, request_options, validated
-from ml_pipeline.cli.results import document, print_results
+from ml_pipeline.cli.results import document, print_results, print_warnings
 from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.cli.tables import print_table, say, with_paths
@@ -72,8 +72,7 @@ def command(
         print_results(results, wide, paths)
         if len(results) > 1:
             _print_summary(report)
-    for line in [warning for one in results for warning in one.warnings]:
-        say(f"warning: {line}", err=True)
+    print_warnings(results)
     for line in report.reasons:
         say(line, err=True)
     failed = dict.fromkeys(one.dagster_run_id for one in results if one.error is not None)
