@@ -290,6 +290,8 @@ CHANGES = st.one_of(
     + [st.tuples(st.just("style"), st.just(""), st.sampled_from(toy_editor.STYLES))]
     + [st.tuples(st.just("outside"), st.sampled_from(DAYS), st.integers(0, 2))]
 )
+BESIDE = ("record.json", "confirmed.json", "checks.json", "pictures.html", "card.md")
+"""What stands beside the data of an artifact."""
 DAMAGES = ("cut short", "bytes gone", "bits flipped", "record gone", "record garbled")
 
 
@@ -387,11 +389,7 @@ class Histories(RuleBasedStateMachine):
         slot, revision = choice[pick % len(choice)]
         directory = self.store / str(revision.directory)
         record = directory / "record.json"
-        (data,) = (
-            file
-            for file in directory.glob("*.*")
-            if file.name not in (record.name, "confirmed.json")
-        )
+        (data,) = (file for file in directory.glob("*.*") if file.name not in BESIDE)
         content = bytearray(data.read_bytes())
         place = int(where * (len(content) - 1))
         if how == "cut short":

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,8 @@ def test_requests_of_an_artifact_are_few(root: str, proxy: Proxy) -> None:
 def test_sweep_on_a_slow_server_looks_up_many_at_once_and_equals_one_on_disk(
     root: str, proxy: Proxy, tmp_path: Path
 ) -> None:
+    # A server of workers that other tests have started knows nothing of this store's credentials.
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
     store = ArtifactStore(root)
     proxy.counted.clear()
     first = swept(store, tmp_path, 6, 14)

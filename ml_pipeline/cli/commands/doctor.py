@@ -28,6 +28,9 @@ def command(as_json: bool) -> int:
     Each line says how something is, and what to do. The exit code is 1 where there is a problem;
     nothing is launched.
     """
+    # Threads that import it at the same time find it half made: it imports itself in circles.
+    import sqlalchemy.orm  # noqa: F401
+
     from ml_pipeline.cli.health import machine
 
     checks: dict[str, Check] = {"versions": machine.versions}
