@@ -36,6 +36,7 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.runs.story import Story
 from ml_pipeline.text import counted, for_markdown
 from ml_pipeline.tracking.switched_on import tracker_of
+from ml_pipeline.tracking.tracker import StageFailure
 
 FAILURES: Final = "failures"
 """Metadata of a failed step: reason by date."""
@@ -175,15 +176,9 @@ def _make(
                 yield from checked(outcome)
         except Exception as error:
             failures[str(as_of)] = error
-            at_work = _at_work(keys, made)
-            tracker.failed(
-                manager.store,
-                manager.pipeline.stage(at_work),
-                manager.params,
-                as_of,
-                error,
-                context.run.run_id,
-            )
+            stage = manager.pipeline.stage(_at_work(keys, made))
+            of = StageFailure(stage, manager.params, as_of, error, context.run.run_id)
+            tracker.failed(manager.store, of)
             for outcome in outcomes:
                 yield from checked(outcome)
             if len(dates) > 1:

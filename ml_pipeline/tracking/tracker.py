@@ -34,6 +34,25 @@ class InSweep:
     trial: int
 
 
+@dataclass(frozen=True)
+class StageFailure:
+    """A stage that has failed in a run by itself.
+
+    Attributes:
+        stage: the one that was being made.
+        params: values of all parameters.
+        as_of: the date.
+        error: why.
+        dagster_run_id: Dagster's id of the run.
+    """
+
+    stage: Stage
+    params: ParamSet
+    as_of: AsOf | None
+    error: Exception
+    dagster_run_id: str | None = None
+
+
 class Tracker:
     """Keeps track of nothing; those that do keep track override what they care for."""
 
@@ -49,24 +68,12 @@ class Tracker:
             sweep: the trial that it is for; None where it is for a run by itself.
         """
 
-    def failed(
-        self,
-        store: ArtifactStore,
-        stage: Stage,
-        params: ParamSet,
-        as_of: AsOf | None,
-        error: Exception,
-        dagster_run_id: str | None = None,
-    ) -> None:
+    def failed(self, store: ArtifactStore, failure: StageFailure) -> None:
         """Hear of a stage that has failed in a run by itself; of trials, none is told.
 
         Args:
             store: where it would have published.
-            stage: the one that was being made.
-            params: values of all parameters.
-            as_of: the date.
-            error: why.
-            dagster_run_id: Dagster's id of the run.
+            failure: the stage, and why.
         """
 
     def sweep_began(self, store: ArtifactStore, sweep: "Sweep", plan: "Plan") -> None:
@@ -99,18 +106,10 @@ class Trackers(Tracker):
         for tracker in self.trackers:
             tracker.made(store, outcome, sweep)
 
-    def failed(
-        self,
-        store: ArtifactStore,
-        stage: Stage,
-        params: ParamSet,
-        as_of: AsOf | None,
-        error: Exception,
-        dagster_run_id: str | None = None,
-    ) -> None:
+    def failed(self, store: ArtifactStore, failure: StageFailure) -> None:
         """Tell all."""
         for tracker in self.trackers:
-            tracker.failed(store, stage, params, as_of, error, dagster_run_id)
+            tracker.failed(store, failure)
 
     def sweep_began(self, store: ArtifactStore, sweep: "Sweep", plan: "Plan") -> None:
         """Tell all."""

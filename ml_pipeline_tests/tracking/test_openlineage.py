@@ -19,7 +19,7 @@ from ml_pipeline.settings import settings
 from ml_pipeline.tracking.openlineage.sender import Sender
 from ml_pipeline.tracking.openlineage.tracker import OpenLineageTracker
 from ml_pipeline.tracking.switched_on import openlineage_url, tracker_of
-from ml_pipeline.tracking.tracker import InSweep
+from ml_pipeline.tracking.tracker import InSweep, StageFailure
 from ml_pipeline_tests.cli.conftest import CommandLine
 from ml_pipeline_tests.toys.bench import DAY, Bench
 from ml_pipeline_tests.toys.lineage_server import LineageServer, serving_lineage
@@ -133,7 +133,8 @@ def test_failure_is_told_with_its_message_without_credentials(
     params = bench.pipeline.params.parse({"rows": 9})
     error = RuntimeError("no answer from postgresql://ann:secret@host/db")
     stage = bench.pipeline.stage("model")
-    told.failed(bench.store, stage, params, DAY, error, "1158faa8-ce3e-464e-a957-7625b6a50746")
+    run = "1158faa8-ce3e-464e-a957-7625b6a50746"
+    told.failed(bench.store, StageFailure(stage, params, DAY, error, run))
     told.settle()
     start, fail = server.events
     assert (start["eventType"], fail["eventType"]) == ("START", "FAIL")

@@ -39,14 +39,14 @@ from ml_pipeline.addresses import masked
 from ml_pipeline.errors import StoreError, told
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.history import present
-from ml_pipeline.params.model import ParamModel, ParamSet
+from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Input, Record
 from ml_pipeline.text import in_full
-from ml_pipeline.tracking.tracker import InSweep
+from ml_pipeline.tracking.tracker import InSweep, StageFailure
 
 SOURCE: Final = "ml_pipeline"
 _PRODUCER: Final = "urn:ml_pipeline"
@@ -86,22 +86,15 @@ class Events:
             self._event(RunState.COMPLETE, ended, run, job, inputs, [made]),
         ]
 
-    def of_failed(
-        self,
-        store: ArtifactStore,
-        stage: Stage,
-        params: ParamSet,
-        as_of: AsOf | None,
-        error: Exception,
-        dagster_run_id: str | None,
-    ) -> list[RunEvent]:
+    def of_failed(self, store: ArtifactStore, failure: StageFailure) -> list[RunEvent]:
         """Return what tells that a stage has failed."""
-        now = datetime.now(UTC)
-        message = masked(told(error))[:_LONGEST]
+        now, stage = datetime.now(UTC), failure.stage
+        message = masked(told(failure.error))[:_LONGEST]
+        params = failure.params
         facets: dict[str, RunFacet] = {
             "errorMessage": error_message_run.ErrorMessageRunFacet(message, "python"),
             "executionParameters": _parameters(params.values(stage.scope), self.pipeline.params),
-            **self._around(as_of, dagster_run_id),
+            **self._around(failure.as_of, failure.dagster_run_id),
         }
         run = Run(str(generate_new_uuid(now)), facets)
         job = self._job(stage.name, stage)

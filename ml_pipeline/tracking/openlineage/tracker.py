@@ -3,14 +3,11 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ml_pipeline.params.as_of import AsOf
-from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.decisions import Outcome
-from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.tracking.openlineage.sender import Sender
-from ml_pipeline.tracking.tracker import InSweep, Tracker
+from ml_pipeline.tracking.tracker import InSweep, StageFailure, Tracker
 
 if TYPE_CHECKING:
     from ml_pipeline.tracking.openlineage.events import Events
@@ -36,18 +33,9 @@ class OpenLineageTracker(Tracker):
         if not outcome.reused:
             self.sender.send(lambda: self._events.of_made(store, outcome, sweep))
 
-    def failed(
-        self,
-        store: ArtifactStore,
-        stage: Stage,
-        params: ParamSet,
-        as_of: AsOf | None,
-        error: Exception,
-        dagster_run_id: str | None = None,
-    ) -> None:
+    def failed(self, store: ArtifactStore, failure: StageFailure) -> None:
         """Tell of a stage that has failed."""
-        about = store, stage, params, as_of, error, dagster_run_id
-        self.sender.send(lambda: self._events.of_failed(*about))
+        self.sender.send(lambda: self._events.of_failed(store, failure))
 
     def settle(self) -> None:
         """Wait a moment until all is sent."""
