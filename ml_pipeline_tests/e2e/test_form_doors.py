@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline_tests.e2e.dagster_ui import DagsterUi
 from ml_pipeline_tests.e2e.forms import Form, document_in, opened, written_form
-from ml_pipeline_tests.e2e.server import ASSETS, Server
+from ml_pipeline_tests.e2e.server import ASSETS, Server, wait_until
 from ml_pipeline_tests.toys.form import MODEL, pipeline_of
 
 pytestmark = pytest.mark.long
@@ -31,7 +31,8 @@ def test_button_opens_the_launchpad_filled_in_and_that_launches_the_run(
     browser: Browser, server: Server, ui: DagsterUi
 ) -> None:
     written = server.home / "form-ml_pipeline.html"
-    assert f"A form for runs: {written.as_uri()}" in server.log.read_text()
+    told = f"A form for runs: {written.as_uri()}"
+    wait_until(lambda: told in server.log.read_text(), 20, "the form's address")
     form = opened(browser, written)
     form.control("as_of").fill("1998-03-30")
     form.control("as_of to").fill("1998-03-31")

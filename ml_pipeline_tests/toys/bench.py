@@ -132,4 +132,7 @@ def rewrite(record: Path, to: Path, **fields: Any) -> None:
     """Write a record with other fields as it was written before records were sealed."""
     document = json.loads(record.read_text()) | fields
     document.pop("seal", None)
-    to.write_text(json.dumps(document))
+    # In one step, since others may be reading it.
+    half = to.with_name(f".{to.name}.half")
+    half.write_text(json.dumps(document))
+    half.replace(to)

@@ -46,11 +46,10 @@ def command(host: str, port: int) -> int:
             is_told, looked = False, time.monotonic()
             while not running.has_ended:
                 if not is_told and running.answers:
-                    click.echo(
-                        f"Dagster UI on {running.url}, home {configured.home}. Ctrl-C stops it."
-                    )
+                    told = f"Dagster UI on {running.url}, home {configured.home}. Ctrl-C stops it."
                     if form is not None:
-                        click.echo(f"A form for runs: {form.as_uri()}")
+                        told += f"\nA form for runs: {form.as_uri()}"
+                    click.echo(told)
                     is_told = True
                 if time.monotonic() - looked > _ABANDONED_S:
                     # Where the databases are busy, the next look does it.
