@@ -21,7 +21,8 @@ from ml_pipeline.dagster.hosts import InStep
 from ml_pipeline.dagster.io_manager import ParamIOManager
 from ml_pipeline.dagster.metadata import picture, table
 from ml_pipeline.dagster.partition_keys import dagster_key
-from ml_pipeline.dagster.private import NO_EVENT, needing_only_what_is_selected, tag_run
+from ml_pipeline.dagster.private import NO_EVENT, tag_run
+from ml_pipeline.dagster.private_steps import needing_only_what_is_selected
 from ml_pipeline.dagster.stages import asset_key, pool_of, refuse_other_partitions, told_of
 from ml_pipeline.errors import MlPipelineError, told
 from ml_pipeline.launch.names import names_of

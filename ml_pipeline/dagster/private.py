@@ -5,9 +5,7 @@ Nothing else in this package reaches into Dagster, but `private_ops`, which goes
 """
 
 import contextlib
-import sys
-import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,9 +35,6 @@ INTERRUPTED: Final = "DagsterExecutionInterruptedError"
 
 REFUSALS: Final = (dg.DagsterError, CheckError)
 """What Dagster raises where a configuration does not do; the second has no public name."""
-
-_SPLITS: Final = "_attempt_resolve_node_cycles"
-"""Function of Dagster's that makes several steps of the assets of one."""
 
 _UNCAPTURED: Final = {
     "compute_logs": {
@@ -190,58 +185,6 @@ def tag_run(instance: dg.DagsterInstance, run: dg.DagsterRun, tags: Mapping[str,
     """Add to the tags of a run that goes on: whoever launched it in the UI could not know them."""
     if new := {name: value for name, value in tags.items() if run.tags.get(name) != value}:
         instance.add_run_tags(run.run_id, new)
-
-
-def needing_only_what_is_selected(
-    made: dg.AssetsDefinition,
-    resources: Callable[[Collection[dg.AssetKey]], set[str]],
-    pool: Callable[[Collection[dg.AssetKey]], str | None],
-) -> dg.AssetsDefinition:
-    """Return assets of one step that ask for the resources and pool of the assets that a run makes.
-
-    Dagster's own ask for those of all of them, whichever are selected, so a run that needs no
-    database would fail where there is none.
-
-    Args:
-        made: the assets.
-        resources: returns the keys of the resources that some of them need.
-        pool: returns the pool that some of them run in.
-    """
-
-    class OfSelection(dg.AssetsDefinition):
-        @staticmethod
-        def dagster_internal_init(**attributes: Any) -> dg.AssetsDefinition:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return OfSelection(**attributes)
-
-        def subset_for(self, *selection: Any, **named: Any) -> dg.AssetsDefinition:
-            subset = super().subset_for(*selection, **named)
-            # Where others' assets come between, Dagster makes several steps of one; as they have
-            # one name, they must have one op.
-            if sys._getframe(1).f_code.co_name == _SPLITS:
-                return subset
-            changed = {"required_resource_keys": resources(subset.keys), "pool": pool(subset.keys)}
-            node = _changed_op(subset.op, changed)
-            return OfSelection.dagster_internal_init(
-                **{**subset.get_attributes_dict(), "node_def": node}
-            )
-
-    return OfSelection.dagster_internal_init(**made.get_attributes_dict())
-
-
-def _changed_op(op: dg.OpDefinition, changed: Mapping[str, Any]) -> dg.OpDefinition:
-    attributes = {
-        "name": op.name,
-        "ins": op.ins,
-        "outs": op.outs,
-        "compute_fn": op.compute_fn,
-        "config_schema": op.config_schema,
-        "description": op.description,
-        "tags": op.tags,
-        "retry_policy": op.retry_policy,
-    }
-    return dg.OpDefinition(**{**attributes, **changed})
 
 
 def listen(

@@ -267,38 +267,3 @@ def test_kept_objects_survive_a_merge_in_this_process() -> None:
     merged = dg.Definitions.merge(dg.Definitions(metadata={"other": 1}), some)
     assert private.what_is_kept(merged.metadata["ml_pipeline/x"]) is kept
     assert private.what_is_kept(merged.metadata["other"]) is None
-
-
-def test_step_of_selected_assets_needs_their_resources_and_pool_alone() -> None:
-    needs = {"a": {"db"}, "b": set[str]()}
-
-    @dg.multi_asset(
-        specs=[dg.AssetSpec(name, skippable=True) for name in needs],
-        can_subset=True,
-        required_resource_keys={"db"},
-        pool="few",
-        description="both",
-        op_tags={"tag": "kept"},
-    )
-    def both(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        for key in context.selected_asset_keys:
-            yield dg.MaterializeResult(key)
-
-    made = private.needing_only_what_is_selected(
-        both,
-        lambda keys: set[str]().union(*(needs[key.to_user_string()] for key in keys)),
-        lambda keys: "few" if dg.AssetKey("a") in keys else None,
-    )
-    broken = dg.ResourceDefinition(lambda _: 1 / 0)  # type: ignore[arg-type]
-    group = made.with_attributes(group_names_by_key={dg.AssetKey("b"): "own"})
-    defs = dg.Definitions(assets=[group], resources={"db": broken})
-    job = defs.resolve_implicit_global_asset_job_def()
-    assert job.execute_in_process(asset_selection=[dg.AssetKey("b")]).success
-    for selection in (["a"], ["a", "b"]):
-        keys = [dg.AssetKey(name) for name in selection]
-        with pytest.raises(dg.DagsterResourceFunctionError):
-            job.execute_in_process(asset_selection=keys)
-    part = group.subset_for({dg.AssetKey("b")}, None)
-    assert (part.op.pool, part.op.description, part.op.tags["tag"]) == (None, "both", "kept")
-    assert group.subset_for({dg.AssetKey("a")}, None).op.pool == "few"
-    assert hasattr(asset_job, private._SPLITS), "what splits a step has another name"
