@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ml_pipeline.params.secret import SecretRef, SecretScheme, register_secrets
     from ml_pipeline.params.template import template
     from ml_pipeline.runs.card import Card
+    from ml_pipeline.runs.column import Column
     from ml_pipeline.runs.check_result import CheckResult
     from ml_pipeline.runs.earlier import Earlier
     from ml_pipeline.runs.gate import Gate
@@ -64,6 +65,7 @@ __all__ = [
     "Card",
     "CheckFailed",
     "CheckResult",
+    "Column",
     "Earlier",
     "Format",
     "Gate",
@@ -158,6 +160,7 @@ _ROOMS: Final = {
     "params.secret": ("SecretRef", "SecretScheme", "register_secrets"),
     "params.template": ("template",),
     "runs.card": ("Card",),
+    "runs.column": ("Column",),
     "runs.check_result": ("CheckResult",),
     "runs.earlier": ("Earlier",),
     "runs.gate": ("Gate",),

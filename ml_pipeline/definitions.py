@@ -9,6 +9,7 @@ from ml_pipeline.dagster.code_location import code_location, defs_folder
 from ml_pipeline.dagster.executors import configured_executor
 from ml_pipeline.dagster.stages import Pipeline
 from ml_pipeline.defs import (
+    about_assets,
     assets,
     checks,
     config,
@@ -29,6 +30,7 @@ gc.freeze()
 
 
 OWN = (
+    about_assets,
     assets,
     checks,
     config,

@@ -99,6 +99,8 @@ def comparison_asset(
         io_manager_key=names.no_io,
         deps=[asset_key(pipeline.judge)],
         group_name=group_name,
+        owners=pipeline.judge.owners,
+        kinds={"html"},
         output_required=False,
         description="Two environments, runs or parameter sets, compared at the dates of both.",
     )

@@ -11,17 +11,19 @@ from typing import Any, Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.columns import SCHEMA, columns_shown
 from ml_pipeline.dagster.limits import fitting
 from ml_pipeline.dagster.metadata import picture, preview
 from ml_pipeline.errors import ArtifactDamaged
 from ml_pipeline.params.history import present, told_names
+from ml_pipeline.runs.column import NOTHING_SAID, Columns
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.served import MARK, run_of
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
 from ml_pipeline.text import for_terminal, shortened
 
-LOOKED_AT: Final = frozenset({"preview", "dagster/column_schema"})
+LOOKED_AT: Final = frozenset({"preview", SCHEMA})
 """Names of what is to be looked at; where a function of others shows it itself, that stands."""
 
 SAID: Final = frozenset(
@@ -35,7 +37,6 @@ SAID: Final = frozenset(
 
 _ALWAYS: Final = ("run_id", "revision", "path", "pictures", "reused", "reused_from", "reason")
 _LARGEST_PICTURE: Final = 60_000
-_MOST_COLUMNS: Final = 100
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def describe(
     store: ArtifactStore,
     origins: Mapping[str, str],
     links: Links | None = None,
+    columns: Columns = NOTHING_SAID,
     is_brief: bool = False,
 ) -> dict[str, Any]:
     """Return the metadata of a materialization: which parameters made what, and where it is.
@@ -73,6 +75,7 @@ def describe(
         origins: where the values came from that this run asks for, by dotted name; whoever
             computed a reused artifact may have had them from elsewhere.
         links: where else to look, if that is known.
+        columns: what is said of the columns of a table, made from those of Dagster's keys.
         is_brief: whether it is one of many that a run makes.
     """
     record = outcome.record
@@ -101,7 +104,8 @@ def describe(
             "duration_s": record.duration_s,
             "made_at": dg.MetadataValue.timestamp(record.started_at),
         }
-        entries |= _typed(outcome)
+        types = outcome.sample.columns if outcome.sample is not None else {}
+        entries |= columns_shown(types, columns)
     entries |= {"origins": dg.MetadataValue.json(asked)} if asked else {}
     # What a stage has measured stands, whatever it is called.
     return fitting(entries | metrics, store.address(f"{directory}/record.json"), _ALWAYS)
@@ -191,15 +195,6 @@ def _led_to(links: Links) -> dict[str, Any]:
     if links.upstream:
         found["upstream"] = dg.MetadataValue.md(links.upstream)
     return found
-
-
-def _typed(outcome: Outcome) -> dict[str, Any]:
-    """Return the columns of a table."""
-    columns = outcome.sample.columns if outcome.sample is not None else {}
-    if not 0 < len(columns) <= _MOST_COLUMNS:
-        return {}
-    schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns.items()])
-    return {"dagster/column_schema": dg.MetadataValue.table_schema(schema)}
 
 
 def _shown(value: Any) -> Any:

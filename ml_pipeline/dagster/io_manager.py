@@ -85,10 +85,10 @@ class ParamIOManager(dg.IOManager):
             context: of the step that makes it.
             is_brief: whether it is one of many that the run makes.
         """
-        newest, origins = newest_event(context.instance), self.params.origins
+        newest = newest_event(context.instance)
         location = location_named(context.run)
         return materialization(
-            self.pipeline, outcome, self.store, origins, newest, location, is_brief
+            self.pipeline, outcome, self.store, self.params, newest, location, is_brief
         )
 
     @unwrapped()

@@ -103,6 +103,8 @@ def leaderboard_asset(
         # Sweeps make most of what is compared.
         deps=[asset_key(pipeline.judge), names.sweep],
         group_name=group_name,
+        owners=pipeline.judge.owners,
+        kinds={"html"},
         description="Every published result, ranked with those that it can be compared to.",
     )
     @unwrapped(STOPPED)

@@ -61,6 +61,9 @@ def _size(name: str, value: Any) -> int:
         columns = sum(len(json.dumps(one.name)) + 250 for one in value.schema.columns)
         return _ENVELOPE + columns + len(json.dumps(held, default=str)) + 60 * len(held)
     if isinstance(value, dg.TableSchemaMetadataValue):
-        return _ENVELOPE + sum(len(json.dumps(one.name)) + 250 for one in value.schema.columns)
+        told = [len(json.dumps([one.name, one.description])) for one in value.schema.columns]
+        return _ENVELOPE + sum(told) + 250 * len(told)
+    if isinstance(value, dg.TableColumnLineageMetadataValue):
+        return _ENVELOPE + len(dg.serialize_value(value))
     held = getattr(value, "value", value)
     return _ENVELOPE + len(json.dumps(name)) + len(json.dumps(held, default=str))

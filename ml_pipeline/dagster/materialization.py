@@ -1,10 +1,11 @@
 """What Dagster is told of an artifact: its metadata, its links and its versions."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import dagster as dg
 
+from ml_pipeline.dagster.columns import LINEAGE
 from ml_pipeline.dagster.description import Links, describe, place
 from ml_pipeline.dagster.launchpad import launchpad_link
 from ml_pipeline.dagster.partition_keys import dagster_key
@@ -14,10 +15,13 @@ from ml_pipeline.launch.names import names_of
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.group import OPTIONS
 from ml_pipeline.params.history import completed, told
+from ml_pipeline.params.model import ParamSet
 from ml_pipeline.runs.card_file import is_of_a_model
+from ml_pipeline.runs.column import NOTHING_SAID, Columns
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.explain import command_line
 from ml_pipeline.runs.served import MARK
+from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import CARD, ArtifactStore
 from ml_pipeline.text import for_markdown
@@ -25,14 +29,12 @@ from ml_pipeline.text import for_markdown
 KEEPER: Final = "pipeline"
 """Metadata of what is kept by the parameters of a pipeline's runs: the pipeline's name."""
 
-_LINEAGE: Final = "dagster/column_lineage"
-
 
 def materialization(
     pipeline: Pipeline,
     outcome: Outcome,
     store: ArtifactStore,
-    origins: Mapping[str, str],
+    params: ParamSet,
     newest_event: int | None,
     location: str | None = None,
     is_brief: bool = False,
@@ -43,7 +45,7 @@ def materialization(
         pipeline: the stages.
         outcome: the artifact.
         store: where it is.
-        origins: where the run's values came from, by dotted name.
+        params: what the run has, and where its values came from.
         newest_event: storage id of the newest event: inputs are from before it.
         location: the code location whose launchpad makes it, if that is known.
         is_brief: whether it is one of many that a run makes.
@@ -55,16 +57,27 @@ def materialization(
     }
     is_brief = is_brief or outcome.reused
     links = None if is_brief else _links(pipeline, outcome, store, location)
-    metadata = {**describe(outcome, store, origins, links, is_brief), KEEPER: pipeline.name}
-    if not is_brief and _LINEAGE in told_of(stage).metadata:
+    columns = NOTHING_SAID if is_brief else _columns(pipeline, stage, params)
+    described = describe(outcome, store, params.origins, links, columns, is_brief)
+    metadata = {**described, KEEPER: pipeline.name}
+    if not is_brief and LINEAGE in told_of(stage).metadata:
         # Dagster looks for it in materializations alone.
-        metadata[_LINEAGE] = told_of(stage).metadata[_LINEAGE]
+        metadata[LINEAGE] = told_of(stage).metadata[LINEAGE]
     return dg.AssetMaterialization(
         stage.key.split("/"),
         partition=dagster_key(pipeline, record.as_of),
         metadata=metadata,
         tags=version_tags(record.content.digest, record.code, inputs, newest_event),
     )
+
+
+def _columns(pipeline: Pipeline, stage: Stage, params: ParamSet) -> Columns:
+    """Return what is said of the columns of a stage, made from those of Dagster's keys."""
+    keys = {name: one.key for name, one in pipeline.stages.items()}
+    return {
+        name: replace(one, made_from={keys.get(a, a): of for a, of in one.made_from.items()})
+        for name, one in stage.columns_said(params).items()
+    }
 
 
 def _links(

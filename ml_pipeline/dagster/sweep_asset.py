@@ -94,6 +94,7 @@ def sweep_asset(
             dg.AssetSpec(
                 names.sweep,
                 deps=dict.fromkeys(key for stage in stages for key in told_of(stage).others),
+                owners=judge.owners,
                 kinds={"optuna"},
                 description=(
                     f"Many parameter sets over the chosen dates, judged by '{judge.name}'. What is"

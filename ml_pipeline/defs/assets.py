@@ -4,7 +4,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline import Objective, ParamModel, Pipeline, Result
-from ml_pipeline.defs import model_card, source
+from ml_pipeline.defs import about_assets, model_card, source
 from ml_pipeline.defs.config import CheckParams, DataParams, FeatureParams, TrainingParams
 from ml_pipeline.pipeline import datasets, plots
 from ml_pipeline.pipeline import evaluation as judging
@@ -25,7 +25,12 @@ PIPELINE: Final = Pipeline(
 )
 
 
-@PIPELINE.asset(reads=source.digest, kinds=["polars", "parquet"])
+@PIPELINE.asset(
+    reads=source.digest,
+    columns=about_assets.ORDER_COLUMNS,
+    owners=about_assets.OWNERS,
+    kinds=["polars", "parquet"],
+)
 def orders(as_of: date, data: DataParams) -> "pl.DataFrame":
     """Orders of the last `history_days` up to the end of `as_of`, one row each."""
     first, last = source.window(as_of, data)
@@ -33,7 +38,11 @@ def orders(as_of: date, data: DataParams) -> "pl.DataFrame":
     return datasets.orders_between(place.location, first, last, place.columns)
 
 
-@PIPELINE.asset(kinds=["polars", "parquet"])
+@PIPELINE.asset(
+    columns=about_assets.feature_columns,
+    owners=about_assets.OWNERS,
+    kinds=["polars", "parquet"],
+)
 def features(
     as_of: date, orders: "pl.DataFrame", data: DataParams, shape: FeatureParams
 ) -> "pl.DataFrame | Result":
@@ -53,7 +62,7 @@ def features(
     return Result(examples, metrics={"orders_without_customer": guests}) if guests else examples
 
 
-@PIPELINE.asset(kinds=["scikitlearn"], card=model_card.MODEL)
+@PIPELINE.asset(card=model_card.MODEL, owners=about_assets.OWNERS, kinds=["scikitlearn"])
 def model(
     as_of: date,
     features: "pl.DataFrame",
@@ -73,7 +82,7 @@ def objective(data: DataParams) -> Objective:
     return Objective(metric=metric, direction=direction, baseline=baseline)
 
 
-@PIPELINE.asset(objective=objective, kinds=["json"])
+@PIPELINE.asset(objective=objective, owners=about_assets.OWNERS, kinds=["scikitlearn", "json"])
 def evaluation(
     as_of: date,
     model: "BaseEstimator",

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline import CheckResult, Earlier, PromotedRuns, Result, ServedRun, scorers
-from ml_pipeline.defs import source
+from ml_pipeline.defs import about_assets, source
 from ml_pipeline.defs.config import DataParams, FeatureParams, RealisedLimits, RealisedParams
 from ml_pipeline.defs.serving import SERVING
 from ml_pipeline.params.identity import digest_of
@@ -47,7 +47,7 @@ def outcomes_read(
     return digest_of({"scored": scored, "promises": promises, "orders": held, "looked_at": waiting})
 
 
-@SERVING.asset(reads=outcomes_read, kinds=["json"])
+@SERVING.asset(reads=outcomes_read, owners=about_assets.OWNERS, kinds=["polars", "json"])
 def realised_quality(
     as_of: date, predictions: Earlier, promoted: PromotedRuns, realised: RealisedParams
 ) -> Result:

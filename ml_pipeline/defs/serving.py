@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from ml_pipeline import ParamModel, Pipeline, Result, Served, ServedRun, ServingParams
-from ml_pipeline.defs import source
+from ml_pipeline.defs import about_assets, source
 from ml_pipeline.defs.assets import PIPELINE, orders
 from ml_pipeline.defs.config import (
     DataParams,
@@ -37,7 +37,12 @@ def orders_read(as_of: date, served: Served) -> str:
     return " ".join(source.digest(as_of, run.group(DataParams)) for run in served.runs)
 
 
-@SERVING.asset(reads=orders_read, kinds=["polars", "parquet"])
+@SERVING.asset(
+    reads=orders_read,
+    columns=about_assets.PREDICTION_COLUMNS,
+    owners=about_assets.OWNERS,
+    kinds=["polars", "parquet"],
+)
 def predictions(as_of: date, served: Served) -> Result:
     """Who buys again, or the revenue to come, as known at the end of `as_of`.
 

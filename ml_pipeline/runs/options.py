@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias, TypedDict
 
 from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.runs.card import Card
+from ml_pipeline.runs.column import ColumnsOption
 from ml_pipeline.store.record import Objective
 
 Provide: TypeAlias = Callable[[str, Any], object | None]
@@ -35,6 +36,8 @@ class StageOptions(TypedDict, total=False):
         files: paths of files whose content is part of the revision, relative to the folder of the
             function's module.
         card: what the model card of what it makes says that nobody could compute.
+        columns: of a table, what its columns are and which others they are made from, by name; or
+            a function of groups that returns it.
         description: what the asset is; the first line of the docstring if omitted.
         kinds: Dagster's kind tags.
         group: Dagster's group; the pipeline's name if omitted.
@@ -52,6 +55,7 @@ class StageOptions(TypedDict, total=False):
     packages: Iterable[str]
     files: Iterable[str]
     card: Card | None
+    columns: ColumnsOption
     description: str | None
     kinds: Iterable[str]
     group: str | None

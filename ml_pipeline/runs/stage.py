@@ -15,6 +15,7 @@ from ml_pipeline.params.model import ParamSet
 from ml_pipeline.params.secret import secrets_hidden
 from ml_pipeline.runs.card import Card
 from ml_pipeline.runs.checks import Check
+from ml_pipeline.runs.column import Columns, ColumnsOption, refuse_others
 from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.runs.options import NO_EXTRAS, Extras
 from ml_pipeline.runs.reading import Reading
@@ -64,6 +65,7 @@ class Stage:
         reads: returns the digest of outside data that the function reads, if it reads any.
         judged_by: the objective of the asset's metrics, or what returns it for given groups.
         card: what its author says of what it makes.
+        columns: what its author says of the columns of its table, or what returns it.
         description: what the asset is.
         kinds: Dagster's kind tags.
         group: Dagster's group; the pipeline's if None.
@@ -92,6 +94,8 @@ class Stage:
     judged_by_signature: Signature | None = None
     card: Card | None = None
     card_signature: Signature | None = None
+    columns: ColumnsOption = None
+    columns_signature: Signature | None = None
     description: str | None = None
     kinds: frozenset[str] = frozenset()
     group: str | None = None
@@ -183,6 +187,26 @@ class Stage:
             return self.judged_by
         signature = self.judged_by_signature
         return self.judged_by(**signature.arguments(params, None)) if signature else None
+
+    def columns_said(self, params: ParamSet) -> Columns:
+        """Return what its author says of the columns of its table.
+
+        Raises:
+            PipelineError: if some are said to be made from what it does not depend on.
+        """
+        if self.columns is None or self.columns_signature is None:
+            return self.columns if isinstance(self.columns, Mapping) else {}
+        said: Columns = self.columns(**self.columns_signature.arguments(params, None))
+        self.refuse_columns(said)
+        return said
+
+    def refuse_columns(self, said: Columns) -> None:
+        """Refuse columns that are said to be made from what this stage does not depend on.
+
+        Raises:
+            PipelineError: naming all of them.
+        """
+        refuse_others(self.name, said, (*self.upstream, *self.looked_back_at, *self.others))
 
     def data_seen(self, params: ParamSet, as_of: AsOf | None) -> str | None:
         """Return in words which data its results have seen, where its author tells."""

@@ -30,6 +30,7 @@ from ml_pipeline.params.limits import beyond_limits
 from ml_pipeline.params.model import ParamModel, ParamSet
 from ml_pipeline.runs.calls import refuse_generator
 from ml_pipeline.runs.checks import CheckOptions, check_of
+from ml_pipeline.runs.column import Columns
 from ml_pipeline.runs.keys import PLAIN, Keys
 from ml_pipeline.runs.options import NO_EXTRAS, Extras, StageOptions, refuse_unknown
 from ml_pipeline.runs.reading import Reading
@@ -234,12 +235,19 @@ class Pipeline(StageSet):
         card = options.get("card")
         seen = card.data if card is not None else None
         card_signature = of_groups(seen, "it tells in words which data a model has seen")
-        besides_scope = set(card_signature.groups.values()) - own if card_signature else set()
-        if besides_scope:
-            raise PipelineError(
-                f"What tells the data of the card of '{name}' must take groups that '{name}'"
-                f" depends on, but takes {', '.join(sorted(besides_scope))} as well. Leave it out."
-            )
+        columns = options.get("columns")
+        tells = columns if callable(columns) else None
+        columns_signature = of_groups(tells, "it tells what columns are")
+        for what, asks_for in (
+            ("the data of the card", card_signature),
+            ("the columns", columns_signature),
+        ):
+            besides_scope = set(asks_for.groups.values()) - own if asks_for else set()
+            if besides_scope:
+                raise PipelineError(
+                    f"What tells {what} of '{name}' must take groups that '{name}' depends on, but"
+                    f" takes {', '.join(sorted(besides_scope))} as well. Leave it out."
+                )
         doc, prefix = inspect.getdoc(function) or "", options.get("key_prefix", ())
         # How a value is written counts for the stage that makes it; which stage that is, nobody
         # can tell before. What reads a value counts with the inputs, as does what is trusted.
@@ -249,7 +257,7 @@ class Pipeline(StageSet):
         versions = declared_versions(name, options.get("packages", ()))
         code = fingerprint.digest if fingerprint else str(code_version)
         self._know(returned)
-        self.stages[name] = Stage(
+        made = Stage(
             name=name,
             function=function,
             code=with_versions(code, versions),
@@ -266,6 +274,8 @@ class Pipeline(StageSet):
             judged_by_signature=judged_by_signature,
             card=card,
             card_signature=card_signature,
+            columns=columns,
+            columns_signature=columns_signature,
             description=options.get("description") or doc.partition("\n")[0] or None,
             kinds=frozenset(options.get("kinds", ())),
             group=options.get("group"),
@@ -275,6 +285,9 @@ class Pipeline(StageSet):
             former=former,
             extras=extras,
         )
+        if columns is not None and tells is None:
+            made.refuse_columns(cast("Columns", columns))
+        self.stages[name] = made
 
     def asset_check(
         self, asset: str | Callable[..., Any], /, **options: Unpack[CheckOptions]

@@ -6,9 +6,10 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from ml_pipeline import Objective, Pipeline, Result
+from ml_pipeline import Column, Objective, Pipeline, Result
 from ml_pipeline.dagster.limits import MOST
 from ml_pipeline.dagster.metadata import preview
+from ml_pipeline.errors import PipelineError
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.store.formats.sample import Sample
@@ -33,6 +34,14 @@ def pipeline() -> Pipeline:
     def rows(data: Data) -> pl.DataFrame:
         frame = {"a|b": ["<b>*x*</b>", "y" * 60, None], "number": [1 / 3, 2e9, float("nan")]}
         return pl.DataFrame(frame | {f"c{n}": [n] * 3 for n in range(20)})
+
+    def told(data: Data) -> dict[str, Column]:
+        about = {"total": Column(f"by {data.rate}", {"rows": ["number", "c0"]})}
+        return about | {"c*": Column("as it was", {"rows": ["c1"]}), "gone": Column("never there")}
+
+    @made.asset(code_version="1", columns=told, key_prefix="lake")
+    def summed(rows: pl.DataFrame, data: Data) -> pl.DataFrame:
+        return rows.select(pl.col("number").sum().alias("total"), "c1", "a|b")
 
     @made.asset(code_version="1", objective=Objective(metric="loss", direction="minimize"))
     def judged(rows: pl.DataFrame, data: Data) -> Result:
@@ -99,6 +108,53 @@ def test_materialization_shows_first_what_matters(shown: Site) -> None:
     assert first[2].startswith(r"| \<b\>\*x\*\</b\> | 0.33333 | 0 |")
     assert first[-1] == "and 10 more columns"
     assert max(map(len, first)) < 200
+
+
+def test_columns_show_what_they_are_and_are_made_from(shown: Site) -> None:
+    result = shown.run(config={"data": {"rate": 0.25}}, selection=[["rows"], ["lake", "summed"]])
+    assert result.success, failure(result)
+    summed = events(result)["lake/summed", DAY]
+    schema: Any = summed.metadata["dagster/column_schema"].value
+    about = {one.name: (one.type, one.description) for one in schema.columns}
+    assert about == {
+        "total": ("Float64", "by 0.25"),
+        "c1": ("Int64", "as it was"),
+        "a|b": ("String", None),
+    }
+    rows = dg.AssetKey("rows")
+    assert summed.metadata["dagster/column_lineage"].value == dg.TableColumnLineage(
+        {
+            "total": [dg.TableColumnDep(rows, "number"), dg.TableColumnDep(rows, "c0")],
+            "c1": [dg.TableColumnDep(rows, "c1")],
+        }
+    )
+
+
+@pytest.mark.parametrize("is_function", [False, True])
+def test_columns_made_from_what_their_stage_does_not_depend_on_are_refused(
+    site: Site, is_function: bool
+) -> None:
+    made, said = Pipeline("wrong", ParamModel(data=Data)), {"a": Column("", {"row": ["b"]})}
+
+    @made.asset(code_version="1")
+    def rows(data: Data) -> pl.DataFrame:
+        return pl.DataFrame({"b": [1]})
+
+    def summed(rows: pl.DataFrame) -> pl.DataFrame:
+        return rows
+
+    told = (
+        "The columns of 'summed' must be made from what it depends on, rows, but 'a' is said to be"
+        " made from 'row'. Did you mean 'rows'?"
+    )
+    if is_function:
+        made.asset(code_version="1", columns=lambda: said)(summed)
+        site.bench.pipeline = made
+        assert told in failure(site.run(selection=["rows", "summed"]))
+    else:
+        with pytest.raises(PipelineError) as refused:
+            made.asset(code_version="1", columns=said)(summed)
+        assert str(refused.value) == told
 
 
 def test_materialization_of_what_is_reused_or_one_of_many_is_small(shown: Site) -> None:
