@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from ml_pipeline.params.secret import SecretRef, SecretScheme, register_secrets
     from ml_pipeline.params.template import template
     from ml_pipeline.runs.card import Card
-    from ml_pipeline.runs.column import Column
     from ml_pipeline.runs.check_result import CheckResult
+    from ml_pipeline.runs.column import Column
     from ml_pipeline.runs.earlier import Earlier
     from ml_pipeline.runs.gate import Gate
     from ml_pipeline.runs.served import PromotedRuns, Served, ServedRun, scorers
