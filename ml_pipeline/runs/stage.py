@@ -194,9 +194,10 @@ class Stage:
         Raises:
             PipelineError: if some are said to be made from what it does not depend on.
         """
-        if self.columns is None or self.columns_signature is None:
-            return self.columns if isinstance(self.columns, Mapping) else {}
-        said: Columns = self.columns(**self.columns_signature.arguments(params, None))
+        if self.columns is None or isinstance(self.columns, Mapping):
+            return self.columns or {}
+        signature = self.columns_signature
+        said: Columns = self.columns(**signature.arguments(params, None)) if signature else {}
         self.refuse_columns(said)
         return said
 
