@@ -3,6 +3,8 @@
 Every step can be done again, and by several processes at once: what stands in the store decides.
 """
 
+import contextlib
+import gc
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +26,7 @@ _FETCHED: Final = 2000
 _AT_ONCE: Final = 16
 _MANY: Final = 1000
 _SHARE: Final = 0.1
+_SELDOM: Final = 50_000, 20, 100
 
 _Item = TypeVar("_Item")
 _Read = TypeVar("_Read")
@@ -94,7 +97,7 @@ class CatchUp:
             return
         done = 0
         found = batches((row for row in self._unread(unread) if wanted(row.path)), _BATCH)
-        with ThreadPoolExecutor(self._readers) as readers:
+        with _collecting_seldom(), ThreadPoolExecutor(self._readers) as readers:
             for rows in _ahead(readers, self._records, found):
                 self.writer.keep(rows)
                 done += len(rows)
@@ -165,6 +168,17 @@ class CatchUp:
 
     def _records(self, rows: Sequence[Any]) -> list[tuple[Any, Record | None]]:
         return [(row, self.store.readable_record(row.path)) for row in rows]
+
+
+@contextlib.contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """Let Python look for garbage seldom: records make none, and looking is a third of reading."""
+    before = gc.get_threshold()
+    gc.set_threshold(*_SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _ahead(

@@ -1,6 +1,5 @@
 """The newest revision of each run: chosen, put in order and counted by the database."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
@@ -10,9 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
-    Text,
     and_,
-    bindparam,
     func,
     or_,
     select,
@@ -144,14 +141,8 @@ def _written(source: Source) -> str:
 
 def _is_among(database: Database, name: str, values: Collection[str | None]) -> ColumnElement[bool]:
     """Return the condition that a column has one of any number of values."""
-    elements = (
-        "json_each(:{0})" if database.is_sqlite else "json_array_elements_text(CAST(:{0} AS json))"
-    )
-    listed = json.dumps([value for value in values if value is not None])
-    among = text(
-        f"a.{name} IN (SELECT value FROM {elements.format(f'all_{name}')})"  # noqa: S608
-    ).bindparams(bindparam(f"all_{name}", listed, Text))
-    return or_(among, _A.c[name].is_(None)) if None in values else and_(among)
+    among = database.is_among(_A.c[name], [value for value in values if value is not None])
+    return or_(among, _A.c[name].is_(None)) if None in values else among
 
 
 class Newest:

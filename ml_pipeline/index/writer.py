@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, case, delete, select, update
+from sqlalchemy import Connection, Table, bindparam, case, delete, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ml_pipeline.index.comparison import Found, batches
@@ -29,6 +29,7 @@ from ml_pipeline.index.tables import (
 from ml_pipeline.store.record import Record
 
 _BATCH: Final = 500
+_NOTED: Final = ("line", "path", "run_id", "revision", "stamp", "folder_stamp", "state")
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,15 @@ class Writer:
         """Write down what differs: that it is gone, or that it is there and has to be read."""
         gone = [one.path for one in found if not one.stamp]
         there = [
-            {
-                "line": line.id,
-                "path": one.path,
-                "run_id": one.path.rpartition("/run=")[2].partition("/")[0],
-                "revision": one.path.rpartition("/rev=")[2],
-                "stamp": one.stamp,
-                "folder_stamp": one.folder_stamp,
-                "state": UNREAD,
-            }
+            (
+                line.id,
+                one.path,
+                one.path.rpartition("/run=")[2].partition("/")[0],
+                one.path.rpartition("/rev=")[2],
+                one.stamp,
+                one.folder_stamp,
+                UNREAD,
+            )
             for one in found
             if one.stamp
         ]
@@ -92,7 +93,7 @@ class Writer:
             index_elements=["line", "path"],
             set_={
                 "folder_stamp": new.folder_stamp,
-                "state": case((is_same, ARTIFACTS.c.state), else_=UNREAD),
+                "state": case((is_same, ARTIFACTS.c.state), else_=literal_column(str(UNREAD))),
                 "stamp": new.stamp,
             },
         )
@@ -105,8 +106,7 @@ class Writer:
                 connection.execute(
                     delete(ARTIFACTS).where(ARTIFACTS.c.line == line.id, ARTIFACTS.c.path.in_(some))
                 )
-            if there:
-                connection.execute(upsert, there)
+            self._many(connection, upsert, _NOTED, there)
 
     def keep(self, rows: Sequence[tuple[Any, Record | None]]) -> None:
         """Write down what was read.
@@ -121,10 +121,9 @@ class Writer:
             self._learn(connection, told)
             ids = [row.id for row, _ in rows]
             # Somebody may have taken a row away meanwhile.
-            there = set(
-                connection.execute(select(ARTIFACTS.c.id).where(ARTIFACTS.c.id.in_(ids))).scalars()
-            )
-            _forget(connection, ids)
+            known = select(ARTIFACTS.c.id).where(self.database.is_among(ARTIFACTS.c.id, ids))
+            there = set(connection.execute(known).scalars())
+            _forget(connection, known)
             if lost:
                 connection.execute(
                     update(ARTIFACTS)
