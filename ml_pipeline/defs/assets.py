@@ -44,7 +44,7 @@ def orders(as_of: date, data: DataParams) -> "pl.DataFrame":
     kinds=["polars", "parquet"],
 )
 def features(
-    as_of: date, orders: "pl.DataFrame", data: DataParams, shape: FeatureParams
+    as_of: date, orders: "pl.LazyFrame", data: DataParams, shape: FeatureParams
 ) -> "pl.DataFrame | Result":
     """What the model sees: a row for each day, or for each customer on a number of days.
 

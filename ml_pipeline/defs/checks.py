@@ -19,19 +19,20 @@ if TYPE_CHECKING:
 
 
 @PIPELINE.asset_check("orders", blocking=True)
-def schema() -> Any:
+def schema(orders: "pl.LazyFrame") -> Any:
     """Columns, types and finite amounts are as they must be."""
-    return order_checks.order_schema()
+    # What is wrong is told by the schema, which has to hold the whole table for that.
+    return order_checks.is_as_declared(orders) or order_checks.order_schema()
 
 
 @PIPELINE.asset_check("orders")
-def freshness(as_of: date, orders: "pl.DataFrame", checks: CheckParams) -> CheckResult:
+def freshness(as_of: date, orders: "pl.LazyFrame", checks: CheckParams) -> CheckResult:
     """The newest order is recent on the date."""
     return CheckResult(*order_checks.fresh(orders, as_of=as_of, most_days=checks.days_behind))
 
 
 @PIPELINE.asset_check("orders", severity="warn")
-def volume(as_of: date, orders: "pl.DataFrame", checks: CheckParams) -> CheckResult:
+def volume(as_of: date, orders: "pl.LazyFrame", checks: CheckParams) -> CheckResult:
     """The date has about as many orders as the same weekday had in the weeks before."""
     return CheckResult(
         *order_checks.usual_volume(
@@ -45,7 +46,7 @@ def volume(as_of: date, orders: "pl.DataFrame", checks: CheckParams) -> CheckRes
 
 
 @PIPELINE.asset_check("orders", blocking=True)
-def duplicates(orders: "pl.DataFrame", checks: CheckParams) -> CheckResult:
+def duplicates(orders: "pl.LazyFrame", checks: CheckParams) -> CheckResult:
     """Few orders repeat another; where very many do, all may have been loaded twice."""
     said = order_checks.told_once(orders, most=checks.repeated_share)
     worst = said.metadata["share"] > checks.repeated_share_blocking
@@ -53,7 +54,7 @@ def duplicates(orders: "pl.DataFrame", checks: CheckParams) -> CheckResult:
 
 
 @PIPELINE.asset_check("orders", severity="warn")
-def negative_amounts(orders: "pl.DataFrame", checks: CheckParams) -> CheckResult:
+def negative_amounts(orders: "pl.LazyFrame", checks: CheckParams) -> CheckResult:
     """Few orders have a negative amount."""
     return CheckResult(*order_checks.few_refunds(orders, most=checks.negative_share))
 
@@ -61,8 +62,8 @@ def negative_amounts(orders: "pl.DataFrame", checks: CheckParams) -> CheckResult
 @PIPELINE.asset_check("features", blocking=True)
 def no_future(
     as_of: date,
-    features: "pl.DataFrame",
-    orders: "pl.DataFrame",
+    features: "pl.LazyFrame",
+    orders: "pl.LazyFrame",
     data: DataParams,
     shape: FeatureParams,
     checks: CheckParams,

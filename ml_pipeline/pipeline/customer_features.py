@@ -1,7 +1,15 @@
-"""Examples for telling who buys again: every customer, as known at the end of some days."""
+"""Examples for telling who buys again: every customer, as known at the end of some days.
 
-from collections.abc import Iterator
+What is known of a customer depends on no other. So where purchases are too many to be held at once,
+they are written aside by ranges of customers, and each range is described by itself.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -11,15 +19,19 @@ if TYPE_CHECKING:
 _SNAPSHOTS: Final = 7
 _LONGER: Final = 3
 _LONGEST: Final = 6
+_PURCHASES_AT_ONCE: Final = 5_000_000
+_ROWS_A_GROUP: Final = 50_000
+_SAMPLED: Final = 100_000
 
 
 def customer_features(
-    orders: "pl.DataFrame", *, first: date, as_of: date, lookback: int, horizon: int
+    orders: "Iterable[pl.DataFrame]", *, first: date, as_of: date, lookback: int, horizon: int
 ) -> "pl.DataFrame":
     """Describe each customer on each snapshot day by the orders up to its end.
 
     Args:
-        orders: customer_id, day (Date) and amount, sorted, all of `first` to `as_of`.
+        orders: customer_id, day (Date) and amount, sorted, all of `first` to `as_of`; each frame
+            has whole days.
         first: the first day that has an order.
         as_of: the last day that may be known, and the last snapshot.
         lookback: days of recent purchases.
@@ -35,17 +47,22 @@ def customer_features(
     """
     import polars as pl
 
-    purchases = _purchases(orders)
     snapshots = sorted(_snapshots(first, as_of, lookback, horizon))
-    return pl.concat(
-        _snapshot(purchases, day, lookback)
-        .with_columns(
-            target=_bought_within(horizon) if day + timedelta(days=horizon) <= as_of else None
-        )
-        .drop("next_day")
-        .cast({"target": pl.Int8})
-        for day in snapshots
-    )
+    described: dict[date, list[pl.DataFrame]] = {day: [] for day in snapshots}
+    for daily in _by_customers(_daily(span) for span in orders):
+        purchases = _purchases(daily)
+        for day, parts in described.items():
+            parts.append(
+                _snapshot(purchases, day, lookback)
+                .with_columns(
+                    target=_bought_within(horizon)
+                    if day + timedelta(days=horizon) <= as_of
+                    else None
+                )
+                .drop("next_day")
+                .cast({"target": pl.Int8})
+            )
+    return pl.concat(part for parts in described.values() for part in parts)
 
 
 def _snapshots(first: date, as_of: date, lookback: int, horizon: int) -> Iterator[date]:
@@ -58,15 +75,74 @@ def _snapshots(first: date, as_of: date, lookback: int, horizon: int) -> Iterato
         yield newest - timedelta(days=back)
 
 
-def _purchases(orders: "pl.DataFrame") -> "pl.DataFrame":
-    """Sum up each customer's days, and what each customer's history held by the end of them."""
+def _daily(orders: "pl.DataFrame") -> "pl.DataFrame":
+    """Sum up each customer's days."""
     import polars as pl
 
-    daily = (
-        orders.group_by("customer_id", "day", maintain_order=True)
-        .agg(pl.col("amount").sum(), orders=pl.len())
-        .sort("customer_id", "day")
+    return orders.group_by("customer_id", "day", maintain_order=True).agg(
+        pl.col("amount").sum(), orders=pl.len()
     )
+
+
+def _by_customers(daily: "Iterable[pl.DataFrame]") -> "Iterator[pl.DataFrame]":
+    """Yield customers' days again, all of some customers at a time, in order of customers.
+
+    Args:
+        daily: what `_daily` made of some days each.
+    """
+    import polars as pl
+
+    held: list[pl.DataFrame] = []
+    with contextlib.ExitStack() as stack:
+        folder: Path | None = None
+        files: list[Path] = []
+        for some in daily:
+            held.append(some)
+            if sum(one.height for one in held) <= _PURCHASES_AT_ONCE:
+                continue
+            if folder is None:
+                temporary = tempfile.TemporaryDirectory(prefix="ml_pipeline-")
+                folder = Path(stack.enter_context(temporary))
+            file = folder / f"{len(files)}.parquet"
+            # In order of customers, so that a range of them is found by the file's statistics.
+            pl.concat(held).sort("customer_id").write_parquet(file, row_group_size=_ROWS_A_GROUP)
+            files.append(file)
+            held.clear()
+        if not files:
+            yield pl.concat(held)
+            return
+        rest = pl.concat(held).lazy() if held else None
+        held.clear()
+        written = pl.scan_parquet(files, glob=False, hive_partitioning=False)
+        everything = written if rest is None else pl.concat([written, rest])
+        for low, high in pairwise([None, *_bounds(everything), None]):
+            customer = pl.col("customer_id")
+            within = [] if low is None else [customer >= low]
+            within += [] if high is None else [customer < high]
+            yield everything.filter(within).collect(engine="streaming")
+
+
+def _bounds(daily: "pl.LazyFrame") -> list[str]:
+    """Return customers that divide all into ranges of which each fits into memory."""
+    import polars as pl
+
+    total = int(daily.select(pl.len()).collect(engine="streaming").item())
+    sampled = (
+        daily.select(pl.col("customer_id").gather_every(max(1, total // _SAMPLED)))
+        .collect(engine="streaming")
+        .to_series()
+        .sort()
+    )
+    count = -(-total // _PURCHASES_AT_ONCE)
+    places = [sampled.len() * place // count for place in range(1, count)]
+    return sorted(set(sampled.gather(places).to_list()))
+
+
+def _purchases(daily: "pl.DataFrame") -> "pl.DataFrame":
+    """Tell of each customer's days what the customer's history held by the end of them."""
+    import polars as pl
+
+    daily = daily.sort("customer_id", "day")
     return daily.with_columns(
         first_day=pl.col("day").first().over("customer_id"),
         first_amount=pl.col("amount").first().over("customer_id"),

@@ -16,6 +16,7 @@ from ml_pipeline.errors import SourceError
 from ml_pipeline.pipeline.order_columns import IN_ORDER, RULES, coarse_window, parsed, usable
 from ml_pipeline.pipeline.order_files import OrderFile, collected, order_files
 from ml_pipeline.pipeline.sources import change_stamp, find_source
+from ml_pipeline.pipeline.spans import spans
 from ml_pipeline.text import quoted
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["change_stamp", "day_digests", "orders_between"]
 
 _OWN_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
-_ROWS_AT_ONCE: Final = 10_000_000
 
 
 def orders_between(
@@ -83,7 +83,7 @@ def day_digests(location: str, columns: Mapping[str, str] = _OWN_NAMES) -> dict[
     if not days["usable"].all():
         _refuse_unusable(files, date.min, date.max)
     digests: dict[date, str] = {}
-    for first, last in _spans(days["day"].to_list(), days["rows"].to_list()):
+    for first, last in spans(dict(days.select("day", "rows").iter_rows())):
         digests.update(_digest_each_day(_read(files, first, last)))
     return digests
 
@@ -149,18 +149,6 @@ def _hint(column: str, value: str | None) -> str:
     if column == "customer_id":
         return " Leave it empty where a guest has no customer, or give guests a text of their own."
     return ""
-
-
-def _spans(days: Sequence[date], rows: Sequence[int]) -> Iterator[tuple[date, date]]:
-    """Divide days into spans of which each fits into memory."""
-    first, held = 0, 0
-    for place, count in enumerate(rows):
-        if held and held + count > _ROWS_AT_ONCE:
-            yield days[first], days[place - 1]
-            first, held = place, 0
-        held += count
-    if held:
-        yield days[first], days[-1]
 
 
 def _digest_each_day(orders: "pl.DataFrame") -> Iterator[tuple[date, str]]:

@@ -10,25 +10,32 @@ from typing import TYPE_CHECKING, Literal
 
 from ml_pipeline.errors import NotEnoughDataError
 from ml_pipeline.pipeline.customer_features import customer_features
-from ml_pipeline.pipeline.order_columns import IN_ORDER
 from ml_pipeline.pipeline.revenue_features import revenue_features
+from ml_pipeline.pipeline.spans import in_spans, rows_by_day
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from ml_pipeline.pipeline.spans import Orders
 
-def left_out(orders: "pl.DataFrame", dataset: Literal["orders", "customers"]) -> int:
+
+def left_out(orders: "Orders", dataset: Literal["orders", "customers"]) -> int:
     """Count the orders that examples of a dataset are not made of: those of guests, for customers.
 
     Args:
         orders: with `customer_id`, null where there is no customer.
         dataset: as for `build_features`.
     """
-    return orders["customer_id"].null_count() if dataset == "customers" else 0
+    import polars as pl
+
+    if dataset != "customers":
+        return 0
+    guests = orders.lazy().select(pl.col("customer_id").null_count())
+    return int(guests.collect(engine="streaming").item())
 
 
 def build_features(
-    orders: "pl.DataFrame",
+    orders: "Orders",
     *,
     dataset: Literal["orders", "customers"],
     as_of: date,
@@ -39,7 +46,8 @@ def build_features(
 
     Args:
         orders: customer_id, ordered_at and amount, in any order of rows; days after `as_of` are
-            ignored. An order without a customer is a guest's.
+            ignored. An order without a customer is a guest's. A deferred frame is read some days
+            at a time.
         dataset: ``orders`` for one example per calendar day, ``customers`` for one per customer
             and snapshot day, guests left out.
         as_of: the last day that may be known.
@@ -56,9 +64,10 @@ def build_features(
     """
     import polars as pl
 
-    known = orders.filter(pl.col("ordered_at") <= datetime.combine(as_of, time.max))
-    if known.is_empty():
-        later = orders["ordered_at"].min()
+    known = orders.lazy().filter(pl.col("ordered_at") <= datetime.combine(as_of, time.max))
+    rows = rows_by_day(known)
+    if not rows:
+        later = orders.lazy().select(pl.col("ordered_at").min()).collect(engine="streaming").item()
         found = (
             f"the first is of {later:%Y-%m-%d}" if isinstance(later, datetime) else "none at all"
         )
@@ -68,15 +77,14 @@ def build_features(
         )
     if dataset == "customers":
         known = known.filter(pl.col("customer_id").is_not_null())
-        if known.is_empty():
+        rows = rows_by_day(known)
+        if not rows:
             raise NotEnoughDataError(
                 "dataset=customers needs orders with a customer, but all by"
                 f" as_of={as_of} are of guests, without one. Choose dataset=orders, or another"
                 " source."
             )
-    # Sums of floats depend on their order: sorted, the same orders give the same bits.
-    known = known.sort(IN_ORDER).with_columns(day=pl.col("ordered_at").dt.date())
-    first: date = known.item(0, "day")
+    first = next(iter(rows))
     days = (as_of - first).days + 1
     if days <= lookback_days:
         raise NotEnoughDataError(
@@ -85,4 +93,7 @@ def build_features(
             " smaller lookback_days, a larger history_days, or another source."
         )
     build = revenue_features if dataset == "orders" else customer_features
-    return build(known, first=first, as_of=as_of, lookback=lookback_days, horizon=horizon_days)
+    some_days = (
+        span.with_columns(day=pl.col("ordered_at").dt.date()) for span in in_spans(known, rows)
+    )
+    return build(some_days, first=first, as_of=as_of, lookback=lookback_days, horizon=horizon_days)

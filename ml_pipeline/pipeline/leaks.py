@@ -1,6 +1,6 @@
 """Whether features know nothing that had not happened."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ml_pipeline.pipeline.examples import feature_columns
@@ -10,13 +10,15 @@ from ml_pipeline.pipeline.judgement import Judgement
 if TYPE_CHECKING:
     import polars as pl
 
+    from ml_pipeline.pipeline.spans import Orders
+
 _AS_GOOD_AS_EQUAL: Final = 1e-9
 _MOST_TOLD: Final = 5
 
 
 def nothing_ahead(
-    features: "pl.DataFrame",
-    orders: "pl.DataFrame",
+    features: "pl.DataFrame | pl.LazyFrame",
+    orders: "Orders",
     *,
     dataset: Literal["orders", "customers"],
     as_of: date,
@@ -40,19 +42,28 @@ def nothing_ahead(
     """
     import polars as pl
 
-    problems = []
-    late = features.filter(pl.col("day") > as_of)
-    if late.height:
-        problems.append(f"{late.height} examples are of days after {as_of}")
+    features = features.lazy()
     open_yet = pl.col("day") + timedelta(days=horizon_days) > as_of
-    early = features.filter(open_yet & pl.col("target").is_not_null())
-    if early.height:
-        problems.append(f"{early.height} targets cover days after {as_of}")
+    count, late, early = (
+        features.select(
+            pl.len(),
+            late=(pl.col("day") > as_of).sum(),
+            early=(open_yet & pl.col("target").is_not_null()).sum(),
+        )
+        .collect(engine="streaming")
+        .row(0)
+    )
+    problems = []
+    if late:
+        problems.append(f"{late} examples are of days after {as_of}")
+    if early:
+        problems.append(f"{early} targets cover days after {as_of}")
     # The last one is made of no more than these orders in any case.
-    days = features["day"].unique().sort().to_list()[:-1]
+    made = features.select(pl.col("day").unique()).collect(engine="streaming")
+    days = made["day"].sort().to_list()[:-1]
     chosen = _spread(days, probes)
     for day in chosen:
-        known = orders.filter(pl.col("ordered_at").dt.date() <= day)
+        known = orders.lazy().filter(pl.col("ordered_at") <= datetime.combine(day, time.max))
         again = build_features(
             known,
             dataset=dataset,
@@ -60,7 +71,8 @@ def nothing_ahead(
             lookback_days=lookback_days,
             horizon_days=horizon_days,
         )
-        if differing := _differing(features, again, day):
+        of_day = features.filter(pl.col("day") == day).collect(engine="streaming")
+        if differing := _differing(of_day, again.filter(pl.col("day") == day)):
             problems.append(
                 f"{', '.join(differing[:_MOST_TOLD])} of {day} are others when made of the orders"
                 " up to that day alone"
@@ -70,7 +82,7 @@ def nothing_ahead(
         not problems,
         f"no example may have seen what came after its day, and {found}"
         + (": mend what makes the features" if problems else ""),
-        {"examples": features.height, "days_made_again": [str(day) for day in chosen]},
+        {"examples": count, "days_made_again": [str(day) for day in chosen]},
     )
 
 
@@ -80,14 +92,12 @@ def _spread(days: list[Any], most: int) -> list[Any]:
     return [days[len(days) * (2 * place + 1) // (2 * count)] for place in range(count)]
 
 
-def _differing(features: "pl.DataFrame", again: "pl.DataFrame", day: date) -> list[str]:
+def _differing(features: "pl.DataFrame", again: "pl.DataFrame") -> list[str]:
     """Name the features of a day that are not the same in both."""
     import polars as pl
 
     keys = [name for name in ("customer_id",) if name in features.columns]
-    one, other = (
-        table.filter(pl.col("day") == day).sort(keys or ["day"]) for table in (features, again)
-    )
+    one, other = (table.sort(keys or ["day"]) for table in (features, again))
     if one.height != other.height:
         return [f"{one.height} examples instead of {other.height}"]
     return [

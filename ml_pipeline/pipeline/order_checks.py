@@ -6,9 +6,12 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline.pipeline.judgement import Judgement
+from ml_pipeline.pipeline.spans import in_spans, rows_by_day
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from ml_pipeline.pipeline.spans import Orders
 
 _FIRST_ROWS: Final = 5
 _FEWEST_WEEKS: Final = 4
@@ -34,7 +37,25 @@ def order_schema() -> Any:
     )
 
 
-def fresh(orders: "pl.DataFrame", *, as_of: date, most_days: int) -> Judgement:
+def is_as_declared(orders: "Orders") -> bool:
+    """Whether orders are as `order_schema` says, told without holding them.
+
+    Args:
+        orders: a table, in memory or not.
+    """
+    import polars as pl
+
+    held = orders.lazy()
+    declared = {"customer_id": pl.String(), "ordered_at": pl.Datetime("us"), "amount": pl.Float64()}
+    if list(held.collect_schema().items()) != list(declared.items()):
+        return False
+    usable = (
+        pl.col("amount").is_finite().fill_null(value=False) & pl.col("ordered_at").is_not_null()
+    )
+    return bool(held.select(usable.all()).collect(engine="streaming").item())
+
+
+def fresh(orders: "Orders", *, as_of: date, most_days: int) -> Judgement:
     """Tell whether the newest order is recent on a day.
 
     Args:
@@ -42,7 +63,10 @@ def fresh(orders: "pl.DataFrame", *, as_of: date, most_days: int) -> Judgement:
         as_of: the day.
         most_days: days that may have passed since the newest order.
     """
-    newest = orders["ordered_at"].dt.date().max()
+    import polars as pl
+
+    last = orders.lazy().select(pl.col("ordered_at").dt.date().max())
+    newest = last.collect(engine="streaming").item()
     if not isinstance(newest, date):
         return Judgement(False, f"there are no orders up to {as_of}: look at the source", {})
     behind = (as_of - newest).days
@@ -56,7 +80,7 @@ def fresh(orders: "pl.DataFrame", *, as_of: date, most_days: int) -> Judgement:
 
 
 def usual_volume(
-    orders: "pl.DataFrame", *, as_of: date, weeks: int, factor: float, deviations: float
+    orders: "Orders", *, as_of: date, weeks: int, factor: float, deviations: float
 ) -> Judgement:
     """Tell whether a day has about as many orders as the same weekday had in the weeks before.
 
@@ -70,10 +94,7 @@ def usual_volume(
         factor: how many times as many, or as few, are nothing unusual in any case.
         deviations: how many times the usual distance is nothing unusual.
     """
-    import polars as pl
-
-    by_day = orders.group_by(day=pl.col("ordered_at").dt.date()).len()
-    counts = dict(by_day.iter_rows())
+    counts = rows_by_day(orders)
     if not counts:
         return Judgement(False, f"there are no orders up to {as_of}: look at the source", {})
     first = min(counts)
@@ -102,7 +123,7 @@ def usual_volume(
     )
 
 
-def told_once(orders: "pl.DataFrame", *, most: float) -> Judgement:
+def told_once(orders: "Orders", *, most: float) -> Judgement:
     """Tell whether few orders repeat another in all that is known of them.
 
     Guests are left out: two of theirs may be of two people.
@@ -111,34 +132,59 @@ def told_once(orders: "pl.DataFrame", *, most: float) -> Judgement:
         orders: customer_id, ordered_at and amount.
         most: share of the orders that may repeat another.
     """
-    known = orders.drop_nulls("customer_id")
-    several = known.group_by(known.columns).len("times")
-    repeated = int((several["times"] - 1).sum())
-    share = repeated / known.height if known.height else 0.0
-    worst = several.filter(several["times"] > 1).sort(
-        ["times", *known.columns], descending=[True, False, False, False]
-    )
+    import polars as pl
+
+    known = orders.lazy().filter(pl.col("customer_id").is_not_null())
+    rows = rows_by_day(known)
+    # What repeats an order is of its day, so that some days at a time tell it all.
+    found = [_repeated(span) for span in in_spans(known, rows)]
+    total, repeated = sum(rows.values()), sum(count for count, _ in found)
+    share = repeated / total if total else 0.0
+    worst = _most_often(pl.concat([some for _, some in found])) if found else None
     return Judgement(
         share <= most,
         f"at most {most:.2%} of the orders may repeat another, and {share:.2%} do, {repeated} of"
-        f" {known.height}" + ("" if share <= most else ": the source may have been loaded twice"),
-        {"repeated": repeated, "share": share, "most_often": worst.head(_FIRST_ROWS)},
+        f" {total}" + ("" if share <= most else ": the source may have been loaded twice"),
+        {"repeated": repeated, "share": share, "most_often": [] if worst is None else worst},
     )
 
 
-def few_refunds(orders: "pl.DataFrame", *, most: float) -> Judgement:
+def _repeated(orders: "pl.DataFrame") -> "tuple[int, pl.DataFrame]":
+    """Return how many orders repeat another, and those that are repeated most often."""
+    several = orders.group_by(orders.columns).len("times")
+    several = several.filter(several["times"] > 1)
+    return int((several["times"] - 1).sum()), _most_often(several)
+
+
+def _most_often(several: "pl.DataFrame") -> "pl.DataFrame":
+    columns = [name for name in several.columns if name != "times"]
+    descending = [True, *(False for _ in columns)]
+    return several.sort(["times", *columns], descending=descending).head(_FIRST_ROWS)
+
+
+def few_refunds(orders: "Orders", *, most: float) -> Judgement:
     """Tell whether few orders have a negative amount.
 
     Args:
         orders: customer_id, ordered_at and amount.
         most: share of the orders that may.
     """
-    negative = orders.filter(orders["amount"] < 0)
-    share = negative.height / orders.height if orders.height else 0.0
+    import polars as pl
+
+    refunds = orders.lazy().filter(pl.col("amount") < 0)
+    total, negative = (
+        int(one.select(pl.len()).collect(engine="streaming").item())
+        for one in (orders.lazy(), refunds)
+    )
+    share = negative / total if total else 0.0
     return Judgement(
         share <= most,
         f"at most {most:.2%} of the orders may have a negative amount, and {share:.2%} have,"
-        f" {negative.height} of {orders.height}"
+        f" {negative} of {total}"
         + ("" if share <= most else ": refunds count against a day's revenue; is it meant so?"),
-        {"negative": negative.height, "share": share, "first": negative.head(_FIRST_ROWS)},
+        {
+            "negative": negative,
+            "share": share,
+            "first": refunds.head(_FIRST_ROWS).collect(engine="streaming"),
+        },
     )

@@ -4,6 +4,7 @@ Revenue is written relative to its recent level. A model of ratios carries over 
 was not trained on, which trees could not do with the amounts themselves.
 """
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -17,12 +18,12 @@ _WEEKS_BACK: Final = 4
 
 
 def revenue_features(
-    orders: "pl.DataFrame", *, first: date, as_of: date, lookback: int, horizon: int
+    orders: "Iterable[pl.DataFrame]", *, first: date, as_of: date, lookback: int, horizon: int
 ) -> "pl.DataFrame":
     """Describe each day by the revenue up to its end.
 
     Args:
-        orders: day (Date) and amount, sorted, all of `first` to `as_of`.
+        orders: day (Date) and amount, sorted, all of `first` to `as_of`; each frame has whole days.
         first: the first day that has an order.
         as_of: the last day that may be known.
         lookback: days of recent revenue, at least 7.
@@ -39,11 +40,13 @@ def revenue_features(
     import polars as pl
 
     total = (as_of - first).days + 1
-    revenue = np.bincount(
-        (orders["day"] - first).dt.total_days().to_numpy(),
-        weights=orders["amount"].to_numpy(),
-        minlength=total,
-    ).astype(np.float64)
+    revenue = np.zeros(total)
+    for span in orders:
+        revenue += np.bincount(
+            (span["day"] - first).dt.total_days().to_numpy(),
+            weights=span["amount"].to_numpy(),
+            minlength=total,
+        )
     rows = np.arange(lookback, total)
     level = _level(revenue, rows, lookback)
     scale = level * horizon

@@ -16,6 +16,7 @@ from ml_pipeline_tests.benchmarks.event_log import events
 from ml_pipeline_tests.benchmarks.indexing import index
 from ml_pipeline_tests.benchmarks.measuring import compare, process
 from ml_pipeline_tests.benchmarks.pictures import pictures
+from ml_pipeline_tests.benchmarks.rows import rows
 from ml_pipeline_tests.benchmarks.sweeping import sweeps, trials
 from ml_pipeline_tests.benchmarks.tracking import tracking
 
@@ -252,6 +253,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[object]]] = {
     "index": index,
     "events": partial(events, command=CLI),
     "pictures": partial(pictures, command=CLI),
+    "rows": partial(rows, command=CLI),
     "sweeps": sweeps,
     "trials": trials,
     "tracking": tracking,

@@ -241,7 +241,7 @@ def test_day_digests_in_several_spans_are_those_of_one(
 ) -> None:
     sample_orders.head(20_000).write_parquet(tmp_path / "o.parquet")
     whole = day_digests(str(tmp_path / "o.parquet"))
-    monkeypatch.setattr("ml_pipeline.pipeline.datasets._ROWS_AT_ONCE", 3_000)
+    monkeypatch.setattr("ml_pipeline.pipeline.spans.ROWS_AT_ONCE", 3_000)
     assert day_digests(str(tmp_path / "o.parquet")) == whole
 
 

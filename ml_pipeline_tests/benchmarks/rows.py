@@ -1,0 +1,137 @@
+"""Orders and features over 1, 10 and 100 million rows: time, peak memory, and bytes written."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+LAST: Final = date(2025, 12, 31)
+DAYS: Final = 760
+MILLION: Final = 1_000_000
+_DAYS_A_FILE: Final = 30
+_ROWS_EACH: Final = 100
+"""Orders of a customer, on average."""
+_BARE: Final = """
+import sys
+import polars as pl
+columns = pl.scan_parquet(sys.argv[1]).select("customer_id", "ordered_at", "amount")
+print(columns.select(pl.all().max()).collect(engine="streaming"))
+"""
+
+
+def source_of(folder: Path, rows: int) -> Path:
+    """Write a source of some rows, a file for each thirty days, and return its folder.
+
+    Args:
+        folder: where to.
+        rows: how many orders in all.
+    """
+    import numpy as np
+    import polars as pl
+
+    folder.mkdir(parents=True)
+    customers = max(1000, rows // _ROWS_EACH)
+    rng = np.random.default_rng(0)
+    ends = np.linspace(0, rows, DAYS + 1).astype(int)
+    for start in range(0, DAYS, _DAYS_A_FILE):
+        end = min(start + _DAYS_A_FILE, DAYS)
+        days = np.repeat(np.arange(start, end), np.diff(ends[start : end + 1]))
+        first = np.datetime64(LAST - timedelta(days=DAYS - 1), "us")
+        seconds = days * 86_400 + rng.integers(0, 86_400, days.size)
+        pl.DataFrame(
+            {
+                "customer_id": rng.integers(0, customers, days.size),
+                "ordered_at": first + seconds * 1_000_000,
+                "amount": np.round(rng.gamma(2.0, 20.0, days.size), 2),
+                "shop": rng.integers(0, 500, days.size),
+            }
+        ).write_parquet(folder / f"{start:04}.parquet")
+    return folder
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a process took.
+
+    Attributes:
+        seconds: from start to end.
+        peak_mb: the most memory that it had.
+    """
+
+    seconds: float
+    peak_mb: float
+
+
+def took(command: Sequence[str], home: Path) -> Took:
+    """Run a process to its end and tell what it took.
+
+    Args:
+        command: what to run.
+        home: where it keeps what it makes.
+    """
+    environment = {**os.environ, "ML_PIPELINE_HOME": str(home)}
+    environment |= {"ML_PIPELINE_START_DATE": str(LAST - timedelta(days=DAYS - 1))}
+    environment |= {"ML_PIPELINE_END_DATE": str(LAST)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    start = time.perf_counter()
+    silent = os.open(os.devnull, os.O_WRONLY)
+    actions = [(os.POSIX_SPAWN_DUP2, silent, 1)]
+    process = os.posix_spawn(command[0], command, environment, file_actions=actions)
+    _, status, usage = os.wait4(process, 0)
+    os.close(silent)
+    if status:
+        raise RuntimeError(f"{' '.join(command)} ended with {status}")
+    return Took(time.perf_counter() - start, usage.ru_maxrss / 1024)
+
+
+def rows(scratch: Path, command: str, millions: Sequence[int] = (1, 10, 100)) -> Iterator[object]:
+    """Orders and features of one date, then of 14, against a bare scan of the same columns."""
+    for count in millions:
+        source = source_of(scratch / "source", count * MILLION)
+        held = _size(source)
+        yield f"{count} million rows, {held / 1e6:,.0f} MB of source"
+        bare = took([sys.executable, "-c", _BARE, f"{source}/*.parquet"], scratch)
+        yield f"    bare scan: {bare.seconds:.1f} s, {bare.peak_mb:,.0f} MB"
+        for dataset in ("orders", "customers"):
+            yield from _of_dataset(scratch / "home", command, source, dataset, bare)
+        shutil.rmtree(source)
+
+
+def _of_dataset(
+    home: Path, command: str, source: Path, dataset: str, bare: Took
+) -> Iterator[object]:
+    first = LAST - timedelta(days=13)
+    shared = [
+        command,
+        "run",
+        "--select",
+        "orders",
+        "--select",
+        "features",
+        "-p",
+        f"source={source}",
+    ]
+    shared += ["-p", f"dataset={dataset}"]
+    doors: dict[str, Callable[[], list[str]]] = {
+        "one date": lambda: [*shared, "--as-of", str(first)],
+        "14 dates": lambda: [*shared, "--from", str(first), "--to", str(LAST)],
+        "14 dates, all reused": lambda: [*shared, "--from", str(first), "--to", str(LAST)],
+    }
+    for what, line in doors.items():
+        before = _size(home)
+        found = took(line(), home)
+        written = (_size(home) - before) / 1e6
+        yield (
+            f"    {dataset}, {what}: {found.seconds:.1f} s, {found.seconds / bare.seconds:.1f} times"
+            f" the bare scan; peak {found.peak_mb:,.0f} MB; {written:,.0f} MB written"
+        )
+    shutil.rmtree(home)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
