@@ -127,8 +127,8 @@ def _of_dataset(
         found = took(line(), home)
         written = (_size(home) - before) / 1e6
         yield (
-            f"    {dataset}, {what}: {found.seconds:.1f} s, {found.seconds / bare.seconds:.1f} times"
-            f" the bare scan; peak {found.peak_mb:,.0f} MB; {written:,.0f} MB written"
+            f"    {dataset}, {what}: {found.seconds:.1f} s, {found.seconds / bare.seconds:.1f}"
+            f" times the bare scan; peak {found.peak_mb:,.0f} MB; {written:,.0f} MB written"
         )
     shutil.rmtree(home)
 

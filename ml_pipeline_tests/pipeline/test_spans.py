@@ -106,5 +106,5 @@ def test_spans_hold_whole_days_in_order_each_once(
     found = list(in_spans(orders.lazy(), rows))
     assert len(found) > 5
     assert_frame_equal(pl.concat(found), orders.sort("ordered_at", "customer_id", "amount"))
-    days = [span["ordered_at"].dt.date().unique().to_list() for span in found]
-    assert sorted(sum(days, [])) == list(rows)
+    days = [day for span in found for day in span["ordered_at"].dt.date().unique()]
+    assert sorted(days) == list(rows)
