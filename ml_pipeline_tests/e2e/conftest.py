@@ -63,11 +63,7 @@ def ui(browser: Browser, server: Server, tmp_path: Path) -> Iterator[DagsterUi]:
 def backfills(
     browser: Browser, server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Backfills:
-    """Backfills launched in the UI's dialog.
-
-    The daemon looks at backfills every 30 s, which cannot be set, and needs two looks. So they are
-    launched by the first tests, in `test_backfills`, and judged by the last, in `test_outcomes`.
-    """
+    """Backfills launched in the UI's dialog."""
     folder = tmp_path_factory.mktemp("backfills")
     with looking_at(server, browser, folder) as page:
         return launch(page, folder)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
+EAGER_DAEMON = REPOSITORY / "ml_pipeline_tests" / "toys" / "eager_daemon"
 ASSETS = ("orders", "features", "model", "evaluation")
 BESIDE = ("sweep", "leaderboard", "comparison")
 SCORING = ("predictions", "realised_quality")
@@ -141,7 +142,7 @@ class Server:
         return found
 
     def finished_backfill(self, backfill_id: str) -> dict[str, Any]:
-        """Wait for the end of a backfill: its daemon looks every 30 s and needs two looks."""
+        """Wait for the end of a backfill: its daemon needs two looks."""
         running = {"REQUESTED", "FAILING", "CANCELING"}
         wait_until(
             lambda: self.backfill(backfill_id)["status"] not in running, 150, "end of the backfill"
@@ -245,6 +246,8 @@ def free_port() -> int:
 def serving(command: Sequence[str], home: Path, cwd: Path, **variables: str) -> Iterator[Server]:
     """Start a webserver and its daemon, wait until they serve, and stop them afterwards.
 
+    The daemon is an eager one.
+
     Args:
         command: what starts both; ``--port`` is added.
         home: the home folder.
@@ -252,12 +255,13 @@ def serving(command: Sequence[str], home: Path, cwd: Path, **variables: str) -> 
         variables: more environment variables.
     """
     home.mkdir(parents=True, exist_ok=True)
+    on_path = [str(EAGER_DAEMON), *filter(None, [variables.get("PYTHONPATH")])]
     port = free_port()
     server = Server(f"http://127.0.0.1:{port}", home, home / "server.log")
     with server.log.open("wb") as log:
         process = subprocess.Popen(
             [*command, "--port", str(port)],
-            env={**environment(home), **variables},
+            env={**environment(home), **variables, "PYTHONPATH": os.pathsep.join(on_path)},
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,4 +1,4 @@
-"""What becomes of the backfills that `test_backfills` launches."""
+"""Backfills are launched in the dialog, and what becomes of them."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,6 +12,13 @@ from ml_pipeline_tests.e2e.dagster_ui import DagsterUi
 from ml_pipeline_tests.e2e.server import ASSETS, Server
 
 pytestmark = pytest.mark.long
+
+
+def test_backfills_launched_in_dialog_are_listed(ui: DagsterUi, backfills: Backfills) -> None:
+    ui.go("/runs")
+    for backfill in (backfills.good, backfills.refused, backfills.shop):
+        expect(ui.page.get_by_text(backfill.id, exact=True)).to_be_visible()
+        expect(ui.page.get_by_text(f"{len(backfill.dates)} partitions")).to_be_visible()
 
 
 def test_backfill_with_bad_values_tells_all_problems_and_launches_nothing(

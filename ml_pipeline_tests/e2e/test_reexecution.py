@@ -41,7 +41,7 @@ _ASSETS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { assetSelectio
 
 @dataclass(frozen=True)
 class Launched:
-    """Three backfills, launched at once: the daemon looks at backfills every 30 s only.
+    """Three backfills, launched at once.
 
     Attributes:
         failing: two of its dates cannot be published, each at another stage.
@@ -84,7 +84,7 @@ def launched(server: Server) -> Launched:
         return done
 
     return Launched(
-        launch(FAILING, max_iter=6), blocks, launch(LONG, max_iter=2000), launch(GOOD, max_iter=7)
+        launch(FAILING, max_iter=6), blocks, launch(LONG, max_iter=800), launch(GOOD, max_iter=7)
     )
 
 
