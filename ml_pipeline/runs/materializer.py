@@ -4,7 +4,7 @@ Inputs of what is reused are never loaded.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from ml_pipeline.runs.checker import Asked, Checker, refuse_blocked
 from ml_pipeline.runs.decider import CONFIRMED, Decider
 from ml_pipeline.runs.decisions import Decision, Outcome
 from ml_pipeline.runs.explain import why_computed
+from ml_pipeline.runs.hold import Onward
 from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.point import Point
 from ml_pipeline.runs.stages import Pipeline
@@ -65,6 +66,7 @@ class Materializer(Decider):
         known: Mapping[str, Record] | None = None,
         waits: bool = True,
         claims_first: bool = False,
+        empty: Collection[str] = (),
     ) -> Iterator[Outcome]:
         """Make the selected stages in order of dependence, yielding each as it is done.
 
@@ -76,6 +78,8 @@ class Materializer(Decider):
             waits: whether to wait for what another run is computing.
             claims_first: whether somebody has looked and found nothing, so that each stage is
                 claimed at once and looked for under the claim: the same, with fewer requests.
+            empty: names of stages of which somebody has found no revision at all, whatever it was
+                made of: if this run makes what they are made of, they are not looked for again.
 
         Raises:
             ArtifactMissing: if something upstream was not selected and is not published.
@@ -93,19 +97,24 @@ class Materializer(Decider):
         checker.refuse_upstream(stages, known)
         # Under a claim nobody looks at what other environments have.
         looks = not claims_first or bool(self.store.fallbacks)
-        for stage in stages:
-            for name in stage.upstream:
-                if name not in known:
-                    upstream = self.pipeline.stage(name)
-                    known[name], is_current = self.located(upstream, params, as_of)
-                    older |= set() if is_current else {name}
-            outcome = point.make(self.decide(stage, params, as_of, known, made, older, looks))
-            known[stage.name] = outcome.record
-            if not outcome.reused:
-                made.add(stage.name)
-            reports = checker.reports(stage, outcome.record, known)
-            yield replace(outcome, checks=reports) if reports else outcome
-            refuse_blocked(reports, params, as_of)
+        try:
+            for place, stage in enumerate(stages, 1):
+                for name in stage.upstream:
+                    if name not in known:
+                        upstream = self.pipeline.stage(name)
+                        known[name], is_current = self.located(upstream, params, as_of)
+                        older |= set() if is_current else {name}
+                decision = self.decide(stage, params, as_of, known, made, older, looks)
+                onward, is_absent = Onward(stages[place:], known), looks or stage.name in empty
+                outcome = point.make(decision, onward=onward, is_absent=is_absent)
+                known[stage.name] = outcome.record
+                if not outcome.reused:
+                    made.add(stage.name)
+                reports = checker.reports(stage, outcome.record, known)
+                yield replace(outcome, checks=reports) if reports else outcome
+                refuse_blocked(reports, params, as_of)
+        finally:
+            point.release()
 
     def checker(self, params: ParamSet, as_of: AsOf | None) -> Checker:
         """Return what asks the checks of artifacts."""

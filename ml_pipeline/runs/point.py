@@ -6,6 +6,8 @@ input whose bytes were damaged is made again.
 
 import logging
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,9 +21,10 @@ from ml_pipeline.params.secret import secrets_hidden
 from ml_pipeline.runs.calls import called
 from ml_pipeline.runs.card_file import put_card
 from ml_pipeline.runs.decisions import Decision, Outcome
+from ml_pipeline.runs.hold import Hold, Onward, is_covered
 from ml_pipeline.runs.metrics import plain_metrics
 from ml_pipeline.runs.pictures import plain_pictures
-from ml_pipeline.store.claims import claimed
+from ml_pipeline.store.claims import claimed, name_of
 from ml_pipeline.store.record import Content, Record
 from ml_pipeline.store.slots import Slot
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 _MOST_REREADS: Final = 3
 _MOST_REPAIRS: Final = 3
+_NOTHING_MORE: Final = Onward()
 
 log = logging.getLogger(__name__)
 
@@ -47,16 +51,26 @@ class Point:
         self.as_of = as_of
         self.rereads = 0
         self.mended: list[str] = []
+        self._held: Hold | None = None
 
-    def make(self, decision: Decision, is_repair: bool = False) -> Outcome:
+    def make(
+        self,
+        decision: Decision,
+        is_repair: bool = False,
+        onward: Onward = _NOTHING_MORE,
+        is_absent: bool = False,
+    ) -> Outcome:
         """Reuse or compute.
 
         Args:
             decision: what to do.
             is_repair: whether what another run has published counts only with the right digest.
+            onward: what this run makes after that; `release` has to be called then.
+            is_absent: whether it is known, but for what others have published since this run made
+                what it is made of, that there is nothing to reuse.
         """
         while True:
-            outcome = self._made(decision, is_repair)
+            outcome = self._made(decision, is_repair, onward, is_absent)
             if outcome is not None:
                 return outcome
             stage, inputs = decision.stage, decision.inputs
@@ -72,7 +86,15 @@ class Point:
                 stage, self.params, self.as_of, inputs, made, decision.older_inputs
             )
 
-    def _made(self, decision: Decision, is_repair: bool) -> Outcome | None:
+    def release(self) -> None:
+        """Let go of what others may wait for."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            held.until.close()
+
+    def _made(
+        self, decision: Decision, is_repair: bool, onward: Onward, is_absent: bool
+    ) -> Outcome | None:
         """Reuse or compute; return None if the outside data changed while it was read."""
         slot, revision = decision.slot, decision.revision
         if decision.reuse is not None:
@@ -86,29 +108,76 @@ class Point:
             decision = replace(decision, reuse=None, lender=None, reason=reason)
 
         found: list[Record] = []
+        is_damaged = False
 
         def is_published() -> bool:
+            nonlocal is_damaged
             try:
                 record = self.store.find(slot, revision)
                 if record is not None and is_repair:
                     self.store.check(slot.revision(revision), record)
             except ArtifactDamaged:
+                is_damaged = True
                 return False
             if record is None or self.materializer.stale(self.params.options, slot, record):
                 return False
             found.append(record)
             return True
 
-        reads = list(self._paths(decision).values())
-        with claimed(
-            self.store, slot, revision, is_published, waits=self.waits, reads=reads
-        ) as ours:
-            if ours:
-                return self._compute(decision)
-        reason = f"{slot.asset}: reused: another run computed it meanwhile"
-        return Outcome(slot, found[-1], reused=True, reason=reason)
+        name = name_of(slot, revision)
+        if self._held is not None and (slot.asset in self._held.covers or name == self._held.name):
+            if (is_absent and not is_repair) or not is_published():
+                return self._compute(decision)[0]
+            return self._found(decision, found[-1])
+        if not is_repair:
+            self.release()
+        covered = onward.covered(decision.stage)
+        with ExitStack() as until:
+            ours = until.enter_context(
+                claimed(
+                    self.store,
+                    slot,
+                    revision,
+                    is_published,
+                    waits=self.waits,
+                    reads=self._read(decision, onward.read_by(covered)),
+                    covers=[stage.name for stage in covered],
+                    behind=self._behind(decision),
+                )
+            )
+            if not ours:
+                return self._found(decision, found[-1])
+            outcome, is_first = self._compute(decision)
+            # What was there before may have been read by others, who make what is covered.
+            if covered and is_first and not is_damaged:
+                names = frozenset(stage.name for stage in covered)
+                self._held = Hold(name, names, until.pop_all())
+            return outcome
 
-    def _compute(self, decision: Decision) -> Outcome | None:
+    def _found(self, decision: Decision, record: Record) -> Outcome:
+        reason = f"{decision.slot.asset}: reused: another run computed it meanwhile"
+        return Outcome(decision.slot, record, reused=True, reason=reason)
+
+    def _behind(self, decision: Decision) -> list[str]:
+        """Return the claims under which another run may be making the same."""
+        stage_of = self.materializer.pipeline.stage
+        return [
+            name_of(self._slot(name), decision.inputs[name].revision)
+            for name in decision.reused_inputs
+            if is_covered(decision.stage, stage_of(name))
+        ]
+
+    def _read(self, decision: Decision, more: Mapping[str, Record]) -> list[str]:
+        """Return the directories of what is read under a claim, if only later."""
+        later = (self._slot(name).revision(record.revision) for name, record in more.items())
+        own = [decision.slot.revision(decision.revision)] if more else []
+        return list(dict.fromkeys([*self._paths(decision).values(), *later, *own]))
+
+    def _compute(self, decision: Decision) -> tuple[Outcome | None, bool]:
+        """Return what was made, and whether nobody else had published it before.
+
+        There is none if the outside data changed while it was read.
+        """
         stage, slot, revision = decision.stage, decision.slot, decision.revision
         # Before, because somebody may edit the code while it runs.
         around = self.materializer.surroundings()
@@ -120,9 +189,9 @@ class Point:
             value, attempt = called(stage.function, arguments, stage.extras.retry)
         now = self.materializer.external(stage, self.params, self.as_of)
         if now != decision.external:
-            return None
+            return None, False
         if self.materializer.others(stage, self.params, self.as_of) != decision.others:
-            return None
+            return None, False
         result = self.materializer.pipeline.result_of(stage.name, value)
         names = {name for p in self.params.model.parameters() for name in (p.name, p.dotted)}
         metrics = plain_metrics(stage.name, result.metrics, names)
@@ -170,7 +239,8 @@ class Point:
             reason += f"; {', '.join(self.mended)} was damaged and has been computed again"
             self.mended.clear()
         reason += self.materializer.compared(decision, published)
-        return Outcome(slot, published.record, False, reason, sample=published.sample)
+        outcome = Outcome(slot, published.record, False, reason, sample=published.sample)
+        return outcome, not published.adopted
 
     def _arguments(self, decision: Decision) -> dict[str, Any]:
         stage, host = decision.stage, self.materializer.host

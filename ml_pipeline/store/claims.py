@@ -5,6 +5,10 @@ longer than a lease, on their own clock, takes the holder for dead and takes ove
 holder was a process of the same machine and has ended. Clocks of different machines are never
 compared. A claim only saves work: publishing is what keeps two writers apart, so a claim that is
 lost or taken wrongly costs one computation done twice.
+
+Whoever goes on from an artifact to what is made of it keeps the one claim, which names what it
+covers. That is published before it is used by others, so who makes any of it of the published
+artifact looks for a claim on that one too.
 """
 
 import contextlib
@@ -42,6 +46,8 @@ def claimed(
     lease_s: float = LEASE_S,
     waits: bool = True,
     reads: Sequence[str] = (),
+    covers: Sequence[str] = (),
+    behind: Sequence[str] = (),
 ) -> Iterator[bool]:
     """Hold the claim on a revision, or wait until whoever holds it has published.
 
@@ -53,6 +59,8 @@ def claimed(
         lease_s: seconds without a sign of life after which a holder counts as dead.
         waits: whether to wait for a holder that may be alive.
         reads: directories of what is read meanwhile, which nobody removes then.
+        covers: assets that are made under the same claim, of this one.
+        behind: claims that may cover this revision, by name.
 
     Yields:
         Whether to compute: False where another run has published while this one waited.
@@ -60,8 +68,7 @@ def claimed(
     Raises:
         BeingComputed: if somebody else holds the claim, and nobody waits.
     """
-    path = f"{CLAIMS}/{slot.asset.replace('/', '.')}-{slot.run_id}-{revision}"
-    claim = _Claim(store, path, lease_s, reads)
+    claim = _Claim(store, name_of(slot, revision), lease_s, reads, covers)
     if not _acquire(claim, is_published, waits):
         yield False
         return
@@ -69,6 +76,8 @@ def claimed(
     renewing = threading.Thread(target=claim.renew, args=(stop,), daemon=True)
     try:
         renewing.start()
+        for other in behind:
+            _await(claim, other, slot.asset, is_published, waits)
         # Between our last look and our claim another run may have published and let go.
         yield not is_published()
     finally:
@@ -76,6 +85,11 @@ def claimed(
         renewing.join()
         with contextlib.suppress(StoreError):
             claim.release()
+
+
+def name_of(slot: Slot, revision: str) -> str:
+    """Return the name of the claim on a revision."""
+    return f"{CLAIMS}/{slot.asset.replace('/', '.')}-{slot.run_id}-{revision}"
 
 
 class _Claim:
@@ -86,12 +100,17 @@ class _Claim:
     """
 
     def __init__(
-        self, store: ArtifactStore, path: str, lease_s: float, reads: Sequence[str]
+        self,
+        store: ArtifactStore,
+        path: str,
+        lease_s: float,
+        reads: Sequence[str],
+        covers: Sequence[str],
     ) -> None:
         self.store = store
         self.path = path
         self.lease_s = lease_s
-        self.reads = list(reads)
+        self.about = {"reads": list(reads), **({"covers": list(covers)} if covers else {})}
         self.token = uuid.uuid4().hex
         self.signed_at = 0.0
 
@@ -135,8 +154,48 @@ class _Claim:
 
     def _sign_of_life(self) -> bytes:
         sign: dict[str, Any] = {"token": self.token, "owner": owner.token()}
-        sign |= {"beat": uuid.uuid4().hex, "reads": self.reads}
-        return json.dumps(sign).encode()
+        return json.dumps({**sign, "beat": uuid.uuid4().hex, **self.about}).encode()
+
+
+class _Watch:
+    """Looks at somebody else's claim again and again, for signs of life."""
+
+    def __init__(self, store: ArtifactStore, path: str, lease_s: float) -> None:
+        self.store = store
+        self.path = path
+        self.lease_s = lease_s
+        self._seen, self._since = b"", time.monotonic()
+        self._pause_s, self._has_paused = _POLL_S, False
+
+    def removes(self, standing: bytes) -> bool:
+        """Remove the claim if its holder is dead, and tell whether it was."""
+        now = time.monotonic()
+        if owner.is_gone(_field(standing, "owner") or ""):
+            log.info("the process that computed %s has ended; taking over", self.path)
+        elif standing != self._seen:
+            self._seen, self._since = standing, now
+            return False
+        elif now - self._since > self.lease_s:
+            log.warning("the run that computed %s has gone silent; taking over", self.path)
+        else:
+            return False
+        self.store.remove(self.path)
+        self._seen, self._since = b"", now
+        return True
+
+    def pause(self, waits: bool) -> None:
+        """Wait a little.
+
+        Raises:
+            BeingComputed: if nobody waits.
+        """
+        if not waits:
+            raise BeingComputed(f"{self.path} is being computed by another run.")
+        if not self._has_paused:
+            log.info("%s is being computed by another run; waiting for it", self.path)
+            self._has_paused = True
+        time.sleep(self._pause_s)
+        self._pause_s = min(self._pause_s * 1.2, max(_POLL_S, self.lease_s / _POLLS_PER_LEASE))
 
 
 def names(store: ArtifactStore) -> list[str]:
@@ -154,10 +213,9 @@ def read_by_holders(store: ArtifactStore) -> set[str]:
 
 
 def _acquire(claim: _Claim, is_published: Callable[[], bool], waits: bool) -> bool:
-    store, path = claim.store, claim.path
-    seen, since, pause_s = b"", time.monotonic(), _POLL_S
+    watch = _Watch(claim.store, claim.path, claim.lease_s)
     while not claim.take():
-        standing = store.read(path)
+        standing = claim.store.read(claim.path)
         if standing is None:
             continue
         if claim.is_mine(standing):
@@ -165,25 +223,27 @@ def _acquire(claim: _Claim, is_published: Callable[[], bool], waits: bool) -> bo
             return True
         if is_published():
             return False
-        now = time.monotonic()
-        if owner.is_gone(_field(standing, "owner") or ""):
-            log.info("the process that computed %s has ended; taking over", path)
-            store.remove(path)
-            continue
-        if not waits:
-            raise BeingComputed(f"{path} is being computed by another run.")
-        if standing != seen:
-            if not seen:
-                log.info("%s is being computed by another run; waiting for it", path)
-            seen, since = standing, now
-        elif now - since > claim.lease_s:
-            log.warning("the run that computed %s has gone silent; taking over", path)
-            store.remove(path)
-            seen, since = b"", now
-            continue
-        time.sleep(pause_s)
-        pause_s = min(pause_s * 1.2, max(_POLL_S, claim.lease_s / _POLLS_PER_LEASE))
+        if not watch.removes(standing):
+            watch.pause(waits)
     return True
+
+
+def _await(
+    claim: _Claim, other: str, asset: str, is_published: Callable[[], bool], waits: bool
+) -> None:
+    """Wait until nobody makes what is claimed under another claim, which covers it."""
+    watch = _Watch(claim.store, other, claim.lease_s)
+    while (standing := claim.store.read(other)) is not None and asset in _covered(standing):
+        if is_published() or watch.removes(standing):
+            return
+        watch.pause(waits)
+
+
+def _covered(standing: bytes) -> list[Any]:
+    """Return the assets that are made under a claim besides its own."""
+    with contextlib.suppress(ValueError, AttributeError, TypeError):
+        return list(json.loads(standing).get("covers", ()))
+    return []
 
 
 def _field(standing: bytes, name: str) -> str | None:

@@ -100,6 +100,8 @@ class Files(Objects):
                 time.sleep(_PAUSE_S)
 
     def _size(self, path: str) -> int | None:
+        if self.listing is not None and self.listing.covers(path):
+            return self.listing.sizes.get(path)
         try:
             with self._reaching("read"):
                 return int(self._objects.head(path)["size"])

@@ -10,8 +10,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Final, TypeVar, cast
+from typing import Any, BinaryIO, ClassVar, Final, Self, TypeVar, cast
 from urllib.parse import unquote
 
 from obstore import open_reader
@@ -21,6 +22,7 @@ from obstore.store import LocalStore, MemoryStore
 from ml_pipeline.addresses import masked, refusal
 from ml_pipeline.buckets import Bucket, Fault
 from ml_pipeline.errors import StoreUnreachable
+from ml_pipeline.store.listings import Listing
 
 _MOST_ATTEMPTS: Final = 100
 _BUFFER: Final = 64 << 10
@@ -42,8 +44,10 @@ class Objects:
         set_by: what says where this one is.
         uri: the root in full.
         directory: the root where it is a folder of this machine.
+        listing: tells what is there without asking; None to ask for everything.
     """
 
+    listing: Listing | None = None
     called: ClassVar[str]
     setting: ClassVar[str]
 
@@ -100,12 +104,20 @@ class Objects:
         """The store of obstore for objects that may take long."""
         return self._bucket.large if self._bucket is not None else self._here
 
+    def with_listing(self, listing: Listing | None) -> Self:
+        """Return the same root for whoever plans by a listing of it."""
+        listed = copy(self)
+        listed.listing = listing
+        return listed
+
     def address(self, path: str) -> str:
         """Return the full path or URI of something below the root."""
         return f"{self.uri}/{path}"
 
     def read(self, path: str) -> bytes | None:
         """Return a small object whole, or None where there is none."""
+        if self.listing is not None and self.listing.lacks(path):
+            return None
         try:
             with self._reaching("read"):
                 if self.directory is not None:

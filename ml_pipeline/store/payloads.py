@@ -219,6 +219,8 @@ class Payloads(Files):
 
     def _sizes(self, folder: str) -> dict[str, int]:
         """Return the sizes of all files below a folder, in bytes."""
+        if self.listing is not None and self.listing.covers(folder):
+            return self.listing.sizes_below(folder)
         if self.directory is None:
             start = len(folder) + 1
             return {entry["path"][start:]: entry["size"] for entry in self.entries(folder)}

@@ -312,7 +312,9 @@ class Sweep:
             to_run += is_new
             reused += not is_new
         attempts.total = to_run + reused
-        usual = [usual_seconds(self.store, stage.name) for stage in runner.own_stages]
+        # Where nothing is to be done, nobody reads records to tell that it takes no time.
+        timed = runner.own_stages if to_run else []
+        usual = [usual_seconds(self.store, stage.name) for stage in timed]
         seconds = [second for second in usual if second is not None]
         workers = max(1, min(self.workers, to_run))
         return Plan(

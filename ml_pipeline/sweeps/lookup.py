@@ -1,6 +1,7 @@
 """Looking up what of a sweep is published already."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 from ml_pipeline.errors import MlPipelineError
@@ -8,6 +9,7 @@ from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.checker import Checker
 from ml_pipeline.runs.decider import Decider
 from ml_pipeline.runs.stage import Stage
+from ml_pipeline.store.listings import listing_of
 from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.trial import Trial
 
@@ -27,6 +29,11 @@ class Shared:
     is_ready: bool = False
     error: str | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether they are there, so that what is made of them can be looked up."""
+        return self.is_ready and self.error is None
+
 
 @dataclass
 class Looked:
@@ -35,11 +42,13 @@ class Looked:
     Attributes:
         records: what is published of it, with what it shares with others.
         is_complete: whether that is all.
+        empty: names of stages of which nothing is published, whatever it was made of.
         error: why it could not be told.
     """
 
     records: dict[str, Record]
     is_complete: bool = False
+    empty: frozenset[str] = frozenset()
     error: str | None = None
 
 
@@ -60,13 +69,15 @@ class Lookup:
                 is known of them.
             stages: what is their own, in order of dependence.
         """
+        looking = self._listed([cell[:2] for cell in cells if cell[2].is_known], stages)
 
         def look(cell: tuple[Trial, AsOf | None, Shared]) -> Looked:
             trial, as_of, shared = cell
             looked = Looked(dict(shared.records))
-            if shared.is_ready and shared.error is None:
+            if shared.is_known:
                 try:
-                    looked.is_complete = self.add(stages, trial, as_of, looked.records)
+                    looked.is_complete = looking.add(stages, trial, as_of, looked.records)
+                    looked.empty = looking._empty(stages, trial, as_of)
                 except MlPipelineError as error:
                     looked.error = str(error)
             return looked
@@ -74,6 +85,27 @@ class Lookup:
         # What is outside is read by a pipeline's own code, which is called by one thread alone.
         reads = any(one.reads or one.files or one.others or one.is_served for one in stages)
         return map(look, cells) if reads else self.decider.store.each(look, cells)
+
+    def _listed(
+        self, cells: Sequence[tuple[Trial, AsOf | None]], stages: Sequence[Stage]
+    ) -> "Lookup":
+        """Return one that has listed what is to be looked up, where a look is a request."""
+        store = self.decider.store
+        if store.directory is not None:
+            return self
+        slots = [[stage.slot(trial.params, day).path for trial, day in cells] for stage in stages]
+        listing = listing_of(store, slots)
+        decider = copy(self.decider)
+        decider.store = store.with_listing(listing)
+        return Lookup(decider)
+
+    def _empty(self, stages: Sequence[Stage], trial: Trial, as_of: AsOf | None) -> frozenset[str]:
+        """Return the names of stages of which a listing knows that nothing is published."""
+        listing = self.decider.store.listing
+        if listing is None:
+            return frozenset()
+        slots = {stage.name: stage.slot(trial.params, as_of).path for stage in stages}
+        return frozenset(name for name, slot in slots.items() if listing.is_empty(slot))
 
     def add(
         self,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
-from ml_pipeline.errors import MlPipelineError, PipelineError
+from ml_pipeline.errors import PipelineError
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.decider import Decider
 from ml_pipeline.runs.decisions import Outcome
@@ -25,6 +25,7 @@ from ml_pipeline.sweeps.tasks import Answer, Deferred, Done, Failed, Task, Unusa
 from ml_pipeline.sweeps.trial import Trial
 
 _LIVES: Final = 2
+_Key: TypeAlias = tuple[AsOf | None, tuple[str, ...]]
 
 Heard: TypeAlias = Callable[[Trial, Outcome], object]
 """Hears of an artifact that a trial has made, or of the judged one that it has found."""
@@ -106,7 +107,7 @@ class Runner:
         self.heard = heard
         self._start_workers = workers
         self._workers: Workers | None = None
-        self._shared: dict[tuple[AsOf | None, tuple[str, ...]], Shared] = {}
+        self._shared: dict[_Key, Shared] = {}
         self._found: deque[TrialCell] = deque()
         self._queue: deque[_Job] = deque()
 
@@ -120,7 +121,14 @@ class Runner:
 
     def add_all(self, cells: Iterable[tuple[Trial, AsOf | None]]) -> list[bool]:
         """Take cells on, as `add` does; where a look takes long, many are looked up at a time."""
-        return self._add_own([(*cell, self._shared_of(*cell)) for cell in cells])
+        cells = list(cells)
+        keys = [self._shared_by(*cell) for cell in cells]
+        first: dict[_Key, tuple[Trial, AsOf | None]] = {}
+        for key, cell in zip(keys, cells, strict=True):
+            first.setdefault(key, cell)
+        self._look_up_shared(first)
+        shared = (self._shared[key] for key in keys)
+        return self._add_own([(*cell, one) for cell, one in zip(cells, shared, strict=True)])
 
     def finished(self) -> Iterator[TrialCell]:
         """Yield cells as they are done, until nothing is left; more may be added meanwhile."""
@@ -147,27 +155,27 @@ class Runner:
         if self._workers is not None:
             self._workers.close()
 
-    def _shared_of(self, trial: Trial, as_of: AsOf | None) -> Shared:
+    def _shared_by(self, trial: Trial, as_of: AsOf | None) -> _Key:
+        """Return what tells which upstream artifacts a cell shares with others."""
         slots = tuple(stage.slot(trial.params, as_of).run_id for stage in self.shared_stages)
-        if (as_of, slots) not in self._shared:
-            self._shared[as_of, slots] = self._look_up_shared(trial, as_of)
-        return self._shared[as_of, slots]
+        return as_of, slots
 
-    def _look_up_shared(self, trial: Trial, as_of: AsOf | None) -> Shared:
-        shared = Shared()
-        try:
-            complete = self.lookup.add(self.shared_stages, trial, as_of, shared.records)
-        except MlPipelineError as error:
-            shared.error, shared.is_ready = str(error), True
-            return shared
-        if complete:
-            shared.is_ready = True
-        else:
-            missing = [s.name for s in self.shared_stages if s.name not in shared.records]
-            task = _task(trial, as_of, missing, shared.records)
-            # Before everything else: all that waits for it could not even be looked up.
-            self._queue.appendleft(_Job(task, trial, None, shared))
-        return shared
+    def _look_up_shared(self, cells: Mapping[_Key, tuple[Trial, AsOf | None]]) -> None:
+        """Look up what cells share, unless that was done, and let what is missing be made."""
+        new = {key: cell for key, cell in cells.items() if key not in self._shared}
+        asked = [(*cell, Shared(is_ready=True)) for cell in new.values()]
+        found = self.lookup.cells(asked, self.shared_stages)
+        for (key, (trial, as_of)), looked in zip(new.items(), found, strict=True):
+            shared = self._shared[key] = Shared(looked.records)
+            if looked.error is not None:
+                shared.error, shared.is_ready = looked.error, True
+            elif looked.is_complete:
+                shared.is_ready = True
+            else:
+                missing = [s.name for s in self.shared_stages if s.name not in shared.records]
+                task = _task(trial, as_of, missing, looked)
+                # Before everything else: all that waits for it could not even be looked up.
+                self._queue.appendleft(_Job(task, trial, None, shared))
 
     def _add_own(self, cells: Sequence[tuple[Trial, AsOf | None, Shared]]) -> list[bool]:
         found = self.lookup.cells(cells, self.own_stages)
@@ -186,7 +194,7 @@ class Runner:
             self._found.append(self._cell(trial, as_of, records, reused=True))
             return False
         names = [stage.name for stage in self.own_stages if stage.name not in records]
-        task = _task(trial, as_of, names, records)
+        task = _task(trial, as_of, names, looked)
         self._queue.append(_Job(task, trial, (trial, as_of), shared))
         return True
 
@@ -289,8 +297,6 @@ class Runner:
         )
 
 
-def _task(
-    trial: Trial, as_of: AsOf | None, selection: list[str], known: Mapping[str, Record]
-) -> Task:
-    values = trial.params.values(trial.params.model.groups)
-    return Task(values, dict(trial.params.origins), as_of, selection, dict(known))
+def _task(trial: Trial, as_of: AsOf | None, selection: list[str], looked: Looked) -> Task:
+    values, origins = trial.params.values(trial.params.model.groups), dict(trial.params.origins)
+    return Task(values, origins, as_of, selection, dict(looked.records), empty=looked.empty)

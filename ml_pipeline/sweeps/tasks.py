@@ -61,6 +61,7 @@ class Task:
         selection: names of the stages to make.
         known: records of what they read.
         waits: whether to wait for what another run is computing.
+        empty: names of stages of which nothing was published, whatever it was made of.
     """
 
     values: Mapping[str, Mapping[str, Any]]
@@ -69,6 +70,7 @@ class Task:
     selection: Sequence[str]
     known: Mapping[str, Record]
     waits: bool = False
+    empty: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,9 @@ def _work(materializer: Materializer, task: Task, threads: int) -> Done:
     records, reused = {}, set()
     with threadpool_limits(limits=threads), materializer.host:
         made = materializer.run(
-            params, task.as_of, task.selection, task.known, task.waits, claims_first=True
+            *(params, task.as_of, task.selection, task.known, task.waits),
+            claims_first=True,
+            empty=task.empty,
         )
         for outcome in made:
             name = outcome.record.asset

@@ -8,7 +8,7 @@ import pytest
 
 from ml_pipeline.errors import StoreUnreachable
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.store.claims import claimed
+from ml_pipeline.store.claims import BeingComputed, claimed
 from ml_pipeline.store.housekeeping import verify
 from ml_pipeline.store.slots import Slot
 from ml_pipeline_tests.toys.bench import DAY, Bench, flip
@@ -253,6 +253,78 @@ def test_claim_that_is_garbage_is_taken_over_after_the_lease(bench: Bench, garba
     report = run(bench.job(lease_s=LEASE_S))
     assert report.values() == fresh()
     assert time.monotonic() - began > LEASE_S
+    assert bench.claims() == set()
+
+
+# One claim from the model to the score, which has no parameters of its own
+
+
+def test_run_of_a_covered_stage_alone_waits_for_whoever_goes_on_to_it(bench: Bench) -> None:
+    held = bench.tell("hold-score")
+    whole = Running(bench.job(lease_s=15))
+    until(has_called(bench, 4), "the score begins")
+    (claim,) = bench.claims()
+    assert claim.startswith(".claims/model-")
+    with pytest.raises(BeingComputed):
+        list(bench.materializer.run(PARAMS.defaults, DAY, ["score"], waits=False))
+    assert bench.claims() == {claim}
+    alone = Running(bench.job(lease_s=15, selection=["score"]))
+    other = Running(bench.job(lease_s=15, selection=["model"]))
+    until(lambda: len(bench.claims()) == 2, "its own claim")
+    assert other.wait() is not None, "the model is there, so nobody waits for it"
+    held.unlink()
+    assert whole.wait() is not None
+    report = alone.wait()
+    assert report is not None
+    assert [one.reason for one in report.made["2026-01-05"]] == [
+        "score: reused: another run computed it meanwhile"
+    ]
+    assert bench.started() == ALL
+    assert bench.claims() == set()
+
+
+def test_holder_that_ends_before_what_its_claim_covers_is_relieved(bench: Bench) -> None:
+    bench.tell("exit-score")
+    assert Running(bench.job(lease_s=15)).wait() is None
+    (bench.home / "exit-score").unlink()
+    assert len(bench.claims()) == 1
+    bench.started()
+    began = time.monotonic()
+    assert run(bench.job(lease_s=15, selection=["score"])).computed() == ["score"]
+    assert time.monotonic() - began < 10
+    assert bench.started() == ["score"]
+    bench.tell("raise-score")
+    with pytest.raises(RuntimeError):
+        bench.run(learning_rate=0.7)
+    assert bench.claims() == set()
+
+
+def test_claim_is_kept_for_what_is_made_of_what_nobody_had_before(bench: Bench) -> None:
+    def claims_after(stage: str, **values: object) -> int:
+        made = bench.materializer.run(PARAMS.parse(values), DAY)
+        for outcome in made:
+            if outcome.record.asset == stage:
+                count = len(bench.claims())
+        assert bench.claims() == set()
+        return count
+
+    assert claims_after("model") == 1
+    assert claims_after("model", force=True) == 0
+    assert claims_after("features", window=5) == 0
+    bench.started()
+    # The same bytes from other code: what was made of them is looked for.
+    bench.edit(model="2")
+    made = bench.materializer.run(PARAMS.defaults, DAY, claims_first=True)
+    assert [one.record.asset for one in made if not one.reused] == ["model"]
+    assert bench.started() == ["model"]
+
+
+def test_input_damaged_under_the_claim_on_it_is_mended(bench: Bench) -> None:
+    for outcome in bench.materializer.run(PARAMS.defaults, DAY):
+        if outcome.record.asset == "model":
+            flip(bench.data(outcome))
+    assert "model was damaged and has been computed again" in outcome.reason
+    assert bench.started() == ["table", "features", "model", "model", "score"]
     assert bench.claims() == set()
 
 

@@ -220,8 +220,8 @@ def test_sweep_on_a_slow_server_looks_up_many_at_once_and_equals_one_on_disk(
     assert {cell.reused for cell in second.cells} == {True}
     assert best(first) == best(second) == best(here)
     # A cell is two artifacts.
-    assert computed <= 12.5
-    assert reused <= 4.5
+    assert computed <= 8
+    assert reused <= 2.1, computed
     assert proxy.most_at_once >= 12
 
 

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from ml_pipeline.errors import ArtifactDamaged, MlPipelineError
-from ml_pipeline.runs import materializer as materializing
+from ml_pipeline.runs import point
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.store import claims
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline_tests.toys.pipeline import plain, toy
 
-_PRODUCT = str(Path(materializing.__file__).parents[1])
+_PRODUCT = str(Path(point.__file__).parents[1])
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([__name__, "skops.io", "dagster", "__main__"])
@@ -150,7 +150,7 @@ def _perform(job: Job, answer: Connection) -> None:
     os.environ["TOY_HOME"] = job.home
     sys.dont_write_bytecode = True
     # Leases are constants of the package; waiting for fifteen seconds is no pastime for tests.
-    materializing.claimed = functools.partial(claims.claimed, lease_s=job.lease_s)
+    point.claimed = functools.partial(claims.claimed, lease_s=job.lease_s)
     if job.largest_file is not None:
         import resource
 
