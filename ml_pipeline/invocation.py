@@ -7,6 +7,9 @@ from typing import Final
 MODULE_VARIABLE: Final = "ML_PIPELINE_MODULE"
 """Names the code location that commands serve; processes that they start inherit it."""
 
+PAGES_VARIABLE: Final = "ML_PIPELINE_PAGES"
+"""Names the pages that a webserver has beside its own; its command sets it for what it starts."""
+
 
 def typed(words: str, pipeline: str | None = None, is_usual: bool = True) -> str:
     """Return a command as it has to be typed for what this process serves.

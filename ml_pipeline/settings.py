@@ -27,7 +27,7 @@ from ml_pipeline.addresses import refusal_of, web_or_nothing, without_credential
 from ml_pipeline.environment_tables import read_environments
 from ml_pipeline.environments import Environment, Environments
 from ml_pipeline.errors import SettingsError, nearest
-from ml_pipeline.invocation import MODULE_VARIABLE
+from ml_pipeline.invocation import MODULE_VARIABLE, PAGES_VARIABLE
 from ml_pipeline.places import Source
 from ml_pipeline.projects import placed, project_file
 from ml_pipeline.text import quoted
@@ -344,6 +344,7 @@ def unusable(problems: Sequence[str]) -> SettingsError:
 
 
 def _unknown_variables() -> list[str]:
-    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | {MODULE_VARIABLE}
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known |= {MODULE_VARIABLE, PAGES_VARIABLE}
     unknown = [name for name in os.environ if name.startswith(_PREFIX) and name not in known]
     return [f"'{name}' is no setting.{nearest(name, known)}" for name in sorted(unknown)]

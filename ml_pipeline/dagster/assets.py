@@ -20,6 +20,7 @@ from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import InStep
 from ml_pipeline.dagster.io_manager import ParamIOManager
 from ml_pipeline.dagster.metadata import picture, table
+from ml_pipeline.dagster.pages import form_link
 from ml_pipeline.dagster.partition_keys import dagster_key
 from ml_pipeline.dagster.private import NO_EVENT, tag_run
 from ml_pipeline.dagster.private_steps import needing_only_what_is_selected
@@ -62,6 +63,8 @@ def pipeline_assets(
     """
     refuse_other_partitions(pipeline, partitions)
     io_manager = names_of(pipeline).io_manager
+    link = form_link(pipeline.name)
+    form = {"form": dg.MetadataValue.url(link)} if link is not None else {}
     specs = [
         dg.AssetSpec(
             asset_key(stage),
@@ -75,7 +78,11 @@ def pipeline_assets(
             tags=stage.tags,
             code_version=stage.code,
             kinds=set(stage.kinds),
-            metadata={**told_of(stage).metadata, "parameter_groups": ", ".join(stage.scope)},
+            metadata={
+                **told_of(stage).metadata,
+                "parameter_groups": ", ".join(stage.scope),
+                **form,
+            },
             automation_condition=told_of(stage).automation_condition,
             freshness_policy=told_of(stage).freshness_policy,
             skippable=True,

@@ -17,6 +17,7 @@ from ml_pipeline.dagster.executors import configured_executor
 from ml_pipeline.dagster.io_manager import io_manager_resource, no_io_resource
 from ml_pipeline.dagster.leaderboard_asset import leaderboard_asset
 from ml_pipeline.dagster.location import Location
+from ml_pipeline.dagster.pages import form_link
 from ml_pipeline.dagster.promotion_jobs import promotion_jobs
 from ml_pipeline.dagster.resources import params_resource
 from ml_pipeline.dagster.stages import needs_location
@@ -32,8 +33,8 @@ from ml_pipeline.settings import settings
 
 _ENVIRONMENT: Final = "environment"
 _ABOUT: Final = (
-    "Makes all assets of the pipeline. A form fills in its parameters and opens the launchpad with"
-    " them: `ml-pipeline ui` writes it to `{form}`, and `{typed}` wherever you like."
+    "Makes all assets of the pipeline. {form} fills in its parameters and opens the launchpad with"
+    " them; `{typed}` writes it to a file, which needs no server."
 )
 
 
@@ -204,9 +205,7 @@ def _definitions(location: Location, executor: dg.ExecutorDefinition) -> dg.Defi
             dg.define_asset_job(
                 names.job,
                 selection_of(pipeline),
-                description=_ABOUT.format(
-                    form=settings().form(pipeline.name), typed=pipeline.typed("form")
-                ),
+                description=_about(pipeline),
                 executor_def=executor,
             )
         ],
@@ -235,6 +234,13 @@ def _definitions(location: Location, executor: dg.ExecutorDefinition) -> dg.Defi
         },
     )
     return dg.Definitions.merge(single, many)
+
+
+def _about(pipeline: Pipeline) -> str:
+    """Return what the page of a job says of it."""
+    link = form_link(pipeline.name)
+    form = f"[A form]({link})" if link is not None else "A form, which `ml-pipeline ui` links,"
+    return _ABOUT.format(form=form, typed=pipeline.typed("form"))
 
 
 def defs_folder(package: Path, besides: Iterable[ModuleType] = ()) -> dg.Definitions:

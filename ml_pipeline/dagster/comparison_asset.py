@@ -100,7 +100,6 @@ def comparison_asset(
         deps=[asset_key(pipeline.judge)],
         group_name=group_name,
         owners=pipeline.judge.owners,
-        kinds={"html"},
         output_required=False,
         description="Two environments, runs or parameter sets, compared at the dates of both.",
     )
@@ -124,7 +123,7 @@ def comparison_asset(
             page = comparison_page(found, Origin(" and ".join(where), datetime.now(UTC)))
             report = kept(page, names.comparison, store, context)
             sides = {"left": written(request.left.text), "right": written(request.right.text)}
-            yield dg.MaterializeResult(metadata={**sides, **_shown(found), "report": report})
+            yield dg.MaterializeResult(metadata={**sides, **_shown(found), **report})
 
     def check(config: Any) -> None:
         with unwrapped(REFUSED):

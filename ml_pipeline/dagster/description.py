@@ -14,6 +14,7 @@ import dagster as dg
 from ml_pipeline.dagster.columns import SCHEMA, columns_shown
 from ml_pipeline.dagster.limits import fitting
 from ml_pipeline.dagster.metadata import picture, preview
+from ml_pipeline.dagster.pages import OPEN, page_links
 from ml_pipeline.errors import ArtifactDamaged
 from ml_pipeline.params.history import present, told_names
 from ml_pipeline.runs.column import NOTHING_SAID, Columns
@@ -30,12 +31,12 @@ SAID: Final = frozenset(
     {
         *("run_id", "revision", "environment", "path", "reused", "reused_from", "reason"),
         *("not_default", "picture", "pictures", "origins", "bytes", "digest", "duration_s"),
-        *("made_at", "made_by", "left_out", "dagster/row_count"),
+        *("made_at", "made_by", "left_out", "dagster/row_count", OPEN),
     }
 )
 """Names of what is said anew of whatever is kept, besides its parameters and metrics."""
 
-_ALWAYS: Final = ("run_id", "revision", "path", "pictures", "reused", "reused_from", "reason")
+_ALWAYS: Final = ("run_id", "revision", "path", "pictures", "reused", "reused_from", "reason", OPEN)
 _LARGEST_PICTURE: Final = 60_000
 
 
@@ -155,7 +156,9 @@ def _identified(
         **_served(record),
     }
     if record.pictures is not None:
-        found["pictures"] = place(store, f"{directory}/{record.pictures.file}")
+        page = f"{directory}/{record.pictures.file}"
+        found["pictures"] = place(store, page)
+        found |= page_links(store.directory, all_pictures=page)
     # One of many that a run makes has the link to it already.
     if record.provenance.dagster_run_id is not None and (outcome.reused or not is_brief):
         found["made_by"] = dg.MetadataValue.dagster_run(record.provenance.dagster_run_id)

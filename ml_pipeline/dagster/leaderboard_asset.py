@@ -12,10 +12,11 @@ from pydantic import Field
 
 from ml_pipeline.dagster.calendar import Calendar
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.dagster.launchpad import WEBSERVER, launchpad_link, location_named
+from ml_pipeline.dagster.launchpad import launchpad_link, location_named
 from ml_pipeline.dagster.limits import fitting
 from ml_pipeline.dagster.metadata import picture
-from ml_pipeline.dagster.reports import bound, kept, writable
+from ml_pipeline.dagster.pages import OPEN, webserver_here
+from ml_pipeline.dagster.reports import REPORT, bound, kept, writable
 from ml_pipeline.dagster.run_config import STOPPED
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.launch.names import names_of
@@ -25,9 +26,6 @@ from ml_pipeline.store.environments import Stores
 
 if TYPE_CHECKING:
     from ml_pipeline.leaderboard.board import Leaderboard
-
-REPORT: Final = "report"
-"""Name of the metadata that tells where the page of a report is."""
 
 _ROWS: Final = (50, 10, 3)
 _LONGEST_TABLES: Final = 100_000
@@ -75,13 +73,13 @@ def shown(
         return Repeat(link, store.environment, pipeline.keys)
 
     origin = Origin(store.uri, datetime.now(UTC), store.environment)
-    page = kept(html(board, repeat(WEBSERVER), origin), asset, store, context)
+    page = kept(html(board, repeat(webserver_here()), origin), asset, store, context)
     tables = (markdown(board, repeat(""), most) for most in _ROWS)
     table = next((text for text in tables if len(text) <= _LONGEST_TABLES), _TOO_LONG)
-    found: dict[str, Any] = {REPORT: page, "leaderboard": dg.MetadataValue.md(table)}
+    found: dict[str, Any] = {**page, "leaderboard": dg.MetadataValue.md(table)}
     if board.groups and (pictures := charts(board.groups[0])):
         found["plots"] = picture(*pictures)
-    return fitting(found, str(page.value), (REPORT,))
+    return fitting(found, str(page[REPORT].value), (REPORT, OPEN))
 
 
 def leaderboard_asset(
@@ -104,7 +102,6 @@ def leaderboard_asset(
         deps=[asset_key(pipeline.judge), names.sweep],
         group_name=group_name,
         owners=pipeline.judge.owners,
-        kinds={"html"},
         description="Every published result, ranked with those that it can be compared to.",
     )
     @unwrapped(STOPPED)

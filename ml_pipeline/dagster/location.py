@@ -93,6 +93,13 @@ class Location:
         """Return where the artifacts of an environment are: this deployment's own if None."""
         return store_in(environment, self.store_root).with_formats(self.pipeline.formats)
 
+    @property
+    def store_roots(self) -> list[str]:
+        """Where the artifacts of all environments are, whether there are any or not."""
+        known = settings().environments
+        each = map(known.named, dict.fromkeys([None, *known.configured]))
+        return list(dict.fromkeys(map(self.store_root, each)))
+
     def studies_in(self, environment: str | None) -> str:
         """Return where the studies of an environment are: this deployment's own if None."""
         return self.studies(settings().environments.named(environment))

@@ -1,7 +1,7 @@
 """What Dagster is told of an artifact: its metadata, its links and its versions."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 
@@ -28,6 +28,8 @@ from ml_pipeline.text import for_markdown
 
 KEEPER: Final = "pipeline"
 """Metadata of what is kept by the parameters of a pipeline's runs: the pipeline's name."""
+
+_LONGEST_CARD: Final = 20_000
 
 
 def materialization(
@@ -98,10 +100,11 @@ def _links(
         for name, read in record.inputs.items()
     ]
     directory = outcome.slot.revision(record.revision)
-    card = None
+    card: dg.MetadataValue[Any] | None = None
     # Those that were made before there were any have none.
     is_model = is_of_a_model(store, pipeline.stage(record.asset), record)
-    if is_model and store.has_card(directory):
-        card = place(store, f"{directory}/{CARD}")
+    if is_model and (text := store.card(directory)) is not None:
+        is_shown = len(text) <= _LONGEST_CARD
+        card = dg.MetadataValue.md(text) if is_shown else place(store, f"{directory}/{CARD}")
     repeat = command_line({**told(model, values), **run}, as_of, as_of, pipeline.typed)
     return Links("\n".join(upstream), repeat, launchpad, card)

@@ -1,15 +1,19 @@
 """What assets that report on results have in common: their range, where a page goes, its links."""
 
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 
 from ml_pipeline.dagster.calendar import Calendar
+from ml_pipeline.dagster.pages import page_links
 from ml_pipeline.dagster.run_config import STOPPED
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
+
+REPORT: Final = "report"
+"""Name of the metadata that tells where the page of a report is."""
 
 _REPORTS: Final = ".reports"
 
@@ -41,8 +45,11 @@ def bound(calendar: Calendar, name: str, text: str | None) -> AsOf | None:
 
 def kept(
     page: str, asset: str, store: ArtifactStore, context: dg.AssetExecutionContext
-) -> dg.MetadataValue[str | None]:
-    """Write the page of a run's report into a store, and return where it is."""
+) -> dict[str, dg.MetadataValue[Any]]:
+    """Write the page of a run's report into a store, and return metadata that says where it is."""
     path = f"{_REPORTS}/{asset}/{context.run.run_id}.html"
     store.overwrite(path, page.encode())
-    return dg.MetadataValue.path(store.address(path))
+    return {
+        **page_links(store.directory, report=path),
+        REPORT: dg.MetadataValue.path(store.address(path)),
+    }

@@ -21,6 +21,7 @@ from ml_pipeline.errors import SettingsError
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what users bind to
 _PR_SET_PDEATHSIG: Final = 1
+_SERVICES: Final = "ml_pipeline.dagster.private_pages"
 _LONGEST_END_S: Final = 20.0
 _LONGEST_REST_S: Final = 5.0
 _TIMEOUT_S: Final = 5.0
@@ -97,9 +98,9 @@ def services(
         folder: where they start; that of this process if omitted.
     """
     url = url_of(host, port)
-    command = ["dagster", "dev", "-m", module, "--host", host, "--port", str(port)]
+    command = ["dev", "-m", module, "--host", host, "--port", str(port)]
     process = subprocess.Popen(
-        [sys.executable, "-m", *command],
+        [sys.executable, "-m", _SERVICES, *command],
         env=dict(environment),
         cwd=folder,
         # Signals of a terminal reach this process alone, which passes them on once.

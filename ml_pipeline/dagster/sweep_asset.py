@@ -16,10 +16,12 @@ import dagster as dg
 from ml_pipeline.dagster.arguments import resources_of
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import InStep
-from ml_pipeline.dagster.leaderboard_asset import REPORT, shown
+from ml_pipeline.dagster.leaderboard_asset import shown
 from ml_pipeline.dagster.limits import fitting
 from ml_pipeline.dagster.metadata import table
+from ml_pipeline.dagster.pages import OPEN
 from ml_pipeline.dagster.private import tag_run
+from ml_pipeline.dagster.reports import REPORT
 from ml_pipeline.dagster.stages import pool_of, told_of
 from ml_pipeline.dagster.sweep_resource import SweepSetup
 from ml_pipeline.errors import ParamsError
@@ -171,7 +173,8 @@ def sweep_asset(
         context.log_event(dg.AssetObservation(names.sweep, metadata=whole))
         for day in dates:
             context.add_asset_metadata(_at(swept, day), names.sweep, partition_key=str(day))
-        return dg.MaterializeResult(names.sweep, metadata={**about, REPORT: whole[REPORT]})
+        page: dict[str, Any] = {name: whole[name] for name in (OPEN, REPORT) if name in whole}
+        return dg.MaterializeResult(names.sweep, metadata={**about, **page})
 
     return sweep
 

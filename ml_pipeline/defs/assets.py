@@ -32,7 +32,7 @@ PIPELINE: Final = Pipeline(
     kinds=["polars", "parquet"],
 )
 def orders(as_of: date, data: DataParams) -> "pl.DataFrame":
-    """Orders of the last `history_days` up to the end of `as_of`, one row each."""
+    """Orders known at the end of the date, one row each, as far back as history_days says."""
     first, last = source.window(as_of, data)
     place = source.opened(data.source)
     return datasets.orders_between(place.location, first, last, place.columns)

@@ -51,7 +51,7 @@ def outcomes_read(
 def realised_quality(
     as_of: date, predictions: Earlier, promoted: PromotedRuns, realised: RealisedParams
 ) -> Result:
-    """How good earlier predictions were, as far as all that they foretold is over by `as_of`.
+    """How good earlier predictions were, as far as all that they foretold is over by the date.
 
     Each run is judged by itself, as a challenger by the customers that it scored as one. What a run
     foretold of days that it had been trained on does not count.

@@ -44,7 +44,7 @@ def orders_read(as_of: date, served: Served) -> str:
     kinds=["polars", "parquet"],
 )
 def predictions(as_of: date, served: Served) -> Result:
-    """Who buys again, or the revenue to come, as known at the end of `as_of`.
+    """Who buys again, or the revenue to come, as known at the end of the date.
 
     A row for each customer, or one of the revenue, with the run that scored it.
     """

@@ -188,9 +188,10 @@ class ArtifactStore(Pages):
             return self.read_record(directory)
         return None
 
-    def has_card(self, directory: str) -> bool:
-        """Whether a card stands beside an artifact."""
-        return self._size(f"{directory}/{CARD}") is not None
+    def card(self, directory: str) -> str | None:
+        """Return the card beside an artifact, or None where there is none."""
+        found = self.read(f"{directory}/{CARD}")
+        return None if found is None else found.decode(errors="replace")
 
     def load(self, slot: Slot, record: Record, lazy: bool = False) -> Any:
         """Read an artifact, checking its digest.

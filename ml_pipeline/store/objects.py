@@ -78,9 +78,8 @@ class Objects:
             raise self._unreachable("open", error) from error
 
     def _open(self, root: str, make: bool) -> None:
-        scheme = root.partition("://")[0].lower() if "://" in root else "file"
-        if scheme == "file":
-            self.directory = _local_path(root)
+        self.directory = local_directory(root)
+        if self.directory is not None:
             self.uri = str(self.directory)
             if make:
                 self.directory.mkdir(parents=True, exist_ok=True)
@@ -89,7 +88,7 @@ class Objects:
             self._here = LocalStore(self.directory)
             return
         self.uri = root.rstrip("/")
-        if scheme == "memory":
+        if root[:9].lower() == "memory://":
             self._here = _memory.setdefault(self.uri, MemoryStore())
         else:
             self._bucket = Bucket(self.uri)
@@ -303,8 +302,14 @@ def _kept_folders(path: str) -> tuple[str, ...]:
     return (top,) if top.startswith(".") else ()
 
 
-def _local_path(root: str) -> Path:
-    """Read a local root: a path, or a ``file://`` URI, in which a path is percent-encoded."""
+def local_directory(root: str) -> Path | None:
+    """Read a local root: a path, or a ``file://`` URI, in which a path is percent-encoded.
+
+    Returns:
+        The directory; None where the root is one of objects.
+    """
+    if "://" in root and root.partition("://")[0].lower() != "file":
+        return None
     is_uri = root[:5].lower() == "file:"
     path = unquote(root[5:].removeprefix("//")) if is_uri else root
     return Path(path).expanduser().absolute()

@@ -29,6 +29,8 @@ ORIGIN: Final = "launch"
 """Put before the origin of every value: the run came through this door."""
 
 _PRIORITY_TAG: Final = "dagster/priority"
+_FOR_THE_UI: Final = frozenset({"leaderboard", "plots", "open"})
+_AT_DATES: Final = "at_this_date"
 _NO_METRICS: Final = frozenset({"duration_s", "made_at"})
 
 
@@ -248,14 +250,14 @@ def _sweep_document(launched: Launched, ended: Progress) -> dict[str, Any]:
         "status": ended.status,
         "dagster_run_id": launched.dagster_run_id,
         "dates": [None if day is None else str(day) for day in launched.run.dates],
-        **{name: told[name] for name in told if name not in ("leaderboard", "plots")},
+        **{name: told[name] for name in told if name not in _FOR_THE_UI},
     }
 
 
 def _print_sweep(launched: Launched, ended: Progress) -> None:
     if ended.made:
         told = _sweep_document(launched, ended)
-        for name in (name for name in told if name not in ("url", "status", "dates")):
+        for name in (name for name in told if name not in ("url", "status", "dates", _AT_DATES)):
             say(f"{name}: {told[name]}")
         first, last = launched.run.dates[0], launched.run.dates[-1]
         say(f"`{typed(f'leaderboard --from {first} --to {last}')}` ranks the results.")

@@ -12,9 +12,11 @@ from ml_pipeline.cli.project import project
 from ml_pipeline.dagster.form import form_of
 from ml_pipeline.dagster.instance import database_faults, open_instance
 from ml_pipeline.dagster.owners import end_abandoned
+from ml_pipeline.dagster.pages import form_link, variables_of
 from ml_pipeline.dagster.services import check_port, services, stoppable, url_of
 from ml_pipeline.launch.inbox import Inbox, inbox_of
 from ml_pipeline.settings import HOME_VARIABLE
+from ml_pipeline.store.objects import local_directory
 
 _LOOK_S: Final = 0.5
 _ABANDONED_S: Final = 10.0
@@ -30,13 +32,16 @@ def command(host: str, port: int) -> int:
     folder = configured.instance_directory
     environment = {**os.environ, "DAGSTER_HOME": str(folder), HOME_VARIABLE: str(configured.home)}
     check_port(host, port)
-    form: Path | None = None
+    url = url_of(host, port)
+    forms: dict[str, Path] = {}
     # Somebody may want to drop a request before the sensor has had its first look.
     if served.runs_pipeline:
         Inbox(inbox_of(served.pipeline))
-        form = configured.form(served.pipeline.name)
-        page = form_of(served.pipeline, served.calendar, served.module, url_of(host, port))
+        form = forms[served.pipeline.name] = configured.form(served.pipeline.name)
+        page = form_of(served.pipeline, served.calendar, served.module, url)
         form.write_text(page, encoding="utf-8")
+    roots = (local_directory(root) for root in served.location.store_roots)
+    environment |= variables_of(url, forms, [root for root in roots if root is not None])
     try:
         with (
             stoppable(),
@@ -47,8 +52,8 @@ def command(host: str, port: int) -> int:
             while not running.has_ended:
                 if not is_told and running.answers:
                     told = f"Dagster UI on {running.url}, home {configured.home}. Ctrl-C stops it."
-                    if form is not None:
-                        told += f"\nA form for runs: {form.as_uri()}"
+                    links = (form_link(name, environment) for name in forms)
+                    told += "".join(f"\nA form for runs: {running.url}{link}" for link in links)
                     click.echo(told)
                     is_told = True
                 if time.monotonic() - looked > _ABANDONED_S:

@@ -400,7 +400,10 @@ function start() {
   form.addEventListener("input", update);
   form.addEventListener("change", update);
   form.addEventListener("submit", (event) => event.preventDefault());
-  byId("webserver").value = remembered() || model.webserver;
+  // Where a webserver has this page, that is the one.
+  const isServed = location.protocol !== "file:";
+  byId("webserver").parentNode.hidden = isServed;
+  byId("webserver").value = isServed ? location.origin : remembered() || model.webserver;
   byId("webserver").addEventListener("input", (event) => { remembered(event.target.value); update(); });
   document.querySelectorAll("[data-copy]").forEach((button) => button.addEventListener("click", () => copy(button)));
   update();
