@@ -81,6 +81,7 @@ def model_card(
         Section("Missing", tuple(missing)),
         *sections.stated(stage.card if stage is not None else None),
         _metrics(entry.record, judged, own),
+        _other_metrics(pipeline, entry.record, records, judged),
         Section("Plots", pictures=pictures),
         sections.parameters(record, pipeline.params),
         sections.data(window, record, made_from),
@@ -186,6 +187,23 @@ def _metrics(
     said = () if list(judged) == [None] else (words,)
     columns = ("metric", "role", at, "mean", "lowest", "highest", noun)
     return Section("Metrics", said, columns, tuple(rows))
+
+
+def _other_metrics(
+    pipeline: Pipeline,
+    record: Record,
+    records: Mapping[str, Record],
+    judged: Mapping[AsOf | None, Cell],
+) -> Section:
+    """List what the stages measured that do not judge the run, as the fit of the model itself."""
+    shown = pipeline.judge.name if judged else pipeline.present_name(record.asset)
+    rows = tuple(
+        (asset, name, value)
+        for asset, one in records.items()
+        if pipeline.present_name(asset) != shown
+        for name, value in one.metrics.items()
+    )
+    return Section("Metrics of other stages", (), ("stage", "metric", "value"), rows)
 
 
 def _judging(cell: Cell) -> list[str]:

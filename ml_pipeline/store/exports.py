@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from ml_pipeline.addresses import refusal
 from ml_pipeline.errors import QueryError
 from ml_pipeline.store.formats.parquet_footer import notes_of
-from ml_pipeline.store.objects import Objects
+from ml_pipeline.store.objects import Objects, local_directory
 
 SUFFIX: Final = ".parquet"
 _FILE: Final = f"records{SUFFIX}"
@@ -29,16 +30,18 @@ class Exports(Objects):
             address: a file ending in ``.parquet``, or a directory that gets one; a path or a URI.
 
         Raises:
-            StoreUnreachable: if the address cannot be understood, or carries credentials.
+            QueryError: if it carries credentials, or leads through a file.
+            StoreUnreachable: if it cannot be understood.
         """
+        if (problem := refusal(address)) is not None:
+            raise QueryError([f"the address of an export {problem}"])
         directory, slash, name = address.rstrip("/").rpartition("/")
         self._is_directory = not name.lower().endswith(SUFFIX)
-        if self._is_directory:
-            super().__init__(address)
-            self.file = _FILE
-        else:
-            super().__init__(directory or slash or ".")
-            self.file = name
+        root, self.file = (
+            (address, _FILE) if self._is_directory else (directory or slash or ".", name)
+        )
+        _refuse_files(root)
+        super().__init__(root)
 
     def refuse_others(self, notes: Mapping[str, str]) -> None:
         """Refuse to overwrite what is not an export, or to stand among what would be read with it.
@@ -82,3 +85,15 @@ class Exports(Objects):
         """Put a file of this machine in place in one step, over what is there."""
         with self._reaching("write to"):
             self._large_objects.put(self.file, source)
+
+
+def _refuse_files(root: str) -> None:
+    """Refuse a local directory that is a file, or would be below one."""
+    directory = local_directory(root)
+    for place in () if directory is None else (directory, *directory.parents):
+        if place.exists() and not place.is_dir():
+            problem = (
+                f"an export must go to a file ending in {SUFFIX} or to a directory, but {place} is a"
+                " file of another kind. Name another place"
+            )
+            raise QueryError([problem])

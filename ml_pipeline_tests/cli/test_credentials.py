@@ -68,6 +68,7 @@ def test_credentials_on_the_command_line_and_in_files_are_refused_and_found_nowh
         ("launch", "--as-of", "1998-05-31", "-p", f"source={address}"),
         ("launch", "--as-of", "1998-05-31", "--url", address),
         ("leaderboard", "--url", address),
+        ("export", address),
     ):
         done = cli(*arguments)
         assert done.code == 2, (arguments, done.err)

@@ -10,14 +10,18 @@ import pytest
 from ml_pipeline.leaderboard.card_page import card_markdown, card_page
 from ml_pipeline.leaderboard.model_card import ModelCard, model_card
 from ml_pipeline.leaderboard.page import Origin
+from ml_pipeline.params.model import ParamModel
+from ml_pipeline.runs.card import Card
 from ml_pipeline.runs.card_sections import Section
 from ml_pipeline.runs.catalog import Entry, find
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.promotion import Terms, promote
+from ml_pipeline.runs.stage import Result
+from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.store.record import Provenance
-from ml_pipeline_tests.toys.sweeps import NO_OBJECTIVE, PIPELINE
+from ml_pipeline.store.record import Objective, Provenance
+from ml_pipeline_tests.toys.sweeps import NO_OBJECTIVE, PIPELINE, Data
 
 AROUND = Provenance(git_commit="f00", python="3.12.1", packages={"numpy": "2.0"})
 DAYS = [date(2026, 1, day) for day in (5, 6, 7)]
@@ -125,6 +129,28 @@ def test_card_of_a_model_shows_no_results_of_other_dates_and_revisions(
     else:
         assert set(own) == {None}
         assert said[lacks] in section(card, "Missing").words
+
+
+def test_card_of_a_judged_model_shows_what_its_fit_measured(tmp_path: Path) -> None:
+    pipeline, store = Pipeline("fitted", ParamModel(data=Data)), ArtifactStore(str(tmp_path))
+
+    @pipeline.asset(code_version="1", card=Card(limits="few"))
+    def model(data: Data) -> Result:
+        return Result({"mean": 1.0}, {"training_loss": 0.25, "steps": 7})
+
+    @pipeline.asset(code_version="1", objective=Objective(metric="loss", direction="minimize"))
+    def score(model: dict[str, float], data: Data) -> Result:
+        return Result({}, {"loss": 0.5})
+
+    made = list(Materializer(pipeline, store).run(pipeline.params.parse({}), None))
+    for outcome in made:
+        entry = Entry(outcome.slot.revision(outcome.record.revision), outcome.record)
+        card = model_card(pipeline, store, entry)
+        assert section(card, "Metrics").rows[0][:3] == ("loss", "judged by: minimize", 0.5)
+        assert section(card, "Metrics of other stages").rows == (
+            ("model", "training_loss", 0.25),
+            ("model", "steps", 7),
+        )
 
 
 def test_card_of_an_old_record_says_what_was_not_recorded(made: Made) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from ml_pipeline.errors import QueryError, StoreUnreachable
+from ml_pipeline.errors import QueryError
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.export import JSON_COLUMNS, Exported, export
@@ -148,8 +148,15 @@ def test_export_overwrites_exports_alone_and_a_refusal_changes_nothing(
     with pytest.raises(QueryError, match="is nothing that runs have"):
         exported(bench, file, where="colour=red")
     assert file.read_bytes() == before
-    with pytest.raises(StoreUnreachable, match="must not carry credentials"):
+    with pytest.raises(QueryError, match="must not carry credentials") as refused:
         exported(bench, "s3://me:secret@bucket/out")
+    assert "secret" not in str(refused.value).replace("SECRET", "")
+    other = tmp_path / "table.txt"
+    other.write_text("theirs")
+    for there in (other, other / "below", other / "below" / "it.parquet"):
+        with pytest.raises(QueryError, match=f"but {other} is a file of another kind"):
+            exported(bench, there)
+    assert other.read_text() == "theirs"
 
 
 def test_export_leaves_out_and_counts_what_cannot_be_read(bench: Bench, tmp_path: Path) -> None:

@@ -134,7 +134,8 @@ def _parameter(
     if section.group not in model.scope:
         return found
     if parameter.is_identity:
-        found["kept"] = list(parameter.kept)
+        is_as_told = list(parameter.kept) == parameter.dotted.split(".")
+        found["kept"] = True if is_as_told else list(parameter.kept)
     if parameter.absent_as is not ...:
         found["absent"] = parameter.absent_as
     if is_coded:

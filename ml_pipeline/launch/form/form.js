@@ -95,50 +95,6 @@ function structure({ kind }) {
   };
 }
 
-/* Fields of a class, or of one of several: a select says which. */
-function shape({ dotted, kind }) {
-  const names = kind.shapes.map((members) => (kind.tag ? members.find((one) => one.name === kind.tag).kind.choices : ["set"]));
-  const options = [...names.flatMap((choices, at) => choices.map((choice) => [wordOf(choice), at, choice])), ...(kind.none ? [["none", -1, null]] : [])];
-  const input = make("select", {}, ...options.map(([text], at) => make("option", { value: at }, text)));
-  const inner = make("div");
-  const states = new Map();
-  let current = [];
-  function show(at, value) {
-    const members = at < 0 ? [] : kind.shapes[at].filter((member) => member.name !== kind.tag);
-    current = members.map((member) => {
-      const path = `${dotted}.${member.name}`, known = value instanceof Map && value.has(member.name) ? value.get(member.name) : member.default;
-      const control = controlOf({ ...member, dotted: path }, known === undefined ? [] : [known]);
-      const id = `c${(count += 1)}`;
-      control.input.id = id;
-      if (member.about) control.input.setAttribute("aria-describedby", `${id}a`);
-      control.set(known);
-      return { member, control, row: make("div", { class: "field" }, make("div", { class: "head" }, make("label", { for: id }, member.name), make("span", { class: "must" }, member.must, control.hint ? `, ${control.hint}` : "")), member.about ? make("p", { class: "about", id: `${id}a` }, member.about) : null, control.element) };
-    });
-    inner.replaceChildren(...(current.length ? [make("fieldset", {}, make("legend", {}, `${dotted.split(".").pop()} of ${kind.tag || "fields"} ${options[Number(input.value)][0]}`), ...current.map((one) => one.row))] : []));
-  }
-  input.addEventListener("change", () => { const at = options[Number(input.value)][1]; show(at, states.get(at)); });
-  function get() {
-    const [, at, choice] = options[Number(input.value)];
-    if (at < 0) return null;
-    const found = new Map(kind.tag ? [[kind.tag, choice]] : []);
-    for (const { member, control } of current) {
-      const raw = control.get();
-      if (raw instanceof Unreadable) return new Unreadable(raw.found, { place: `.${member.name}`, member: `.${member.name}`, rule: `must be ${member.must}` });
-      if (!(raw === "" && member.default === undefined)) found.set(member.name, raw);
-    }
-    states.set(at, found);
-    return found;
-  }
-  function set(value) {
-    const tag = kind.tag && isMap(value) ? value.get(kind.tag) : undefined;
-    let at = options.findIndex(([, , choice]) => (isMap(value) ? !kind.tag || (choice !== null && same(choice, tag ?? null)) : choice === null));
-    if (at < 0) at = 0;
-    input.value = String(at);
-    show(options[at][1], value);
-  }
-  return { element: make("div", {}, input, inner), input, get, set };
-}
-
 /* A control with its name, what it must be, what it is for, and what is wrong with it. */
 function fieldOf(parameter, control, usual) {
   const id = `c${(count += 1)}`, { dotted, about } = parameter;

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _PARTS: Final = Path(__file__).parent
+_FOR_SOME: Final[Mapping[str, str]] = {"spelled": "spelled.js", "shapes": "shapes.js"}
 _HOLES: Final = re.compile(r"\{\{(title|style|document|script)\}\}")
 _FOR_AUTHORS: Final = re.compile(r"^ +|^ *//[^\n]*\n|^/\*.*?\*/\n|^\n", re.MULTILINE | re.DOTALL)
 
@@ -19,13 +20,14 @@ def form_page(document: Mapping[str, Any]) -> str:
         document: what `form_document` returns.
     """
     # Within a script no tag may end it, and no comment may begin.
-    known = json.dumps(document, ensure_ascii=True, separators=(",", ":"))
-    known = known.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    known = json.dumps(document, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    # Most pipelines have none of what takes most of the script.
+    scripts = ["values.js", *(part for name, part in _FOR_SOME.items() if f'"{name}":' in known)]
     parts = {
         "title": html.escape(str(document["title"])),
         "style": _part("form.css"),
         "document": known,
-        "script": f"{_part('values.js')}{_part('form.js')}",
+        "script": "".join(map(_part, [*scripts, "form.js"])),
     }
     return _HOLES.sub(lambda hole: parts[hole[1]], _part("page.html"))
 

@@ -178,65 +178,7 @@ function isSpelled(kind, raw) {
   return !(kind.none && (raw === null || (is(raw, "string") && NONE.includes(strip(raw).toLowerCase()))));
 }
 
-function spelled(type, text, raw, place) {
-  const unsure = () => { throw new Unreadable(raw, { place, unsure: true }); };
-  if (type === "decimal") return is(text, "boolean") ? NOTHING : decimal(is(text, "number") ? floatText(text) : String(text), unsure);
-  if (type === "duration") return is(text, "boolean") ? NOTHING : duration(is(text, "string") ? scalar(text) : text, unsure);
-  if (!is(text, "string") || !isUnicode(text)) return NOTHING;
-  if (type === "secret") return secret(text);
-  if (type === "uuid") {
-    const digits = text.replaceAll("urn:", "").replaceAll("uuid:", "").replace(/^[{}]+|[{}]+$/g, "").replaceAll("-", "");
-    if (!/^[0-9a-f]{32}$/i.test(digits)) return /[^\x20-\x7e]|[_+ ]/.test(digits) ? unsure() : NOTHING;
-    return digits.toLowerCase().replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-  }
-  if (type !== "path") return unsure();
-  if (!text || text.includes("\0")) return NOTHING;
-  const root = /^\/\/(?!\/)/.test(text) ? "//" : text.startsWith("/") ? "/" : "";
-  return root + text.split("/").filter((part) => part && part !== ".").join("/") || ".";
-}
-
-function decimal(text, unsure) {
-  const found = /^([-+]?)(\d+)?(?:\.(\d*))?(?:[eE]([-+]?\d+))?$/.exec(text);
-  if (!found || (found[2] === undefined && !found[3])) return /^[\x20-\x7e]*$/.test(text) && !text.includes("_") ? NOTHING : unsure();
-  const fraction = found[3] || "", exponent = Number(found[4] || 0) - fraction.length;
-  const digits = `${found[2] || ""}${fraction}`.replace(/^0+(?=.)/, "");
-  if (Math.max(-exponent, digits.length + exponent - 1) > 310) return NOTHING;
-  const padded = exponent >= 0 ? digits + "0".repeat(exponent) : digits.padStart(1 - exponent, "0");
-  const point = padded.length + Math.min(exponent, 0);
-  const after = padded.slice(point).replace(/0+$/, "");
-  const plain = padded.slice(0, point).replace(/^0+(?=.)/, "") + (after && `.${after}`);
-  return found[1] === "-" && plain !== "0" ? `-${plain}` : plain;
-}
-
-function duration(given, unsure) {
-  let seconds = null;
-  if (is(given, "bigint")) seconds = given;
-  else if (is(given, "string")) {
-    const iso = /^([-+]?)P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?$/.exec(given);
-    const clock = /^()()([01]\d|2[0-3]):([0-5]\d):([0-5]\d)$/.exec(given);
-    const parts = clock || (iso && /\d[A-Z]$/.test(given) && !/T$/.test(given) ? iso : null);
-    if (parts) {
-      const [d, h, m, s] = parts.slice(2).map((part) => BigInt(part || 0));
-      seconds = (((d * 24n + h) * 60n + m) * 60n + s) * (parts[1] === "-" ? -1n : 1n);
-    }
-  }
-  // What a year is, fractions and other spellings are left to Python.
-  const days = seconds === null ? 0n : (seconds < 0n ? -seconds : seconds) / 86400n;
-  if (days > 999999999n) return NOTHING;
-  if (seconds === null || days >= 365n) return unsure();
-  const rest = (seconds < 0n ? -seconds : seconds) % 86400n;
-  const clock = [[rest / 3600n, "H"], [(rest / 60n) % 60n, "M"], [rest % 60n, "S"]];
-  const time = clock.map(([count, unit]) => (count ? `${count}${unit}` : "")).join("");
-  return `${seconds < 0n ? "-" : ""}P${days ? `${days}D` : ""}${time || !days ? `T${time || "0S"}` : ""}`;
-}
-
 let SECRETS = [];
-function secret(text) {
-  const scheme = text.split(":")[0], place = text.slice(scheme.length + 1);
-  if (!SECRETS.includes(scheme) || !place) return NOTHING;
-  if (scheme === "env") return /^[A-Za-z_][A-Za-z0-9_]*$/.test(place) ? text : NOTHING;
-  return scheme === "file" && (!place.startsWith("/") || place.includes("\0")) ? NOTHING : text;
-}
 
 function readText(kind, raw) {
   const choices = kind.choices || [];
@@ -302,53 +244,6 @@ function readMapping(kind, raw, place) {
   return new Map([...raw].map(([key, member]) => [key, read(kind.values, member, `${place}.${key}`)]));
 }
 
-function shapeOf(kind, raw, place = "") {
-  if (!kind.tag) return kind.shapes[0];
-  const told = (shape) => shape.find((member) => member.name === kind.tag);
-  const given = (member) => [member.name, ...(member.aliases || [])].filter((name) => raw.has(name));
-  const takes = (member, value) => {
-    try { read(member.kind, value); return true; } catch (error) { if (error instanceof Unreadable) return false; throw error; }
-  };
-  const found = kind.shapes.find((shape) => given(told(shape)).some((name) => takes(told(shape), raw.get(name))));
-  if (found) return found;
-  const choices = kind.shapes.flatMap((shape) => told(shape).kind.choices).join(", ");
-  const at = `${place}.${kind.tag}`;
-  throw new Unreadable(raw.get(kind.tag) ?? null, { place: at, member: at, rule: `must be one of ${choices}` });
-}
-
-function readShape(kind, raw, place) {
-  const shape = shapeOf(kind, raw, place), given = new Map(), found = new Map();
-  const own = new Map(shape.flatMap((member) => [member.name, ...(member.aliases || [])].map((name) => [name, member.name])));
-  for (const [key, value] of raw) {
-    const at = `${place}.${key}`;
-    if (!own.has(key) || given.has(own.get(key))) {
-      throw new Unreadable(value, { place: at, member: at, rule: own.has(key) ? "is given twice" : whyUnknown(kind, shape, key) });
-    }
-    given.set(own.get(key), value);
-  }
-  for (const member of shape) {
-    const at = `${place}.${member.name}`;
-    if (!given.has(member.name) && member.default === undefined) {
-      throw new Unreadable(null, { place: at, member: at, rule: `is required: give ${member.must}` });
-    }
-    try {
-      const value = read(member.kind, given.has(member.name) ? given.get(member.name) : member.default, at);
-      if (given.has(member.name) && breaks(member, value)) throw new Unreadable(given.get(member.name), { place: at });
-      found.set(member.name, value);
-    } catch (error) {
-      if (!(error instanceof Unreadable) || error.rule || error.unsure) throw error;
-      throw new Unreadable(error.found, { place: error.place, hint: error.hint, member: at, rule: `must be ${member.must}` });
-    }
-  }
-  return found;
-}
-
-function whyUnknown({ shapes, tag }, shape, key) {
-  const choices = (one) => one.find((member) => member.name === tag)?.kind.choices ?? [];
-  const others = shapes.filter((other) => other !== shape && other.some((member) => member.name === key)).flatMap(choices);
-  return others.length ? `is a field of ${tag} ${others.join(" or ")}, but ${tag} is ${choices(shape).join(", ")}` : "does not exist";
-}
-
 function tidied(raw, place) {
   if (isMap(raw)) return new Map([...raw].map(([key, member]) => [key, tidied(member, `${place}.${key}`)]));
   if (isList(raw)) return raw.map((member, at) => tidied(member, `${place}[${at}]`));
@@ -382,13 +277,6 @@ function breaks({ kind, limits }, value) {
 
 function matches(pattern, value) {
   try { return new RegExp(pattern, "u").test(value); } catch { return true; }
-}
-
-function compareDecimals(one, other) {
-  const parts = [one, is(other, "number") ? floatText(other) : String(other)].map((text) => decimal(text, () => "0").split("."));
-  const places = Math.max(...parts.map(([, fraction]) => (fraction || "").length));
-  const [a, b] = parts.map(([whole, fraction]) => BigInt(whole + (fraction || "").padEnd(places, "0")));
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /* How Python shows a value. */
@@ -537,7 +425,7 @@ function identity(model, values, asOf) {
       const value = values.get(dotted);
       if (!kept || (absent !== undefined && value !== UNKNOWN && equal(absent, value))) continue;
       if (value === UNKNOWN) return null;
-      put(kept, value);
+      put(kept === true ? dotted.split(".") : kept, value);
     }
     (group.retired || []).forEach(([place, value]) => put(place, value));
   }
