@@ -37,9 +37,8 @@ class Exports(Objects):
             raise QueryError([f"the address of an export {problem}"])
         directory, slash, name = address.rstrip("/").rpartition("/")
         self._is_directory = not name.lower().endswith(SUFFIX)
-        root, self.file = (
-            (address, _FILE) if self._is_directory else (directory or slash or ".", name)
-        )
+        self.file = _FILE if self._is_directory else name
+        root = address if self._is_directory else directory or slash or "."
         _refuse_files(root)
         super().__init__(root)
 
@@ -93,7 +92,7 @@ def _refuse_files(root: str) -> None:
     for place in () if directory is None else (directory, *directory.parents):
         if place.exists() and not place.is_dir():
             problem = (
-                f"an export must go to a file ending in {SUFFIX} or to a directory, but {place} is a"
-                " file of another kind. Name another place"
+                f"an export must go to a file ending in {SUFFIX} or to a directory, but {place} is"
+                " a file of another kind. Name another place"
             )
             raise QueryError([problem])
