@@ -51,6 +51,10 @@ _REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
         "mlflow_tracking_uri": "Put them into the environment instead: MLFLOW_TRACKING_USERNAME and"
         " MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
         "openlineage_url": "Put them into the environment instead: OPENLINEAGE_API_KEY",
+        "scheduler": "Dask lets in by certificate: an address tls://host:8786, and in the"
+        " environment DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..__CLIENT__CERT and ..__CLIENT__KEY",
+        "executor_config": "Let it name a variable that has all of the address instead:"
+        ' {"broker": {"env": "ML_BROKER"}}',
     }
 )
 """Where credentials of the servers go that settings name."""

@@ -42,7 +42,31 @@ class MlPipelineError(Exception):
     """Root of the tree; catch this to catch everything that ml_pipeline raises on purpose."""
 
 
-class ParamsError(MlPipelineError):
+class _Listing(MlPipelineError):
+    """Lists all problems at once; what brings errors to other processes can make it again there.
+
+    Attributes:
+        problems: a line for each.
+    """
+
+    problems: Sequence[str]
+
+    def __init__(self, message: str, *given: object) -> None:
+        """Keep the message beside the arguments of whoever composed it.
+
+        Args:
+            message: with all problems.
+            given: what the class was called with: pickle and Celery call it again.
+        """
+        super().__init__(*given)
+        self._message = message
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return self._message
+
+
+class ParamsError(_Listing):
     """A set of parameter values is refused.
 
     Attributes:
@@ -58,7 +82,8 @@ class ParamsError(MlPipelineError):
         """
         self.problems = tuple(problems)
         advice = f"`{typed('params')}` lists every parameter with its type and bounds."
-        super().__init__(f"{_headline(self.problems, 'the parameters')}\n{effect} {advice}")
+        message = f"{_headline(self.problems, 'the parameters')}\n{effect} {advice}"
+        super().__init__(message, self.problems, effect)
 
 
 class QueryError(ParamsError):
@@ -71,7 +96,7 @@ class QueryError(ParamsError):
             problems: at least one line, each naming what must hold.
         """
         self.problems = tuple(problems)
-        MlPipelineError.__init__(self, _headline(self.problems, "what is asked"))
+        _Listing.__init__(self, _headline(self.problems, "what is asked"), self.problems)
 
 
 class OpConfigError(ParamsError):
@@ -85,7 +110,7 @@ class OpConfigError(ParamsError):
         """
         self.problems = tuple(problems)
         headline = _headline(self.problems, "the config of ops")
-        MlPipelineError.__init__(self, f"{headline}\nNo op has started.")
+        _Listing.__init__(self, f"{headline}\nNo op has started.", self.problems)
 
 
 def _headline(problems: Sequence[str], what: str) -> str:
@@ -165,7 +190,7 @@ class PromotionConflict(StoreError):
     """Another run was promoted at the same time."""
 
 
-class PromotionRefused(MlPipelineError):
+class PromotionRefused(_Listing):
     """A run must not become what an environment has.
 
     Attributes:
@@ -180,7 +205,8 @@ class PromotionRefused(MlPipelineError):
             advice: what to do about them, as a sentence.
         """
         self.problems = tuple(problems)
-        super().__init__(f"{_headline(self.problems, 'the promotion')}.\n{advice}")
+        message = f"{_headline(self.problems, 'the promotion')}.\n{advice}"
+        super().__init__(message, self.problems, advice)
 
 
 class ServingRefused(MlPipelineError):

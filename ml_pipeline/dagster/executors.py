@@ -30,7 +30,7 @@ class _Known:
 _KNOWN: Final = {
     "in_process": _Known("dagster:in_process_executor", "dagster"),
     "multiprocess": _Known("dagster:multiprocess_executor", "dagster"),
-    "celery": _Known("dagster_celery:celery_executor", "ml_pipeline[celery]"),
+    "celery": _Known("ml_pipeline.dagster.celery:celery_executor", "ml_pipeline[celery]"),
     "k8s_job": _Known("dagster_k8s:k8s_job_executor", "dagster-k8s"),
 }
 

@@ -1,5 +1,7 @@
 """Errors of ours pass through Dagster with their own words first."""
 
+import json
+import pickle
 import subprocess
 import sys
 
@@ -7,7 +9,14 @@ import dagster as dg
 import pytest
 
 from ml_pipeline.dagster.errors import unwrapped
-from ml_pipeline.errors import ParamsError, SourceError
+from ml_pipeline.errors import (
+    MlPipelineError,
+    OpConfigError,
+    ParamsError,
+    PromotionRefused,
+    QueryError,
+    SourceError,
+)
 
 
 def message_of(event: dg.DagsterEvent) -> str:
@@ -23,6 +32,25 @@ def test_error_of_ours_is_one_of_dagsters_and_still_itself() -> None:
     assert str(caught.value) == str(ParamsError(["a must be 1, but got 2", "b is required"]))
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ParamsError(["a must be 1, but got 2", "b is required"], effect="The run did nothing."),
+        QueryError(["a must be a metric"]),
+        OpConfigError(["op a has no field b"]),
+        PromotionRefused(["mape must be below 0.2, but is 0.3"], "Train again."),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_error_that_another_process_makes_again_says_the_same(error: MlPipelineError) -> None:
+    with pytest.raises(type(error)) as caught, unwrapped():
+        raise error
+    # Celery sends the arguments as JSON, and calls the first class that can be found by its name.
+    again = type(error)(*json.loads(json.dumps(caught.value.args)))
+    assert [str(again), again.__dict__] == [str(error), error.__dict__]
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 def test_error_that_passes_twice_is_the_same() -> None:

@@ -114,6 +114,7 @@ def test_executor_without_its_library_says_what_to_install(
 ) -> None:
     # As where it is not installed, whether it is here or not.
     monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "ml_pipeline.dagster.celery", raising=False)
     executor(monkeypatch, name)
     assert f"`pip install '{package}'` does it." in refusal()
 

@@ -2,12 +2,9 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,70 +12,19 @@ import pytest
 
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.sweeps.dask_workers import DaskCluster
+from ml_pipeline_tests.toys.dask_site import DaskSite, dask_site
 from ml_pipeline_tests.toys.sweep_bench import Bench, outcome, until
 
 pytestmark = pytest.mark.long
 
-REPOSITORY = Path(__file__).parents[2]
-
-
-@dataclass
-class Site:
-    """A scheduler and workers, as a deployer starts them."""
-
-    folder: Path
-    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
-
-    @property
-    def file(self) -> Path:
-        return self.folder / "scheduler.json"
-
-    @property
-    def cluster(self) -> DaskCluster:
-        return DaskCluster(str(self.file))
-
-    def start(self, *command: str, **variables: str) -> "subprocess.Popen[bytes]":
-        with (self.folder / "log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "dask", *command, "--scheduler-file", str(self.file)],
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": str(REPOSITORY), **variables},
-                start_new_session=True,
-            )
-        self.processes.append(process)
-        return process
-
-    def start_scheduler(self) -> "subprocess.Popen[bytes]":
-        started = self.start("scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1")
-        until(self.file.exists, "the scheduler")
-        return started
-
-    def start_worker(self, **variables: str) -> "subprocess.Popen[bytes]":
-        return self.start("worker", "--nthreads", "1", "--no-dashboard", **variables)
-
-    def stop(self) -> None:
-        for process in self.processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("dask"))
-    try:
-        made.start_scheduler()
-        for _ in range(2):
-            made.start_worker()
-        until(lambda: made.cluster.seats() == 2, "two workers", 60)
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskSite]:
+    with dask_site(tmp_path_factory.mktemp("dask"), 2) as made:
         yield made
-    finally:
-        made.stop()
 
 
-def computing(site: Site) -> list[int]:
+def computing(site: DaskSite) -> list[int]:
     """Return the processes beside the workers that compute, or are ready to."""
     found = []
     groups = {process.pid for process in site.processes}
@@ -94,7 +40,7 @@ def computing(site: Site) -> list[int]:
     return found
 
 
-def test_sweep_on_dask_is_what_it_is_here(site: Site, bench: Bench) -> None:
+def test_sweep_on_dask_is_what_it_is_here(site: DaskSite, bench: Bench) -> None:
     values: dict[str, Any] = {"depth": "range(1,4)", "act": "compute,hang,fail"}
     limits = {"search": {"trial_timeout_s": 1.0}}
     swept = bench.sweep(2, machines=site.cluster, **values, **limits).run()
@@ -109,7 +55,9 @@ def test_sweep_on_dask_is_what_it_is_here(site: Site, bench: Bench) -> None:
     assert list(bench.folder.rglob(".claims/ml_pipeline-*")) == []
 
 
-def test_search_on_dask_with_one_seat_tries_what_it_tries_here(site: Site, bench: Bench) -> None:
+def test_search_on_dask_with_one_seat_tries_what_it_tries_here(
+    site: DaskSite, bench: Bench
+) -> None:
     asked: dict[str, Any] = {
         "learning_rate": "log[1e-3..10]",
         "search": {"n_trials": 6, "workers": 1},
@@ -120,7 +68,7 @@ def test_search_on_dask_with_one_seat_tries_what_it_tries_here(site: Site, bench
     assert outcome(swept) == outcome(other.run(2, **asked))
 
 
-def test_dask_worker_that_is_killed_costs_nothing(site: Site, bench: Bench) -> None:
+def test_dask_worker_that_is_killed_costs_nothing(site: DaskSite, bench: Bench) -> None:
     victim = site.start_worker()
     until(lambda: site.cluster.seats() == 3, "a third worker", 60)
 
@@ -137,7 +85,7 @@ def test_dask_worker_that_is_killed_costs_nothing(site: Site, bench: Bench) -> N
     assert len(list(bench.store.directories("score"))) == 30
 
 
-def test_stopped_sweep_leaves_no_computation_on_the_cluster(site: Site, bench: Bench) -> None:
+def test_stopped_sweep_leaves_no_computation_on_the_cluster(site: DaskSite, bench: Bench) -> None:
     def give_up(_progress: Any) -> None:
         raise KeyboardInterrupt
 
@@ -152,7 +100,7 @@ def test_stopped_sweep_leaves_no_computation_on_the_cluster(site: Site, bench: B
     assert bench.sweep(machines=site.cluster, depth="1,2").run().failures == []
 
 
-def _hanging(site: Site) -> int:
+def _hanging(site: DaskSite) -> int:
     """Count processes forked to compute: those whose parent is the server of a worker."""
     servers = set(computing(site))
     parents = []
@@ -166,7 +114,7 @@ def _hanging(site: Site) -> int:
 
 
 def test_worker_that_sees_another_store_or_other_sources_is_refused(
-    site: Site, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: DaskSite, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ml_pipeline.settings import settings
 
@@ -193,18 +141,13 @@ def test_scheduler_that_is_not_there_is_refused_before_anything_is_computed(
 def test_scheduler_that_goes_ends_the_sweep_in_words_and_what_is_done_stays(
     bench: Bench, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    site = Site(tmp_path_factory.mktemp("gone"))
-    try:
-        scheduler = site.start_scheduler()
-        site.start_worker()
+    with dask_site(tmp_path_factory.mktemp("gone"), 1) as site:
         sweep = bench.sweep(machines=site.cluster, depth="range(1,9)", pause_s=0.2)
 
         def stop(progress: Any) -> None:
             if progress.done == 2:
-                threading.Thread(target=scheduler.kill).start()
+                threading.Thread(target=site.processes[0].kill).start()
 
         with pytest.raises(PipelineError, match=r"has gone\. Start the sweep again"):
             sweep.run(progress=stop)
-    finally:
-        site.stop()
     assert bench.run(depth="range(1,9)").plan.reused >= 2

@@ -1,0 +1,92 @@
+"""Dagster's executor for Celery, with a word where nobody takes the steps of a run.
+
+By itself it puts a step into the broker's queue and waits, whether or not there is a worker.
+"""
+
+import threading
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+import dagster as dg
+import dagster_celery
+from celery import Celery
+from dagster_celery.executor import CELERY_CONFIG, CeleryExecutor
+from kombu.exceptions import OperationalError
+
+from ml_pipeline.addresses import masked
+
+_ANSWER_S: Final = 3.0
+_PAUSE_S: Final = 30.0
+_START: Final = "`dagster-celery worker start -A dagster_celery.app -y celery.yaml` starts one"
+
+
+class Watched(CeleryExecutor):
+    """Executes as Dagster's own does, and warns in the run's log while no worker answers."""
+
+    def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[Any]:
+        """Yield the events of the run."""
+        is_over = threading.Event()
+        # What it waits for may never come: the run does not wait for it in the end.
+        threading.Thread(
+            target=self._watch, args=(plan_context.log, is_over), daemon=True, name="workers"
+        ).start()
+        try:
+            plain: Any = super()
+            yield from plain.execute(plan_context, execution_plan)
+        finally:
+            is_over.set()
+
+    def _watch(self, log: Any, is_over: threading.Event) -> None:
+        before: str | None = None
+        while not is_over.is_set():
+            problem = self._problem()
+            if is_over.is_set():
+                return
+            if problem is not None and problem != before:
+                log.warning(problem)
+            elif problem is None and before is not None:
+                log.info("A Celery worker answers now.")
+            before = problem
+            is_over.wait(_PAUSE_S)
+
+    def _problem(self) -> str | None:
+        broker = masked(self.broker)
+        try:
+            if has_worker(self.broker):
+                return None
+        except OperationalError as error:
+            return f"The broker {broker} cannot be reached, so steps of this run wait: {error}."
+        return (
+            f"No Celery worker answers at {broker}: steps of this run wait until there is one."
+            f" {_START}."
+        )
+
+
+def has_worker(broker: str) -> bool:
+    """Whether any Celery worker answers.
+
+    Args:
+        broker: its address.
+
+    Raises:
+        OperationalError: if the broker cannot be reached.
+    """
+    with Celery(broker=broker) as app:
+        return bool(app.control.ping(timeout=_ANSWER_S, limit=1))
+
+
+def _watched(context: dg.InitExecutorContext) -> dg.Executor:
+    plain: Any = dagster_celery.celery_executor
+    made = plain.executor_creation_fn(context)
+    watched: Any = Watched(made.retries, made.broker, made.backend, made.include)  # type: ignore[no-untyped-call]
+    watched.config_source = made.config_source
+    return cast("dg.Executor", watched)
+
+
+celery_executor: Final = dg.ExecutorDefinition(
+    name=dagster_celery.celery_executor.name,
+    config_schema=CELERY_CONFIG,
+    requirements=dg.multiple_process_executor_requirements(),
+    executor_creation_fn=_watched,
+    description="Steps run on Celery workers.",
+)
