@@ -182,15 +182,15 @@ def _make(
             for outcome in outcomes:
                 yield manager.event(outcome, context, len(dates) > 1)
                 yield from checked(outcome)
-        except Exception as error:
-            failures[str(as_of)] = error
+        except Exception as caught:
+            failures[str(as_of)] = why = _in_words(caught, context.instance)
             stage = manager.pipeline.stage(_at_work(keys, made))
-            of = StageFailure(stage, manager.params, as_of, error, context.run.run_id)
+            of = StageFailure(stage, manager.params, as_of, why, context.run.run_id)
             tracker.failed(manager.store, of)
             for outcome in outcomes:
                 yield from checked(outcome)
             if len(dates) > 1:
-                context.log.exception(f"{as_of}: {told(error)}")
+                context.log.exception(f"{as_of}: {told(why)}")
         failure = failures.get(str(as_of))
         run_id = manager.pipeline.run_slot(manager.params, as_of).run_id
         reason = told(failure) if failure else None
@@ -205,6 +205,17 @@ def _make(
         raise _failure(failures, dates)
     for key in keys.values():
         yield dg.MaterializeResult(asset_key=key, metadata=NO_EVENT)
+
+
+def _in_words(error: Exception, instance: dg.DagsterInstance) -> Exception:
+    """Return what says what has happened: an error itself, unless a database speaks in it."""
+    from ml_pipeline.dagster.instance import database_failure, database_faults
+
+    if not isinstance(error, database_faults()):
+        return error
+    said = database_failure(instance.root_directory, error)
+    said.__cause__ = error
+    return said
 
 
 def _at_work(names: Iterable[str], made: Sequence[ArtifactResult]) -> str:

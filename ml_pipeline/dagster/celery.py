@@ -1,4 +1,4 @@
-"""Dagster's executor for Celery, with a word where nobody takes the steps of a run.
+"""Dagster's executor for Celery, with a word where steps of a run are not taken or not told of.
 
 By itself it puts a step into the broker's queue and waits, whether or not there is a worker.
 """
@@ -9,19 +9,30 @@ from typing import Any, Final, cast
 
 import dagster as dg
 import dagster_celery
+from amqp.exceptions import AMQPError
 from celery import Celery
 from dagster_celery.executor import CELERY_CONFIG, CeleryExecutor
 from kombu.exceptions import OperationalError
 
 from ml_pipeline.addresses import masked
+from ml_pipeline.dagster.owners import owned
+from ml_pipeline.errors import PipelineError
 
 _ANSWER_S: Final = 3.0
 _PAUSE_S: Final = 30.0
 _START: Final = "`dagster-celery worker start -A dagster_celery.app -y celery.yaml` starts one"
 
 
+class BrokerGone(PipelineError, dg.DagsterError):
+    """The broker went while a run waited for its steps."""
+
+
 class Watched(CeleryExecutor):
-    """Executes as Dagster's own does, and warns in the run's log while no worker answers."""
+    """Executes as Dagster's own does, and says what would go by without a word.
+
+    The run's log has a warning while no worker answers, its failure names a broker that has gone,
+    and a run whose process was killed is ended by whoever opens the instance next.
+    """
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[Any]:
         """Yield the events of the run."""
@@ -30,9 +41,20 @@ class Watched(CeleryExecutor):
         threading.Thread(
             target=self._watch, args=(plan_context.log, is_over), daemon=True, name="workers"
         ).start()
+        plain: Any = super()
+        instance, dagster_run_id = plan_context.instance, plan_context.dagster_run.run_id
         try:
-            plain: Any = super()
-            yield from plain.execute(plan_context, execution_plan)
+            # If this process is killed, nobody else ends the run: its steps are elsewhere.
+            with owned(instance, dagster_run_id) as owner:
+                instance.add_run_tags(dagster_run_id, owner)
+                yield from plain.execute(plan_context, execution_plan)
+        except (OperationalError, AMQPError, OSError) as error:
+            raise BrokerGone(
+                f"The broker {masked(self.broker)} must stay while a run waits for its steps, but"
+                f" has gone: {error}. A step that a worker has goes on, and what is published"
+                " stays: execute the run again when the broker is back, unless that is done for"
+                " you (`run_retries`)."
+            ) from error
         finally:
             is_over.set()
 

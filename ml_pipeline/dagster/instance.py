@@ -125,11 +125,16 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
                 yield instance
         except database_faults() as error:
             check_databases(folder)
-            raise MlPipelineError(
-                f"The databases of the Dagster instance in {folder} must work, but one says:"
-                f" {_said_by_database(error)}. What was published stays; the same command goes on"
-                " from there."
-            ) from error
+            raise database_failure(folder, error) from error
+
+
+def database_failure(folder: Path | str, error: Exception) -> MlPipelineError:
+    """Return the error that says what a database of the instance in a folder has said."""
+    return MlPipelineError(
+        f"The databases of the Dagster instance in {folder} must work, but one says:"
+        f" {_said_by_database(error)}. What was published stays; the same command goes on"
+        " from there."
+    )
 
 
 def database_faults() -> tuple[type[Exception], ...]:

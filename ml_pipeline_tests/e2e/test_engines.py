@@ -1,191 +1,215 @@
-"""A team's instance on Postgres with Celery workers, as the shipped files configure them."""
+"""The reference pipeline on what a team has, as the shipped files configure it.
 
-import contextlib
+A bucket, Postgres, RabbitMQ with Celery workers and a Dask cluster, all real; workers are killed.
+What comes of it is what comes of one process with a folder.
+"""
+
 import json
-import os
-import signal
 import subprocess
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy
-import yaml
 
-import ml_pipeline
 from ml_pipeline.dagster.webserver import Webserver
+from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.launch.run_request import requested_run
-from ml_pipeline_tests.e2e.server import REPOSITORY, Server, environment, serving, tool, wait_until
-from ml_pipeline_tests.toys import engines
-from ml_pipeline_tests.toys.postgres import Postgres, postgres
-from ml_pipeline_tests.toys.rabbitmq import rabbitmq
+from ml_pipeline_tests.e2e.server import (
+    ASSETS,
+    REPOSITORY,
+    Server,
+    environment,
+    serving,
+    tool,
+    wait_until,
+)
+from ml_pipeline_tests.toys.dask_site import dask_site
+from ml_pipeline_tests.toys.team import Team, kill, team
 
 pytestmark = pytest.mark.long
 
-SHIPPED = Path(ml_pipeline.__file__).parent / "deploy"
-FIRST = date(2026, 1, 5)
-RUNS, DATES = 3, 2
+FIRST = date(1998, 5, 1)
+BACKFILLED, SWEPT = 28, 14
+RATES, DEPTHS, STEPS = (0.05, 0.1, 0.2), (2, 3), (4, 6)
+MOST_S = 300
 
+IN_PROCESS = """
+import json, sys
+from datetime import date, timedelta
+from ml_pipeline.defs.assets import PIPELINE
+from ml_pipeline.runs.materializer import Materializer
+from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.settings import settings
 
-@dataclass
-class Team:
-    """What a team has: a database, a broker, and the hosts that share them.
-
-    Attributes:
-        workers: running Celery workers, each the first of its session.
-    """
-
-    folder: Path
-    database: Postgres
-    broker: str
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    @property
-    def variables(self) -> dict[str, str]:
-        config = yaml.safe_load((SHIPPED / "celery.yaml").read_text())["execution"]["config"]
-        return {
-            "PYTHONPATH": os.pathsep.join([str(self.folder), str(REPOSITORY)]),
-            "PATH": os.pathsep.join([str(Path(tool("python")).parent), os.environ["PATH"]]),
-            "DAGSTER_HOME": str(self.folder / "instance"),
-            "ML_PIPELINE_INSTANCE": str(self.folder / "instance"),
-            "ML_PIPELINE_EXECUTOR": "celery",
-            "ML_PIPELINE_EXECUTOR_CONFIG": json.dumps(config),
-            "ML_BROKER": self.broker,
-            "DAGSTER_PG_HOST": "127.0.0.1",
-            "DAGSTER_PG_PORT": str(self.database.port),
-            "DAGSTER_PG_USERNAME": "postgres",
-            "DAGSTER_PG_PASSWORD": "not asked for",
-            "DAGSTER_PG_DB": "postgres",
-            engines.FOLDER: str(self.folder),
-            engines.PAUSE: "1",
-        }
-
-    def worker(self) -> None:
-        command = ["dagster-celery", "worker", "start", "-A", "dagster_celery.app"]
-        command += ["-y", str(SHIPPED / "celery.yaml"), "-n", f"w{len(self.workers)}"]
-        with (self.folder / "workers.log").open("ab") as log:
-            started = subprocess.Popen(
-                [tool(command[0]), *command[1:], "--", "--concurrency=1"],
-                env={**environment(self.folder / "home"), **self.variables},
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.workers.append(started)
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [tool("ml-pipeline"), "-m", "flow", *arguments],
-            env={**environment(self.folder / "home"), **self.variables},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-
-    @property
-    def told(self) -> list[str]:
-        return sorted(file.name for file in self.folder.glob("told/*"))
+materializer = Materializer(PIPELINE, ArtifactStore(settings().store_root))
+for first, count, values in json.loads(sys.argv[1]):
+    for day in range(count):
+        as_of = date.fromisoformat(first) + timedelta(days=day)
+        list(materializer.run(PIPELINE.params.parse(values), as_of))
+"""
+BACKFILL = """
+mutation($asked: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $asked) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+  }
+}"""
+WARNINGS = """
+query($id: ID!) {
+  logsForRun(runId: $id) {
+    ... on EventConnection { events { ... on MessageEvent { level message } } }
+  }
+}"""
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    folder = tmp_path_factory.mktemp("team")
-    (folder / "instance").mkdir()
-    (folder / "instance" / "dagster.yaml").write_text((SHIPPED / "dagster.yaml").read_text())
-    source = "from ml_pipeline_tests.toys.engines import location\n\ndefs = location()\n"
-    (folder / "flow.py").write_text(source)
-    with postgres() as database, rabbitmq() as broker:
-        made = Team(folder, database, broker)
-        try:
-            yield made
-        finally:
-            for worker in made.workers:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(worker.pid, signal.SIGKILL)
-                worker.wait()
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    with team(tmp_path_factory.mktemp("team")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def server(team: Team) -> Iterator[Server]:
-    command = [tool("ml-pipeline"), "-m", "flow", "ui"]
-    with serving(command, team.folder / "home", cwd=team.folder, **team.variables) as running:
+def server(site: Team) -> Iterator[Server]:
+    command = [tool("ml-pipeline"), "ui"]
+    with serving(command, site.folder / "home", cwd=site.folder, **site.variables) as running:
         yield running
 
 
-def launched(server: Server, dates: Sequence[date], rows: int) -> str:
-    params = engines.PIPELINE.params.parse({"size.rows": rows})
-    return Webserver(server.url).launch(requested_run(engines.PIPELINE, params, dates))
+@pytest.fixture(scope="module")
+def backfill(server: Server) -> str:
+    """Launch as the UI does, and leave the daemon its time to look."""
+    asked = {
+        "assetSelection": [{"path": [name]} for name in ASSETS],
+        "partitionNames": [str(FIRST + timedelta(days=day)) for day in range(BACKFILLED)],
+        "runConfigData": {"resources": {"params": {"config": {"training": {"max_iter": 5}}}}},
+    }
+    begun = server.graphql(BACKFILL, asked=asked)["launchPartitionBackfill"]
+    return str(begun["backfillId"])
 
 
-def test_instance_on_postgres_serves_commands_and_ui(team: Team, server: Server) -> None:
-    done = team.command("run", "--as-of", "2026-01-20", "--json")
-    assert done.returncode == 0, done.stderr
-    (run,) = server.runs()
-    assert run["status"] == "SUCCESS"
-    assert not list((team.folder / "instance").rglob("*.db"))
-    engine = sqlalchemy.create_engine(team.database.url.replace("ql:", "ql+psycopg2:"))
-    with engine.connect() as connection:
-        assert connection.scalar(sqlalchemy.text("SELECT count(*) FROM runs")) == 1
-    engine.dispose()
+def test_sweep_on_dask_is_that_of_one_process_though_a_worker_is_killed(
+    site: Team, server: Server, backfill: str
+) -> None:
+    grid = [f"learning_rate={','.join(map(str, RATES))}"]
+    grid += [f"max_depth={','.join(map(str, DEPTHS))}", f"max_iter={','.join(map(str, STEPS))}"]
+    last = FIRST + timedelta(days=SWEPT - 1)
+    asked = [
+        "--from",
+        str(FIRST),
+        "--to",
+        str(last),
+        *(part for one in grid for part in ("-p", one)),
+    ]
+    with dask_site(site.folder, 2, **site.surroundings) as dask:
+        sweep = site.started("sweep", *asked, "--json", ML_PIPELINE_SCHEDULER=str(dask.file))
+        wait_until(lambda: len(published(site)["evaluation"]) >= 40, MOST_S, "part of the sweep")
+        kill(dask.processes[-1])
+        done = len(published(site)["evaluation"])
+        out, err = sweep.communicate(timeout=MOST_S)
+    assert sweep.returncode == 0, err
+    cells = SWEPT * len(RATES) * len(DEPTHS) * len(STEPS)
+    assert done < cells
+    told = json.loads(out)
+    assert [len(trial["cells"]) for trial in told["trials"]] == [SWEPT] * (cells // SWEPT)
+    assert server.run(told["dagster_run_id"])["status"] == "SUCCESS"
+    made = published(site)
+    assert {name: len(made[name]) for name in ASSETS} == {
+        name: len(set(made[name])) for name in ASSETS
+    }
+    assert {name: len(made[name]) for name in ASSETS} == {
+        **dict.fromkeys(("orders", "features"), SWEPT),
+        **dict.fromkeys(("model", "evaluation"), cells),
+    }
+    everything = [
+        [str(FIRST), SWEPT, training(learning_rate=rate, max_depth=depth, max_iter=steps)]
+        for rate in RATES
+        for depth in DEPTHS
+        for steps in STEPS
+    ]
+    assert board(site) == board_of_one_process(site.folder / "swept", everything)
+    # The instance is in the database, and nowhere else.
+    assert not list((site.folder / "instance").rglob("*.db"))
 
 
-def test_runs_on_celery_end_though_a_worker_is_killed(team: Team, server: Server) -> None:
-    days = [FIRST + timedelta(days=day) for day in range(RUNS * DATES)]
-    ids = [launched(server, days[n : n + DATES], 4) for n in range(0, len(days), DATES)]
-    time.sleep(1)
-    team.worker()
-    wait_until(lambda: bool(told(team, 4)), 90, "computation")
-    os.killpg(team.workers[0].pid, signal.SIGKILL)
-    interrupted = told(team, 4)
-    team.worker()
-    team.worker()
-    assert {server.finished_run(one)["status"] for one in ids} == {"SUCCESS"}
-    assert sorted(made(server, ids)) == sorted(str(day) for day in days)
-    assert [len(records(team, day)) for day in days] == [1] * len(days)
-    # What the killed worker had published is not computed again, and nobody else's is.
-    assert len(told(team, 4)) <= len(days) + len(interrupted)
+def test_backfill_on_celery_is_that_of_one_process_though_a_worker_is_killed(
+    site: Team, server: Server, backfill: str
+) -> None:
+    before = len(published(site)["evaluation"])
+
+    def warned() -> bool:
+        runs = server.backfill(backfill)["runs"]
+        return any("No Celery worker answers" in text for one in runs for text in told(server, one))
+
+    wait_until(warned, MOST_S, "warning that there is no worker")
+    victim, _ = site.start_worker(), site.start_worker()
+    wait_until(lambda: len(published(site)["evaluation"]) >= before + 3, MOST_S, "first dates")
+    kill(victim)
+    one_process = board_of_one_process(
+        site.folder / "filled", [[str(FIRST), BACKFILLED, training(max_iter=5)]]
+    )
+    over = {"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED"}
+    wait_until(lambda: server.backfill(backfill)["status"] in over, MOST_S, "end of the backfill")
+    ended = server.backfill(backfill)
+    assert ended["status"] == "COMPLETED_SUCCESS"
+    assert [run["status"] for run in ended["runs"]] == ["SUCCESS"] * (BACKFILLED // 4)
+    made = published(site)
+    assert {name: len(made[name]) for name in ASSETS} == {
+        name: len(set(made[name])) for name in ASSETS
+    }
+    assert len(made["evaluation"]) - before == len(made["orders"]) == BACKFILLED
+    assert board(site, "--where", "max_iter=5") == one_process
 
 
-def test_sweep_on_celery_makes_each_cell_once(team: Team, server: Server) -> None:
-    team.worker()
-    days = [FIRST, FIRST + timedelta(days=1)]
-    asked = requested_run(engines.PIPELINE, engines.PIPELINE.params.parse({}), days)
-    config = {"resources": {"sweep": {"config": {"size": {"rows": "6,7"}}}}}
+def test_sweep_on_celery_makes_each_cell_once(site: Team, server: Server) -> None:
+    asked = requested_run(PIPELINE, PIPELINE.params.parse({}), [FIRST])
+    config = {"resources": {"sweep": {"config": {"training": {"max_iter": "7,8"}}}}}
     sweep = replace(asked, config=config, assets=["sweep"])
+    before = Counter(published(site)["evaluation"])
+    site.start_worker()
     done = server.finished_run(Webserver(server.url).launch(sweep))
     assert done["status"] == "SUCCESS"
-    assert [len(told(team, rows)) for rows in (6, 7)] == [2, 2]
+    assert sorted((Counter(published(site)["evaluation"]) - before).values()) == [1, 1]
 
 
-def records(team: Team, day: date) -> list[Path]:
-    return list(team.folder.glob(f"store/tower/**/as_of={day}/**/record.json"))
+def published(site: Team) -> dict[str, list[str]]:
+    """Return for each asset the folders of its runs, as often as there are records in them."""
+    keys = [key for key in site.bucket.keys("ml") if key.endswith("/record.json")]
+    return {
+        name: [key.rpartition("/rev=")[0] for key in keys if key.startswith(f"ml/{name}/")]
+        for name in ASSETS
+    }
 
 
-def told(team: Team, rows: int) -> list[str]:
-    return [one for one in team.told if f"-{rows}-" in one]
+def training(**values: Any) -> dict[str, Any]:
+    return {f"training.{name}": value for name, value in values.items()}
 
 
-def made(server: Server, ids: Sequence[str]) -> list[str]:
-    query = (
-        "query($id: ID!) {runOrError(runId: $id) {... on Run {assetMaterializations {partition}}}}"
-    )
-    found: list[Any] = [server.graphql(query, id=one)["runOrError"] for one in ids]
-    return [event["partition"] for run in found for event in run["assetMaterializations"]]
+def told(server: Server, run: dict[str, Any]) -> list[str]:
+    events = server.graphql(WARNINGS, id=run["id"])["logsForRun"]["events"]
+    return [event["message"] for event in events if event.get("level") == "WARNING"]
 
 
-def test_instance_whose_database_is_gone_is_told_in_a_sentence(team: Team) -> None:
-    team.database.stop()
-    try:
-        done = team.command("run", "--as-of", "2026-01-21")
-    finally:
-        team.database.start()
-    assert done.returncode != 0
-    assert "The databases of the Dagster instance in" in done.stderr
-    assert "Traceback" not in done.stderr
+def board(site: Team, *conditions: str) -> Any:
+    return without_times(site.told("leaderboard", *conditions)["groups"])
+
+
+def board_of_one_process(home: Path, everything: list[Any]) -> Any:
+    surroundings = {**environment(home), "PYTHONPATH": str(REPOSITORY)}
+    line = [sys.executable, "-c", IN_PROCESS, json.dumps(everything)]
+    subprocess.run(line, env=surroundings, check=True, timeout=MOST_S)
+    line = [tool("ml-pipeline"), "leaderboard", "--json"]
+    done = subprocess.run(line, env=surroundings, check=True, timeout=60, stdout=subprocess.PIPE)
+    return without_times(json.loads(done.stdout)["groups"])
+
+
+def without_times(groups: Any) -> Any:
+    """Return a leaderboard but for how long things took."""
+    for group in groups:
+        for row in group["rows"]:
+            assert row.pop("seconds") > 0
+    return groups

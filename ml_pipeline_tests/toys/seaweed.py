@@ -90,6 +90,10 @@ class Seaweed:
                 if path.stem.rpartition("-")[2] in (str(port), str(port + 10_000)):
                     path.unlink()
 
+    def keys(self, below: str) -> list[str]:
+        """Return the names of all objects below a prefix of the bucket."""
+        return [one["path"] for batch in _store(self.url).list(below) for one in batch]
+
     def _await(self) -> None:
         client = _store(self.url)
         for _ in range(300):

@@ -15,7 +15,6 @@ import yaml
 import ml_pipeline
 from ml_pipeline_tests.e2e.server import REPOSITORY, environment, tool
 from ml_pipeline_tests.toys import seaweed
-from ml_pipeline_tests.toys.dask_site import DaskSite
 from ml_pipeline_tests.toys.postgres import Postgres, postgres
 from ml_pipeline_tests.toys.rabbitmq import RabbitMQ, rabbitmq
 
@@ -53,7 +52,6 @@ class Team:
             "ML_PIPELINE_DATES_PER_RUN": "4",
             "ML_PIPELINE_EXECUTOR": "celery",
             "ML_PIPELINE_EXECUTOR_CONFIG": json.dumps(config),
-            "ML_PIPELINE_SCHEDULER": str(self.folder / "scheduler.json"),
             "ML_BROKER": self.broker.url,
             "DAGSTER_PG_HOST": "127.0.0.1",
             "DAGSTER_PG_PORT": str(self.database.port),
@@ -66,10 +64,6 @@ class Team:
     def surroundings(self) -> dict[str, str]:
         """The environment of every process of the team."""
         return {**environment(self.folder / "home"), **self.variables}
-
-    @property
-    def dask(self) -> DaskSite:
-        return DaskSite(self.folder, self.surroundings)
 
     def start_worker(self) -> "subprocess.Popen[bytes]":
         command = ["dagster-celery", "worker", "start", "-A", "dagster_celery.app"]

@@ -3,10 +3,12 @@
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import click
+import dagster as dg
 
 from ml_pipeline.cli.project import project
 from ml_pipeline.dagster.form import form_of
@@ -46,6 +48,7 @@ def command(host: str, port: int) -> int:
         with (
             stoppable(),
             open_instance(configured) as instance,
+            _ending_runs(instance),
             services(served.module, host, port, environment, served.folder) as running,
         ):
             is_told, looked = False, time.monotonic()
@@ -57,11 +60,24 @@ def command(host: str, port: int) -> int:
                     click.echo(told)
                     is_told = True
                 if time.monotonic() - looked > _ABANDONED_S:
-                    # Where the databases are busy, the next look does it.
-                    with contextlib.suppress(*database_faults()):
-                        end_abandoned(instance)
+                    _end_abandoned(instance)
                     looked = time.monotonic()
                 time.sleep(_LOOK_S)
             return running.process.returncode or 1
     except KeyboardInterrupt:
         return 0
+
+
+@contextlib.contextmanager
+def _ending_runs(instance: dg.DagsterInstance) -> Iterator[None]:
+    """End the runs whose processes have not outlived the context."""
+    try:
+        yield
+    finally:
+        _end_abandoned(instance)
+
+
+def _end_abandoned(instance: dg.DagsterInstance) -> None:
+    # Where the databases are busy, the next look does it.
+    with contextlib.suppress(*database_faults()):
+        end_abandoned(instance)
