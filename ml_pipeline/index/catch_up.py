@@ -6,19 +6,27 @@ Every step can be done again, and by several processes at once: what stands in t
 import contextlib
 import gc
 import platform
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import func, select
 
-from ml_pipeline.index.comparison import Found, batches, differing
+from ml_pipeline.index import folders, prefixes
+from ml_pipeline.index.comparison import Folder, Found, batches
 from ml_pipeline.index.database import Database
-from ml_pipeline.index.tables import ARTIFACTS, LINES, UNREAD, UNREADABLE
+from ml_pipeline.index.tables import ARTIFACTS, FOLDERS, LINES, UNREAD, UNREADABLE
 from ml_pipeline.index.writer import Line, Writer
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Record
+from ml_pipeline.store.slots import asset_directory
 
+_FEW: Final = 2000
+"""So many records are looked at before every answer: it takes some hundredths of a second."""
+_REST_NS: Final = 1_000_000
+"""Of more, for how long folders may stand for them, for each record."""
 _READERS: Final = 2
 _READERS_REMOTE: Final = 32
 _BATCH: Final = 500
@@ -62,15 +70,51 @@ class CatchUp:
             known = self._lines()
         return [Line(known[asset], asset) for asset in wanted]
 
-    def names(self, lines: Sequence[Line]) -> None:
+    def names(self, lines: Sequence[Line], is_thorough: bool) -> list[Line]:
         """Let the index have every name that the store has, and no other; nothing is read.
+
+        Args:
+            lines: what to compare.
+            is_thorough: whether every record's file is looked at; else that is done at times, in
+                between only folders are whose time tells that something came or went.
+
+        Returns:
+            Those lines in which every record was looked at.
 
         Raises:
             StoreUnreachable: if the store cannot be listed.
         """
-        for line in lines:
-            for some in batches(differing(self.store, line.asset, self._known(line)), _FETCHED):
-                self.writer.note(line, some)
+        return [line for line in lines if self._compared(line, is_thorough)]
+
+    def _compared(self, line: Line, is_thorough: bool) -> bool:
+        """Compare a line, and tell whether every record was looked at."""
+        root, top = self.store.directory, asset_directory(line.asset)
+        now, before = time.time_ns(), self.writer.compared(line)
+        if root is None:
+            self._note(line, prefixes.differing(self.store, top, self._known(line)), before.version)
+            return True
+        with folders.readable(self.store):
+            if not self._is_large(line):
+                names = folders.whole(root, top, self._known(line), now)
+                records = (one for one in names if isinstance(one, Found))
+                self._note(line, records, before.version)
+                return True
+            if not is_thorough and 0 <= now - before.at < before.size * _REST_NS:
+                changed = folders.changed(root, self._folders(line), now)
+                if changed is not None:
+                    known, some = partial(self._known, line), partial(self._of_folders, line)
+                    found = folders.within(root, top, changed, known, some, now)
+                    self._note(line, found, before.version)
+                    return False
+            version = self.writer.begin(line, before.version)
+            version = self._note(line, folders.whole(root, top, self._known(line), now), version)
+            self.writer.end(line, version, now)
+        return True
+
+    def _note(self, line: Line, found: Iterable[Found | Folder], version: int) -> int:
+        for some in batches(found, _FETCHED):
+            version = self.writer.note(line, some, version)
+        return version
 
     def read(
         self,
@@ -114,29 +158,64 @@ class CatchUp:
             StoreUnreachable: if the store cannot be listed.
         """
         new = gone = 0
-        for one in differing(self.store, line.asset, self._known(line)):
-            gone += not one.stamp
-            # A folder that was looked at before it had come to rest is no difference.
-            new += bool(one.stamp) and not self._has(line, one)
+        root, top = self.store.directory, asset_directory(line.asset)
+        with folders.readable(self.store):
+            for one in (
+                prefixes.differing(self.store, top, self._known(line))
+                if root is None
+                else folders.whole(root, top, self._known(line), time.time_ns())
+            ):
+                if isinstance(one, Found):
+                    gone += not one.stamp
+                    # A folder that was looked at before it had come to rest is no difference.
+                    new += bool(one.stamp) and not self._has(line, one)
         return new, gone
 
     @property
     def _readers(self) -> int:
         return _READERS_REMOTE if self.store.directory is None else _READERS
 
-    def _known(self, line: Line) -> Iterator[Found]:
-        """Yield what is known of a line, a page at a time: no transaction stays open."""
-        last = ""
+    def _known(self, line: Line, start: str = "") -> Iterator[Found]:
+        """Yield what is known of a line below paths that begin so, in their order."""
         columns = ARTIFACTS.c.path, ARTIFACTS.c.stamp, ARTIFACTS.c.folder_stamp
+        for row in self._paged(select(*columns).where(ARTIFACTS.c.line == line.id), start):
+            yield Found(*row)
+
+    def _folders(self, line: Line) -> Iterator[Folder]:
+        """Yield the folders of a line as they were when all in them was compared."""
+        for row in self._paged(
+            select(*FOLDERS.c["path", "stamp"]).where(FOLDERS.c.line == line.id)
+        ):
+            yield Folder(*row)
+
+    def _of_folders(self, line: Line, paths: Sequence[str]) -> list[str]:
+        """Return those of some folders that are known."""
+        known = select(FOLDERS.c.path).where(FOLDERS.c.line == line.id)
+        with self.database.reading() as connection:
+            some = known.where(self.database.is_among(FOLDERS.c.path, paths))
+            return list(connection.execute(some).scalars())
+
+    def _paged(self, wanted: Any, start: str = "") -> Iterator[Any]:
+        """Yield rows whose path begins so, a page at a time: no transaction stays open."""
+        path = wanted.selected_columns.path
+        if start:
+            wanted = wanted.where(path < f"{start[:-1]}{chr(ord(start[-1]) + 1)}")
+        last = start
         while True:
-            page = select(*columns).where(ARTIFACTS.c.line == line.id, ARTIFACTS.c.path > last)
+            page = wanted.where(path > last).order_by(path).limit(_FETCHED)
             with self.database.reading() as connection:
-                found = connection.execute(page.order_by(ARTIFACTS.c.path).limit(_FETCHED)).all()
-            for row in found:
-                yield Found(*row)
+                found = connection.execute(page).all()
+            yield from found
             if len(found) < _FETCHED:
                 return
             last = found[-1].path
+
+    def _is_large(self, line: Line) -> bool:
+        """Whether it takes long to look at each record of a line."""
+        some = select(ARTIFACTS.c.id).where(ARTIFACTS.c.line == line.id).limit(_FEW + 1)
+        with self.database.reading() as connection:
+            count = select(func.count()).select_from(some.subquery())
+            return bool(connection.execute(count).scalar_one() > _FEW)
 
     def _has(self, line: Line, found: Found) -> bool:
         with self.database.reading() as connection:

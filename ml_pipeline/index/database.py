@@ -37,7 +37,7 @@ from ml_pipeline.addresses import masked
 from ml_pipeline.errors import IndexUnusable
 from ml_pipeline.index.tables import METADATA
 
-HEAD: Final = "1"
+HEAD: Final = "2"
 """The migration that this version's tables are those of."""
 VERSIONS: Final = "index_version"
 REMEDY: Final = "ML_PIPELINE_INDEX names another place, or `none` for no index"

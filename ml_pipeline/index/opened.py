@@ -22,33 +22,40 @@ log = logging.getLogger(__name__)
 _kept: dict[str, "Database"] = {}
 
 
-def ask(store: ArtifactStore, question: "Callable[[Index], _Answer]") -> _Answer:
+def ask(
+    store: ArtifactStore, question: "Callable[[Index], _Answer]", is_thorough: bool = False
+) -> _Answer:
     """Return the answer to a question about a store.
 
     Args:
         store: the store; it says which index it has, if any.
-        question: asks an index; it is asked again of another where one cannot be used.
+        question: asks an index; it is asked again of another where one cannot be used, or shows
+            what is not there any more.
+        is_thorough: whether every record is looked at before, as whoever removes anything needs it.
 
     Raises:
         StoreUnreachable: if the store cannot be read.
     """
     # What reaches databases takes as long to import as half of Dagster.
     from ml_pipeline.index.database import reaching, temporary
-    from ml_pipeline.index.stored import Index
+    from ml_pipeline.index.stored import Index, Stale
 
     place = store.index
     if place is not None and not _is_private(store):
         for _ in range(2):
             try:
                 with reaching(place), _lent(place) as database:
-                    return question(Index(database, store))
+                    try:
+                        return question(Index(database, store, is_thorough))
+                    except Stale:
+                        return question(Index(database, store, True))
             except IndexUnusable as error:
                 _kept.pop(place, None)
                 if not _mended(place, error):
                     _say(str(error))
                     break
     with temporary() as database:
-        return question(Index(database, store))
+        return question(Index(database, store, True))
 
 
 def kept_database(place: str) -> "Database":

@@ -89,7 +89,7 @@ def removable(
         needed = _needed(index, lines, found)
         return [*others, *(item for path, item in found.items() if path not in needed)]
 
-    items = ask(store, question)
+    items = ask(store, question, is_thorough=True)
     if ages.replaced is not None:
         for folder in store.empty_folders(ages.replaced.timestamp()):
             items.append(Removable(folder, "an empty folder", 0, ()))

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from ml_pipeline.index import folders
 from ml_pipeline.index.catch_up import CatchUp
 from ml_pipeline.index.columns import Columns
 from ml_pipeline.index.comparison import batches
@@ -20,6 +21,10 @@ from ml_pipeline.store.record import Record
 _AT_ONCE: Final = 500
 
 
+class Stale(Exception):
+    """What is about to be shown is not in the store as the index has it: look at every record."""
+
+
 class Index:
     """What a store holds, as a database has it once it has caught up with the store.
 
@@ -27,17 +32,22 @@ class Index:
     origins and packages. Whoever shows one run reads its record from the store.
     """
 
-    def __init__(self, database: Database, store: ArtifactStore) -> None:
+    def __init__(self, database: Database, store: ArtifactStore, is_thorough: bool = False) -> None:
         """Bring a database and a store together.
 
         Args:
             database: where the index is.
             store: what it is of.
+            is_thorough: whether every record's file is looked at before the first answer. Else a
+                large store's folders may stand for them, and only records that are in an answer are
+                looked at.
         """
         self.database = database
         self.store = store
         self.catching_up = CatchUp(database, store)
+        self.is_thorough = is_thorough
         self._listed: dict[str, Line] = {}
+        self._unseen: set[int] = set()
         self._read: set[str] = set()
 
     def read(
@@ -74,7 +84,8 @@ class Index:
         wanted = list(dict.fromkeys(assets))
         if missing := [asset for asset in wanted if asset not in self._listed]:
             lines = self.catching_up.lines(missing)
-            self.catching_up.names(lines)
+            compared = self.catching_up.names(lines, self.is_thorough)
+            self._unseen |= {line.id for line in lines} - {line.id for line in compared}
             self._listed |= {line.asset: line for line in lines}
         return [self._listed[asset] for asset in wanted]
 
@@ -87,28 +98,33 @@ class Index:
             revision: the beginning of the revision.
 
         Raises:
+            Stale: if one of them is not there any more.
             StoreUnreachable: if the store cannot be listed.
         """
         (line,) = self.listed([asset])
         after = f"{run}~"  # which comes after all digits
         found = (
-            select(ARTIFACTS.c.path)
+            select(*ARTIFACTS.c["line", "path", "stamp"])
             .where(ARTIFACTS.c.line == line.id, ARTIFACTS.c.run_id.between(run, after))
             .where(ARTIFACTS.c.revision.startswith(revision, autoescape=True))
             .order_by(ARTIFACTS.c.path)
         )
         with self.database.reading() as connection:
-            return list(connection.execute(found).scalars())
+            return [row.path for row in self._seen(connection.execute(found).all())]
 
     def unreadable(self, assets: Collection[str]) -> list[str]:
-        """Return the directories of the records that could not be read."""
+        """Return the directories of the records that could not be read.
+
+        Raises:
+            Stale: if one of them is not there any more, or is another now.
+        """
         lines = [line.id for line in self.listed(assets)]
-        found = select(ARTIFACTS.c.path).where(
+        found = select(*ARTIFACTS.c["line", "path", "stamp"]).where(
             ARTIFACTS.c.line.in_(lines), ARTIFACTS.c.state == UNREADABLE
         )
         with self.database.reading() as connection:
             # In a database's own order, which would be that of all paths, it takes far longer.
-            return sorted(connection.execute(found).scalars())
+            return sorted(row.path for row in self._seen(connection.execute(found).all()))
 
     def columns(self, assets: Collection[str], model: ParamModel) -> Columns:
         """Return the names that stand for columns, among records that were read.
@@ -158,7 +174,11 @@ class Index:
             return list(connection.execute(found).scalars())
 
     def summaries(self, ids: Sequence[int]) -> Iterator[tuple[str, Record]]:
-        """Yield directories and records, in the order of the numbers of their rows."""
+        """Yield directories and records, in the order of the numbers of their rows.
+
+        Raises:
+            Stale: if one of them is not there any more, or is another now.
+        """
         for some in batches(ids, _AT_ONCE):
             found = self._summaries(ARTIFACTS.c.id.in_(some))
             for number in some:
@@ -175,6 +195,7 @@ class Index:
             run_ids: the runs.
 
         Raises:
+            Stale: if one of them is not there any more, or is another now.
             StoreUnreachable: if the store cannot be read.
         """
         runs = frozenset(run_ids)
@@ -192,13 +213,22 @@ class Index:
 
     def _summaries(self, wanted: Any) -> dict[int, tuple[str, Record]]:
         query = (
-            select(ARTIFACTS.c.id, ARTIFACTS.c.path, DOCUMENTS.c.document)
+            select(*ARTIFACTS.c["id", "line", "path", "stamp"], DOCUMENTS.c.document)
             .join(DOCUMENTS, DOCUMENTS.c.artifact == ARTIFACTS.c.id)
             .where(wanted)
         )
         with self.database.reading() as connection:
-            rows = connection.execute(query.order_by(ARTIFACTS.c.path)).all()
+            rows = self._seen(connection.execute(query.order_by(ARTIFACTS.c.path)).all())
         return {row.id: (row.path, unpacked(row.document)) for row in rows}
+
+    def _seen(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """Return rows once their records were looked at, where only folders were before."""
+        root = self.store.directory
+        if root is not None and self._unseen:
+            for row in rows:
+                if row.line in self._unseen and folders.stamp_at(root, row.path) != row.stamp:
+                    raise Stale
+        return rows
 
     def _has_any(self, line: Line) -> bool:
         with self.database.reading() as connection:

@@ -35,9 +35,24 @@ LINES: Final = Table(
     Column("id", _NUMBER, primary_key=True),
     Column("store", _TEXT, nullable=False),
     Column("asset", _TEXT, nullable=False),
+    Column("version", BigInteger, nullable=False, server_default="0"),
+    Column("compared", BigInteger, nullable=False, server_default="0"),
+    Column("size", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("store", "asset", name="lines_by_name"),
 )
-"""One asset in one store."""
+"""One asset in one store: how often its rows were changed, when all of them were compared with the
+files of records, in ns since 1970, and how many there were then."""
+
+FOLDERS: Final = Table(
+    "folders",
+    METADATA,
+    Column("line", _NUMBER, ForeignKey("lines.id"), primary_key=True),
+    Column("path", _TEXT, primary_key=True),
+    Column("stamp", _TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Folders above runs, and those of runs that had not come to rest, as they were when all in them
+was compared."""
 
 ARTIFACTS: Final = Table(
     "artifacts",

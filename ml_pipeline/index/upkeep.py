@@ -44,7 +44,7 @@ def kept_index(store: ArtifactStore) -> Index:
             "An index must be kept to be looked at or rebuilt, but ML_PIPELINE_INDEX is none, and"
             " every question reads the store. Set it to a database, or not at all."
         )
-    return Index(kept_database(store.index), store)
+    return Index(kept_database(store.index), store, is_thorough=True)
 
 
 def standing(store: ArtifactStore, assets: Sequence[str]) -> list[Standing]:

@@ -5,17 +5,28 @@ Every row can be written again, by several processes at once: the last one that 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Table, bindparam, case, delete, literal_column, select, update
+from sqlalchemy import (
+    Connection,
+    Table,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ml_pipeline.index.comparison import Found, batches
+from ml_pipeline.index.comparison import Folder, Found, batches
 from ml_pipeline.index.database import Database
 from ml_pipeline.index.rows import OWN, columns, packed, values
 from ml_pipeline.index.tables import (
     ARTIFACTS,
     DOCUMENTS,
+    FOLDERS,
     INPUTS,
     KINDS,
     LINES,
@@ -45,6 +56,20 @@ class Line:
     asset: str
 
 
+class Compared(NamedTuple):
+    """How a line was last compared with all that is in the store.
+
+    Attributes:
+        version: how often the line was changed since it was made.
+        at: when, in ns since 1970; 0 for never, or where that is of no use any more.
+        size: how many records there were.
+    """
+
+    version: int
+    at: int
+    size: int
+
+
 class Writer:
     """Writes rows to one database."""
 
@@ -70,8 +95,92 @@ class Writer:
             connection.execute(delete(KINDS).where(KINDS.c.line.in_(ids)))
         self._kinds.clear()
 
-    def note(self, line: Line, found: Sequence[Found]) -> None:
-        """Write down what differs: that it is gone, or that it is there and has to be read."""
+    def compared(self, line: Line) -> Compared:
+        """Return how a line was last compared with all that is in the store."""
+        with self.database.reading() as connection:
+            found = select(LINES.c.version, LINES.c.compared, LINES.c.size)
+            return Compared(*connection.execute(found.where(LINES.c.id == line.id)).one())
+
+    def begin(self, line: Line, version: int) -> int:
+        """Forget which folders of a line were compared: all are about to be.
+
+        Args:
+            line: the line.
+            version: of the line, as it was before anything was looked at.
+
+        Returns:
+            The version that the line has now; 0 if somebody has changed it meanwhile.
+        """
+        with self.database.writing() as connection:
+            connection.execute(delete(FOLDERS).where(FOLDERS.c.line == line.id))
+            return self._changed(connection, line, version, compared=0)
+
+    def end(self, line: Line, version: int, at: int) -> None:
+        """Write down that a whole line was compared, unless somebody has changed it meanwhile.
+
+        Args:
+            line: the line.
+            version: as the last change that belongs to the comparison returned it.
+            at: when the comparison began, in ns since 1970.
+        """
+        size = select(func.count()).where(ARTIFACTS.c.line == line.id).scalar_subquery()
+        with self.database.writing() as connection:
+            connection.execute(
+                update(LINES)
+                .where(LINES.c.id == line.id, LINES.c.version == version)
+                .values(compared=at, size=size)
+            )
+
+    def note(self, line: Line, found: Sequence[Found | Folder], version: int) -> int:
+        """Write down what differs, and which folders were compared.
+
+        Two that compare at once may have seen a store before and after a change, and the later one
+        may be the first to write. Then what folders were like is of no use any more.
+
+        Args:
+            line: the line.
+            found: what is gone, or is there and has to be read; and folders.
+            version: of the line, as it was before anything was looked at, or as the last change
+                that belongs to the same comparison returned it.
+
+        Returns:
+            The version that the line has now; 0 if somebody else has changed it meanwhile.
+        """
+        folders = {one.path: one.stamp for one in found if isinstance(one, Folder)}
+        records = [one for one in found if isinstance(one, Found)]
+        with self.database.writing() as connection:
+            self._note_records(connection, line, records)
+            version = self._changed(connection, line, version)
+            if version:
+                self._note_folders(connection, line, folders)
+        return version
+
+    def _changed(self, connection: Connection, line: Line, version: int, **others: int) -> int:
+        is_this = LINES.c.id == line.id
+        now = connection.execute(select(LINES.c.version).where(is_this)).scalar_one() + 1
+        if now != version + 1:
+            others["compared"] = 0
+        connection.execute(update(LINES).where(is_this).values(version=now, **others))
+        return now if now == version + 1 else 0
+
+    def _note_folders(
+        self, connection: Connection, line: Line, folders: Mapping[str, str | None]
+    ) -> None:
+        gone = [path for path, stamp in folders.items() if stamp is None]
+        if gone:
+            is_gone = self.database.is_among(FOLDERS.c.path, gone)
+            connection.execute(delete(FOLDERS).where(FOLDERS.c.line == line.id, is_gone))
+        insert = self._insert(FOLDERS)
+        self._many(
+            connection,
+            insert.on_conflict_do_update(
+                index_elements=["line", "path"], set_={"stamp": insert.excluded.stamp}
+            ),
+            ["line", "path", "stamp"],
+            [(line.id, path, stamp) for path, stamp in folders.items() if stamp is not None],
+        )
+
+    def _note_records(self, connection: Connection, line: Line, found: Sequence[Found]) -> None:
         gone = [one.path for one in found if not one.stamp]
         there = [
             (
@@ -97,16 +206,13 @@ class Writer:
                 "stamp": new.stamp,
             },
         )
-        with self.database.writing() as connection:
-            for some in batches(gone, _BATCH):
-                ids = select(ARTIFACTS.c.id).where(
-                    ARTIFACTS.c.line == line.id, ARTIFACTS.c.path.in_(some)
-                )
-                _forget(connection, ids)
-                connection.execute(
-                    delete(ARTIFACTS).where(ARTIFACTS.c.line == line.id, ARTIFACTS.c.path.in_(some))
-                )
-            self._many(connection, upsert, _NOTED, there)
+        if gone:
+            are_gone = (ARTIFACTS.c.line == line.id) & self.database.is_among(
+                ARTIFACTS.c.path, gone
+            )
+            _forget(connection, select(ARTIFACTS.c.id).where(are_gone))
+            connection.execute(delete(ARTIFACTS).where(are_gone))
+        self._many(connection, upsert, _NOTED, there)
 
     def keep(self, rows: Sequence[tuple[Any, Record | None]]) -> None:
         """Write down what was read.

@@ -126,7 +126,7 @@ class ArtifactStore(Pages):
             Record.from_json(text, self.address(f"{directory}/{RECORD}"))
         except ArtifactDamaged as error:
             raise PipelineError(f"'{slot.asset}' is not published. {error}") from error
-        if self.put_if_absent(f"{directory}/{RECORD}", text):
+        if self.put_record(directory, text):
             return Published(record, sample=sample)
         try:
             standing = self.read_record(directory)
@@ -141,6 +141,30 @@ class ArtifactStore(Pages):
             self.discard(slot, revision)
             return self.publish(slot, revision, value, describe, pictures, sample_rows)
         return Published(standing, True, standing.content.digest == content.digest, sample)
+
+    def put_record(self, directory: str, text: bytes) -> bool:
+        """Publish what is in a directory, and tell whether it was not published yet.
+
+        Args:
+            directory: below the root.
+            text: the record, as it is to be read.
+        """
+        # Before, so that nobody who dies here has published what is not noticed: whoever looks
+        # meanwhile finds a revision without a record, and looks again.
+        self.mark(directory)
+        return self.put_if_absent(f"{directory}/{RECORD}", text)
+
+    def mark(self, directory: str) -> None:
+        """Let the folder that a run is in have changed, since a revision of the run comes or went.
+
+        An index looks at these folders, not at every run's. On a local disk alone: an object store
+        tells all names.
+        """
+        shelf, run, _ = directory.rpartition("/run=")
+        if self.directory is not None and run:
+            # Who may not, or whose folder is gone, is noticed once all records are looked at.
+            with contextlib.suppress(OSError):
+                os.utime(self.directory / shelf)
 
     def find(self, slot: Slot, revision: str) -> Record | None:
         """Return the record of a revision if it is published and its bytes are there.
@@ -303,6 +327,7 @@ class ArtifactStore(Pages):
         names = [entry["path"] for entry in self.entries(directory)]
         for path in sorted(names, key=lambda name: not name.endswith(f"/{RECORD}")):
             self.remove(path)
+        self.mark(directory)
 
     def _refuse_other(self, slot: Slot, directory: str, record: Record) -> None:
         if record.identity != slot.identity:

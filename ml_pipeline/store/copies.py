@@ -32,7 +32,7 @@ def copy_artifact(source: ArtifactStore, target: ArtifactStore, directory: str) 
         )
     target.take(source, directory, record.content)
     target.take_pictures(source, directory, record)
-    if target.put_if_absent(path, text):
+    if target.put_record(directory, text):
         if (card := source.read(f"{directory}/{CARD}")) is not None:
             target.put_if_absent(f"{directory}/{CARD}", card)
         return record

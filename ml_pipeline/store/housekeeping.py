@@ -106,6 +106,7 @@ def remove(
             continue
         for path in item.objects:
             store.remove(path)
+        store.mark(item.path)
         for folder in {path.rpartition("/")[0] for path in item.objects} or {item.path}:
             store.remove_empty(folder)
         yield item

@@ -62,7 +62,7 @@ def _alone(scratch: Path, count: int) -> Iterator[str]:
         for asset in ASSETS:
             (line,) = whole.listed([asset])
             of_asset = {path: record for path, record in some if record.asset == asset}
-            whole.catching_up.writer.note(line, [Found(path, "1") for path in of_asset])
+            whole.catching_up.writer.note(line, [Found(path, "1") for path in of_asset], 0)
             with whole.database.reading() as connection:
                 rows = connection.execute(
                     select(ARTIFACTS.c["id", "line", "path", "stamp"]).where(

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, make_url
 
 from ml_pipeline.errors import ArtifactDamaged, IndexUnusable
 from ml_pipeline.index import opened
-from ml_pipeline.index.database import VERSIONS, open_database
+from ml_pipeline.index.database import HEAD, VERSIONS, open_database
 from ml_pipeline.index.promotions import history
 from ml_pipeline.index.tables import METADATA
 from ml_pipeline.index.upkeep import rebuild, standing
@@ -156,7 +156,25 @@ def test_index_of_a_newer_version_is_left_alone(
         if "://" in place:
             url = make_url(place).set(drivername="postgresql+psycopg2")
             with create_engine(url).begin() as connection:
-                connection.exec_driver_sql(f"UPDATE {VERSIONS} SET version_num = '1'")
+                connection.exec_driver_sql(f"UPDATE {VERSIONS} SET version_num = '{HEAD}'")
+
+
+def test_index_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    file = tmp_path / "index.db"
+    write(tmp_path / "store", 4)
+    store = opened_store(tmp_path / "store", str(file))
+    assert len(listed(store, PIPELINE, ["score"]).entries) == 2
+    with sqlite3.connect(file) as database:
+        database.executescript(
+            f"UPDATE {VERSIONS} SET version_num = '1'; DROP TABLE folders;"
+            "ALTER TABLE lines DROP COLUMN version; ALTER TABLE lines DROP COLUMN compared;"
+            "ALTER TABLE lines DROP COLUMN size;"
+        )
+    opened._kept.clear()
+    write(tmp_path / "store", 6, 4)
+    assert len(listed(store, PIPELINE, ["score"]).entries) == 3
+    with sqlite3.connect(file) as database:
+        assert database.execute("SELECT count(*) FROM artifacts").fetchone() == (3,)
 
 
 def test_index_whose_server_goes_and_comes_is_done_without_meanwhile(
