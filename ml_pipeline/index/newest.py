@@ -37,20 +37,6 @@ def _values(name: int) -> FromClause:
     return VALUES.alias(f"v{name}")
 
 
-class Place(NamedTuple):
-    """Where a run stands among others.
-
-    Attributes:
-        id: number of its row.
-        made_at: when it was made.
-        path: its directory below the store's root.
-    """
-
-    id: int
-    made_at: str
-    path: str
-
-
 class _Bound(Dialect):
     """Writes values as parameters of a statement.
 
@@ -178,15 +164,15 @@ class Newest:
             _is_among(database, name, values) for name, values in (within or {}).items()
         ]
 
-    def places(
+    def ids(
         self,
         where: Where | None = None,
         by: Source | None = None,
         descending: bool = False,
         most: int | None = None,
         is_common: bool = False,
-    ) -> list[Place]:
-        """Return the first runs in order: those made last, or by a column, those without it last.
+    ) -> list[int]:
+        """Return the numbers of the first rows: newest first, or by a column, lacking ones last.
 
         Args:
             where: conditions.
@@ -220,19 +206,20 @@ class Newest:
         """Whether a run has a value there, of those that fulfil conditions."""
         return bool(self._fetched(self._having(where, source), 1))
 
-    def documents(self, places: Sequence[Place]) -> Iterator[tuple[str, bytes]]:
+    def documents(self, ids: Sequence[int]) -> Iterator[tuple[str, bytes]]:
         """Yield directories and packed records of some runs, in their order, a page at a time.
 
         Raises:
             Changed: if somebody has taken one of them out of the index meanwhile.
         """
-        for first in range(0, len(places), _PAGE):
-            some = [place.id for place in places[first : first + _PAGE]]
+        for first in range(0, len(ids), _PAGE):
+            some = ids[first : first + _PAGE]
             page = select(ARTIFACTS.c.id, ARTIFACTS.c.path, DOCUMENTS.c.document).join(
                 DOCUMENTS, DOCUMENTS.c.artifact == ARTIFACTS.c.id
             )
             with self._database.reading() as connection:
-                rows = connection.execute(page.where(ARTIFACTS.c.id.in_(some))).all()
+                is_among = self._database.is_among(ARTIFACTS.c.id, some)
+                rows = connection.execute(page.where(is_among)).all()
             found = {row.id: (row.path, row.document) for row in rows}
             if len(found) < len(some):
                 raise Changed
@@ -244,7 +231,7 @@ class Newest:
     def _chosen(
         self, where: Where | None, *more: Source, having: Source | None = None
     ) -> Select[Any]:
-        chosen = select(_A.c.id, _A.c.made_at, _A.c.path)
+        chosen = select(_A.c.id)
         origin: Any = _A
         named = [*([having] if having else ()), *(where.sources if where else ()), *more]
         for source in dict.fromkeys(named):
@@ -278,8 +265,8 @@ class Newest:
             return column == self._lines[0]
         return column.in_(self._lines)
 
-    def _fetched(self, wanted: Select[Any], most: int | None) -> list[Place]:
+    def _fetched(self, wanted: Select[Any], most: int | None) -> list[int]:
         if most is not None:
             wanted = wanted.limit(most)
         with self._database.reading() as connection:
-            return [Place(*row) for row in connection.execute(wanted)]
+            return list(connection.execute(wanted).scalars())

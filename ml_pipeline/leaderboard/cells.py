@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from ml_pipeline.errors import QueryError
 from ml_pipeline.index.comparison import batches
 from ml_pipeline.index.opened import ask
+from ml_pipeline.invocation import typed
 from ml_pipeline.params.as_of import AsOf, as_of_from_key
 from ml_pipeline.params.history import completed, present, told
 from ml_pipeline.params.identity import digest_of, run_id
 from ml_pipeline.params.model import ParamModel, ParamSet, nested
-from ml_pipeline.runs.listing import matching_places
+from ml_pipeline.runs.listing import matching
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -25,8 +27,10 @@ from ml_pipeline.store.record import Input, Objective, Record
 from ml_pipeline.store.slots import as_of_on
 
 if TYPE_CHECKING:
-    from ml_pipeline.index.newest import Place
     from ml_pipeline.index.stored import Index
+
+MOST_CELLS: Final = 30_000
+"""So many can be compared at once: with what is made of them, they take some 100 MB."""
 
 _AT_ONCE: Final = 500
 
@@ -182,7 +186,7 @@ def cells_of(
         identity: the parameters of the only set that is wanted, as run ids are made of them.
 
     Raises:
-        ParamsError: if a condition cannot be read or names nothing.
+        QueryError: if a condition cannot be read or names nothing, or too many results are chosen.
     """
     cells, lost = ask(store, lambda index: cells_in(index, pipeline, where, first, last, identity))
     for path in lost:
@@ -220,9 +224,17 @@ def cells_in(
     within = _within(index.dates(judges), is_between, identity)
     newest = index.newest(judges, pipeline.present_name, within)
     columns = index.columns(judges, pipeline.params)
-    places = matching_places(newest, columns, pipeline.params, where)
+    ids = matching(newest, columns, pipeline.params, where, MOST_CELLS + 1)
+    if len(ids) > MOST_CELLS:
+        problem = (
+            f"at most {MOST_CELLS} results can be compared at once, since all of them are held in"
+            f" memory, but there are more{' that fulfil that' if where else ''}: choose fewer by a"
+            " condition on parameters, metrics or labels, or by the first and last date. To list"
+            f" the best of any number, `{typed('runs list')} --sort METRIC`"
+        )
+        raise QueryError([problem])
     lost = [path for path in index.unreadable(judges) if is_wanted(path)]
-    return list(_cells(index, pipeline, places, lost.append)), lost
+    return list(_cells(index, pipeline, ids, lost.append)), lost
 
 
 def _within(
@@ -241,12 +253,12 @@ def _within(
 
 
 def _cells(
-    index: "Index", pipeline: Pipeline, places: "Sequence[Place]", missed: Callable[[str], object]
+    index: "Index", pipeline: Pipeline, ids: Sequence[int], missed: Callable[[str], object]
 ) -> Iterator[Cell]:
     """Yield the cells of results, some of whose records are held at a time."""
-    for some in batches(places, _AT_ONCE):
+    for some in batches(ids, _AT_ONCE):
         found = []
-        for path, record in index.summaries([place.id for place in some]):
+        for path, record in index.summaries(some):
             if _is_told(record):
                 found.append(record)
             else:

@@ -142,6 +142,8 @@ def tables(part: Part) -> Iterator[Table]:
     left = list(part.members)
     unplaced = list(part.members)
     used: set[Days] = set()
+    counts = Counter(day for one in part.members for day in one.days)
+    shared = {day for day, count in counts.items() if count > 1}
     while left and len(used) < _MOST_TABLES:
         dates = _most_to_compare(part, left, used)
         if dates is None:
@@ -153,17 +155,17 @@ def tables(part: Part) -> Iterator[Table]:
             if one.days >= dates or (one in left and 2 * len(one.days & dates) >= len(dates))
         ]
         yield Table(sorted(dates, key=part.in_order), members)
-        unplaced = [one for one in unplaced if one not in members]
-        left = [one for one in left if one not in members or _has_more(one, dates, part.members)]
+        placed = {one.key for one in members}
+        unplaced = [one for one in unplaced if one.key not in placed]
+        left = [one for one in left if one.key not in placed or _has_more(one, dates, shared)]
     if unplaced:
         largest = max(unplaced, key=lambda one: (len(one.days), one.key))
         yield Table(sorted(largest.days, key=part.in_order), unplaced)
 
 
-def _has_more(one: Results, dates: Days, members: Sequence[Results]) -> bool:
-    """Whether dates are fewer than half of those that a row can be compared at."""
-    shared = {day for other in members if other is not one for day in one.days & other.days}
-    return 2 * len(one.days & dates) < len(shared)
+def _has_more(one: Results, dates: Days, shared: AbstractSet[AsOf | None]) -> bool:
+    """Whether dates are fewer than half of those that a row shares with any other."""
+    return 2 * len(one.days & dates) < len(one.days & shared)
 
 
 def _most_to_compare(part: Part, left: Sequence[Results], used: AbstractSet[Days]) -> Days | None:

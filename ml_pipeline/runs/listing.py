@@ -20,7 +20,7 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
-    from ml_pipeline.index.newest import Newest, Place, Where
+    from ml_pipeline.index.newest import Newest, Where
     from ml_pipeline.index.stored import Index
 
 _MOST_COUNTED: Final = 10_000
@@ -85,31 +85,34 @@ def first_runs(
     index.read(assets)
     newest = index.newest(assets, pipeline.present_name)
     columns = index.columns(assets, pipeline.params)
-    places, count = _first(newest, columns, pipeline.params, where, sort, most)
-    found = [Entry(*one) for one in index.summaries([place.id for place in places])]
-    is_any = bool(places) or newest.count(None, 1) > 0
-    more = count - len(places)
+    ids, count = _first(newest, columns, pipeline.params, where, sort, most)
+    found = [Entry(*one) for one in index.summaries(ids)]
+    is_any = bool(ids) or newest.count(None, 1) > 0
+    more = count - len(ids)
     return Listing(found, more, count < _MOST_COUNTED, is_any, index.unreadable(assets))
 
 
-def matching_places(
-    newest: "Newest", columns: Columns, model: ParamModel, where: str | None
-) -> "list[Place]":
-    """Return the runs that fulfil conditions, those made last first.
+def matching(
+    newest: "Newest", columns: Columns, model: ParamModel, where: str | None, most: int
+) -> list[int]:
+    """Return the numbers of the rows of runs that fulfil conditions, those made last first.
 
     Args:
         newest: the runs.
         columns: what names stand for in the database.
         model: the parameters as they are now.
         where: the conditions.
+        most: how many at most.
 
     Raises:
         QueryError: if a condition cannot be read, names nothing, or compares what cannot be.
     """
     if is_empty(where):
-        return newest.places()
+        return newest.ids(most=most)
     asked = _translated(newest, columns, where)
-    return newest.places(asked) if asked is not None else _exactly(newest, model, where, None)
+    if asked is not None:
+        return newest.ids(asked, most=most)
+    return _exactly(newest, model, where, None)[:most]
 
 
 def _first(
@@ -119,19 +122,19 @@ def _first(
     where: str | None,
     sort: str | None,
     most: int,
-) -> "tuple[list[Place], int]":
-    """Return the first places, and how many there are, up to a bound."""
+) -> tuple[list[int], int]:
+    """Return the numbers of the first rows, and how many there are, up to a bound."""
     asked = None if is_empty(where) else _translated(newest, columns, where)
     by = _sorted_by(columns, model, sort) if sort else None
     if (asked is not None or is_empty(where)) and (by is not None or not sort):
         count = newest.count(asked, _MOST_COUNTED)
         is_common = count == _MOST_COUNTED
-        places = newest.places(asked, by, (sort or "").startswith("-"), most, is_common)
+        ids = newest.ids(asked, by, (sort or "").startswith("-"), most, is_common)
         # Whether anything has the column, its first value tells.
-        if by is None or not places or newest.has(by, asked):
-            return places, max(count, len(places))
-    places = _exactly(newest, model, where, sort)
-    return places[:most], len(places)
+        if by is None or not ids or newest.has(by, asked):
+            return ids, max(count, len(ids))
+    ids = _exactly(newest, model, where, sort)
+    return ids[:most], len(ids)
 
 
 def _translated(newest: "Newest", columns: Columns, where: str | None) -> "Where | None":
@@ -149,24 +152,22 @@ def _sorted_by(columns: Columns, model: ParamModel, sort: str) -> Source | None:
     return source if is_in_order else None
 
 
-def _exactly(
-    newest: "Newest", model: ParamModel, where: str | None, sort: str | None
-) -> "list[Place]":
+def _exactly(newest: "Newest", model: ParamModel, where: str | None, sort: str | None) -> list[int]:
     """Choose and sort by what each record says."""
     from ml_pipeline.index.newest import Changed
 
-    places = newest.places()
+    ids = newest.ids()
     try:
-        chosen = fulfilling(_entries(newest, places), where, model)
-        kept = list(itertools.compress(places, chosen))
+        chosen = fulfilling(_entries(newest, ids), where, model)
+        kept = list(itertools.compress(ids, chosen))
         return [kept[place] for place in order(_entries(newest, kept), sort, model)]
     except Changed:
         return _exactly(newest, model, where, sort)
 
 
-def _entries(newest: "Newest", places: "Sequence[Place]") -> Callable[[], Iterator[Entry]]:
+def _entries(newest: "Newest", ids: Sequence[int]) -> Callable[[], Iterator[Entry]]:
     def entries() -> Iterator[Entry]:
-        for path, document in newest.documents(places):
+        for path, document in newest.documents(ids):
             yield Entry(path, unpacked(document))
 
     return entries

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_pipeline.errors import QueryError
-from ml_pipeline.index.newest import Place, translated
+from ml_pipeline.index.newest import translated
 from ml_pipeline.index.opened import ask
 from ml_pipeline.index.stored import Index
+from ml_pipeline.leaderboard import cells
 from ml_pipeline.runs import query
 from ml_pipeline.runs.catalog import Entry, entries, newest
 from ml_pipeline.runs.listing import listed
@@ -132,19 +133,20 @@ def test_plain_conditions_are_evaluated_by_the_database(where: str, tmp_path: Pa
     write(tmp_path / "store", 40)
     store = ArtifactStore(str(tmp_path / "store"))
 
-    def places(index: Index) -> list[list[Place]]:
+    def chosen(index: Index) -> list[list[str]]:
         index.read(["score"])
         columns = index.columns(["score"], PIPELINE.params)
         newest, asked = index.newest(["score"], str), translated(where, columns)
         assert asked is not None
         by = columns.source("error")
-        return [newest.places(asked, by, True, 5, is_common) for is_common in (False, True)]
+        ids = [newest.ids(asked, by, True, 5, is_common) for is_common in (False, True)]
+        return [[path for path, _ in index.summaries(some)] for some in ids]
 
-    first, in_order = ask(store, places)
+    first, in_order = ask(store, chosen)
     assert first == in_order
     expected = one_by_one(store, where, "-error", 5)
     assert from_index(store, where, "-error", 5) == expected
-    assert expected[0] == [place.path for place in first]
+    assert expected[0] == first
 
 
 def test_listed_sees_whatever_happens_to_the_store(tmp_path: Path) -> None:
@@ -192,3 +194,23 @@ def test_listed_shows_no_more_of_a_record_than_lists_need(tmp_path: Path) -> Non
         "provenance": {**told["provenance"], "packages": {}},
     }
     assert entry == Entry(entry.path, type(entry.record).model_validate(told | left_out))
+
+
+def test_more_results_than_memory_holds_are_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "store", 20)
+    store = ArtifactStore(str(tmp_path / "store"))
+    monkeypatch.setattr(cells, "MOST_CELLS", 9)
+    with pytest.raises(QueryError) as refused:
+        cells.cells_of(store, PIPELINE)
+    (problem,) = refused.value.problems
+    assert problem == (
+        "at most 9 results can be compared at once, since all of them are held in memory, but there"
+        " are more: choose fewer by a condition on parameters, metrics or labels, or by the first"
+        " and last date. To list the best of any number, `ml-pipeline runs list --sort METRIC`"
+    )
+    with pytest.raises(QueryError, match="there are more that fulfil that: choose fewer"):
+        cells.cells_of(store, PIPELINE, "region like 'n%'")
+    assert len(cells.cells_of(store, PIPELINE, "seed!=0")) == 0
+    assert len(cells.cells_of(store, PIPELINE, None, date(2026, 1, 2))) == 9
