@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from ml_pipeline.runs.column import Columns, column_in
+from ml_pipeline.runs.column import Column, Columns, column_in
 
 SCHEMA: Final = "dagster/column_schema"
 LINEAGE: Final = "dagster/column_lineage"
@@ -25,7 +25,7 @@ def columns_shown(types: Mapping[str, str], said: Columns) -> dict[str, Any]:
     known = {name: column_in(said, name) for name in types}
     schema = dg.TableSchema(
         [
-            dg.TableColumn(name, kind, (one.about or None) if (one := known[name]) else None)
+            dg.TableColumn(name, kind, _described(one) if (one := known[name]) else None)
             for name, kind in types.items()
         ]
     )
@@ -42,3 +42,10 @@ def columns_shown(types: Mapping[str, str], said: Columns) -> dict[str, Any]:
     if sources:
         shown[LINEAGE] = dg.MetadataValue.column_lineage(dg.TableColumnLineage(sources))
     return shown
+
+
+def _described(column: Column) -> str | None:
+    """Say what a column is and is made from: not every UI of Dagster's shows lineage of columns."""
+    sources = [f"{asset}: {', '.join(names)}" for asset, names in column.made_from.items()]
+    told = [one for one in (column.about, f"From {'; '.join(sources)}" if sources else "") if one]
+    return ". ".join(told) or None

@@ -93,6 +93,10 @@ def describe(
     entries |= metrics
     if not is_brief:
         entries |= _looked_at(outcome, store, directory)
+        entries |= {} if links is None or links.card is None else {"model card": links.card}
+    if record.pictures is not None:
+        page = f"{directory}/{record.pictures.file}"
+        entries |= page_links(store.directory, all_pictures=page)
     entries |= _identified(outcome, store, directory, is_brief)
     if is_brief:
         entries |= {name: _shown(values[name]) for name in asked if name in values}
@@ -156,9 +160,7 @@ def _identified(
         **_served(record),
     }
     if record.pictures is not None:
-        page = f"{directory}/{record.pictures.file}"
-        found["pictures"] = place(store, page)
-        found |= page_links(store.directory, all_pictures=page)
+        found["pictures"] = place(store, f"{directory}/{record.pictures.file}")
     # One of many that a run makes has the link to it already.
     if record.provenance.dagster_run_id is not None and (outcome.reused or not is_brief):
         found["made_by"] = dg.MetadataValue.dagster_run(record.provenance.dagster_run_id)
@@ -190,8 +192,6 @@ def _served(record: Record) -> dict[str, Any]:
 def _led_to(links: Links) -> dict[str, Any]:
     """Return the ways to what it was made from, and to making it again."""
     found: dict[str, Any] = {"repeat": links.repeat}
-    if links.card is not None:
-        found["model card"] = links.card
     if links.launchpad is not None:
         link = f"[launchpad with these parameters]({links.launchpad})"
         found["launchpad"] = dg.MetadataValue.md(link)

@@ -117,8 +117,8 @@ def test_columns_show_what_they_are_and_are_made_from(shown: Site) -> None:
     schema: Any = summed.metadata["dagster/column_schema"].value
     about = {one.name: (one.type, one.description) for one in schema.columns}
     assert about == {
-        "total": ("Float64", "by 0.25"),
-        "c1": ("Int64", "as it was"),
+        "total": ("Float64", "by 0.25. From rows: number, c0"),
+        "c1": ("Int64", "as it was. From rows: c1"),
         "a|b": ("String", None),
     }
     rows = dg.AssetKey("rows")

@@ -1,7 +1,7 @@
-"""The main pages as they look: taken of a store with a month of results, and worth showing.
+"""The main pages as they look: taken of a store with a week of results, and worth showing.
 
 `PICTURES=ml_pipeline_tests/pictures .venv/bin/pytest -m long -k screenshots ml_pipeline_tests/e2e`
-replaces those of the README.
+replaces those of the README and of the pages that it leads to.
 """
 
 import os
@@ -17,16 +17,25 @@ from ml_pipeline_tests.e2e.server import Server, serving, tool
 pytestmark = pytest.mark.long
 
 DAY = "1998-05-31"
+WEEK = ("--from", "1998-05-25", "--to", "1998-05-30")
 VALUES = ("--param", "learning_rate=0.2", "--param", "model_version=v2")
+SWEPT = ("--param", "learning_rate=0.05,0.1,0.2", "--param", "max_depth=2,3,4")
+
+# Where a test has its files is no part of what is shown.
+_ELSEWHERE = """([home, shown]) => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(home, shown);
+}"""
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose store holds two weeks of results."""
+    """A server whose store holds a week of results, a run of the UI's, and a sweep."""
     home = tmp_path_factory.mktemp("forecast")
     with serving([tool("ml-pipeline"), "ui"], home, cwd=home) as running:
-        running.command("run", "--from", "1998-05-18", "--to", "1998-05-30", *VALUES)
-        running.command("run", "--as-of", DAY, *VALUES)
+        running.command("run", *WEEK, *VALUES)
+        running.command("launch", "--url", running.url, "--as-of", DAY, *VALUES)
+        running.command("launch", "--url", running.url, *WEEK, "--sweep", *SWEPT)
         yield running
 
 
@@ -40,12 +49,17 @@ def page(browser: Browser, shown: Server) -> Iterator[Page]:
     context.close()
 
 
-def taken(page: Page, name: str, tmp_path: Path, top: int, bottom: int) -> None:
-    """Keep what a page shows beside its menu, between two heights."""
+def taken(page: Page, home: Path, name: str, tmp_path: Path, clip: FloatRect) -> None:
+    """Keep what a page shows within a frame."""
+    page.evaluate(_ELSEWHERE, [str(home), "/srv/forecast"])
     file = Path(os.environ.get("PICTURES", tmp_path)) / f"{name}.png"
-    clip: FloatRect = {"x": 240, "y": top, "width": 1160, "height": bottom - top}
     page.screenshot(path=file, clip=clip, animations="disabled")
     assert file.stat().st_size > 10_000
+
+
+def beside_menu(top: int, bottom: int) -> FloatRect:
+    """Return the frame beside the menu, between two heights."""
+    return {"x": 240, "y": top, "width": 1160, "height": bottom - top}
 
 
 def test_metadata_of_an_evaluation_shows_first_what_matters(
@@ -58,9 +72,39 @@ def test_metadata_of_an_evaluation_shows_first_what_matters(
         expect(rows.nth(place)).to_contain_text(name)
     expect(rows.first).to_contain_text("learning_rate=0.2, model_version=v2")
     expect(page.get_by_role("link", name="launchpad with these parameters")).to_be_visible()
-    taken(page, "metadata", tmp_path, 0, 1010)
+    taken(page, shown.home, "metadata", tmp_path, beside_menu(0, 1010))
+    page.get_by_role("link", name="all pictures").click()
+    expect(page.get_by_role("img", name="residuals over time")).to_be_visible()
+    assert page.evaluate("origin") == "null"
+    page.go_back()
     page.get_by_role("link", name="launchpad with these parameters").click()
     expect(page.locator(".CodeMirror")).to_contain_text("learning_rate: 0.2")
+
+
+def test_card_of_a_model_is_read_where_the_model_is(
+    page: Page, shown: Server, tmp_path: Path
+) -> None:
+    page.goto(f"{shown.url}/assets/model?view=partitions&partition={DAY}")
+    card = page.get_by_role("row").filter(has_text="model card")
+    card.get_by_text("Show Markdown").click()
+    title = page.get_by_role("heading", name=re.compile("^Model card: model"))
+    expect(title).to_be_visible()
+    title.scroll_into_view_if_needed()
+    box = title.bounding_box()
+    assert box is not None
+    clip: FloatRect = {"x": box["x"] - 20, "y": box["y"] - 20, "width": 1120, "height": 860}
+    taken(page, shown.home, "card", tmp_path, clip)
+
+
+def test_report_of_a_sweep_is_a_click_away(page: Page, shown: Server, tmp_path: Path) -> None:
+    page.goto(f"{shown.url}/assets/sweep?view=events")
+    page.get_by_role("link", name="report", exact=True).click()
+    expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible()
+    link = page.get_by_role("link", name="launchpad").first
+    expect(link).to_have_attribute("href", re.compile(f"^{shown.url}/locations/"))
+    height = page.evaluate("document.body.scrollHeight")
+    whole: FloatRect = {"x": 0, "y": 0, "width": 1400, "height": min(height, 1250)}
+    taken(page, shown.home, "leaderboard", tmp_path, whole)
 
 
 def test_graph_of_assets_tells_a_stranger_what_they_are(
@@ -71,4 +115,4 @@ def test_graph_of_assets_tells_a_stranger_what_they_are(
         expect(page.get_by_text(asset, exact=True).first).to_be_visible()
     expect(page.get_by_text(re.compile("Loading"))).to_have_count(0)
     page.wait_for_timeout(2_000)
-    taken(page, "graph", tmp_path, 580, 780)
+    taken(page, shown.home, "graph", tmp_path, beside_menu(580, 780))
