@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pydantic
 
-from ml_pipeline.addresses import masked, refusal, without_credentials
+from ml_pipeline.addresses import masked, refusal_of, without_credentials
 from ml_pipeline.environments import BASE, Environment, Environments
 from ml_pipeline.errors import nearest
 from ml_pipeline.places import Source
@@ -42,6 +42,7 @@ class Table(pydantic.BaseModel):
     reads: Sequence[_Text] | None = None
     gate: Mapping[str, Any] | None = None
     retention: Mapping[str, Any] = pydantic.Field(default_factory=dict)
+    mlflow_tracking_uri: str | None = None
 
 
 def read_environments(
@@ -143,8 +144,10 @@ def _credentials(line: str, written: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(written, list | tuple):
         for value in written:
             yield from _credentials(line, value)
-    elif isinstance(written, str) and (problem := refusal(written)) is not None:
-        yield line, problem
+    else:
+        problem = refusal_of(line.rpartition(".")[2], written)
+        if problem is not None:
+            yield line, problem
 
 
 def _told(here: str, detail: Any) -> str:
@@ -211,7 +214,7 @@ def _resolved(
 ) -> Environment:
     """Lay tables over the base, the nearest last."""
     lines: dict[str, Any] = {"store": base.store, "studies": base.studies, "reads": base.reads}
-    lines["gate"] = base.gate
+    lines |= {"gate": base.gate, "mlflow_tracking_uri": base.mlflow_tracking_uri}
     sources = dict(base.sources)
     params = {group: dict(values) for group, values in base.params.items()}
     limits: dict[str, dict[str, Any]] = {}
@@ -225,6 +228,7 @@ def _resolved(
             "studies": placed(table.studies) if table.studies else None,
             "reads": tuple(table.reads) if table.reads is not None else None,
             "gate": table.gate,
+            "mlflow_tracking_uri": table.mlflow_tracking_uri,
         }
         own = {line: value for line, value in own.items() if value is not None}
         lines |= own

@@ -26,6 +26,8 @@ class Environment:
         limits: what parameters may be, narrower than at all, ``{group: {field: limit}}``.
         gate: what is asked of the metrics of a run that is promoted to it.
         retention: after which age what goes, as it is written.
+        mlflow_tracking_uri: address of the MLflow server that is told of its results; empty for
+            none, and None for what MLflow's own variable says.
         given_by: the table that each line comes from, `BASE` for the settings outside of tables,
             by its dotted name, such as ``sources.shop``.
     """
@@ -39,6 +41,7 @@ class Environment:
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     gate: Mapping[str, Any] = field(default_factory=dict)
     retention: Mapping[str, Any] = field(default_factory=dict)
+    mlflow_tracking_uri: str | None = None
     given_by: Mapping[str, str] = field(default_factory=dict)
 
 

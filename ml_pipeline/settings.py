@@ -150,15 +150,15 @@ class Settings(BaseSettings):
         description="environments that runs of this deployment may write to; `environment` alone"
         " if not set",
     )
-    environments: Environments = Field(
-        default=("staging", "production"),
-        validate_default=True,
-        description="tables of environments by name; or names that runs can be promoted to",
-    )
     mlflow_tracking_uri: str | None = Field(
         default=None,
         description="address of the MLflow server that is told of results; MLFLOW_TRACKING_URI if"
         " not set, and none at all if empty",
+    )
+    environments: Environments = Field(
+        default=("staging", "production"),
+        validate_default=True,
+        description="tables of environments by name; or names that runs can be promoted to",
     )
     openlineage_url: Annotated[str, AfterValidator(web_or_nothing)] | None = Field(
         default=None,
@@ -193,6 +193,7 @@ class Settings(BaseSettings):
             info.data.get("sources", {}),
             info.data.get("params", {}),
             retention=info.data.get("retention", {}),
+            mlflow_tracking_uri=info.data.get("mlflow_tracking_uri"),
         )
         try:
             given = info.data.get("environment"), info.data.get("writable")

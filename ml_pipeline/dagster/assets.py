@@ -23,6 +23,7 @@ from ml_pipeline.dagster.metadata import picture, table
 from ml_pipeline.dagster.pages import form_link
 from ml_pipeline.dagster.partition_keys import dagster_key
 from ml_pipeline.dagster.private import NO_EVENT, tag_run
+from ml_pipeline.dagster.private_events import stored_at_once
 from ml_pipeline.dagster.private_steps import needing_only_what_is_selected
 from ml_pipeline.dagster.stages import asset_key, pool_of, refuse_other_partitions, told_of
 from ml_pipeline.errors import MlPipelineError, told
@@ -157,11 +158,21 @@ def _make(
         return
     results: list[DateResult] = []
 
-    def checked(outcome: Outcome) -> Iterator[dg.AssetCheckEvaluation]:
-        partition = dagster_key(manager.pipeline, outcome.record.as_of)
-        return evaluations(manager.pipeline, outcome.checks, partition, context.instance)
+    def checked(outcomes: Iterable[Outcome]) -> Iterator[dg.AssetCheckEvaluation]:
+        with stored_at_once(context.instance):
+            for outcome in outcomes:
+                partition = dagster_key(manager.pipeline, outcome.record.as_of)
+                yield from evaluations(
+                    manager.pipeline, outcome.checks, partition, context.instance
+                )
 
-    tracker = tracker_of(manager.pipeline)
+    def events(outcomes: Iterable[Outcome]) -> Iterator[Any]:
+        with stored_at_once(context.instance):
+            for outcome in outcomes:
+                yield manager.event(outcome, context, len(dates) > 1)
+                yield from checked([outcome])
+
+    tracker = tracker_of(manager.pipeline, manager.store.environment)
     tag_run(context.instance, context.run, run_tags(manager.pipeline, manager.params, dates))
     story = Story(context.log.info, manager.params, dates, list(keys))
     for as_of in dates:
@@ -174,21 +185,17 @@ def _make(
                 made.append(
                     artifact_result(manager.store, outcome.slot, outcome.record, outcome.reused)
                 )
+                outcomes.append(outcome)
                 if len(dates) == 1:
-                    yield manager.event(outcome, context, len(dates) > 1)
-                    yield from checked(outcome)
-                else:
-                    outcomes.append(outcome)
-            for outcome in outcomes:
-                yield manager.event(outcome, context, len(dates) > 1)
-                yield from checked(outcome)
+                    yield from events(outcomes)
+                    outcomes = []
+            yield from events(outcomes)
         except Exception as caught:
             failures[str(as_of)] = why = _in_words(caught, context.instance)
             stage = manager.pipeline.stage(_at_work(keys, made))
             of = StageFailure(stage, manager.params, as_of, why, context.run.run_id)
             tracker.failed(manager.store, of)
-            for outcome in outcomes:
-                yield from checked(outcome)
+            yield from checked(outcomes)
             if len(dates) > 1:
                 context.log.exception(f"{as_of}: {told(why)}")
         failure = failures.get(str(as_of))

@@ -124,7 +124,7 @@ def sweep_asset(
         listener = _listener.get()
         output = listener.output if listener is not None else None
         last, pause = time.monotonic(), _FIRST_PAUSE_S
-        tracker = tracker_of(pipeline)
+        tracker = tracker_of(pipeline, setup.store.environment)
 
         def planned(plan: "Plan") -> None:
             context.log.info(plan.sentence)

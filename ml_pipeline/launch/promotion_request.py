@@ -274,7 +274,7 @@ class PromotionPlan:
             forced=tuple(self.problems),
             after=self.before.number if self.before is not None else 0,
         )
-        tracker = tracker_of(self.pipeline)
+        tracker = tracker_of(self.pipeline, self.target.environment)
         done = promote(self.source, self.entry, request.target, terms, self.target, tell)
         tracker.promoted(self.target, done)
         tracker.settle()

@@ -64,7 +64,7 @@ class RollbackRequest:
         """
         self.checked(environments)
         store = store_of_target(self.target, environments, stores)
-        tracker = tracker_of(pipeline)
+        tracker = tracker_of(pipeline, store.environment)
         done = roll_back(store, self.target, self.alias, self.note, self.by, tell)
         tracker.promoted(store, done)
         tracker.settle()

@@ -16,17 +16,18 @@ _OPENLINEAGE_VARIABLE: Final = "OPENLINEAGE_URL"
 _OPENLINEAGE_OFF: Final = "OPENLINEAGE_DISABLED"
 
 
-def tracker_of(pipeline: Pipeline) -> Tracker:
+def tracker_of(pipeline: Pipeline, environment: str | None) -> Tracker:
     """Return what keeps track of the results of a pipeline; nothing unless the settings say so.
 
     Args:
         pipeline: its stages.
+        environment: the one that they are in; this deployment's own if None.
 
     Raises:
         SettingsError: if what is switched on is not installed, or its address cannot be used.
     """
     trackers: list[Tracker] = []
-    if (uri := mlflow_uri()) is not None:
+    if (uri := mlflow_uri(environment)) is not None:
         from ml_pipeline.tracking.mlflow.tracker import MlflowTracker
 
         trackers.append(MlflowTracker.at(uri, pipeline))
@@ -66,13 +67,17 @@ def openlineage_url() -> str | None:
     return given
 
 
-def mlflow_uri() -> str | None:
+def mlflow_uri(environment: str | None = None) -> str | None:
     """Return the address of the MLflow server that is told of results; None where none is.
 
+    Args:
+        environment: the one that they are in; this deployment's own if None.
+
     Raises:
+        KeyError: if none of that name is configured.
         SettingsError: if it carries credentials, or MLflow is not installed.
     """
-    given = settings().mlflow_tracking_uri
+    given = settings().environments.named(environment).mlflow_tracking_uri
     is_installed = find_spec("mlflow") is not None
     if given is None and is_installed:
         given = os.environ.get(_MLFLOW_VARIABLE, "")

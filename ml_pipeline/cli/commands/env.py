@@ -135,6 +135,9 @@ def _lines(environment: Environment) -> Iterator[tuple[str, Any, str]]:
     ):
         yield line, own, _origin(environment, (line,)) if own == found else "the code location"
     yield "reads", ", ".join(environment.reads) or "none", _origin(environment, ("reads",))
+    if (uri := environment.mlflow_tracking_uri) is not None:
+        told = uri or "nobody is told"
+        yield "mlflow_tracking_uri", told, _origin(environment, ("mlflow_tracking_uri",))
     for name, asked in environment.gate.items():
         yield f"gate.{name}", asked, _origin(environment, ("gate",))
     for name, place in environment.sources.items():

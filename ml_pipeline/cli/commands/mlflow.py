@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from ml_pipeline.cli.environments import environment_option
 from ml_pipeline.cli.show import print_json, progress_of
 from ml_pipeline.cli.tables import say
 from ml_pipeline.errors import QueryError, ServerUnreachable
+from ml_pipeline.settings import settings
 from ml_pipeline.text import counted
 from ml_pipeline.tracking.mlflow.sending import QUIET, is_sent_by_somebody, outbox_of, unreachable
 from ml_pipeline.tracking.outbox import Outbox
@@ -25,10 +27,11 @@ def command() -> None:
 
 
 @command.command()
+@environment_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def status(as_json: bool) -> None:
+def status(environment: str | None, as_json: bool) -> None:
     """Tell what waits to be sent, and what was refused."""
-    uri = mlflow_uri()
+    uri = _uri(environment)
     if uri is None:
         if as_json:
             print_json({"tracking_uri": None})
@@ -49,14 +52,17 @@ def status(as_json: bool) -> None:
         say(f"Refused: {name}: {reason}")
     if document["refused"]:
         say("`ml-pipeline mlflow sync --refused` sends these again.")
+    for name, count in _waiting_elsewhere(uri).items():
+        say(f"In {name}, {counted(count, 'note')} for another server: `--environment {name}`")
 
 
 @command.command()
+@environment_option
 @click.option("--refused", is_flag=True, help="Send what was refused once more, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def sync(refused: bool, as_json: bool) -> int:
+def sync(environment: str | None, refused: bool, as_json: bool) -> int:
     """Send all that waits, and wait for it; what was sent before is not sent twice."""
-    uri = mlflow_uri()
+    uri = _uri(environment)
     if uri is None:
         raise QueryError([f"there must be an MLflow server to send to. {_OFF}"])
     if (problem := unreachable(uri)) is not None:
@@ -80,6 +86,27 @@ def sync(refused: bool, as_json: bool) -> int:
             " waits stays; send again."
         )
     return 1 if put_aside else 0
+
+
+def _uri(environment: str | None) -> str | None:
+    """Return the address of an environment's server; None where nobody is told.
+
+    Raises:
+        QueryError: if none of that name is configured.
+    """
+    if (problem := settings().environments.unknown(environment)) is not None:
+        raise QueryError([f"--environment {problem}"])
+    return mlflow_uri(environment)
+
+
+def _waiting_elsewhere(uri: str) -> dict[str, int]:
+    """Return how many notes wait for other servers, by the first environment that has each."""
+    found = {uri: ""}
+    for name in settings().environments.configured:
+        if (other := mlflow_uri(name)) is not None:
+            found.setdefault(other, name)
+    waiting = {name: len(outbox_of(other).waiting()) for other, name in found.items() if name}
+    return {name: count for name, count in waiting.items() if count}
 
 
 def _sent(outbox: Outbox, uri: str) -> tuple[int, int, str | None]:

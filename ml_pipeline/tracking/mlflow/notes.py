@@ -12,13 +12,16 @@ import pydantic
 from pydantic import Field
 
 from ml_pipeline.params.identity import digest_of
-from ml_pipeline.store.record import Record
+from ml_pipeline.store.record import Provenance, Record
 
 DESCRIPTION: Final = "mlflow.note.content"
 """Name of the tag that MLflow shows as Markdown."""
 
 PREFIX: Final = "ml_pipeline."
 """Begins the name of every tag of ours."""
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+"""What became of a run, in MLflow's words."""
 
 
 class Note(pydantic.BaseModel):
@@ -65,6 +68,7 @@ class RunNote(Note):
         reused: whether another run made it, which has told of it then.
         study: name of the study of the sweep that it is for.
         trial: number of the trial there.
+        status: what became of it, in MLflow's words.
     """
 
     kind: Literal["run"] = "run"
@@ -80,6 +84,7 @@ class RunNote(Note):
     reused: bool = False
     study: str | None = None
     trial: int | None = None
+    status: Status = "FINISHED"
 
 
 class SweepNote(Note):
@@ -163,3 +168,16 @@ def metrics_of(judged: Record, made_from: Mapping[str, Record]) -> Iterator[tupl
         yield from ((f"{asset}/{name}", value) for name, value in record.metrics.items())
     yield from judged.metrics.items()
     yield "duration_s", seconds_of(judged, made_from)
+
+
+def ours(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags under names of ours; what is empty says nothing."""
+    return {f"{PREFIX}{name}": text for name, text in tags.items() if text}
+
+
+def source_of(around: Provenance) -> dict[str, str]:
+    """Return the tags by which MLflow shows where a run came from."""
+    tags = {"mlflow.source.name": "ml_pipeline", "mlflow.source.type": "PROJECT"}
+    if around.git_commit is not None:
+        tags["mlflow.source.git.commit"] = around.git_commit
+    return tags

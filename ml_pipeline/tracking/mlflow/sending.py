@@ -1,9 +1,11 @@
 """Seeing that notes are sent: by a process of its own, so that nobody waits for a server.
 
-The process sends while there is something to send and this one lives, and then ends. If the server
+The process starts when this one has told everything, or has gone on for so long that sending costs
+next to nothing of it; it sends while there is something to send, and then ends. If the server
 cannot be reached, that is told once, and tried again later by whoever has something to tell.
 """
 
+import atexit
 import logging
 import os
 import socket
@@ -32,6 +34,8 @@ QUIET: Final = {
 }
 """Variables of processes that talk to MLflow for us."""
 
+_STARTS_AFTER_S: Final = 90.0
+"""A sweep of this length does not notice that a process starts and imports MLflow."""
 _ANSWERS_WITHIN_S: Final = 1.0
 _SECONDS_BETWEEN_ATTEMPTS: Final = 10.0
 _PORTS: Final = {"http": 80, "https": 443}
@@ -57,24 +61,29 @@ class Sending:
         self.wait_s = wait_s
         self._process: subprocess.Popen[bytes] | None = None
         self._next = 0.0
+        self._began: float | None = None
         self._has_told = False
         self._has_settled = False
 
     def begin(self) -> None:
-        """See that somebody sends what waits, unless the server was silent just now."""
+        """See that somebody sends what waits in time, and that the server is there at all."""
         if self._has_settled:
             self._has_settled = False
             self.outbox.hurry(os.getpid(), False)
-        self._begin()
+        if self._began is None:
+            self._began = time.monotonic()
+            # However this process ends by itself, it leaves the rest to the one that sends.
+            atexit.register(self._start_for_what_waits)
+            self._answers()
+        if time.monotonic() - self._began > _STARTS_AFTER_S:
+            self._start()
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
+        """Start the process that sends, unless the server was silent just now."""
         if self._is_running or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _SECONDS_BETWEEN_ATTEMPTS
-        if (problem := unreachable(self.uri)) is not None:
-            if self.outbox.waiting():
-                self.outbox.tell(problem)
-            self._tell(problem)
+        if not self._answers():
             return
         command = [sys.executable, "-P", "-m", "ml_pipeline.tracking.mlflow.sender"]
         command += [str(self.outbox.folder), self.uri, str(os.getpid())]
@@ -92,16 +101,31 @@ class Sending:
     def settle(self) -> None:
         """Wait until nothing is left, or the time for that is up, and tell what went wrong."""
         self._has_settled = True
+        self._began = None
+        atexit.unregister(self._start_for_what_waits)
         self.outbox.hurry(os.getpid(), True)
-        if self.outbox.waiting() and not self._is_running:
-            self._next = 0.0
-            self._begin()
+        self._start_for_what_waits()
         until = time.monotonic() + self.wait_s
         while self._is_running and self.outbox.waiting() and time.monotonic() < until:
             time.sleep(0.05)
         _, problem = self.outbox.told()
         if problem is not None and self.outbox.waiting():
             self._tell(problem)
+
+    def _start_for_what_waits(self) -> None:
+        if self.outbox.waiting() and not self._is_running:
+            self._next = 0.0
+            self._start()
+
+    def _answers(self) -> bool:
+        """Whether the server is there; where it is not, that is told."""
+        problem = unreachable(self.uri)
+        if problem is None:
+            return True
+        if self.outbox.waiting():
+            self.outbox.tell(problem)
+        self._tell(problem)
+        return False
 
     @property
     def _is_running(self) -> bool:

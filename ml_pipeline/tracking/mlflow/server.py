@@ -65,6 +65,7 @@ class Server:
         self.models = ModelEntries(self.client)
         self._remembers = outbox.remembers
         self._experiments: dict[str, str] = {}
+        self._made_here: set[str] = set()
         self._sweeps: dict[tuple[str, str], str] = {}
 
     def take(self, note: AnyNote) -> None:
@@ -105,6 +106,7 @@ class Server:
             if found is None:
                 try:
                     self._experiments[name] = self.client.create_experiment(name, tags=_KIND)
+                    self._made_here.add(name)
                 except MlflowException as error:
                     if error.error_code != "RESOURCE_ALREADY_EXISTS":
                         raise
@@ -144,7 +146,8 @@ class Server:
             if (note.reused or store == note.store) and self._linked(run_id, note):
                 return run_id
         # Nobody has begun it, unless somebody remembers nothing.
-        return self._looked_up(note, known is None and not note.reused and self._remembers)
+        remembers = self._remembers or note.experiment in self._made_here
+        return self._looked_up(note, known is None and not note.reused and remembers)
 
     def _looked_up(self, note: RunNote, is_new: bool = False) -> str:
         """Have a run there, finished, and return its id.
@@ -158,7 +161,7 @@ class Server:
         self.outbox.know(known_by, "")
         store = None if note.reused else note.store
         found = None if is_new else self._find(experiment, note.key, store)
-        is_there = found is not None and found.info.status == "FINISHED"
+        is_there = found is not None and found.info.status == note.status
         if found is not None and found.info.lifecycle_stage == "deleted":
             is_there = True
         elif not is_there:
@@ -187,7 +190,7 @@ class Server:
             outputs = found.outputs.model_outputs if found.outputs is not None else []
             linked = [output.model_id for output in outputs]
         self.models.keep(experiment, run_id, note, linked)
-        self.client.set_terminated(run_id, "FINISHED", note.ended_ms)
+        self.client.set_terminated(run_id, note.status, note.ended_ms)
         return run
 
     def _linked(self, run_id: str, note: RunNote) -> bool:

@@ -20,7 +20,6 @@ from ml_pipeline.store.lineage import upstream
 from ml_pipeline.store.record import Input, Provenance, Record
 from ml_pipeline.tracking.mlflow.notes import (
     DESCRIPTION,
-    PREFIX,
     ModelNote,
     Note,
     PromotionNote,
@@ -30,10 +29,13 @@ from ml_pipeline.tracking.mlflow.notes import (
     key_of,
     known_as,
     metrics_of,
+    ours,
     seconds_of,
+    source_of,
 )
 from ml_pipeline.tracking.mlflow.sending import Sending, outbox_of, sending_of
 from ml_pipeline.tracking.mlflow.summary import described, document_of
+from ml_pipeline.tracking.mlflow.unfinished import Unfinished
 from ml_pipeline.tracking.outbox import Outbox
 from ml_pipeline.tracking.tracker import InSweep, Tracker
 
@@ -83,6 +85,7 @@ class MlflowTracker(Tracker):
         self.told = {*catalog.last_stages(pipeline), *judged}
         self._keys: dict[tuple[int, AsOf | None], str] = {}
         self._records: dict[str, Record] = {}
+        self._around = Provenance()
         self._has_failed = False
 
     def made(self, store: ArtifactStore, outcome: Outcome, sweep: InSweep | None = None) -> None:
@@ -107,7 +110,7 @@ class MlflowTracker(Tracker):
         for trial in request.combinations.trials:
             for name, value in trial.varied.items():
                 tried[name] += [value] if value not in tried[name] else []
-        around = sweep.provenance()
+        around = self._around = sweep.provenance()
         tags = {
             "study": sweep.study_name,
             "plan": plan.sentence,
@@ -120,7 +123,7 @@ class MlflowTracker(Tracker):
             experiment=self.pipeline.name,
             study=sweep.study_name,
             params={**frame["fixed"], **tried, **frame.get("space", {})},
-            tags={**_ours(tags), **_source(around)},
+            tags={**ours(tags), **source_of(around)},
             began_ms=_milliseconds(datetime.now(UTC)),
         )
         with self._going_on():
@@ -142,15 +145,23 @@ class MlflowTracker(Tracker):
             "failed": str(len(swept.failures)),
             "stopped": swept.stopped or "",
         }
+        ended_ms = _milliseconds(datetime.now(UTC))
+        with self._going_on():
+            tried = Unfinished(self.pipeline, store, swept, self._around, ended_ms)
+            for trial, day, failed in tried.failed():
+                self._keys[trial, day] = failed.key
+                self._note(failed)
+            for pruned in tried.pruned():
+                self._note(pruned)
         note = SweptNote(
             experiment=self.pipeline.name,
             study=swept.study,
             values=values,
             metrics=metrics,
-            tags=_ours(tags),
+            tags=ours(tags),
             document=document_of(swept, board, self._keys),
             description=described(swept, board),
-            ended_ms=_milliseconds(datetime.now(UTC)),
+            ended_ms=ended_ms,
             failed=bool(swept.cells) and len(swept.failures) == len(swept.cells),
         )
         with self._going_on():
@@ -180,7 +191,7 @@ class MlflowTracker(Tracker):
                 registered=self.pipeline.name,
                 alias=f"{now.environment}-{now.alias}",
                 number=now.number,
-                tags=_ours(about),
+                tags=ours(about),
             )
             self._note(note)
 
@@ -279,7 +290,7 @@ class MlflowTracker(Tracker):
         shown = f"`{typed(f'runs show {record.run_id}')}`"
         told = "\n".join(f"- {name}: `{artifacts[f'artifact.{name}']}`" for name in found)
         description = {DESCRIPTION: f"{shown} tells all of it.\n\n{told}"}
-        return _ours({**tags, **labels, **artifacts}) | _source(record.provenance) | description
+        return ours({**tags, **labels, **artifacts}) | source_of(record.provenance) | description
 
     def _models(
         self, store: ArtifactStore, found: Mapping[str, tuple[str, Record]]
@@ -301,19 +312,6 @@ class MlflowTracker(Tracker):
                     digest=made.content.digest,
                     inputs=tables,
                 )
-
-
-def _ours(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return tags under names of ours; what is empty says nothing."""
-    return {f"{PREFIX}{name}": text for name, text in tags.items() if text}
-
-
-def _source(around: Provenance) -> dict[str, str]:
-    """Return the tags by which MLflow shows where a run came from."""
-    tags = {"mlflow.source.name": "ml_pipeline", "mlflow.source.type": "PROJECT"}
-    if around.git_commit is not None:
-        tags["mlflow.source.git.commit"] = around.git_commit
-    return tags
 
 
 def _milliseconds(at: datetime) -> int:
