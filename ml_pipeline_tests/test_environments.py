@@ -60,6 +60,7 @@ def test_table_has_from_what_it_inherits_and_from_the_base_what_it_does_not_say(
         store = "s3://base/ml"
         environment = "dev"
         writable = ["dev", "blue"]
+        mlflow_tracking_uri = "http://base:5000"
         [sources]
         shop = "/data/shop"
         plain = "/data/plain"
@@ -72,11 +73,13 @@ def test_table_has_from_what_it_inherits_and_from_the_base_what_it_does_not_say(
         sources = { shop = { location = "s3://staging/orders", columns = { amount = "Sum" } } }
         params = { training = { learning_rate = 0.2, seed = 1 } }
         reads = ["dev"]
+        mlflow_tracking_uri = "http://staging:5000"
         [environments.blue]
         inherits = "staging"
         store = "blue"
         params = { training = { seed = 2 }, data = { source = "shop" } }
         reads = []
+        mlflow_tracking_uri = ""
         """,
     )
     dev, staging, blue = found["dev"], found["staging"], found["blue"]
@@ -92,11 +95,14 @@ def test_table_has_from_what_it_inherits_and_from_the_base_what_it_does_not_say(
         "shop": Place(location="s3://staging/orders", columns={"amount": "Sum"}),
         "plain": "/data/plain",
     }
+    told = [one.mlflow_tracking_uri for one in (found.base, dev, staging, blue)]
+    assert told == ["http://base:5000", "http://base:5000", "http://staging:5000", ""]
     assert blue.given_by == {
         "store": "blue",
         "studies": "staging",
         "reads": "blue",
         "gate": "",
+        "mlflow_tracking_uri": "blue",
         "sources.shop": "staging",
         "sources.plain": "",
         "params.training.learning_rate": "staging",
@@ -205,12 +211,14 @@ def test_environments_that_do_not_fit_together_are_refused(
         'reads = ["s3://ann:hunter2@bucket/ml"]',
         'inherits = "s3://ann:hunter2@bucket/ml"',
         '"s3://ann:hunter2@bucket/ml" = 1',
+        'mlflow_tracking_uri = "http://ann:hunter2@host:5000"',
     ],
 )
 def test_credentials_in_a_table_are_refused_and_not_shown(file: Path, line: str) -> None:
     told = "\n".join(refused(file, f"{TWO}[environments.blue]\n{line}"))
     assert "hunter2" not in told
     assert "must not carry credentials" in told or "does not exist" in told
+    assert ("MLFLOW_TRACKING_PASSWORD" in told) == line.startswith("mlflow")
 
 
 def test_stores_are_shared_where_that_is_said(file: Path) -> None:

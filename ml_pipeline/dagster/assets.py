@@ -21,7 +21,6 @@ from ml_pipeline.dagster.hosts import InStep
 from ml_pipeline.dagster.io_manager import ParamIOManager
 from ml_pipeline.dagster.metadata import picture, table
 from ml_pipeline.dagster.pages import form_link
-from ml_pipeline.dagster.partition_keys import dagster_key
 from ml_pipeline.dagster.private import NO_EVENT, tag_run
 from ml_pipeline.dagster.private_events import stored_at_once
 from ml_pipeline.dagster.private_steps import needing_only_what_is_selected
@@ -161,9 +160,8 @@ def _make(
     def checked(outcomes: Iterable[Outcome]) -> Iterator[dg.AssetCheckEvaluation]:
         with stored_at_once(context.instance):
             for outcome in outcomes:
-                partition = dagster_key(manager.pipeline, outcome.record.as_of)
                 yield from evaluations(
-                    manager.pipeline, outcome.checks, partition, context.instance
+                    manager.pipeline, outcome.checks, outcome.record, context.instance
                 )
 
     def events(outcomes: Iterable[Outcome]) -> Iterator[Any]:

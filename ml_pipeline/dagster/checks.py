@@ -13,7 +13,7 @@ import dagster as dg
 
 from ml_pipeline.dagster.metadata import table
 from ml_pipeline.dagster.partition_keys import dagster_key
-from ml_pipeline.dagster.private_checks import checked_materialization
+from ml_pipeline.dagster.private_checks import Materialized, checked_materialization
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamSet
@@ -21,10 +21,12 @@ from ml_pipeline.runs.check_result import CheckReport
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.findings import Finding
+from ml_pipeline.store.record import Record
 
 _THRESHOLDS: Final = "thresholds"
 _AT: Final = "found_at"
 _IS_NEW: Final = "found_by_this_run"
+_JUDGED: Final = "judged"
 
 
 def check_specs(
@@ -55,7 +57,7 @@ def check_specs(
 def evaluations(
     pipeline: Pipeline,
     reports: Iterable[CheckReport],
-    partition: str | None,
+    record: Record,
     instance: dg.DagsterInstance,
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """Yield the events that tell Dagster what checks have found in an artifact.
@@ -63,9 +65,10 @@ def evaluations(
     Args:
         pipeline: the stages.
         reports: what was found, all in one artifact.
-        partition: the artifact's.
+        record: of the artifact.
         instance: where its materialization is, if there is one.
     """
+    partition = dagster_key(pipeline, record.as_of)
     target = None
     for report in reports:
         key = asset_key(pipeline.stage(report.asset))
@@ -78,8 +81,8 @@ def evaluations(
             description=report.finding.description,
             blocking=report.blocking,
             partition=partition,
-            target_materialization_data=target,
-            metadata=described(report.finding, report.is_new),
+            target_materialization_data=target.data if target is not None else None,
+            metadata=described(report.finding, report.is_new) | _judged(record, target),
         )
 
 
@@ -89,6 +92,20 @@ def described(finding: Finding, is_new: bool) -> dict[str, Any]:
     if finding.thresholds:
         metadata[_THRESHOLDS] = dg.MetadataValue.json(dict(finding.thresholds))
     return {**metadata, _AT: dg.MetadataValue.timestamp(finding.at), _IS_NEW: is_new}
+
+
+def _judged(record: Record, shown: Materialized | None) -> dict[str, str]:
+    """Name the artifact that was judged where Dagster shows what was found with another.
+
+    Dagster shows what checks find with the newest materialization, or not at all. A date of many
+    that fails has none of this run.
+    """
+    if shown is None or shown.version == record.content.digest:
+        return {}
+    return {
+        _JUDGED: f"run {record.run_id}, revision {record.revision}, which was not materialized: the"
+        " materialization that this is shown with is of another"
+    }
 
 
 def report_in(pipeline: Pipeline, evaluation: dg.AssetCheckEvaluation) -> CheckReport | None:
@@ -104,6 +121,7 @@ def report_in(pipeline: Pipeline, evaluation: dg.AssetCheckEvaluation) -> CheckR
     if stage is None or check is None:
         return None
     told = {name: _told(value) for name, value in evaluation.metadata.items()}
+    told.pop(_JUDGED, None)
     at, is_new, thresholds = told.pop(_AT), told.pop(_IS_NEW), told.pop(_THRESHOLDS, {})
     finding = Finding(
         key="",
@@ -146,7 +164,7 @@ def asked_alone(
         record = materializer.locate(stage, params, as_of)
         found = materializer.checker(params, as_of).reports(stage, record, {})
         wanted = [report for report in found if report.check in names]
-        yield from evaluations(pipeline, wanted, dagster_key(pipeline, as_of), instance)
+        yield from evaluations(pipeline, wanted, record, instance)
 
 
 def _told(value: dg.MetadataValue[Any]) -> Any:

@@ -1,14 +1,29 @@
 """What is not public of Dagster's asset checks and used here."""
 
+from dataclasses import dataclass
+
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
 
+@dataclass(frozen=True)
+class Materialized:
+    """The newest materialization of an asset.
+
+    Attributes:
+        data: what tells Dagster that a check is about it.
+        version: its data version, if it has one.
+    """
+
+    data: AssetCheckEvaluationTargetMaterializationData
+    version: str | None
+
+
 def checked_materialization(
     instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None
-) -> AssetCheckEvaluationTargetMaterializationData | None:
+) -> Materialized | None:
     """Return what tells Dagster which materialization a check is about, if there is one.
 
     The public result of a check finds it by itself, and has no partition. Without, the UI takes
@@ -16,7 +31,9 @@ def checked_materialization(
     """
     of = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None)
     for found in instance.fetch_materializations(of, limit=1).records:
-        return AssetCheckEvaluationTargetMaterializationData(
+        data = AssetCheckEvaluationTargetMaterializationData(
             storage_id=found.storage_id, run_id=found.run_id, timestamp=found.timestamp
         )
+        made = found.asset_materialization
+        return Materialized(data, made.tags.get("dagster/data_version") if made else None)
     return None

@@ -36,13 +36,14 @@ class Site:
         last: str | None = None,
         *others: dg.AssetsDefinition,
         selection: tuple[str, ...] = ("sales", "total"),
+        more: int = 0,
         **limits: int,
     ) -> dg.ExecuteInProcessResult:
         defs = dg.Definitions.merge(self.defs, dg.Definitions(assets=others))
         job = defs.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             run_config={
-                "resources": {"params": {"config": {"limits": limits}}},
+                "resources": {"params": {"config": {"limits": limits, "lot": {"more": more}}}},
                 "loggers": QUIET,
             },
             instance=self.instance,
@@ -142,6 +143,14 @@ def test_date_that_does_not_pass_fails_alone_and_the_others_go_on(site: Site) ->
     assert "must pass its checks" in failure(missing)
     assert site.run("2026-01-03", "2026-01-06").success
     assert statuses(site, ENOUGH) == {f"2026-01-0{day}": "SUCCEEDED" for day in range(3, 7)}
+    # The materialization of the date that fails is still the one of fewer rows, and no other.
+    others = site.run("2026-01-03", "2026-01-04", more=1, least=5).get_asset_check_evaluations()
+    judged = {
+        e.partition: str(e.metadata["judged"].value) for e in others if "judged" in e.metadata
+    }
+    assert list(judged) == ["2026-01-03"]
+    assert judged["2026-01-03"].endswith("materialization that this is shown with is of another")
+    assert statuses(site, ENOUGH)["2026-01-03"] == "FAILED"
 
 
 def test_single_date_that_does_not_pass_shows_its_artifact_and_why(site: Site) -> None:
@@ -247,4 +256,4 @@ def test_materialization_of_a_partition_is_found_by_the_private_name(site: Site)
         dg.AssetRecordsFilter(asset_key=key, asset_partitions=["2026-01-05"]), limit=1
     ).records
     assert found is not None
-    assert (found.storage_id, found.run_id) == (newest.storage_id, newest.run_id)
+    assert (found.data.storage_id, found.data.run_id) == (newest.storage_id, newest.run_id)

@@ -14,8 +14,14 @@ import pytest
 
 import ml_pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.sweeps.board import board_of
+from ml_pipeline.tracking.mlflow.sender import Sender
+from ml_pipeline.tracking.mlflow.sending import Sending
+from ml_pipeline.tracking.mlflow.tracker import MlflowTracker
+from ml_pipeline.tracking.outbox import Outbox
 from ml_pipeline_tests.e2e.server import tool
 from ml_pipeline_tests.toys.mlflow_server import MlflowServer
+from ml_pipeline_tests.toys.sweep_bench import Bench as SweepBench
 
 pytestmark = pytest.mark.long
 
@@ -144,6 +150,65 @@ def test_reused_run_is_logged_once_and_linked_however_often_it_is_reused(site: S
     site.command("sweep", *SWEEP)
     site.synced()
     assert held() == again
+
+
+def test_what_a_sweep_tried_without_a_result_is_a_run_that_says_why(
+    mlflow_server: MlflowServer, tmp_path: Path
+) -> None:
+    bench = SweepBench(tmp_path)
+    bench.home.mkdir()
+    outbox = Outbox(tmp_path / "box")
+    # An address at which nothing answers: nobody sends but this test.
+    tracker = MlflowTracker(bench.pipeline, outbox, Sending(outbox, "http://127.0.0.1:9"))
+    search = {"pruner": "median", "n_trials": 9, "strategy": "random", "workers": 1}
+    space = {"learning_rate": "log[1e-3..10]", "depth": "[1..9]", "act": "compute,fail"}
+    sweep = bench.sweep(3, **space, search=search)
+    swept = sweep.run(lambda plan: tracker.sweep_began(bench.store, sweep, plan))
+    board = board_of(swept, bench.pipeline)
+    for _ in range(2):
+        tracker.sweep_ended(bench.store, swept, board)
+        done = Sender(outbox, mlflow_server.uri).send()
+        assert (done.refused, done.problem) == (0, None)
+    runs = {run.info.run_name: run for run in mlflow_server.runs(bench.pipeline.name)}
+    assert len(runs) == len(mlflow_server.runs(bench.pipeline.name))
+    parent = runs.pop(swept.study)
+    expected = {
+        f"trial {cell.trial.number} {cell.as_of} failed": ("FAILED", cell.error)
+        for cell in swept.failures
+    }
+    expected |= {
+        f"trial {one.trial.number} killed": ("KILLED", f"pruned after {len(one.cells)} of 3")
+        for one in swept.attempts
+        if one.state == "pruned"
+    }
+    assert {status for status, _ in expected.values()} == {"FAILED", "KILLED"}
+    tags = {name: run.data.tags for name, run in runs.items()}
+    assert {
+        name: (
+            run.info.status,
+            tags[name].get("ml_pipeline.error") or tags[name].get("ml_pipeline.stopped"),
+        )
+        for name, run in runs.items()
+    } == expected
+    assert {tag["mlflow.parentRunId"] for tag in tags.values()} == {parent.info.run_id}
+    for attempt in swept.attempts:
+        for day, cell in attempt.cells.items():
+            if cell.error is not None:
+                run = runs[f"trial {attempt.trial.number} {day} failed"]
+                assert (
+                    float(run.data.params["fit.learning_rate"])
+                    == (attempt.trial.params.values()["fit"]["learning_rate"])
+                )
+                assert run.data.metrics == {}
+    said = {
+        cell["mlflow_run_id"]
+        for file in (mlflow_server.folder / "artifacts").rglob("sweep.json")
+        if (document := json.loads(file.read_text()))["study"] == swept.study
+        for trial in document["trials"]
+        for cell in trial["cells"]
+        if cell["error"]
+    }
+    assert said == {run.info.run_id for run in runs.values() if run.info.status == "FAILED"}
 
 
 # MLflow warns of itself while it is imported.

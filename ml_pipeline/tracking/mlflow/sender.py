@@ -4,7 +4,7 @@ It lives as long as the process that has started it, or until there is nothing t
 any instant, it leaves the note that it was at, and what sends next completes that.
 """
 
-import contextlib
+import importlib
 import os
 import sys
 import time
@@ -31,8 +31,6 @@ _TRIES_EVERY_S: Final = 5.0
 _IDLE_S: Final = 60.0
 _WAITS_S: Final = (0.3, 1.0)
 _NICENESS: Final = 10
-_GROUP: Final = Path("/proc/self/autogroup")
-"""Where Linux weighs sessions against each other before the processes in them."""
 
 _REFUSALS: Final = (
     *("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"),
@@ -87,6 +85,10 @@ class Sender:
             filelock.Timeout: if another process has been at one note for longer than was said.
         """
         done = Sent()
+        if self.outbox.waiting():
+            # Before anything is locked: whoever else sends would wait for what takes seconds.
+            importlib.import_module("ml_pipeline.tracking.mlflow.server")
+            importlib.import_module("mlflow")
         while files := self.outbox.waiting():
             for place, file in enumerate(files, start=1):
                 # Let go of after each: who waits for an answer need not wait for who does not.
@@ -193,16 +195,10 @@ def serve(outbox: Outbox, uri: str, parent: int) -> None:
         time.sleep(_LOOKS_EVERY_S)
 
 
-def stand_back() -> None:
-    """Let whoever computes come first."""
-    os.nice(_NICENESS)
-    with contextlib.suppress(OSError):
-        _GROUP.write_text(str(_NICENESS))
-
-
 def main(arguments: list[str]) -> None:
     """Serve what the command line names: folder, address and process."""
-    stand_back()
+    # Whoever computes comes first.
+    os.nice(_NICENESS)
     folder, uri, parent = arguments
     outbox = Outbox(Path(folder))
     try:
