@@ -196,8 +196,7 @@ class Settings(BaseSettings):
             mlflow_tracking_uri=info.data.get("mlflow_tracking_uri"),
         )
         try:
-            given = info.data.get("environment"), info.data.get("writable")
-            return read_environments(raw, base, *given)
+            return read_environments(raw, base, *map(info.data.get, ("environment", "writable")))
         except ValueError as error:
             raise PydanticCustomError(_TOLD, "{lines}", {"lines": str(error)}) from None
 
