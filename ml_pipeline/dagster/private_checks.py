@@ -35,5 +35,6 @@ def checked_materialization(
             storage_id=found.storage_id, run_id=found.run_id, timestamp=found.timestamp
         )
         made = found.asset_materialization
-        return Materialized(data, made.tags.get("dagster/data_version") if made else None)
+        tags = (made.tags if made is not None else None) or {}
+        return Materialized(data, tags.get("dagster/data_version"))
     return None
