@@ -12,11 +12,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ml_pipeline_tests.benchmarks.event_log import events
+from ml_pipeline_tests.benchmarks.event_log import events, year
 from ml_pipeline_tests.benchmarks.indexing import index
 from ml_pipeline_tests.benchmarks.measuring import compare, process
+from ml_pipeline_tests.benchmarks.memory import memory
 from ml_pipeline_tests.benchmarks.pictures import pictures
 from ml_pipeline_tests.benchmarks.rows import rows
+from ml_pipeline_tests.benchmarks.sharing import dask, machines, objects
 from ml_pipeline_tests.benchmarks.sweeping import sweeps, trials
 from ml_pipeline_tests.benchmarks.tracking import tracking
 
@@ -257,6 +259,11 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[object]]] = {
     "sweeps": sweeps,
     "trials": trials,
     "tracking": tracking,
+    "memory": partial(memory, command=CLI),
+    "objects": partial(objects, command=CLI),
+    "dask": dask,
+    "machines": machines,
+    "year": partial(year, command=CLI),
 }
 
 

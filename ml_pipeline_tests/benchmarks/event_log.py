@@ -2,13 +2,16 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from ml_pipeline_tests.benchmarks.measuring import process
 
 _YEAR: Final = 365
+_LAST: Final = date(1998, 6, 30)
 _DATES: Final = 28
 
 
@@ -38,6 +41,24 @@ def events(scratch: Path, command: str) -> Iterator[object]:
             f"{what}: {once / 1e3:.1f} kB a date, of which Dagster's own {floor / 1e3:.1f} kB;"
             f" {_YEAR} dates {_YEAR * once / 1e6:.1f} MB; in the files of SQLite"
             f" {stored / 1e3:.1f} kB a date"
+        )
+
+
+def year(scratch: Path, command: str) -> Iterator[object]:
+    """A run of 365 dates, as a backfill makes it, and the same when all of it is reused."""
+    home = scratch / "year"
+    first = _LAST - timedelta(days=_YEAR - 1)
+    line = [command, "run", "--from", str(first), "--to", str(_LAST), "-p", "estimator=linear"]
+    process([command, "run", "--as-of", "1997-06-30"], home)()
+    for what in ("computed", "reused"):
+        before = _ids(home)
+        begin = time.perf_counter()
+        process(line, home)()
+        took = time.perf_counter() - begin
+        log = sum(map(len, _new(home, before)))
+        yield (
+            f"{_YEAR} dates in one run, {what}: {took:.0f} s, {1e3 * took / _YEAR:.0f} ms a date;"
+            f" event log {log / 1e6:.1f} MB   aim: under 5"
         )
 
 
