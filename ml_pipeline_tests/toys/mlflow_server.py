@@ -19,11 +19,13 @@ class MlflowServer:
     """A server of a folder.
 
     Attributes:
-        folder: where its database and its artifacts are.
+        folder: where its artifacts are.
+        database: URL of its database; one in the folder if empty.
         port: where it answers.
     """
 
     folder: Path
+    database: str = ""
     port: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -44,7 +46,8 @@ class MlflowServer:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"]
+        database = self.database or f"sqlite:///{self.folder}/mlflow.db"
+        command += ["--backend-store-uri", database]
         command += ["--artifacts-destination", str(self.folder / "artifacts")]
         command += ["--host", "127.0.0.1", "--port", str(self.port)]
         with (self.folder / "log").open("ab") as log:
