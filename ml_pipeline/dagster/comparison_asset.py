@@ -101,7 +101,10 @@ def comparison_asset(
         group_name=group_name,
         owners=pipeline.judge.owners,
         output_required=False,
-        description="Two environments, runs or parameter sets, compared at the dates of both.",
+        description=(
+            "Two environments, runs or parameter sets, compared at the dates of both. `left` and"
+            " `right` in its launchpad, beside *Materialize*, say which."
+        ),
     )
     def comparison(
         context: dg.AssetExecutionContext, config: ComparisonConfig

@@ -102,7 +102,10 @@ def leaderboard_asset(
         deps=[asset_key(pipeline.judge), names.sweep],
         group_name=group_name,
         owners=pipeline.judge.owners,
-        description="Every published result, ranked with those that it can be compared to.",
+        description=(
+            "Every published result, ranked with those that it can be compared to. *Materialize*"
+            " ranks what there is now."
+        ),
     )
     @unwrapped(STOPPED)
     def board(

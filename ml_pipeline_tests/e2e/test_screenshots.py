@@ -6,13 +6,14 @@ replaces those of the README and of the pages that it leads to.
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, FloatRect, Page, expect
 
-from ml_pipeline_tests.e2e.server import Server, serving, tool
+from ml_pipeline_tests.e2e.server import Server, environment, serving, tool
 
 pytestmark = pytest.mark.long
 
@@ -62,6 +63,15 @@ def beside_menu(top: int, bottom: int) -> FloatRect:
     return {"x": 240, "y": top, "width": 1160, "height": bottom - top}
 
 
+def taken_alone(page: Page, home: Path, name: str, tmp_path: Path, width: int) -> None:
+    """Keep the top of a page that has no menu."""
+    usual = page.viewport_size
+    page.set_viewport_size({"width": width, "height": 1290})
+    taken(page, home, name, tmp_path, {"x": 0, "y": 0, "width": width, "height": 1290})
+    if usual is not None:
+        page.set_viewport_size(usual)
+
+
 def test_metadata_of_an_evaluation_shows_first_what_matters(
     page: Page, shown: Server, tmp_path: Path
 ) -> None:
@@ -89,11 +99,13 @@ def test_card_of_a_model_is_read_where_the_model_is(
     card.get_by_text("Show Markdown").click()
     title = page.get_by_role("heading", name=re.compile("^Model card: model"))
     expect(title).to_be_visible()
-    title.scroll_into_view_if_needed()
-    box = title.bounding_box()
-    assert box is not None
-    clip: FloatRect = {"x": box["x"] - 20, "y": box["y"] - 20, "width": 1120, "height": 860}
-    taken(page, shown.home, "card", tmp_path, clip)
+    run_id = title.inner_text().split()[3]
+    file = tmp_path / "card.html"
+    command = ("card", run_id, "--html", "--out", str(file))
+    subprocess.run([tool("ml-pipeline"), *command], env=environment(shown.home), check=True)
+    page.goto(file.as_uri())
+    expect(page.get_by_role("heading", name="Plots")).to_be_visible()
+    taken_alone(page, shown.home, "card", tmp_path, width=1000)
 
 
 def test_report_of_a_sweep_is_a_click_away(page: Page, shown: Server, tmp_path: Path) -> None:
@@ -102,9 +114,7 @@ def test_report_of_a_sweep_is_a_click_away(page: Page, shown: Server, tmp_path: 
     expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible()
     link = page.get_by_role("link", name="launchpad").first
     expect(link).to_have_attribute("href", re.compile(f"^{shown.url}/locations/"))
-    height = page.evaluate("document.body.scrollHeight")
-    whole: FloatRect = {"x": 0, "y": 0, "width": 1400, "height": min(height, 1250)}
-    taken(page, shown.home, "leaderboard", tmp_path, whole)
+    taken_alone(page, shown.home, "leaderboard", tmp_path, width=1500)
 
 
 def test_graph_of_assets_tells_a_stranger_what_they_are(
