@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from ml_pipeline.runs.shares import share_of
     from ml_pipeline.runs.stage import Result
     from ml_pipeline.store import formats
-    from ml_pipeline.store.formats import Format, Picture
+    from ml_pipeline.store.formats import Format, Picture, SharedParts
     from ml_pipeline.store.record import Objective
     from ml_pipeline.sweeps.request import SweepRequest
 
@@ -90,6 +90,7 @@ __all__ = [
     "ServingParams",
     "ServingRefused",
     "SettingsError",
+    "SharedParts",
     "SourceError",
     "StoreError",
     "SweepRequest",
@@ -169,7 +170,7 @@ _ROOMS: Final = {
     "runs.shares": ("share_of",),
     "runs.stage": ("Result",),
     "store": ("formats",),
-    "store.formats": ("Format", "Picture"),
+    "store.formats": ("Format", "Picture", "SharedParts"),
     "store.record": ("Objective",),
     "sweeps.request": ("SweepRequest",),
 }

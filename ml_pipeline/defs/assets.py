@@ -1,12 +1,13 @@
 """The assets of the reference pipeline: what is computed for one date, step by step."""
 
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
-from ml_pipeline import Objective, ParamModel, Pipeline, Result
+from ml_pipeline import Objective, ParamModel, Pipeline, Result, SharedParts
 from ml_pipeline.defs import about_assets, model_card, source
 from ml_pipeline.defs.config import CheckParams, DataParams, FeatureParams, TrainingParams
-from ml_pipeline.pipeline import datasets, plots
+from ml_pipeline.pipeline import datasets, order_columns, order_parts, plots
 from ml_pipeline.pipeline import evaluation as judging
 from ml_pipeline.pipeline import features as featuring
 from ml_pipeline.pipeline import training as fitting
@@ -31,11 +32,25 @@ PIPELINE: Final = Pipeline(
     owners=about_assets.OWNERS,
     kinds=["polars", "parquet"],
 )
-def orders(as_of: date, data: DataParams) -> "pl.DataFrame":
-    """Orders known at the end of the date, one row each, as far back as history_days says."""
+def orders(as_of: date, data: DataParams) -> "pl.DataFrame | SharedParts":
+    """Orders known at the end of the date, one row each, as far back as history_days says.
+
+    Very many of them are kept in parts, which dates that have them in common share.
+    """
     first, last = source.window(as_of, data)
+    # Before the source counts as opened: then what was known of it before is forgotten.
+    days = source.days(source.locate(data.source))
     place = source.opened(data.source)
-    return datasets.orders_between(place.location, first, last, place.columns)
+    parts = {one.name: one for one in order_parts.order_parts(days, first, last)}
+    rows = sum(one.rows for one in parts.values())
+    if rows <= order_parts.ROWS_IN_ONE:
+        return datasets.orders_between(place.location, first, last, place.columns)
+
+    def made(names: Sequence[str]) -> "Iterator[pl.DataFrame]":
+        some = [parts[name] for name in names]
+        return order_parts.read_parts(place.location, some, place.columns)
+
+    return SharedParts(list(parts), made, {"rows": rows, "columns": len(order_columns.NEEDED)})
 
 
 @PIPELINE.asset(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ml_pipeline import ParamModel, Pipeline, Result, Served, ServedRun, ServingParams
 from ml_pipeline.defs import about_assets, source
-from ml_pipeline.defs.assets import PIPELINE, orders
+from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.defs.config import (
     DataParams,
     FeatureParams,
@@ -18,8 +18,8 @@ from ml_pipeline.defs.config import (
     TrainingParams,
 )
 from ml_pipeline.errors import ServingRefused
+from ml_pipeline.pipeline import datasets, scoring
 from ml_pipeline.pipeline import features as featuring
-from ml_pipeline.pipeline import scoring
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,7 +49,9 @@ def predictions(as_of: date, served: Served) -> Result:
     A row for each customer, or one of the revenue, with the run that scored it.
     """
     _refuse_unlike(served)
-    known = orders(as_of, served.champion.group(DataParams))
+    data = served.champion.group(DataParams)
+    place = source.opened(data.source)
+    known = datasets.orders_between(place.location, *source.window(as_of, data), place.columns)
     champion = _scored(served.champion, known, as_of)
     if served.challenger is None:
         return Result(champion, metrics={"scored": champion.height, "challenged": 0})

@@ -21,6 +21,7 @@ from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.pipeline import datasets, sources
 from ml_pipeline.pipeline.column_names import refuse_unusable
+from ml_pipeline.pipeline.datasets import Day
 from ml_pipeline.pipeline.locations import is_name
 from ml_pipeline.places import Place
 from ml_pipeline.settings import settings
@@ -28,7 +29,7 @@ from ml_pipeline.settings import settings
 FIRST_PARTY: Final = ("ml_pipeline.pipeline", "ml_pipeline.defs")
 """The reference pipeline's own code; the rest of the package is the toolkit."""
 _TRUSTED_FOR_S: Final = 30.0
-_remembered: Final[dict[str, tuple[str | None, float, Mapping[date, str]]]] = {}
+_remembered: Final[dict[str, tuple[str | None, float, Mapping[date, Day]]]] = {}
 
 
 def window(as_of: date, data: DataParams) -> tuple[date, date]:
@@ -92,12 +93,17 @@ def digest(as_of: date, data: DataParams) -> str:
         SourceError: if the source cannot be read.
     """
     first, last = window(as_of, data)
-    days = day_digests(locate(data.source))
-    return digest_of({day.isoformat(): held for day, held in days.items() if first <= day <= last})
+    held = day_digests(locate(data.source))
+    return digest_of({day.isoformat(): one for day, one in held.items() if first <= day <= last})
 
 
 def day_digests(place: Place) -> Mapping[date, str]:
-    """Return the content digest of every day of a source, reading it only if it may have changed.
+    """Return the content digest of every day of a source, as `days` has it."""
+    return {day: one.digest for day, one in days(place).items()}
+
+
+def days(place: Place) -> Mapping[date, Day]:
+    """Return what every day of a source has, reading it only if it may have changed.
 
     Raises:
         SourceError: if the source cannot be read.
@@ -112,39 +118,40 @@ def day_digests(place: Place) -> Mapping[date, str]:
         and (stamp is not None or time.monotonic() - held[1] < _TRUSTED_FOR_S)
     ):
         return held[2]
-    days = _from_disk(place, stamp)
-    if days is None:
-        days = datasets.day_digests(place.location, place.columns)
+    found = _from_disk(place, stamp)
+    if found is None:
+        found = datasets.days_of(place.location, place.columns)
         if stamp is not None:
-            _to_disk(place, stamp, days)
-    _remembered[str(place)] = (stamp, time.monotonic(), days)
-    return days
+            _to_disk(place, stamp, found)
+    _remembered[str(place)] = (stamp, time.monotonic(), found)
+    return found
 
 
 def _cache_file(place: Place) -> Path:
     return settings().home / "cache" / f"days-{digest_of(str(place))}.json"
 
 
-def _from_disk(place: Place, stamp: str | None) -> Mapping[date, str] | None:
+def _from_disk(place: Place, stamp: str | None) -> Mapping[date, Day] | None:
     if stamp is None:
         return None
     try:
         content = json.loads(_cache_file(place).read_bytes())
         if content["stamp"] != stamp or content["code"] != _code():
             return None
-        return {date.fromisoformat(day): held for day, held in content["days"].items()}
+        held = content["days"].items()
+        return {date.fromisoformat(day): Day(rows, digest) for day, (rows, digest) in held}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _to_disk(place: Place, stamp: str, days: Mapping[date, str]) -> None:
+def _to_disk(place: Place, stamp: str, found: Mapping[date, Day]) -> None:
     """Keep digests for the next process; a folder that cannot be written only costs time."""
     file = _cache_file(place)
     scratch = file.with_suffix(f".{os.getpid()}")
     content = {
         "stamp": stamp,
         "code": _code(),
-        "days": {day.isoformat(): held for day, held in days.items()},
+        "days": {day.isoformat(): list(one) for day, one in found.items()},
     }
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -157,4 +164,4 @@ def _to_disk(place: Place, stamp: str, days: Mapping[date, str]) -> None:
 @cache
 def _code() -> str:
     """Fingerprint of the digesting itself: cached digests of other code are worth nothing."""
-    return fingerprint_of(datasets.day_digests, FIRST_PARTY).digest
+    return fingerprint_of(datasets.days_of, FIRST_PARTY).digest

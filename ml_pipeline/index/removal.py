@@ -21,6 +21,7 @@ from ml_pipeline.store import claims, ledger
 from ml_pipeline.store.artifacts import CLAIMS, RECORD, ArtifactStore
 from ml_pipeline.store.files import STAGING
 from ml_pipeline.store.housekeeping import Removable, assets_in
+from ml_pipeline.store.shared import is_marker, is_shared, is_wanted
 from ml_pipeline.store.slots import asset_directory, revision_of
 
 _BATCH: Final = 500
@@ -114,8 +115,14 @@ def _found(
     """Return what of the revisions the store has not written lately, and what else can go."""
     found: dict[str, Removable] = {}
     others: list[Removable] = []
+    unused: list[tuple[str, list[Any]]] = []
+    markers: list[str] = []
     for directory, objects in _directories(store):
-        if directory in replaced and _is_old(objects, ages.replaced):
+        markers += [entry["path"] for entry in objects if is_marker(entry["path"])]
+        if is_shared(directory):
+            if _is_old(objects, ages.replaced or ages.expired):
+                unused.append((directory, objects))
+        elif directory in replaced and _is_old(objects, ages.replaced):
             found[directory] = _removable(directory, "replaced by a newer revision", objects)
         elif directory in expired and _is_old(objects, ages.expired):
             found[directory] = _removable(directory, "older than artifacts are kept", objects)
@@ -128,6 +135,11 @@ def _found(
             there = list(store.entries(directory))
             if not _has_record(there) and _is_old(there, ages.replaced):
                 others.append(_removable(directory, "orphan: files without a record", there))
+    wanted = store.wanted(markers) if unused else set()
+    for path, objects in unused:
+        # What is wanted by something that goes now may go the next time.
+        if not is_wanted(path, wanted) and path.rpartition("/")[0] not in kept:
+            others.append(_removable(path, "a part of tables that are gone", objects))
     return found, others
 
 
@@ -136,7 +148,8 @@ def _directories(store: ArtifactStore) -> Iterator[tuple[str, list[Any]]]:
 
     def directory_of(entry: Any) -> str:
         directory = revision_of(entry["path"])
-        return str(entry["path"]) if directory == CLAIMS else directory
+        alone = directory == CLAIMS or is_shared(directory)
+        return str(entry["path"]) if alone else directory
 
     for directory, objects in itertools.groupby(store.entries(""), key=directory_of):
         yield directory, list(objects)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ml_pipeline.errors import SourceError
 from ml_pipeline.pipeline.order_columns import IN_ORDER, RULES, coarse_window, parsed, usable
@@ -22,7 +22,7 @@ from ml_pipeline.text import quoted
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["change_stamp", "day_digests", "orders_between"]
+__all__ = ["change_stamp", "day_digests", "days_of", "orders_and_digests", "orders_between"]
 
 _OWN_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -54,8 +54,33 @@ def orders_between(
     return _read(order_files(find_source(location), columns), start, end)
 
 
+class Day(NamedTuple):
+    """What a source has of a day.
+
+    Attributes:
+        rows: number of orders.
+        digest: of these orders, 32 hex digits.
+    """
+
+    rows: int
+    digest: str
+
+
+def orders_and_digests(
+    location: str, start: date, end: date, columns: Mapping[str, str] = _OWN_NAMES
+) -> "tuple[pl.DataFrame, dict[date, Day]]":
+    """Read the orders of some days as `orders_between` does, and digest the very same."""
+    orders = orders_between(location, start, end, columns)
+    return orders, dict(_digest_each_day(orders))
+
+
 def day_digests(location: str, columns: Mapping[str, str] = _OWN_NAMES) -> dict[date, str]:
-    """Digest the orders of each day.
+    """Digest the orders of each day, as `days_of` does."""
+    return {day: one.digest for day, one in days_of(location, columns).items()}
+
+
+def days_of(location: str, columns: Mapping[str, str] = _OWN_NAMES) -> dict[date, Day]:
+    """Count and digest the orders of each day.
 
     A digest depends on the day's orders alone: not on the order of rows, the layout of the files,
     their format or their column types. A late order changes the digest of its own day only.
@@ -65,7 +90,7 @@ def day_digests(location: str, columns: Mapping[str, str] = _OWN_NAMES) -> dict[
         columns: what the source calls its columns, as for `orders_between`.
 
     Returns:
-        Day to 32 hex digits, ascending, for every day that has orders.
+        What each day has that has orders, ascending.
 
     Raises:
         SourceError: if the source is missing or unreadable, lacks a column, or holds an order that
@@ -82,10 +107,11 @@ def day_digests(location: str, columns: Mapping[str, str] = _OWN_NAMES) -> dict[
     ).sort("day")
     if not days["usable"].all():
         _refuse_unusable(files, date.min, date.max)
-    digests: dict[date, str] = {}
-    for first, last in spans(dict(days.select("day", "rows").iter_rows())):
-        digests.update(_digest_each_day(_read(files, first, last)))
-    return digests
+    rows: dict[date, int] = dict(days.select("day", "rows").iter_rows())
+    found: dict[date, Day] = {}
+    for first, last in spans(rows):
+        found.update(_digest_each_day(_read(files, first, last)))
+    return found
 
 
 def _read(files: Sequence[OrderFile], start: date, end: date) -> "pl.DataFrame":
@@ -151,7 +177,7 @@ def _hint(column: str, value: str | None) -> str:
     return ""
 
 
-def _digest_each_day(orders: "pl.DataFrame") -> Iterator[tuple[date, str]]:
+def _digest_each_day(orders: "pl.DataFrame") -> Iterator[tuple[date, Day]]:
     """Hash the canonical bytes of each day.
 
     A day is its number of orders, the text of its customers one after another, and as arrays the
@@ -162,7 +188,7 @@ def _digest_each_day(orders: "pl.DataFrame") -> Iterator[tuple[date, str]]:
         orders: sorted orders of whole days.
 
     Yields:
-        Each day, ascending, and 32 hex digits.
+        Each day, ascending, and what it has.
     """
     import polars as pl
 
@@ -180,5 +206,5 @@ def _digest_each_day(orders: "pl.DataFrame") -> Iterator[tuple[date, str]]:
         digest = hashlib.sha256(rows.to_bytes(8, "little") + text.encode())
         for numbers in (lengths, instants, amounts):
             digest.update(numbers[start:end].tobytes())
-        yield day, digest.hexdigest()[:32]
+        yield day, Day(rows, digest.hexdigest()[:32])
         start = end

@@ -24,8 +24,10 @@ from ml_pipeline.runs.decisions import Decision, Outcome
 from ml_pipeline.runs.hold import Hold, Onward, is_covered
 from ml_pipeline.runs.metrics import plain_metrics
 from ml_pipeline.runs.pictures import plain_pictures
+from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.claims import claimed, name_of
 from ml_pipeline.store.record import Content, Record
+from ml_pipeline.store.shared import shelf_of
 from ml_pipeline.store.slots import Slot
 
 if TYPE_CHECKING:
@@ -36,6 +38,10 @@ _MOST_REPAIRS: Final = 3
 _NOTHING_MORE: Final = Onward()
 
 log = logging.getLogger(__name__)
+
+
+class _Changed(Exception):
+    """Outside data changed while what is deferred read them: a sign within this module."""
 
 
 class Point:
@@ -140,7 +146,10 @@ class Point:
                     revision,
                     is_published,
                     waits=self.waits,
-                    reads=self._read(decision, onward.read_by(covered)),
+                    reads=[
+                        *self._read(decision, onward.read_by(covered)),
+                        *self._shelves(decision.stage, *covered),
+                    ],
                     covers=[stage.name for stage in covered],
                     behind=self._behind(decision),
                 )
@@ -173,6 +182,10 @@ class Point:
         own = [decision.slot.revision(decision.revision)] if more else []
         return list(dict.fromkeys([*self._paths(decision).values(), *later, *own]))
 
+    def _shelves(self, *stages: Stage) -> list[str]:
+        """Return where that is which artifacts share and what stages make may count on."""
+        return [shelf_of(self._slot(stage.name), stage.code) for stage in stages]
+
     def _compute(self, decision: Decision) -> tuple[Outcome | None, bool]:
         """Return what was made, and whether nobody else had published it before.
 
@@ -187,8 +200,8 @@ class Point:
             # First, because what goes wrong with it should not cost the computation.
             window = stage.data_seen(self.params, self.as_of)
             value, attempt = called(stage.function, arguments, stage.extras.retry)
-        now = self.materializer.external(stage, self.params, self.as_of)
-        if now != decision.external:
+        external = partial(self.materializer.external, stage, self.params, self.as_of)
+        if external() != decision.external:
             return None, False
         if self.materializer.others(stage, self.params, self.as_of) != decision.others:
             return None, False
@@ -223,9 +236,28 @@ class Point:
                 **decision.recorded(paths),
             )
 
-        published = self.store.publish(
-            slot, revision, result.value, describe, pictures, self.materializer.sample_rows
-        )
+        def still() -> None:
+            # What was read while it was written counts as well.
+            if stage.reads is not None and external() != decision.external:
+                raise _Changed
+
+        try:
+            published = self.store.publish(
+                slot,
+                revision,
+                result.value,
+                describe,
+                pictures,
+                self.materializer.sample_rows,
+                stage.code,
+                still,
+            )
+        except _Changed:
+            return None, False
+        except SourceError:
+            if external() != decision.external:
+                return None, False
+            raise
         if not published.adopted:
             put_card(self.store, decision, published.record, window)
         if self.materializer.recent is not None and published.deterministic:

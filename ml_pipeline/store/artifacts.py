@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from ml_pipeline.errors import ArtifactDamaged, PipelineError, StoreUnreachable
 from ml_pipeline.store.formats import Formats
 from ml_pipeline.store.formats.sample import Sample
+from ml_pipeline.store.formats.shared_parts import SharedParts
 from ml_pipeline.store.pages import PICTURE, Pages
 from ml_pipeline.store.record import Content, Record
+from ml_pipeline.store.shared import shared_path, shelf_of
 from ml_pipeline.store.slots import Slot, asset_directory, revision_of
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ class ArtifactStore(Pages):
         describe: Callable[[Content], Record],
         pictures: Mapping[str, str] = MappingProxyType({}),
         sample_rows: int | None = None,
+        code: str | None = None,
+        still: Callable[[], object] = lambda: None,
     ) -> Published:
         """Write a value and its record; adopt what is there where another writer was first.
 
@@ -93,6 +97,10 @@ class ArtifactStore(Pages):
             describe: makes the record once size and digest of the bytes are known.
             pictures: SVGs that show the value, by name; its own if there are none.
             sample_rows: how many first rows of a table to return; None for no sample at all.
+            code: fingerprint of the stage; without it nothing is shared with artifacts of other
+                dates.
+            still: called when what reads while it is written has been read, before any of it is put
+                in place; what it raises ends this, and nothing is published.
 
         Raises:
             PipelineError: if no format keeps the value so that it can be read back.
@@ -104,12 +112,22 @@ class ArtifactStore(Pages):
             try:
                 if kept_as.is_directory:
                     staged.mkdir()
-                kept_as.keep(value, staged)
-                content = self._put_payload(directory, staged, kept_as.name)
-                classes, own = kept_as.classes_in(staged), kept_as.picture_in(staged)
+                if isinstance(value, SharedParts) and code is not None:
+                    shelf = shelf_of(slot, code)
+                    content = self._put_parts(directory, shelf, value, staged, still)
+                    classes, own, shown_in = None, None, staged / "first"
+                    if sample_rows is not None:
+                        self.view_first(content, shown_in)
+                else:
+                    kept_as.keep(value, staged)
+                    if kept_as.defers(value):
+                        still()
+                    content = self._put_payload(directory, staged, kept_as.name)
+                    classes, own = kept_as.classes_in(staged), kept_as.picture_in(staged)
+                    shown_in = staged
                 sample = None
                 if sample_rows is not None:
-                    sample = kept_as.sample_in(staged, sample_rows)
+                    sample = kept_as.sample_in(shown_in, sample_rows)
             except (ArtifactDamaged, PipelineError) as error:
                 raise PipelineError(f"'{slot.asset}' is not published. {error}") from error
             except OSError as error:
@@ -138,8 +156,9 @@ class ArtifactStore(Pages):
             self._refuse_other(slot, directory, standing)
             self.check(directory, standing)
         except ArtifactDamaged:
+            self.remove_damaged(content)
             self.discard(slot, revision)
-            return self.publish(slot, revision, value, describe, pictures, sample_rows)
+            return self.publish(slot, revision, value, describe, pictures, sample_rows, code, still)
         return Published(standing, True, standing.content.digest == content.digest, sample)
 
     def put_record(self, directory: str, text: bytes) -> bool:
@@ -259,12 +278,16 @@ class ArtifactStore(Pages):
             ArtifactDamaged: if it is not there or cannot be read.
         """
         content = record.content
-        if content.files:
+        path, size = f"{directory}/{content.file}", content.bytes
+        if content.shared is not None:
+            name, member = next(iter(content.files.items()))
+            path, size = shared_path(content, name), member.bytes
+        elif content.files:
             return None
-        address = self.address(f"{directory}/{content.file}")
+        address = self.address(path)
         try:
-            with self.opened(f"{directory}/{content.file}") as file:
-                return self.formats.named(content.format).columns(file, content.bytes)
+            with self.opened(path) as file:
+                return self.formats.named(content.format).columns(file, size)
         except FileNotFoundError as error:
             problem = f"{address} must be there, since its record is, but is missing."
             raise ArtifactDamaged(problem) from error

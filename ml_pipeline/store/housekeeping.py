@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from ml_pipeline.errors import StoreError
 from ml_pipeline.store import claims, ledger
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.shared import is_shared, is_wanted
 
 _READERS: Final = 4
 
@@ -97,12 +98,20 @@ def remove(
     holders: list[str] | None = None
     promoted: set[str] = set()
     read: set[str] = set()
+    wanted: set[str] = set()
     for item in items:
         if (there := ledger.names(store)) != entries:
             entries, promoted = there, ledger.kept(store, keep_promoted)
         if (claims_there := claims.names(store)) != holders:
             holders, read = claims_there, claims.read_by_holders(store)
+            if any(is_shared(one.path) for one in items):
+                # Who has published meanwhile may count on what nobody wanted before.
+                wanted = store.wanted(store.markers(assets_in(store)))
         if item.path in promoted or item.path in read:
+            continue
+        if is_shared(item.path) and (
+            is_wanted(item.path, wanted) or item.path.rpartition("/")[0] in read
+        ):
             continue
         for path in item.objects:
             store.remove(path)

@@ -8,7 +8,7 @@ import contextlib
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -18,16 +18,18 @@ from obstore.exceptions import AlreadyExistsError
 
 from ml_pipeline.errors import ArtifactDamaged, StoreUnreachable
 from ml_pipeline.store.fetched import folder_for_good
-from ml_pipeline.store.files import Files, digest_of_bytes, digest_of_file
+from ml_pipeline.store.files import digest_of_bytes, digest_of_file
 from ml_pipeline.store.formats.folders import members_of
+from ml_pipeline.store.formats.shared_parts import SharedParts, SharedPartsFormat, same_columns
 from ml_pipeline.store.record import Content, Member
+from ml_pipeline.store.shared import SharedFiles, digest_in, file_name, key_of, shared_path
 
 _CHUNK: Final = 8 << 20
 _WRITERS: Final = 4
 _SHOWN: Final = 3
 
 
-class Payloads(Files):
+class Payloads(SharedFiles):
     """The files and folders that artifacts are."""
 
     def _put_payload(self, directory: str, staged: Path, kept_as: str) -> Content:
@@ -64,6 +66,64 @@ class Payloads(Files):
         size = sum(one.bytes for one in members.values())
         return Content(file=folder, format=kept_as, bytes=size, digest=digest, files=members)
 
+    def _put_parts(
+        self,
+        directory: str,
+        shelf: str,
+        value: SharedParts,
+        staged: Path,
+        still: Callable[[], object],
+    ) -> Content:
+        """Make those parts of a table that are not on a shelf yet, and put them there.
+
+        Args:
+            directory: the artifact's directory.
+            shelf: where its parts are.
+            value: the table.
+            staged: an empty folder.
+            still: called when all is made, before any of it is put in place.
+
+        Raises:
+            PipelineError: if the parts do not fit together.
+        """
+        kept_as = SharedPartsFormat()
+        marker = self.want(directory, shelf, value.names)
+        there = {
+            key: (name, size)
+            for key, (name, size) in self.on_shelf(shelf).items()
+            if key in set(map(key_of, value.names))
+        }
+        columns: dict[str, str] = {}
+        made: dict[str, Path] = {}
+        absent = [name for name in value.names if key_of(name) not in there]
+        for name, part in value.parts(absent):
+            file = staged / f"{name}.parquet"
+            kept_as.table.keep(part, file)
+            columns = same_columns(columns, file)
+            made[name] = file
+        if made and there:
+            path, size = min(there.values())
+            with self.opened(f"{shelf}/{path}") as opened:
+                same_columns(kept_as.columns(opened, size) or {}, next(iter(made.values())))
+        still()
+        for name, file in made.items():
+            digest = digest_of_file(file)
+            path = file_name(name, digest)
+            self._put_member(f"{shelf}/{path}", file, digest)
+            there[key_of(name)] = path, file.stat().st_size
+        members = {
+            f"{place:05}/{path}": Member(bytes=size, digest=digest_in(path))
+            for place, (path, size) in enumerate(there[key_of(name)] for name in value.names)
+        }
+        return Content(
+            file=marker,
+            format=kept_as.name,
+            bytes=sum(one.bytes for one in members.values()),
+            digest=digest_of_members(members),
+            files=members,
+            shared=shelf,
+        )
+
     def take(self, source: "Payloads", directory: str, content: Content) -> None:
         """Copy the bytes of an artifact from another store into the same directory of this one.
 
@@ -80,6 +140,9 @@ class Payloads(Files):
             source._at_hand(directory, content, stays=False) as there,
             self._staged(content.file) as staged,
         ):
+            if content.shared is not None:
+                self._take_shared(source, directory, content, there)
+                return
             for name, member in content.files.items():
                 here = staged / name
                 here.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +159,16 @@ class Payloads(Files):
                     f"{self.address(directory)}/{content.file} must be free, or hold what is copied"
                     " there, but holds other bytes: somebody makes it anew, or died while doing so."
                 )
+
+    def _take_shared(
+        self, source: "Payloads", directory: str, content: Content, there: Path
+    ) -> None:
+        marker = f"{directory}/{content.file}"
+        self.put_if_absent(marker, source.read(marker) or b"")
+        absent = self.missing_of(content)
+        for name, member in content.files.items():
+            if (path := shared_path(content, name)) in absent:
+                self._put_member(path, (there / name).resolve(), member.digest)
 
     def _take_file(self, path: str, staged: Path, digest: str) -> bool:
         """Put a file in place under this very name and tell whether its bytes are there then."""
@@ -134,6 +207,14 @@ class Payloads(Files):
             content: what its record says.
         """
         path = f"{directory}/{content.file}"
+        if content.shared is not None:
+            absent = self.missing_of(content)
+            if self._size(path) is None:
+                absent[path] = None
+            for lost, size in absent.items():
+                found = "is missing" if size is None else f"has {size} bytes"
+                return f"{self.address(lost)} must be there as written, but {found}."
+            return None
         if not content.files:
             size = self._size(path)
             if size == content.bytes:
@@ -164,7 +245,7 @@ class Payloads(Files):
         if content.files and (missing := self._missing(directory, content)) is not None:
             raise ArtifactDamaged(f"{missing} It is not used.")
         with contextlib.ExitStack() as held:
-            if self.directory is not None:
+            if self.directory is not None and content.shared is None:
                 here = self.directory / path
             elif stays:
                 here = folder_for_good(content.digest) / content.file
@@ -173,7 +254,9 @@ class Payloads(Files):
                 here = Path(held.enter_context(temporary)) / content.file
             if not content.files:
                 self._bring(path, here, content.digest)
-            for name, member in content.files.items():
+            if content.shared is not None:
+                self.view(content, here)
+            for name, member in () if content.shared else content.files.items():
                 self._bring(f"{path}/{name}", here / name, member.digest)
             try:
                 yield here
@@ -187,10 +270,14 @@ class Payloads(Files):
         if self.directory is not None:
             self._compare(path, digest, self._digest(path))
         elif not (here.is_file() and digest_of_file(here) == digest):
-            here.parent.mkdir(parents=True, exist_ok=True)
-            part = here.with_name(f"{uuid.uuid4().hex}.part")
-            self._compare(path, digest, self._streamed(path, part))
-            part.replace(here)
+            self._fetch(path, here, digest)
+
+    def _fetch(self, path: str, here: Path, digest: str) -> None:
+        """Stream an object into a file in one step, its bytes compared."""
+        here.parent.mkdir(parents=True, exist_ok=True)
+        part = here.with_name(f"{uuid.uuid4().hex}.part")
+        self._compare(path, digest, self._streamed(path, part))
+        part.replace(here)
 
     def _streamed(self, path: str, here: Path) -> str | None:
         """Stream an object into a file and return its digest; None where there is none."""
@@ -205,17 +292,6 @@ class Payloads(Files):
         except FileNotFoundError:
             return None
         return seen.hexdigest(length=16)
-
-    def _compare(self, path: str, digest: str, found: str | None) -> None:
-        if found is None:
-            raise ArtifactDamaged(
-                f"{self.address(path)} must be there, since its record is, but is missing."
-            )
-        if found != digest:
-            raise ArtifactDamaged(
-                f"{self.address(path)} must have the digest {digest}, but has {found}: the bytes"
-                " have changed since they were published. It is not used."
-            )
 
     def _sizes(self, folder: str) -> dict[str, int]:
         """Return the sizes of all files below a folder, in bytes."""

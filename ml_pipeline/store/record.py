@@ -96,6 +96,8 @@ class Content(Part):
             hexadecimal digits.
         shape: rows and columns where the value has them.
         files: the files of a folder by their path in it.
+        shared: the directory below the root where these files are, each under the last part of its
+            path, if artifacts share them; None where they are this artifact's own.
         classes: full names of the classes of one's own that reading makes; None where those may be
             all that the format knows.
     """
@@ -106,6 +108,7 @@ class Content(Part):
     digest: str
     shape: dict[str, int] = pydantic.Field(default_factory=dict)
     files: dict[BelowRoot, Member] = pydantic.Field(default_factory=dict)
+    shared: BelowRoot | None = None
     classes: list[str] | None = None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
 from obstore.store import from_url
 
@@ -26,6 +27,7 @@ from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.settings import settings
 from ml_pipeline.store.artifacts import ArtifactStore
+from ml_pipeline.store.files import digest_of_file
 from ml_pipeline_tests.toys.s3_server import serving_s3
 
 DAY = date(1998, 5, 31)
@@ -241,6 +243,34 @@ def test_source_that_changes_there_and_back_while_it_is_read_does_not_hang(tmp_p
     assert outcome.record.external == "a"
     assert given == ["a", "b", "a", "a"]
     assert list(store.entries(".claims")) == []
+
+
+def test_source_that_changes_while_a_deferred_frame_is_written_is_read_again(
+    tmp_path: Path,
+) -> None:
+    file, told = tmp_path / "held.parquet", []
+    pl.DataFrame({"amount": [1]}).write_parquet(file)
+    pipeline = Pipeline("deferred", ParamModel(numbers=Numbers))
+
+    def digest() -> str:
+        told.append(digest_of_file(file))
+        return told[-1]
+
+    def read(batch: pl.DataFrame) -> pl.DataFrame:
+        if batch["amount"].to_list() == [1]:
+            pl.DataFrame({"amount": [2]}).write_parquet(tmp_path / "new.parquet")
+            (tmp_path / "new.parquet").replace(file)
+        return batch
+
+    def table(numbers: Numbers) -> pl.LazyFrame:
+        return pl.scan_parquet(file).map_batches(read)
+
+    pipeline.asset(reads=digest, code_version="1")(table)
+    store = ArtifactStore(str(tmp_path / "store"))
+    (outcome,) = Materializer(pipeline, store).run(pipeline.params.defaults, None)
+    assert outcome.record.external == digest_of_file(file) != told[0]
+    assert store.load(outcome.slot, outcome.record)["amount"].to_list() == [2]
+    assert len(list(store.directories("table"))) == 1
 
 
 def test_source_that_never_holds_still_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from ml_pipeline.store.formats.numpy import NumpyFormat
 from ml_pipeline.store.formats.parquet import ParquetFormat
 from ml_pipeline.store.formats.picture import Picture
 from ml_pipeline.store.formats.registry import FORMATS, Formats, format_for
+from ml_pipeline.store.formats.shared_parts import SharedParts
 from ml_pipeline.store.formats.skops import SkopsFormat
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "NumpyFormat",
     "ParquetFormat",
     "Picture",
+    "SharedParts",
     "SkopsFormat",
     "format_for",
 ]

@@ -96,6 +96,10 @@ class Format(ABC):
         self.write(value, path)
         self.prove(path)
 
+    def defers(self, value: Any) -> bool:
+        """Whether a value is read from elsewhere while it is written."""
+        return False
+
     def describe(self, value: Any) -> dict[str, int]:
         """Return the value's sizes, such as rows and columns."""
         return {}

@@ -30,7 +30,7 @@ class ParquetFormat(Format):
         import polars as pl
 
         try:
-            if hasattr(value, "sink_parquet"):
+            if self.defers(value):
                 value.sink_parquet(path)
             else:
                 _refuse_objects(value)
@@ -53,6 +53,10 @@ class ParquetFormat(Format):
 
     def prove(self, path: Path) -> None:
         """Nothing to prove: of the columns that Parquet takes, all come back."""
+
+    def defers(self, value: Any) -> bool:
+        """Whether a frame is a deferred one."""
+        return hasattr(value, "sink_parquet") and not hasattr(value, "height")
 
     def columns(self, file: BinaryIO, size: int) -> dict[str, str]:
         """Return the types of the columns by name."""

@@ -18,6 +18,7 @@ from ml_pipeline.store.formats.parquet import ParquetFormat
 from ml_pipeline.store.formats.parts import PartsFormat
 from ml_pipeline.store.formats.paths import FileFormat, FolderFormat
 from ml_pipeline.store.formats.picture import PictureFormat
+from ml_pipeline.store.formats.shared_parts import SharedPartsFormat
 from ml_pipeline.store.formats.skops import SkopsFormat
 from ml_pipeline.store.formats.tagged import TaggedFormat
 from ml_pipeline.store.formats.tags import PLAIN, SIMPLE, is_scalar
@@ -27,6 +28,7 @@ DOCUMENTS: Final[tuple[Format, ...]] = (JsonFormat(), PartsFormat(), TaggedForma
 
 BUILT_IN: Final[tuple[Format, ...]] = (
     ParquetFormat(),
+    SharedPartsFormat(),
     SkopsFormat(),
     NumpyFormat(),
     PandasFormat(),
