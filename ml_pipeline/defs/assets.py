@@ -41,6 +41,7 @@ def orders(as_of: date, data: DataParams) -> "pl.DataFrame | SharedParts":
     # Before the source counts as opened: then what was known of it before is forgotten.
     days = source.days(source.locate(data.source))
     place = source.opened(data.source)
+    source.share(place)
     parts = {one.name: one for one in order_parts.order_parts(days, first, last)}
     rows = sum(one.rows for one in parts.values())
     if rows <= order_parts.ROWS_IN_ONE:

@@ -1,10 +1,14 @@
 """Where orders come from in this installation, and what the source holds right now.
 
 Digests of single days are kept in the home folder beside a stamp of the source's files, so that a
-run whose source has not changed need not read it to know that.
+run whose source has not changed need not read it to know that; those of a large source in the store
+as well, so that no other machine has to. Both are caches: what is of another stamp, of other code,
+or not whole counts for nothing.
 """
 
+import contextlib
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -16,7 +20,7 @@ from typing import Final
 from ml_pipeline.code.fingerprint import fingerprint_of
 from ml_pipeline.current import current_environment
 from ml_pipeline.defs.config import DataParams
-from ml_pipeline.errors import SourceError, nearest
+from ml_pipeline.errors import SourceError, StoreError, nearest
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.params.model import ParamSet
 from ml_pipeline.pipeline import datasets, sources
@@ -25,10 +29,16 @@ from ml_pipeline.pipeline.datasets import Day
 from ml_pipeline.pipeline.locations import is_name
 from ml_pipeline.places import Place
 from ml_pipeline.settings import settings
+from ml_pipeline.store.environments import store_in
 
 FIRST_PARTY: Final = ("ml_pipeline.pipeline", "ml_pipeline.defs")
 """The reference pipeline's own code; the rest of the package is the toolkit."""
 _TRUSTED_FOR_S: Final = 30.0
+_LARGE: Final = 1_000_000
+"""Orders of a source from which on another machine asks the store sooner than it reads them."""
+log = logging.getLogger(__name__)
+
+_shared: Final[dict[tuple[str, str], bytes]] = {}
 _remembered: Final[dict[str, tuple[str | None, float, Mapping[date, Day]]]] = {}
 
 
@@ -118,12 +128,52 @@ def days(place: Place) -> Mapping[date, Day]:
         and (stamp is not None or time.monotonic() - held[1] < _TRUSTED_FOR_S)
     ):
         return held[2]
-    found = _from_disk(place, stamp)
+    found = None if stamp is None else _kept(place, stamp)
     if found is None:
+        settled = stamp is not None and sources.is_settled(place.location)
         found = datasets.days_of(place.location, place.columns)
-        if stamp is not None:
-            _to_disk(place, stamp, found)
+        if stamp is not None and settled and sources.change_stamp(place.location) == stamp:
+            _to_disk(place, _written(stamp, found))
     _remembered[str(place)] = (stamp, time.monotonic(), found)
+    return found
+
+
+def share(place: Place) -> None:
+    """Keep what is known of a large source's days in the store, for processes of other machines.
+
+    What cannot be kept only costs them time.
+
+    Args:
+        place: a source that was asked for its days.
+    """
+    stamp, _, found = _remembered.get(str(place), (None, 0.0, {}))
+    if stamp is None or sum(day.rows for day in found.values()) < _LARGE:
+        return
+    asked = str(place), current_environment().store
+    try:
+        text = _cache_file(place).read_bytes()
+        if _shared.get(asked) == text or _read(text, stamp) is None:
+            return
+        store = store_in(current_environment().name or None)
+        if store.read(_path(place)) != text:
+            store.overwrite(_path(place), text)
+        _shared[asked] = text
+    except (OSError, StoreError) as error:
+        log.info("the digests of the days of %s are not kept in the store: %s", place, error)
+
+
+def _kept(place: Place, stamp: str) -> Mapping[date, Day] | None:
+    """Return what somebody has found in a source that has not changed since."""
+    with contextlib.suppress(OSError):
+        if (found := _read(_cache_file(place).read_bytes(), stamp)) is not None:
+            return found
+    try:
+        text = store_in(current_environment().name or None).read(_path(place))
+    except StoreError:
+        return None
+    found = _read(text or b"", stamp)
+    if text is not None and found is not None:
+        _to_disk(place, text)
     return found
 
 
@@ -131,31 +181,37 @@ def _cache_file(place: Place) -> Path:
     return settings().home / "cache" / f"days-{digest_of(str(place))}.json"
 
 
-def _from_disk(place: Place, stamp: str | None) -> Mapping[date, Day] | None:
-    if stamp is None:
-        return None
+def _path(place: Place) -> str:
+    return f".days/{digest_of(str(place))}.json"
+
+
+def _written(stamp: str, found: Mapping[date, Day]) -> bytes:
+    """Write down what was found in a source while it had a stamp."""
+    held = {"stamp": stamp, "code": _code()}
+    kept = {day.isoformat(): list(one) for day, one in found.items()}
+    return json.dumps({**held, "days": kept, "seal": digest_of([held, kept])}).encode()
+
+
+def _read(text: bytes, stamp: str | None) -> Mapping[date, Day] | None:
+    """Read what was found in a source, unless it is of another stamp or code, or not whole."""
     try:
-        content = json.loads(_cache_file(place).read_bytes())
-        if content["stamp"] != stamp or content["code"] != _code():
+        content = json.loads(text)
+        held, kept = {"stamp": content["stamp"], "code": content["code"]}, content["days"]
+        if held != {"stamp": stamp, "code": _code()} or content["seal"] != digest_of([held, kept]):
             return None
-        held = content["days"].items()
-        return {date.fromisoformat(day): Day(rows, digest) for day, (rows, digest) in held}
-    except (OSError, ValueError, KeyError, TypeError):
+        found = {date.fromisoformat(day): Day(rows, said) for day, (rows, said) in kept.items()}
+    except (ValueError, KeyError, TypeError):
         return None
+    return found
 
 
-def _to_disk(place: Place, stamp: str, found: Mapping[date, Day]) -> None:
+def _to_disk(place: Place, text: bytes) -> None:
     """Keep digests for the next process; a folder that cannot be written only costs time."""
     file = _cache_file(place)
     scratch = file.with_suffix(f".{os.getpid()}")
-    content = {
-        "stamp": stamp,
-        "code": _code(),
-        "days": {day.isoformat(): list(one) for day, one in found.items()},
-    }
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(json.dumps(content))
+        scratch.write_bytes(text)
         scratch.replace(file)
     except OSError:
         scratch.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import importlib.metadata
 import os
 import re
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -29,6 +30,7 @@ _FORMATS: Final[dict[str, Literal["parquet", "csv"]]] = {
     ".csv": "csv",
 }
 _MOST_OBJECTS: Final = 10_000
+_SETTLED_S: Final = 2.0
 _DATA: Final = re.compile(
     r"\.(csv|parquet|pq)\.(gz|gzip|bz2|xz|zst|zip|lz4|br|snappy|z)\Z"
     r"|\.(tsv|tab|psv|xlsx?|ods|jsonl|ndjson|avro|orc|feather|arrow|ipc)(\.\w+)?\Z",
@@ -117,6 +119,21 @@ def change_stamp(location: str) -> str | None:
     if entries is None:
         return None
     return hashlib.sha256("\n".join(map(repr, entries)).encode()).hexdigest()[:32]
+
+
+def is_settled(location: str) -> bool:
+    """Whether a stamp of a source taken now will tell every change that comes after it.
+
+    Clocks of file systems stand still for some milliseconds: what is written in place twice within
+    such a moment may have one stamp. So a file must have been left alone for a while.
+
+    Args:
+        location: as for `change_stamp`, which tells a stamp of it.
+    """
+    if location != SAMPLE and "://" in _normalized(location):
+        return True
+    latest = max(Path(file).stat().st_ctime for file in find_source(location).files)
+    return time.time() - latest > _SETTLED_S
 
 
 def _local_entries(files: Iterable[str]) -> list[tuple[Any, ...]]:

@@ -1,6 +1,7 @@
 """What a run believes of its source: digests that are remembered, and changes while it reads."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.errors import ParamsError, SourceError
 from ml_pipeline.params.group import ParamGroup
 from ml_pipeline.params.model import ParamModel
+from ml_pipeline.pipeline import datasets
 from ml_pipeline.pipeline.sources import change_stamp
 from ml_pipeline.places import Place
 from ml_pipeline.runs.decisions import Outcome
@@ -169,6 +171,51 @@ def test_source_of_objects_is_read_once_while_it_holds_still(
     other, amounts = made(materializer, uri)
     assert (other.reused, amounts) == (False, [40])
     assert other.record.revision != first.record.revision
+
+
+def test_days_of_a_large_source_are_taken_once_for_all_machines_until_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, taken = tmp_path / "orders.csv", []
+    days_of = datasets.days_of
+
+    def counted(location: str, columns: Any) -> Any:
+        taken.append(location)
+        return days_of(location, columns)
+
+    monkeypatch.setattr(datasets, "days_of", counted)
+    monkeypatch.setattr(source, "_LARGE", 1)
+    monkeypatch.setattr("ml_pipeline.pipeline.sources._SETTLED_S", 0.0)
+    monkeypatch.setenv("ML_PIPELINE_STORE", str(tmp_path / "store"))
+    store = ArtifactStore(str(tmp_path / "store"))
+
+    def amounts_on(host: str) -> list[float]:
+        monkeypatch.setenv("ML_PIPELINE_HOME", str(tmp_path / host))
+        settings.cache_clear()
+        source._remembered.clear()
+        return made(Materializer(PIPELINE, store), str(file))[1]
+
+    file.write_bytes(orders(30))
+    assert (amounts_on("one"), amounts_on("two"), len(taken)) == ([30], [30], 1)
+    (kept,) = (tmp_path / "store" / ".days").iterdir()
+    # The same size and time, by another file or in place: never what was known before.
+    before = file.stat()
+    file.write_bytes(orders(40))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (amounts_on("three"), amounts_on("four"), len(taken)) == ([40], [40], 2)
+    kept.write_bytes(kept.read_bytes().replace(b"[1, ", b"[2, "))
+    assert (amounts_on("five"), len(taken)) == ([40], 3)
+    kept.write_bytes(b"{")
+    assert (amounts_on("six"), len(taken)) == ([40], 4)
+    settings.cache_clear()
+
+
+def test_days_of_a_source_that_was_written_a_moment_ago_are_not_kept(
+    tmp_path: Path, materializer: Materializer
+) -> None:
+    (tmp_path / "orders.csv").write_bytes(orders(30))
+    made(materializer, str(tmp_path / "orders.csv"))
+    assert not (settings().home / "cache").exists()
 
 
 class Numbers(ParamGroup):
