@@ -1,4 +1,4 @@
-"""Values and the bytes that they are kept as: in which format, what is shared, how they are read."""
+"""Values and what they are kept as: in which format, what is shared, and how they are read."""
 
 import copy
 from collections.abc import Callable
