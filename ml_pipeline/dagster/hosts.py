@@ -12,7 +12,7 @@ import dagster as dg
 from ml_pipeline.dagster.arguments import OtherValue, resources_of
 from ml_pipeline.dagster.others import other_asset, refuse_ours
 from ml_pipeline.dagster.packing import packed_resource
-from ml_pipeline.dagster.providing_host import ProvidingHost
+from ml_pipeline.dagster.providing_host import ProvidingHost, Wanted
 from ml_pipeline.dagster.stage_context import StageContext
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.dagster.worker_host import InWorker
@@ -86,7 +86,7 @@ class InStep(ProvidingHost, WithInstance):
             (stage.name, as_of): self.others(stage, as_of) for stage in stages for as_of in dates
         }
         values = {
-            (stage.name, argument, as_of): self._kept(stage, argument, asked, as_of, others)
+            (stage.name, argument, as_of): self._kept(Wanted(stage, argument, asked, as_of, others))
             for stage in stages
             for argument, asked in stage.signature.provided.items()
             if isinstance(asked, OtherValue)
@@ -105,18 +105,11 @@ class InStep(ProvidingHost, WithInstance):
         if self._folder is not None:
             self._folder.cleanup()
 
-    def _value(
-        self,
-        stage: Stage,
-        argument: str,
-        asked: OtherValue,
-        as_of: AsOf | None,
-        others: Mapping[str, OtherAsset],
-    ) -> Any:
-        refuse_ours(self.instance, asked.key, stage.name)
-        partition = others[asked.key.to_user_string()].partition
+    def _value(self, wanted: Wanted) -> Any:
+        key, python_type = wanted.asked.key, wanted.asked.python_type
+        refuse_ours(self.instance, key, wanted.stage.name)
         return self._context.load_asset_value(
-            asked.key, python_type=asked.python_type, partition_key=partition
+            key, python_type=python_type, partition_key=wanted.partition
         )
 
     def _context_for(self, stage: Stage, as_of: AsOf | None) -> StageContext:
@@ -132,24 +125,19 @@ class InStep(ProvidingHost, WithInstance):
             )
         return getattr(resources, key)
 
-    def _kept(
-        self,
-        stage: Stage,
-        argument: str,
-        asked: OtherValue,
-        as_of: AsOf | None,
-        others: Mapping[str, OtherAsset],
-    ) -> Path:
+    def _kept(self, wanted: Wanted) -> Path:
         """Return the file that keeps a value for other processes."""
-        value = self._value(stage, argument, asked, as_of, others)
-        if self.others(stage, as_of) != others:
+        value, stage, asked = self._value(wanted), wanted.stage, wanted.asked
+        if self.others(stage, wanted.as_of) != wanted.others:
             raise PipelineError(
                 f"What '{stage.name}' reads must hold still while a sweep begins, but {asked} was"
                 " materialized just now. Start the sweep again."
             )
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="ml_pipeline-")
-        file = Path(self._folder.name) / f"{stage.name}-{argument}-{len(list(self._files()))}"
+        file = (
+            Path(self._folder.name) / f"{stage.name}-{wanted.argument}-{len(list(self._files()))}"
+        )
         try:
             file.write_bytes(pickle.dumps(value))
         except (pickle.PicklingError, TypeError, AttributeError) as error:

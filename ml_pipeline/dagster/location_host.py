@@ -1,23 +1,20 @@
 """What stages ask of Dagster, provided outside a run, by the definitions of a code location."""
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Final
 
 import dagster as dg
 
-from ml_pipeline.dagster.arguments import OtherValue
 from ml_pipeline.dagster.hosts import WithInstance
 from ml_pipeline.dagster.others import refuse_ours
 from ml_pipeline.dagster.packing import begun
-from ml_pipeline.dagster.providing_host import ProvidingHost
+from ml_pipeline.dagster.providing_host import ProvidingHost, Wanted
 from ml_pipeline.dagster.stage_context import StageContext
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.errors import PipelineError, nearest
 from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.stage import Stage
-from ml_pipeline.store.record import OtherAsset
 
 _LACKS: Final = ("instance", "job_name", "pdb", "run")
 
@@ -47,20 +44,13 @@ class WithLocation(ProvidingHost, WithInstance):
         """Close the resources that were begun."""
         self._open.close()
 
-    def _value(
-        self,
-        stage: Stage,
-        argument: str,
-        asked: OtherValue,
-        as_of: AsOf | None,
-        others: Mapping[str, OtherAsset],
-    ) -> Any:
-        refuse_ours(self.instance, asked.key, stage.name)
+    def _value(self, wanted: Wanted) -> Any:
+        refuse_ours(self.instance, wanted.asked.key, wanted.stage.name)
         return self._definitions.load_asset_value(
-            asked.key,
-            python_type=asked.python_type,
+            wanted.asked.key,
+            python_type=wanted.asked.python_type,
             instance=self.instance,
-            partition_key=others[asked.key.to_user_string()].partition,
+            partition_key=wanted.partition,
         )
 
     def _context_for(self, stage: Stage, as_of: AsOf | None) -> StageContext:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ml_pipeline.dagster.arguments import OtherValue, Resource
@@ -10,6 +11,30 @@ from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.runs.host import Host
 from ml_pipeline.runs.stage import Stage
 from ml_pipeline.store.record import OtherAsset
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The value of an asset that is no stage, as a stage takes it at a date.
+
+    Attributes:
+        stage: the stage.
+        argument: the name of its argument.
+        asked: what that asks for.
+        as_of: the date.
+        others: the assets that are no stages and that it was decided to read, by key.
+    """
+
+    stage: Stage
+    argument: str
+    asked: OtherValue
+    as_of: AsOf | None
+    others: Mapping[str, OtherAsset]
+
+    @property
+    def partition(self) -> str | None:
+        """The partition to read, if the asset has any."""
+        return self.others[self.asked.key.to_user_string()].partition
 
 
 class ProvidingHost(Host, ABC):
@@ -40,7 +65,7 @@ class ProvidingHost(Host, ABC):
             if isinstance(asked, Resource):
                 found[argument] = self._resource(asked.key, f"'{stage.name}'")
             elif isinstance(asked, OtherValue):
-                found[argument] = self._value(stage, argument, asked, as_of, others)
+                found[argument] = self._value(Wanted(stage, argument, asked, as_of, others))
             else:
                 found[argument] = self._context_for(stage, as_of)
         return found
@@ -58,14 +83,7 @@ class ProvidingHost(Host, ABC):
         """
 
     @abstractmethod
-    def _value(
-        self,
-        stage: Stage,
-        argument: str,
-        asked: OtherValue,
-        as_of: AsOf | None,
-        others: Mapping[str, OtherAsset],
-    ) -> Any:
+    def _value(self, wanted: Wanted) -> Any:
         """Return the value of an asset that is no stage."""
 
     @abstractmethod

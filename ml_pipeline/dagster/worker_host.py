@@ -10,9 +10,8 @@ from typing import Any, Final
 
 import dagster as dg
 
-from ml_pipeline.dagster.arguments import OtherValue
 from ml_pipeline.dagster.packing import Recipe, begun
-from ml_pipeline.dagster.providing_host import ProvidingHost
+from ml_pipeline.dagster.providing_host import ProvidingHost, Wanted
 from ml_pipeline.dagster.stage_context import StageContext
 from ml_pipeline.dagster.stages import asset_key
 from ml_pipeline.params.as_of import AsOf
@@ -58,15 +57,8 @@ class InWorker(ProvidingHost):
         self._open = None
         self._begun.clear()
 
-    def _value(
-        self,
-        stage: Stage,
-        argument: str,
-        asked: OtherValue,
-        as_of: AsOf | None,
-        others: Mapping[str, OtherAsset],
-    ) -> Any:
-        file = self.values[stage.name, argument, as_of]
+    def _value(self, wanted: Wanted) -> Any:
+        file = self.values[wanted.stage.name, wanted.argument, wanted.as_of]
         return pickle.loads(file.read_bytes())  # noqa: S301 - the sweep itself has written it
 
     def _context_for(self, stage: Stage, as_of: AsOf | None) -> StageContext:

@@ -1,7 +1,10 @@
 """The columns and notes of a Parquet file, from its footer: of one elsewhere little is fetched."""
 
 import io
-from typing import BinaryIO, Final
+from collections.abc import Callable
+from typing import BinaryIO, Final, TypeVar
+
+_Read = TypeVar("_Read")
 
 _MARK: Final = b"PAR1"
 _LAST: Final = 8
@@ -20,11 +23,8 @@ def columns_of(file: BinaryIO, size: int) -> dict[str, str]:
     """
     import polars as pl
 
-    footer = _footer_of(file, size)
-    try:
-        return {name: str(kind) for name, kind in pl.read_parquet_schema(footer).items()}
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(str(error)) from error
+    schema = _read(file, size, pl.read_parquet_schema)
+    return {name: str(kind) for name, kind in schema.items()}
 
 
 def notes_of(file: BinaryIO, size: int) -> dict[str, str]:
@@ -39,9 +39,19 @@ def notes_of(file: BinaryIO, size: int) -> dict[str, str]:
     """
     import polars as pl
 
-    footer = _footer_of(file, size)
+    return _read(file, size, pl.read_parquet_metadata)
+
+
+def _read(file: BinaryIO, size: int, read: Callable[[io.BytesIO], _Read]) -> _Read:
+    """Read the footer of a Parquet file.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    import polars as pl
+
     try:
-        return pl.read_parquet_metadata(footer)
+        return read(_footer_of(file, size))
     except pl.exceptions.PolarsError as error:
         raise ValueError(str(error)) from error
 
