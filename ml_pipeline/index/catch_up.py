@@ -25,8 +25,8 @@ from ml_pipeline.store.slots import asset_directory
 
 _FEW: Final = 2000
 """So many records are looked at before every answer: it takes some hundredths of a second."""
-_REST_NS: Final = 1_000_000
-"""Of more, for how long folders may stand for them, for each record."""
+_REST_NS: Final = 86_400_000
+"""Of more, for how long folders may stand for them, for each record: a day for a million."""
 _READERS: Final = 2
 _READERS_REMOTE: Final = 32
 _BATCH: Final = 500
