@@ -1,5 +1,6 @@
 """What a materialization shows: what matters first, little of what is reused, never too much."""
 
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -41,7 +42,8 @@ def pipeline() -> Pipeline:
 
     @made.asset(code_version="1", columns=told, key_prefix="lake")
     def summed(rows: pl.DataFrame, data: Data) -> pl.DataFrame:
-        return rows.select(pl.col("number").sum().alias("total"), "c1", "a|b")
+        at = pl.lit(datetime(2026, 1, 5)).alias("at")
+        return rows.select(pl.col("number").sum().alias("total"), "c1", "a|b", at)
 
     @made.asset(code_version="1", objective=Objective(metric="loss", direction="minimize"))
     def judged(rows: pl.DataFrame, data: Data) -> Result:
@@ -120,6 +122,7 @@ def test_columns_show_what_they_are_and_are_made_from(shown: Site) -> None:
         "total": ("Float64", "by 0.25. From rows: number, c0"),
         "c1": ("Int64", "as it was. From rows: c1"),
         "a|b": ("String", None),
+        "at": ("Datetime('us')", None),
     }
     rows = dg.AssetKey("rows")
     assert summed.metadata["dagster/column_lineage"].value == dg.TableColumnLineage(

@@ -115,6 +115,8 @@ def test_report_of_a_sweep_is_a_click_away(page: Page, shown: Server, tmp_path: 
     link = page.get_by_role("link", name="launchpad").first
     expect(link).to_have_attribute("href", re.compile(f"^{shown.url}/locations/"))
     taken_alone(page, shown.home, "leaderboard", tmp_path, width=1500)
+    link.click()
+    expect(page.locator(".CodeMirror")).to_contain_text("max_depth: 4")
 
 
 def test_graph_of_assets_tells_a_stranger_what_they_are(

@@ -1,13 +1,17 @@
 """Polars frames as Parquet."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.store.formats.format import Format
 from ml_pipeline.store.formats.parquet_footer import columns_of
 from ml_pipeline.store.formats.sample import MOST_COLUMNS, Sample
+
+# People read Datetime('us') as it is meant.
+_UNSAID: Final = re.compile("time_unit=|, time_zone=None")
 
 
 class ParquetFormat(Format):
@@ -69,7 +73,8 @@ class ParquetFormat(Format):
     def sample_in(self, path: Path, rows: int) -> Sample:
         """Return columns and first rows; no others are read."""
         frame = self.read(path, lazy=True)
-        columns = {name: str(dtype) for name, dtype in frame.collect_schema().items()}
+        types = frame.collect_schema().items()
+        columns = {name: _UNSAID.sub("", str(dtype)) for name, dtype in types}
         if not rows or not columns:
             return Sample(columns)
         shown = list(columns)[:MOST_COLUMNS]
