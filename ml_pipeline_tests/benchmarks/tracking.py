@@ -18,7 +18,7 @@ from ml_pipeline_tests.toys.mlflow_server import MlflowServer
 CLI = str(Path(sys.executable).parent / "ml-pipeline")
 COMBINATIONS = ["-p", "learning_rate=0.02,0.05,0.1,0.2", "-p", "max_depth=2,3,4"]
 FIRST = {"orders": "1998-05-25", "customers": "1998-05-30"}
-ROUNDS = 2
+ROUNDS = 4
 _SENDER: Final = b"ml_pipeline.tracking.mlflow.sender"
 _ADOPT_ORPHANS: Final = 36
 

@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from datetime import date
@@ -27,6 +29,7 @@ from ml_pipeline_tests.toys.mlflow_server import MlflowServer
 
 pytestmark = pytest.mark.long
 
+ON_POSTGRES = True
 KILLS = 25
 RUNS = 8
 LONGEST_S = 2.0
@@ -143,6 +146,45 @@ def test_two_senders_at_once_send_each_note_once(
         process.join()
     assert [process.exitcode for process in both] == [0, 0]
     assert held(mlflow_server, bench) == expected
+
+
+def test_process_sends_nothing_while_it_is_young_and_leaves_all_to_a_sender_when_it_ends(
+    mlflow_server: MlflowServer, tmp_path: Path
+) -> None:
+    note = RunNote(
+        experiment="left",
+        key="left",
+        store="00",
+        name="left",
+        params={},
+        metrics={"r2": 0.1 + 0.2},
+        tags={},
+        models=[],
+        began_ms=1,
+        ended_ms=2,
+    )
+    code = (
+        "import json, sys, time\n"
+        "from pathlib import Path\n"
+        "from ml_pipeline.tracking.mlflow.sending import Sending\n"
+        "from ml_pipeline.tracking.outbox import Outbox\n"
+        "outbox = Outbox(Path(sys.argv[1]))\n"
+        "sending = Sending(outbox, sys.argv[2])\n"
+        "outbox.add(json.loads(sys.argv[3]))\n"
+        "sending.begin()\n"
+        "time.sleep(1)\n"
+        "assert len(outbox.waiting()) == 1 and not sending._is_running\n"
+        "sys.exit(3)\n"
+    )
+    given = [str(tmp_path / "box"), mlflow_server.uri, note.model_dump_json()]
+    ended = subprocess.run([sys.executable, "-c", code, *given], check=False, timeout=120)
+    assert ended.returncode == 3
+    until = time.monotonic() + 240
+    while Outbox(tmp_path / "box").waiting():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    (run,) = mlflow_server.runs("left")
+    assert (run.info.status, run.data.metrics) == ("FINISHED", {"r2": 0.1 + 0.2})
 
 
 def test_odd_names_long_texts_and_extreme_numbers_come_back_from_the_server(
