@@ -257,7 +257,9 @@ def _collecting_seldom() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        # Of several threads that read, the first one knows what it was like.
+        if before != _SELDOM:
+            gc.set_threshold(*before)
 
 
 def _ahead(

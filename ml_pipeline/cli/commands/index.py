@@ -37,7 +37,10 @@ def status(environment: str | None, as_json: bool) -> None:
         [[one.asset, one.read, one.unreadable, one.lacking, one.gone] for one in found],
     )
     if any(one.lacking or one.gone for one in found):
-        say("Whatever asks the index next lets it catch up.")
+        say(
+            "Whatever asks the index next lets it catch up; what was changed by hand within the"
+            f" folder of a run, `{typed('index rebuild')}` reads at once."
+        )
 
 
 @command.command()
