@@ -106,9 +106,9 @@ class CatchUp:
                     found = folders.within(root, top, changed, known, some, now)
                     self._note(line, found, before.version)
                     return False
-            version = self.writer.begin(line, before.version)
-            version = self._note(line, folders.whole(root, top, self._known(line), now), version)
-            self.writer.end(line, version, now)
+            self.writer.begin(line)
+            found = folders.whole(root, top, self._known(line), now)
+            self.writer.end(line, self._note(line, found, before.version), now)
         return True
 
     def _note(self, line: Line, found: Iterable[Found | Folder], version: int) -> int:

@@ -101,19 +101,16 @@ class Writer:
             found = select(LINES.c.version, LINES.c.compared, LINES.c.size)
             return Compared(*connection.execute(found.where(LINES.c.id == line.id)).one())
 
-    def begin(self, line: Line, version: int) -> int:
+    def begin(self, line: Line) -> None:
         """Forget which folders of a line were compared: all are about to be.
 
-        Args:
-            line: the line.
-            version: of the line, as it was before anything was looked at.
-
-        Returns:
-            The version that the line has now; 0 if somebody has changed it meanwhile.
+        Where others are at it already, what they have noted stays: it may be theirs that is
+        finished first.
         """
         with self.database.writing() as connection:
-            connection.execute(delete(FOLDERS).where(FOLDERS.c.line == line.id))
-            return self._changed(connection, line, version, compared=0)
+            was = update(LINES).where(LINES.c.id == line.id, LINES.c.compared != 0)
+            if connection.execute(was.values(compared=0)).rowcount:
+                connection.execute(delete(FOLDERS).where(FOLDERS.c.line == line.id))
 
     def end(self, line: Line, version: int, at: int) -> None:
         """Write down that a whole line was compared, unless somebody has changed it meanwhile.
@@ -144,24 +141,22 @@ class Writer:
                 that belongs to the same comparison returned it.
 
         Returns:
-            The version that the line has now; 0 if somebody else has changed it meanwhile.
+            The version that the line has now; -1 if somebody else has changed it meanwhile.
         """
         folders = {one.path: one.stamp for one in found if isinstance(one, Folder)}
         records = [one for one in found if isinstance(one, Found)]
-        with self.database.writing() as connection:
-            self._note_records(connection, line, records)
-            version = self._changed(connection, line, version)
-            if version:
-                self._note_folders(connection, line, folders)
-        return version
-
-    def _changed(self, connection: Connection, line: Line, version: int, **others: int) -> int:
         is_this = LINES.c.id == line.id
-        now = connection.execute(select(LINES.c.version).where(is_this)).scalar_one() + 1
-        if now != version + 1:
-            others["compared"] = 0
-        connection.execute(update(LINES).where(is_this).values(version=now, **others))
-        return now if now == version + 1 else 0
+        with self.database.writing() as connection:
+            now = connection.execute(select(LINES.c.version).where(is_this)).scalar_one()
+            is_alone = now == version
+            if records:
+                self._note_records(connection, line, records)
+                now += 1
+                changed = {"version": now} | ({} if is_alone else {"compared": 0})
+                connection.execute(update(LINES).where(is_this).values(changed))
+            if is_alone:
+                self._note_folders(connection, line, folders)
+        return now if is_alone else -1
 
     def _note_folders(
         self, connection: Connection, line: Line, folders: Mapping[str, str | None]

@@ -7,7 +7,7 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from ml_pipeline.index import catch_up, folders
+from ml_pipeline.index.comparison import Folder, Found
 from ml_pipeline.index.database import open_database
 from ml_pipeline.index.stored import Index
-from ml_pipeline.index.writer import Line
 from ml_pipeline.runs.catalog import entries, newest
 from ml_pipeline.runs.listing import listed
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -233,38 +233,48 @@ def test_comparison_that_another_has_overtaken_is_trusted_by_nobody(
     slow, quick = (opened(tmp_path / "store", "index.db") for _ in range(2))
     told(slow)
     run = (tmp_path / "store" / told(slow)[0]).parent
-    within = folders.changed
+    within = folders.within
 
-    def overtaken(root: Path, remembered: Iterator[folders.Folder], now: int) -> list[str] | None:
-        monkeypatch.setattr(folders, "changed", within)
-        found = within(root, remembered, now)
-        shutil.rmtree(run)
-        assert len(told(quick)) == 9
+    def overtaken(*asked: Any) -> list[Found | Folder]:
+        monkeypatch.setattr(folders, "within", within)
+        found = list(within(*asked))
+        (tmp_path / "away").rename(run)
+        assert len(told(quick)) == 10
         return found
 
-    # Whoever looked before the run was gone is the last one to write.
-    (run.parent / "run=new").mkdir()
-    monkeypatch.setattr(folders, "changed", overtaken)
+    # Whoever looked while the run was away is the last one to write.
+    run.rename(tmp_path / "away")
+    monkeypatch.setattr(folders, "within", overtaken)
     told(slow)
     looks.clear()
     assert told(slow) == told(quick) == there(slow)
     assert looks == ["score"]
 
 
-def test_writer_tells_whoever_was_overtaken(tmp_path: Path) -> None:
+def test_writer_trusts_no_folders_of_whoever_was_overtaken(tmp_path: Path) -> None:
     index = Index(open_database(str(tmp_path / "index.db")), ArtifactStore(str(tmp_path / "none")))
-    line: Line
     (line,) = index.catching_up.lines(["score"])
     writer = index.catching_up.writer
-    first = writer.begin(line, 0)
-    writer.end(line, first, 7)
-    assert writer.compared(line) == (first, 7, 0)
-    other = writer.note(line, [folders.Folder("score", "x")], first)
-    assert writer.compared(line) == (other, 7, 0)
-    assert writer.note(line, [folders.Folder("score", "y")], first) == 0
-    assert writer.compared(line).at == 0
-    assert [one.stamp for one in index.catching_up._folders(line)] == ["x"]
-    writer.end(line, other, 8)
+
+    def stamps() -> list[str | None]:
+        return [one.stamp for one in index.catching_up._folders(line)]
+
+    # Two that compare all at once and find no difference do not keep each other from it.
+    writer.begin(line)
+    first = writer.note(line, [Folder("score", "x")], 0)
+    writer.begin(line)
+    writer.end(line, writer.note(line, [Folder("score", "y")], 0), 7)
+    writer.end(line, first, 8)
+    assert (writer.compared(line), stamps()) == ((0, 8, 0), ["y"])
+    other = writer.note(line, [Found("score/run=1/rev=1", "1")], 0)
+    assert writer.compared(line) == (other, 8, 0)
+    # What one has seen of folders before another has changed rows is not written down;
+    assert writer.note(line, [Folder("score", "z")], 0) == -1
+    assert (writer.compared(line), stamps()) == ((other, 8, 0), ["y"])
+    # and nothing counts any more where it has rows to write.
+    assert writer.note(line, [Found("score/run=1/rev=1", "2"), Folder("score", "z")], 0) == -1
+    assert (writer.compared(line).at, stamps()) == (0, ["y"])
+    writer.end(line, other, 9)
     assert writer.compared(line).at == 0
 
 
