@@ -8,7 +8,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from pathlib import Path
@@ -171,6 +171,15 @@ class Objects:
         """Remove an object; one that is gone already is fine."""
         with self._reaching("write to"), contextlib.suppress(FileNotFoundError):
             self._objects.delete(path)
+
+    def remove_all(self, paths: Sequence[str]) -> None:
+        """Remove objects, many by one request where that can be; those that are gone are fine."""
+        if self._bucket is None:
+            for path in paths:
+                self.remove(path)
+        elif paths:
+            with self._reaching("write to"), contextlib.suppress(FileNotFoundError):
+                self._objects.delete(list(paths))
 
     def remove_empty(self, directory: str) -> None:
         """Remove a folder in which nothing is, and those above it in which then nothing is.

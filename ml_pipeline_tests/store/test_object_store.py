@@ -7,29 +7,34 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from multiprocessing import forkserver
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ml_pipeline.errors import SourceError, StoreUnreachable
+from ml_pipeline.index.removal import Expiry, removable
 from ml_pipeline.pipeline.remote_objects import objects_at
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.store.housekeeping import verify
+from ml_pipeline.store.files import digest_of_bytes
+from ml_pipeline.store.housekeeping import remove, verify
+from ml_pipeline.store.record import Content, Record
 from ml_pipeline.sweeps.engine import Sweep, Swept
 from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline.sweeps.tasks import why_of_a_trial
-from ml_pipeline_tests.toys.many import PIPELINE
+from ml_pipeline_tests.toys.many import PIPELINE, records
 from ml_pipeline_tests.toys.seaweed import Proxy, Seaweed, environment, proxy_of, seaweed
 from ml_pipeline_tests.toys.shelf import SLOT, publish
 
 pytestmark = pytest.mark.long
 
+CONTENT = Content(file="data.json", format="json", bytes=2, digest=digest_of_bytes(b"{}"))
 DAYS = [date(2026, 1, 1) + timedelta(days=day) for day in range(14)]
 WRITERS = """
 import json, multiprocessing, sys
@@ -223,6 +228,44 @@ def test_sweep_on_a_slow_server_looks_up_many_at_once_and_equals_one_on_disk(
     assert computed <= 8
     assert reused <= 2.1, computed
     assert proxy.most_at_once >= 12
+
+
+def test_store_is_verified_listed_and_emptied_by_few_requests_and_many_at_once(
+    root: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    store = ArtifactStore(root)
+    store.index = str(tmp_path / "index.db")
+    written = list(records(300))
+
+    def write(one: tuple[str, Record]) -> None:
+        path, record = one
+        sealed = record.model_copy(update={"content": CONTENT})
+        store.overwrite(f"{path}/data.json", b"{}")
+        store.overwrite(f"{path}/record.json", sealed.to_json())
+
+    def requests_of(ask: Callable[[], list[Any]]) -> tuple[list[Any], int]:
+        proxy.counted.clear()
+        proxy.most_at_once = 0
+        return ask(), proxy.counted.total()
+
+    list(store.each(write, written))
+    proxy.delay_s = 0.02
+    checked, asked = requests_of(lambda: list(verify(store, ["model", "score"])))
+    assert [one.problem for one in checked] == [None] * 300
+    assert asked <= 2 * 300 + 2
+    assert proxy.most_at_once >= 12
+    old = Expiry(timedelta(0))
+    items, asked = requests_of(lambda: removable(store, None, expiry=old))
+    assert len(items) == 300
+    assert asked <= 300 + 40
+    assert proxy.most_at_once >= 12
+    again, asked = requests_of(lambda: removable(store, None, expiry=old))
+    assert again == items
+    assert asked <= 40, asked
+    gone, asked = requests_of(lambda: list(remove(store, items)))
+    assert gone == items
+    assert asked <= 5 * 3
+    assert list(store.entries("")) == []
 
 
 def best(done: Swept) -> object:
