@@ -239,10 +239,16 @@ class Model:
         if revision.state == "sound":
             return revision
         inputs = {name: self.locate(world, name, day) for name in UPSTREAM[stage]}
-        self.slot(world, stage, day).remove(revision)
-        for name in UPSTREAM[stage]:
-            inputs[name] = self.loaded(world, name, day, inputs[name], calls, told)
-        again = self.compute(world, stage, day, inputs, calls, told)
+        slot = self.slot(world, stage, day)
+        slot.remove(revision)
+        try:
+            for name in UPSTREAM[stage]:
+                inputs[name] = self.loaded(world, name, day, inputs[name], calls, told)
+            again = self.compute(world, stage, day, inputs, calls, told)
+        except Stopped:
+            # Nobody has put other bytes in its place.
+            slot.append(revision)
+            raise
         if again.value != revision.value:
             raise Stopped("ArtifactDamaged")
         again.directory = revision.directory
