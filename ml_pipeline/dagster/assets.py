@@ -10,18 +10,20 @@ own, it would make a run for each. What a date published before it failed is reu
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import dagster as dg
 
 from ml_pipeline.dagster.arguments import resources_of, resources_to_decide
-from ml_pipeline.dagster.checks import asked_alone, check_specs, evaluations
+from ml_pipeline.dagster.checks import asked_alone, check_specs, evaluations, in_short
 from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.hosts import InStep
 from ml_pipeline.dagster.io_manager import ParamIOManager
 from ml_pipeline.dagster.metadata import picture, table
 from ml_pipeline.dagster.pages import form_link
 from ml_pipeline.dagster.private import NO_EVENT, tag_run
+from ml_pipeline.dagster.private_envelopes import stored_in_short
 from ml_pipeline.dagster.private_events import stored_at_once
 from ml_pipeline.dagster.private_steps import needing_only_what_is_selected
 from ml_pipeline.dagster.stages import asset_key, pool_of, refuse_other_partitions, told_of
@@ -118,7 +120,12 @@ def pipeline_assets(
             )
         dates = [as_of_from_key(key) for key in context.partition_keys] if partitions else [None]
         manager: ParamIOManager = getattr(context.resources, io_manager)
-        with unwrapped(), InStep(context, partitions) as host:
+        shorten = partial(in_short, is_brief=len(dates) > 1)
+        with (
+            unwrapped(),
+            stored_in_short(context.instance, shorten),
+            InStep(context, partitions) as host,
+        ):
             yield from _make(context, manager, manager.materializer.hosted(host), dates)
         # Dagster tells what comes after of checks by their outputs, whatever was found.
         for spec in checks:

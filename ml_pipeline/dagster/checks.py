@@ -27,6 +27,12 @@ _THRESHOLDS: Final = "thresholds"
 _AT: Final = "found_at"
 _IS_NEW: Final = "found_by_this_run"
 _JUDGED: Final = "judged"
+_SHORT: Final = (
+    dg.BoolMetadataValue,
+    dg.FloatMetadataValue,
+    dg.IntMetadataValue,
+    dg.TimestampMetadataValue,
+)
 
 
 def check_specs(
@@ -106,6 +112,24 @@ def _judged(record: Record, shown: Materialized | None) -> dict[str, str]:
         _JUDGED: f"run {record.run_id}, revision {record.revision}, which was not materialized: the"
         " materialization that this is shown with is of another"
     }
+
+
+def in_short(evaluation: dg.AssetCheckEvaluation, is_brief: bool) -> dg.AssetCheckEvaluation:
+    """Return what is stored of what a check has found, for good.
+
+    Of what passes and is one of many, these are words and numbers: what is kept beside the artifact
+    tells the rest.
+
+    Args:
+        evaluation: what was found.
+        is_brief: whether it is one of many that a run tells of.
+    """
+    told = evaluation.metadata
+    if not (evaluation.passed and is_brief):
+        return evaluation
+    return evaluation.with_metadata(
+        {n: one for n, one in told.items() if n == _JUDGED or isinstance(one, _SHORT)}
+    )
 
 
 def report_in(pipeline: Pipeline, evaluation: dg.AssetCheckEvaluation) -> CheckReport | None:

@@ -87,17 +87,22 @@ def describe(
     names = told_names(outcome.slot.model, values)
     changed = {names[dotted]: values[dotted] for dotted in values if dotted in asked}
     metrics = dict(_most_important_first(record))
-    is_brief = is_brief or outcome.reused
+    is_one_of_many, is_brief = is_brief, is_brief or outcome.reused
     is_told = changed or (values and not is_brief)
     entries: dict[str, Any] = {"not_default": _line(changed)} if is_told else {}
     entries |= metrics
     if not is_brief:
         entries |= _looked_at(outcome, store, directory)
         entries |= {} if links is None or links.card is None else {"model card": links.card}
+    linked: Mapping[str, Any] = {}
     if record.pictures is not None:
         page = f"{directory}/{record.pictures.file}"
-        entries |= page_links(store.directory, all_pictures=page)
-    entries |= _identified(outcome, store, directory, is_brief)
+        linked = page_links(store.directory, all_pictures=page)
+        entries |= linked
+    identified = _identified(outcome, store, directory, is_one_of_many)
+    if linked and is_one_of_many:
+        del identified["pictures"]
+    entries |= identified
     if is_brief:
         entries |= {name: _shown(values[name]) for name in asked if name in values}
     else:
@@ -145,7 +150,7 @@ def _looked_at(outcome: Outcome, store: ArtifactStore, directory: str) -> dict[s
 
 
 def _identified(
-    outcome: Outcome, store: ArtifactStore, directory: str, is_brief: bool
+    outcome: Outcome, store: ArtifactStore, directory: str, is_one_of_many: bool
 ) -> dict[str, Any]:
     """Return which artifact it is, where it is, and why."""
     record = outcome.record
@@ -156,17 +161,24 @@ def _identified(
         "path": place(store, f"{directory}/{record.content.file}"),
         "reused": outcome.reused,
         **({"reused_from": outcome.reused_from} if outcome.reused_from is not None else {}),
-        "reason": outcome.reason,
+        **_why(outcome, is_one_of_many),
         **_served(record),
     }
     if record.pictures is not None:
         found["pictures"] = place(store, f"{directory}/{record.pictures.file}")
     # One of many that a run makes has the link to it already.
-    if record.provenance.dagster_run_id is not None and (outcome.reused or not is_brief):
+    if record.provenance.dagster_run_id is not None and (outcome.reused or not is_one_of_many):
         found["made_by"] = dg.MetadataValue.dagster_run(record.provenance.dagster_run_id)
     if "rows" in record.content.shape:
         found["dagster/row_count"] = record.content.shape["rows"]
     return found
+
+
+def _why(outcome: Outcome, is_one_of_many: bool) -> dict[str, str]:
+    """Return the reason; of one of many, if it is more than which run has made what is reused."""
+    made_by = outcome.record.provenance.dagster_run_id
+    is_told = outcome.reused and made_by is not None and outcome.reason.endswith(f" by {made_by}")
+    return {} if is_one_of_many and is_told else {"reason": outcome.reason}
 
 
 def place(store: ArtifactStore, path: str) -> dg.MetadataValue[Any]:

@@ -57,10 +57,10 @@ def materialization(
     inputs |= {
         key: other.version for key, other in record.others.items() if not key.startswith(MARK)
     }
-    is_brief = is_brief or outcome.reused
+    is_one_of_many, is_brief = is_brief, is_brief or outcome.reused
     links = None if is_brief else _links(pipeline, outcome, store, location)
     columns = NOTHING_SAID if is_brief else _columns(pipeline, stage, params)
-    described = describe(outcome, store, params.origins, links, columns, is_brief)
+    described = describe(outcome, store, params.origins, links, columns, is_one_of_many)
     metadata = {**described, KEEPER: pipeline.name}
     if not is_brief and LINEAGE in told_of(stage).metadata:
         # Dagster looks for it in materializations alone.

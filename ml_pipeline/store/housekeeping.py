@@ -103,9 +103,10 @@ def remove(
     wanted: set[str] = set()
 
     def stays(path: str) -> bool:
-        if not is_shared(path):
-            return path in promoted or path in read
-        return is_wanted(path, wanted) or path.rpartition("/")[0] in read
+        if path in promoted or path in read:
+            return True
+        shelf = path.rpartition("/")[0]
+        return is_shared(path) and (is_wanted(path, wanted) or shelf in read)
 
     at_once = 1 if store.directory is not None else _AT_ONCE
     for start in range(0, len(items), at_once):

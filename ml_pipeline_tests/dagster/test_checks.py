@@ -112,6 +112,50 @@ def test_run_of_one_date_tells_what_was_found_with_numbers_rows_and_thresholds(s
     assert statuses(site, ENOUGH) == {"2026-01-05": "SUCCEEDED"}
 
 
+def stored(site: Site, result: dg.ExecuteInProcessResult) -> list[dg.EventLogEntry]:
+    """Return what Dagster keeps of checks and assets."""
+    log = site.instance.all_logs(result.run_id)
+    return [one for one in log if one.asset_materialization or one.asset_check_evaluation]
+
+
+def test_what_passes_of_many_dates_is_kept_in_short(site: Site) -> None:
+    first = site.run("2026-01-05")
+    again = site.run("2026-01-05")
+    many = site.run("2026-01-04", "2026-01-06", most=3)
+
+    def told(result: dg.ExecuteInProcessResult, check: str, day: int) -> list[set[str]]:
+        """Return what is told of a check by those who run it, and by what is kept."""
+        kept = [one.asset_check_evaluation for one in stored(site, result)]
+        at = f"2026-01-0{day}"
+        return [
+            set(one.metadata)
+            for one in (*result.get_asset_check_evaluations(), *kept)
+            if one is not None and (one.check_name, one.partition) == (check, at)
+        ]
+
+    short = {"rows", "found_at", "found_by_this_run"}
+    whole = {*short, "few", "thresholds"}
+    assert told(first, "enough", 5) == [whole, whole]
+    assert told(again, "enough", 5) == [whole, whole]
+    assert told(many, "enough", 6) == [whole, short]
+    # What does not pass is kept whole.
+    assert "first_bad_rows" in told(many, "values", 5)[1] == told(many, "values", 5)[0]
+    for result in (first, again, many):
+        for event in stored(site, result):
+            kept = event.dagster_event
+            assert kept is not None
+            assert (kept.step_key, kept.job_name) == (event.step_key, event.job_name)
+            assert (kept.step_key, kept.step_handle, kept.logging_tags) == ("checked", None, {})
+            assert event.message.startswith(("Materialized value", "Asset check '"))
+            assert "Description" not in event.message
+    stats = site.instance.get_run_step_stats(many.run_id)
+    assert [len(one.materialization_events) for one in stats] == [6]
+    reasons = {one.partition: "reason" in one.metadata for one in events(many).values()}
+    assert reasons == {"2026-01-04": True, "2026-01-05": False, "2026-01-06": True}
+    made_by = events(many)["sales", "2026-01-05"].metadata["made_by"]
+    assert made_by == dg.MetadataValue.dagster_run(first.run_id)
+
+
 def _materialized(site: Site) -> list[Any]:
     return [
         record
