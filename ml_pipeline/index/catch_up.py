@@ -34,6 +34,8 @@ _FETCHED: Final = 2000
 _AT_ONCE: Final = 16
 _MANY: Final = 1000
 _SHARE: Final = 0.1
+_MOST_BESIDE: Final = 20_000
+"""So many are read without putting off what finds them."""
 _SELDOM: Final = 50_000, 20, 100
 
 _Item = TypeVar("_Item")
@@ -119,14 +121,14 @@ class CatchUp:
     def read(
         self,
         lines: Sequence[Line],
-        wanted: Callable[[str], bool] = lambda _path: True,
+        wanted: Callable[[str], bool] | None = None,
         tell: Callable[[int, int], object] = lambda _done, _total: None,
     ) -> None:
         """Read the records that are new, and those that could not be read before.
 
         Args:
             lines: what to read.
-            wanted: tells by its path whether a record is read at all.
+            wanted: tells by its path whether a record is read at all; all are if omitted.
             tell: called with how many are read, of how many at most.
 
         Raises:
@@ -137,17 +139,24 @@ class CatchUp:
         )
         with self.database.reading() as connection:
             total = connection.execute(select(func.count()).where(unread)).scalar_one()
+            last = connection.execute(select(func.max(ARTIFACTS.c.id))).scalar() or 0
         if not total:
             return
+        is_most = wanted is None and total > _MOST_BESIDE and 2 * total > last
         done = 0
-        found = batches((row for row in self._unread(unread) if wanted(row.path)), _BATCH)
-        with _collecting_seldom(), ThreadPoolExecutor(self._readers) as readers:
-            for rows in _ahead(readers, self._records, found):
-                self.writer.keep(rows)
-                done += len(rows)
+        rows = self._unread(unread)
+        if wanted is not None:
+            rows = (row for row in rows if wanted(row.path))
+        found = batches(rows, _BATCH)
+        with (
+            self.database.filling() if is_most else contextlib.nullcontext(),
+            _collecting_seldom(),
+            ThreadPoolExecutor(self._readers) as readers,
+        ):
+            for read in _ahead(readers, self._records, found):
+                self.writer.keep(read)
+                done += len(read)
                 tell(done, total)
-        with self.database.reading() as connection:
-            last = connection.execute(select(func.max(ARTIFACTS.c.id))).scalar() or 0
         if done > min(_MANY, last * _SHARE):
             self.database.analyze()
 

@@ -32,6 +32,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateIndex, DropIndex
 
 from ml_pipeline.addresses import masked
 from ml_pipeline.errors import IndexUnusable
@@ -48,6 +49,13 @@ _LONGEST_CONNECTING_S: Final = 5
 _CACHE_KIB: Final = 65_536
 _WRITING: Final = 7_023_915
 """Number of the lock that writers hold."""
+_MADE_LATER: Final = tuple(
+    index
+    for name in ("artifacts", "inputs", "values")
+    for index in sorted(METADATA.tables[name].indexes, key=lambda index: str(index.name))
+    # Without it, finding the newest revisions would take the square of how many there are.
+    if index.name != "artifacts_by_run"
+)
 _DAMAGED: Final = ("malformed", "not a database", "disk image", "file is encrypted")
 
 
@@ -98,6 +106,58 @@ class Database:
         told = func.json_array_elements_text(cast(listed, JSON)).column_valued("value")
         return column.in_(select(cast(told, column.type)))
 
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[None]:
+        """Let most of what a file is to hold be written: most indexes are made afterwards.
+
+        Kept up all the while, they have every row change a dozen pages anywhere in a file that is
+        larger than memory. Until they are there, others are answered slower. Where somebody dies,
+        the next one that opens the file makes them.
+        """
+        with self._alone() as is_alone:
+            if not is_alone:
+                yield
+                return
+            with self.writing() as connection:
+                for index in _MADE_LATER:
+                    connection.execute(DropIndex(index, if_exists=True))
+            try:
+                yield
+            finally:
+                self._index()
+
+    def complete(self) -> None:
+        """Make the indexes that somebody died over; nothing is done while somebody is at it."""
+        with self.reading() as connection:
+            there = {row[0] for row in connection.execute(text("SELECT name FROM sqlite_master"))}
+        if any(index.name not in there for index in _MADE_LATER):
+            with self._alone() as is_alone:
+                if is_alone:
+                    self._index()
+
+    def _index(self) -> None:
+        with self.writing() as connection:
+            for index in _MADE_LATER:
+                connection.execute(CreateIndex(index, if_not_exists=True))
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Tell whether nobody else is filling the file, and keep others from it."""
+        if not self.is_sqlite:
+            yield False
+            return
+        file = Path(str(self.engine.url.database)).with_suffix(".filling")
+        lock = filelock.FileLock(file, timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
     def analyze(self) -> None:
         """Let the database know how many rows there are of what: its plans depend on that.
 
@@ -126,6 +186,8 @@ def open_database(place: str) -> Database:
         with lock, reaching(place):
             database = Database(_sqlite(file), place)
             _bring_up_to_date(database)
+        with reaching(place):
+            database.complete()
     except (filelock.Timeout, OSError) as error:
         raise IndexUnusable(
             f"The index must be writable, but {file} is not: {error}. {REMEDY}."

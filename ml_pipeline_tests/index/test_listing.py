@@ -1,19 +1,25 @@
 """Lists from an index are those that all records would give, one by one."""
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_pipeline.errors import QueryError
+from ml_pipeline.index import catch_up
+from ml_pipeline.index.database import open_database
 from ml_pipeline.index.newest import translated
 from ml_pipeline.index.opened import ask
 from ml_pipeline.index.stored import Index
+from ml_pipeline.index.upkeep import rebuild
 from ml_pipeline.leaderboard import cells
 from ml_pipeline.runs import query
 from ml_pipeline.runs.catalog import Entry, entries, newest
@@ -214,3 +220,35 @@ def test_more_results_than_memory_holds_are_refused_with_what_to_do(
         cells.cells_of(store, PIPELINE, "region like 'n%'")
     assert len(cells.cells_of(store, PIPELINE, "seed!=0")) == 0
     assert len(cells.cells_of(store, PIPELINE, None, date(2026, 1, 2))) == 9
+
+
+def test_indexes_made_after_most_was_read_are_all_there_though_somebody_died_over_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "index.db"
+
+    def indexes() -> set[str]:
+        with contextlib.closing(sqlite3.connect(file)) as opened:
+            return {
+                row[0]
+                for row in opened.execute("SELECT name FROM sqlite_master WHERE type = 'index'")
+            }
+
+    monkeypatch.setattr(catch_up, "_MOST_BESIDE", 10)
+    write(tmp_path / "store", 60)
+    store = ArtifactStore(str(tmp_path / "store"))
+    store.index = str(file)
+    open_database(str(file))
+    whole, seen = indexes(), []
+    rebuild(store, ["model", "score"], lambda _done, _total: seen.append(indexes()))
+    assert {"values_by_number", "artifacts_by_age"} <= whole - seen[0]
+    assert "artifacts_by_run" in seen[0]
+    assert indexes() == whole
+    assert from_index(store, "depth=1", "error", 9) == one_by_one(store, "depth=1", "error", 9)
+    with contextlib.closing(sqlite3.connect(file)) as opened:
+        opened.execute("DROP INDEX values_by_number")
+    with filelock.FileLock(file.with_suffix(".filling")):
+        open_database(str(file))
+        assert "values_by_number" not in indexes()
+    open_database(str(file))
+    assert indexes() == whole
