@@ -246,7 +246,6 @@ class Model:
                 inputs[name] = self.loaded(world, name, day, inputs[name], calls, told)
             again = self.compute(world, stage, day, inputs, calls, told)
         except Stopped:
-            # Nobody has put other bytes in its place.
             slot.append(revision)
             raise
         if again.value != revision.value:
