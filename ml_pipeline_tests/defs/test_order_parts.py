@@ -1,5 +1,6 @@
 """Windows of very many orders are shared in parts by the dates of a run, with the same values."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -31,10 +32,12 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "orders.parquet"
 
 
-def run(store: ArtifactStore, source: Path, dataset: str) -> list[list[Outcome]]:
+def run(
+    store: ArtifactStore, source: Path, dataset: str, days: Sequence[date] = DAYS
+) -> list[list[Outcome]]:
     params = PIPELINE.params.parse({"source": str(source), "dataset": dataset, "history_days": 300})
     materializer = Materializer(PIPELINE, store)
-    return [list(materializer.run(params, day, ["orders", "features"])) for day in DAYS]
+    return [list(materializer.run(params, day, ["orders", "features"])) for day in days]
 
 
 @pytest.mark.long
@@ -64,6 +67,8 @@ def test_orders_in_parts_give_the_very_features_of_orders_in_one_file(
     assert len(files) < max(wanted) + 2 * len(DAYS) + 31 < sum(wanted)
     again = run(parted, source, dataset)
     assert all(outcome.reused for made in again for outcome in made)
+    alone = run(ArtifactStore(str(tmp_path / "alone")), source, dataset, DAYS[-1:])
+    assert alone[0][0].record.content == after[-1][0].record.content
 
 
 def test_parts_are_whole_months_and_single_days_and_tell_their_days_apart() -> None:
