@@ -1,6 +1,7 @@
 """Runs in this process: the same job, config and instance as in the UI, without its latency."""
 
 import contextlib
+import errno
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from ml_pipeline.dagster.errors import unwrapped
 from ml_pipeline.dagster.io_manager import io_manager_resource
 from ml_pipeline.dagster.owners import owned
 from ml_pipeline.dagster.resources import params_resource
+from ml_pipeline.errors import MlPipelineError
 from ml_pipeline.launch.names import names_of
 from ml_pipeline.launch.run_request import RequestedRun, requested_run
 from ml_pipeline.params.as_of import AsOf, as_of_from_key
@@ -27,6 +29,7 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.environments import Stores
 
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _INTERRUPTED: Final = "Stopped by Ctrl-C. What was published stays."
 
 
@@ -288,10 +291,19 @@ def _errors(result: dg.ExecuteInProcessResult) -> dict[str, str]:
 def _output_to(file: Path) -> Iterator[None]:
     """Send what code prints and logs to a file, so that it disturbs neither tables nor JSON."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        # Workers write to the same file.
-        file.open("a", encoding="utf-8", buffering=1) as sink,
-        contextlib.redirect_stdout(sink),
-        contextlib.redirect_stderr(sink),
-    ):
-        yield
+    try:
+        with (
+            # Workers write to the same file.
+            file.open("a", encoding="utf-8", buffering=1) as sink,
+            contextlib.redirect_stdout(sink),
+            contextlib.redirect_stderr(sink),
+        ):
+            yield
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        raise MlPipelineError(
+            f"There must be room for what a run prints, but {file} cannot be written:"
+            f" {error.strerror}. What was published stays. Make room: the same command goes on from"
+            " there."
+        ) from error

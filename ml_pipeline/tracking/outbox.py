@@ -64,15 +64,17 @@ class Outbox:
             SettingsError: if the folder cannot be written.
         """
         waiting = self.folder / _WAITING
+        name = f"{_now():020}-{os.getpid()}-{next(_numbers):06}"
+        scratch = self.folder / f".{name}"
         try:
             if not self._is_made:
                 waiting.mkdir(parents=True, exist_ok=True)
                 self._is_made = True
-            name = f"{_now():020}-{os.getpid()}-{next(_numbers):06}"
-            scratch = self.folder / f".{name}"
             scratch.write_text(json.dumps(content), encoding="utf-8")
             scratch.rename(waiting / f"{name}.json")
         except OSError as error:
+            with contextlib.suppress(OSError):
+                scratch.unlink(missing_ok=True)
             raise SettingsError(
                 f"The home folder must be writable, but {self.folder} is not: {error.strerror}."
                 " Set ML_PIPELINE_HOME to a folder that is."

@@ -4,6 +4,7 @@ A bucket, Postgres, RabbitMQ with Celery workers and a Dask cluster, all real; w
 What comes of it is what comes of one process with a folder.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -174,6 +175,35 @@ def test_sweep_on_celery_makes_each_cell_once(site: Team, server: Server) -> Non
     done = server.finished_run(Webserver(server.url).launch(sweep))
     assert done["status"] == "SUCCESS"
     assert sorted((Counter(published(site)["evaluation"]) - before).values()) == [1, 1]
+
+
+@pytest.mark.parametrize(("restarted", "steps"), [("broker", 9), ("database", 10)])
+def test_run_on_celery_is_ended_though_what_it_needs_is_restarted(
+    site: Team, server: Server, restarted: str, steps: int
+) -> None:
+    before = len(published(site)["evaluation"])
+    days = [FIRST + timedelta(days=day) for day in range(10)]
+    params = PIPELINE.params.parse(training(max_iter=steps))
+    site.start_worker()
+    Webserver(server.url).launch(requested_run(PIPELINE, params, days))
+    wait_until(lambda: len(published(site)["evaluation"]) >= before + 2, MOST_S, "first dates")
+    component: Any = getattr(site, restarted)
+    component.stop()
+    component.start()
+    wait_until(
+        lambda: len(published(site)["evaluation"]) >= before + len(days) and ended(server),
+        MOST_S,
+        "end of the run, or of the one that takes its place",
+    )
+    made = published(site)["evaluation"]
+    assert len(made) == len(set(made)) == before + len(days)
+
+
+def ended(server: Server) -> bool:
+    """Whether the last run is over, and well; a database that was away is asked again."""
+    with contextlib.suppress(AssertionError, KeyError, TypeError):
+        return bool(server.runs()[0]["status"] == "SUCCESS")
+    return False
 
 
 def published(site: Team) -> dict[str, list[str]]:

@@ -1,7 +1,6 @@
 """Sweeps on a Dask cluster of two workers: results, limits, deaths and the end are as at home."""
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -66,23 +65,6 @@ def test_search_on_dask_with_one_seat_tries_what_it_tries_here(
     other = Bench(bench.folder / "other")
     other.home.mkdir(parents=True)
     assert outcome(swept) == outcome(other.run(2, **asked))
-
-
-def test_dask_worker_that_is_killed_costs_nothing(site: DaskSite, bench: Bench) -> None:
-    victim = site.start_worker()
-    until(lambda: site.cluster.seats() == 3, "a third worker", 60)
-
-    def kill(progress: Any) -> None:
-        if progress.done == 4 and victim.poll() is None:
-            os.killpg(victim.pid, signal.SIGKILL)
-            victim.wait()
-
-    sweep = bench.sweep(2, machines=site.cluster, depth="range(1,16)", pause_s=0.1)
-    swept = sweep.run(progress=kill)
-    assert victim.poll() is not None
-    assert swept.failures == []
-    assert len({cell.run_id for cell in swept.cells}) == 30
-    assert len(list(bench.store.directories("score"))) == 30
 
 
 def test_stopped_sweep_leaves_no_computation_on_the_cluster(site: DaskSite, bench: Bench) -> None:

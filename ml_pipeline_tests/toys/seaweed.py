@@ -96,27 +96,38 @@ class Seaweed:
 
     def _await(self) -> None:
         client = _store(self.url)
-        for _ in range(300):
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
             with contextlib.suppress(Exception):
-                self._make_bucket()
+                self.make_bucket()
                 # The first bytes wait for a volume to be made.
                 client.put("up", bytes(1 << 20))
                 return
             time.sleep(0.1)
         raise AssertionError((self.folder / "log").read_text()[-2000:])
 
-    def _make_bucket(self) -> None:
+    def make_bucket(self) -> None:
+        client = self._client
+        there = client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou
+        with contextlib.suppress(*there):
+            client.create_bucket(Bucket=BUCKET)
+
+    def remove_bucket(self) -> None:
+        """Remove the bucket with all that is in it."""
+        _store(self.url).delete(self.keys(""))
+        self._client.delete_bucket(Bucket=BUCKET)
+
+    @property
+    def _client(self) -> Any:
         import boto3
 
-        client = boto3.client(
+        return boto3.client(
             "s3",
             endpoint_url=self.url,
             aws_access_key_id="key",
             aws_secret_access_key="word",
             region_name="us-east-1",
         )
-        with contextlib.suppress(client.exceptions.BucketAlreadyExists):
-            client.create_bucket(Bucket=BUCKET)
 
 
 class Proxy:
