@@ -214,7 +214,7 @@ def test_nothing_is_sent_unless_an_address_is_set(
         assert found("", "http://variable") is None
         assert found(None, "http://variable") == "http://variable"
         assert found("https://setting", "http://variable") == "https://setting"
-        kinds = [type(one).__name__ for one in tracker_of(bench.pipeline).trackers]  # type: ignore[attr-defined]
+        kinds = [type(one).__name__ for one in tracker_of(bench.pipeline, None).trackers]  # type: ignore[attr-defined]
         assert "OpenLineageTracker" in kinds
         monkeypatch.setenv("OPENLINEAGE_DISABLED", "True")
         assert found("https://setting", "http://variable") is None
