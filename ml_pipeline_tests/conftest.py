@@ -11,6 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from ml_pipeline import projects
 from ml_pipeline_tests.e2e.server import Server, serving, tool
 from ml_pipeline_tests.toys.bench import Bench
 
@@ -20,6 +21,12 @@ hypothesis.settings.register_profile("ml_pipeline", max_examples=60, deadline=No
 hypothesis.settings.load_profile("ml_pipeline")
 
 Fingerprint = Callable[..., dict[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def _serves_nobody() -> None:
+    """Let no code location that an earlier test has loaded say where the home folder is."""
+    projects._served.clear()
 
 
 @pytest.fixture
