@@ -30,14 +30,16 @@ pytestmark = pytest.mark.long
 
 REQUESTS = 100
 QUICK = {"ML_PIPELINE_INBOX_INTERVAL_S": "1", "ML_PIPELINE_INBOX_SETTLE_S": "0.5"}
+# So the page has few enough ticks to look for one.
+SLOWER = {**QUICK, "ML_PIPELINE_INBOX_INTERVAL_S": "5"}
 SENSOR_PAGE = "/locations/ml_pipeline.definitions/sensors/requests"
 
 
 @pytest.fixture(scope="module")
 def quick_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose sensor looks into the inbox all the time."""
+    """A server whose sensor looks into the inbox every few seconds."""
     home = tmp_path_factory.mktemp("quick")
-    with serving([tool("ml-pipeline"), "ui"], home, cwd=home, **QUICK) as running:
+    with serving([tool("ml-pipeline"), "ui"], home, cwd=home, **SLOWER) as running:
         yield running
 
 
