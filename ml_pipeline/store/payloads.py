@@ -88,14 +88,12 @@ class Payloads(SharedFiles):
         """
         kept_as = SharedPartsFormat()
         marker = self.want(directory, shelf, value.names)
-        there = {
-            key: (name, size)
-            for key, (name, size) in self.on_shelf(shelf).items()
-            if key in set(map(key_of, value.names))
-        }
+        keys = {name: key_of(name) for name in value.names}
+        on_shelf = self.on_shelf(shelf)
+        there = {key: on_shelf[key] for key in keys.values() if key in on_shelf}
         columns: dict[str, str] = {}
         made: dict[str, Path] = {}
-        absent = [name for name in value.names if key_of(name) not in there]
+        absent = [name for name, key in keys.items() if key not in there]
         for name, part in value.parts(absent):
             file = staged / f"{name}.parquet"
             kept_as.table.keep(part, file)
@@ -110,10 +108,10 @@ class Payloads(SharedFiles):
             digest = digest_of_file(file)
             path = file_name(name, digest)
             self._put_member(f"{shelf}/{path}", file, digest)
-            there[key_of(name)] = path, file.stat().st_size
+            there[keys[name]] = path, file.stat().st_size
         members = {
             f"{place:05}/{path}": Member(bytes=size, digest=digest_in(path))
-            for place, (path, size) in enumerate(there[key_of(name)] for name in value.names)
+            for place, (path, size) in enumerate(there[keys[name]] for name in value.names)
         }
         return Content(
             file=marker,
