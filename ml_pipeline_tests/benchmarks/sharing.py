@@ -1,19 +1,16 @@
 """Who computes a sweep and where its results go: buckets, Dask's workers, several processes."""
 
 import itertools
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ml_pipeline.sweeps.dask_workers import DaskCluster
 from ml_pipeline_tests.benchmarks.busy_pipeline import swept
 from ml_pipeline_tests.benchmarks.measuring import Pair, compare, process
+from ml_pipeline_tests.toys.dask_site import dask_site
 from ml_pipeline_tests.toys.seaweed import BUCKET, Seaweed
 
 WORKERS = 2
@@ -61,15 +58,9 @@ def objects(scratch: Path, command: str) -> Iterator[object]:
 
 def dask(scratch: Path) -> Iterator[object]:
     """A sweep on two Dask workers, against two local ones: cells of a second, and of nothing."""
-    scheduler = _made(scratch / "dask") / "scheduler.json"
     numbers = itertools.count()
-    with ExitStack() as running:
-        running.enter_context(_dask(scheduler, "scheduler", "--port", "0", "--host", "127.0.0.1"))
-        _await(scheduler.exists)
-        for _ in range(WORKERS):
-            running.enter_context(_dask(scheduler, "worker", "--nthreads", "1"))
-        cluster = DaskCluster(str(scheduler))
-        _await(lambda: cluster.seats() == WORKERS)
+    with dask_site(_made(scratch / "dask"), WORKERS) as site:
+        cluster = site.cluster
         for cells, cpu_s in (CELLS, 1.0), ((2, 100), 0.0):
 
             def here(cells: tuple[int, int] = cells, cpu_s: float = cpu_s) -> None:
@@ -113,35 +104,10 @@ def machines(scratch: Path) -> Iterator[object]:
     )
 
 
-@contextmanager
-def _dask(scheduler: Path, *command: str) -> Iterator[None]:
-    options = ["--no-dashboard", "--scheduler-file", str(scheduler)]
-    with (scheduler.parent / "log").open("ab") as log:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "dask", *command, *options],
-            stdout=log,
-            stderr=log,
-            cwd=scheduler.parent,
-            start_new_session=True,
-        )
-    try:
-        yield
-    finally:
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
-
-
 def _timed(call: Callable[[], None]) -> float:
     begin = time.perf_counter()
     call()
     return time.perf_counter() - begin
-
-
-def _await(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "Dask does not start"
-        time.sleep(0.1)
 
 
 def _made(folder: Path) -> Path:
