@@ -22,6 +22,8 @@ from ml_pipeline.sweeps.workers import LocalWorkers
 _IDLE_S: Final = 60.0
 """Processes without work for so long end: the sweep that they are for may have been killed."""
 
+_OVER: Final = Unusable("The sweep is over.")
+
 
 def places(environment: str | None) -> dict[str, str]:
     """Return what the names of sources stand for here, in full."""
@@ -66,7 +68,7 @@ class Bench(WorkerPlugin):
         self.site = replace(self.site, output=None, threads=threads)
         self._lock = threading.Lock()
         self._free: list[LocalWorkers] = []
-        self._all: list[LocalWorkers] = []
+        self._busy: list[LocalWorkers] = []
         self._is_over = False
         self._problem: str | None = None
         self._is_checked = False
@@ -77,51 +79,58 @@ class Bench(WorkerPlugin):
         taken = self._take()
         if isinstance(taken, Unusable):
             return taken
-        taken.give(task, None, timeout_s)
         answers: list[tuple[Any, Answer | Ended]] = []
-        while not answers:
-            answers = list(taken.answers())
-        self._put_back(taken)
-        return answers[0][1]
+        try:
+            taken.give(task, None, timeout_s)
+            while not answers and not self._is_over:
+                answers = list(taken.answers())
+        finally:
+            self._put_back(taken, is_usable=bool(answers))
+        return answers[0][1] if answers else _OVER
 
     def teardown(self, worker: Worker) -> None:
         """End everything that is being computed."""
         with self._lock:
             self._is_over = True
-            self._end()
+            # Only the thread that waits for a process may end it.
+            for started in self._busy:
+                started.interrupt()
+            self._leave()
 
     def _take(self) -> LocalWorkers | Unusable:
         with self._lock:
             if not self._is_checked:
                 self._problem, self._is_checked = self._found(), True
-            if self._problem is not None or self._is_over:
-                return Unusable(self._problem or "The sweep is over.")
+            if self._problem is not None:
+                return Unusable(self._problem)
+            if self._is_over:
+                return _OVER
             if self._idle is not None:
                 self._idle.cancel()
-            if self._free:
-                return self._free.pop()
-            started = LocalWorkers(self.site, 1)
-            self._all.append(started)
-            return started
+            taken = self._free.pop() if self._free else LocalWorkers(self.site, 1)
+            self._busy.append(taken)
+            return taken
 
-    def _put_back(self, taken: LocalWorkers) -> None:
+    def _put_back(self, taken: LocalWorkers, *, is_usable: bool) -> None:
         with self._lock:
+            self._busy.remove(taken)
+            if self._is_over or not is_usable:
+                taken.close()
+                return
             self._free.append(taken)
-            if len(self._free) == len(self._all):
-                self._idle = threading.Timer(_IDLE_S, self._leave)
+            if not self._busy:
+                self._idle = threading.Timer(_IDLE_S, self._rest)
                 self._idle.daemon = True
                 self._idle.start()
 
-    def _leave(self) -> None:
+    def _rest(self) -> None:
         with self._lock:
-            if len(self._free) == len(self._all):
-                self._end()
+            if not self._busy:
+                self._leave()
 
-    def _end(self) -> None:
-        for started in self._all:
-            started.close()
-        self._all.clear()
-        self._free.clear()
+    def _leave(self) -> None:
+        while self._free:
+            self._free.pop().close()
 
     def _found(self) -> str | None:
         """Say why nothing may be computed here: it would not be what the sweep asks for."""

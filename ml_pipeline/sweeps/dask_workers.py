@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _REACHED_S: Final = 10
 _WORKERS_S: Final = 30
+_NOTICED_S: Final = 0.5
+"""A Ctrl-C that comes in the instant before a wait for a queue does not end it."""
 _INSTALL: Final = "pip install 'ml_pipeline[dask]'"
 _SCHEDULER: Final = "ML_PIPELINE_SCHEDULER"
 
@@ -160,11 +162,14 @@ class DaskWorkers:
         Raises:
             PipelineError: if the scheduler has gone.
         """
-        timeout = None if math.isinf(until) else max(0.0, until - time.monotonic())
-        try:
-            over = [self._over.get(timeout=timeout)]
-        except queue.Empty:
-            return
+        over: list[Future[Answer | Ended]] = []
+        while not over:
+            left_s = max(0.0, until - time.monotonic())
+            try:
+                over.append(self._over.get(timeout=min(left_s, _NOTICED_S)))
+            except queue.Empty:
+                if left_s < _NOTICED_S:
+                    return
         while not self._over.empty():
             over.append(self._over.get())
         for future in over:

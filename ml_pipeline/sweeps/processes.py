@@ -127,6 +127,7 @@ class Processes(Generic[Answer]):
         _may_have_children()
         self.count = count
         self._places: list[_Place] = []
+        self._interrupted, self._interrupt = context.Pipe(duplex=False)
         try:
             for _ in range(count):
                 self._places.append(_Place(start))
@@ -163,12 +164,13 @@ class Processes(Generic[Answer]):
         """Wait for an answer; yield whatever there is by then with what it was for.
 
         Args:
-            until: when to stop waiting, on the clock `time.monotonic`.
+            until: when to stop waiting, on the clock `time.monotonic`; once interrupted, nobody
+                waits.
         """
         busy = [place for place in self._places if place.is_busy]
         first = min([until, *(place.deadline for place in busy)])
         timeout = None if math.isinf(first) else max(0.0, first - time.monotonic())
-        ready = wait([place.pipe for place in busy], timeout)
+        ready = wait([*(place.pipe for place in busy), self._interrupted], timeout)
         now = time.monotonic()
         for place in busy:
             answer: Answer | Ended
@@ -192,10 +194,16 @@ class Processes(Generic[Answer]):
             place.is_busy = False
             yield place.purpose, answer
 
+    def interrupt(self) -> None:
+        """Let whoever waits for answers go on; the one method for other threads."""
+        self._interrupt.send(None)
+
     def close(self) -> None:
         """Kill them all."""
         while self._places:
             self._places.pop().clear()
+        self._interrupt.close()
+        self._interrupted.close()
 
 
 def _may_have_children() -> None:

@@ -166,8 +166,9 @@ def _context(modules: Sequence[str]) -> "BaseContext":
         context.set_forkserver_preload([*modules, "ml_pipeline.sweeps.preload"])
     # Ctrl-C reaches the server, too, and it takes a while until it can ignore that by itself.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         with _few_threads(1):
             forkserver.ensure_running()
     finally:

@@ -1,6 +1,7 @@
 """Sweeps on a Dask cluster of two workers: results, limits, deaths and the end are as at home."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -80,6 +81,24 @@ def test_stopped_sweep_leaves_no_computation_on_the_cluster(site: DaskSite, benc
     assert bench.calls() == []
     until(lambda: _hanging(site) == 0, "the end of every computation", 10)
     assert bench.sweep(machines=site.cluster, depth="1,2").run().failures == []
+
+
+def test_cluster_is_free_again_whenever_a_sweep_on_it_is_interrupted(
+    site: DaskSite, bench: Bench
+) -> None:
+    for instant in range(1, 13):
+        stop = threading.Timer(instant / 20, os.kill, (os.getpid(), signal.SIGINT))
+        stop.start()
+        with pytest.raises(KeyboardInterrupt):
+            bench.sweep(machines=site.cluster, depth="1,2", act="hang").run()
+    with site.cluster.connected() as client:
+        until(lambda: set(client.run(_tasks).values()) == {0}, "the end of every task", 10)
+    assert bench.sweep(2, machines=site.cluster, depth="3,4").run().failures == []
+
+
+def _tasks(dask_worker: Any) -> int:
+    """Count what runs in a worker's threads, cancelled or not."""
+    return len(dask_worker.state.executing)
 
 
 def _hanging(site: DaskSite) -> int:

@@ -4,6 +4,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -109,6 +110,22 @@ def test_process_that_takes_too_long_is_killed_and_replaced(processes: "Processe
 def test_process_gets_ready_before_its_clock_starts(processes: "Processes[Any]") -> None:
     processes.give("a", "first", 0.04)
     assert dict(drained(processes))["first"][1] == "a"
+
+
+def test_wait_that_another_thread_interrupts_ends_before_the_answer(
+    processes: "Processes[Any]",
+) -> None:
+    processes.give(30.0, "slow", None)
+    threading.Timer(0.2, processes.interrupt).start()
+    began = time.monotonic()
+    while not _is_interrupted(processes):
+        assert list(processes.answers()) == []
+    assert time.monotonic() - began < 20
+    assert processes.has_busy
+
+
+def _is_interrupted(processes: "Processes[Any]") -> bool:
+    return processes._interrupted.poll()
 
 
 def test_answers_come_back_at_the_time_they_are_wanted(processes: "Processes[Any]") -> None:
