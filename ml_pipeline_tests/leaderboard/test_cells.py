@@ -112,7 +112,7 @@ def test_cell_of_a_result_has_everything_that_is_compared(store: ArtifactStore) 
     assert cell.params == {"data": {"dataset": "north"}, "fit": {"rate": 0.2, "version": "v2"}}
     assert cell.dataset == {"dataset": "north"}
     assert cell.as_of == day
-    assert cell.objective == objective(Data())
+    assert cell.objective == objective(Data(dataset="north"))
     assert cell.codes == {"table": "1", "model": "1", "score": "1"}
     assert cell.metrics == {"error_north": day.day * 0.2, "naive": 1.0}
     assert cell.error is None

@@ -114,7 +114,8 @@ def test_definition_of_the_last_date_is_compared() -> None:
         "both are compared by other (minimize, baseline none), later by error (minimize, baseline"
         " naive_error)": days(2)
     }
-    asked = paired(*sides, "error", "maximize")
+    left, right = sides
+    asked = paired(left, right, "error", "maximize")
     assert asked.objective.direction == "maximize"
 
 

@@ -109,7 +109,7 @@ def summary() -> Summary:
 
 
 def model() -> Model:
-    made = Model(amount=Decimal("1.10"), more=(1, 2))
+    made = Model(amount=Decimal("1.10"), more=(1, 2))  # type: ignore[call-arg]
     made._seen = 3
     return made
 
