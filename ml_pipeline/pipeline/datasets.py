@@ -16,7 +16,7 @@ from ml_pipeline.errors import SourceError
 from ml_pipeline.pipeline.order_columns import IN_ORDER, RULES, coarse_window, parsed, usable
 from ml_pipeline.pipeline.order_files import OrderFile, collected, order_files
 from ml_pipeline.pipeline.sources import change_stamp, find_source
-from ml_pipeline.pipeline.spans import spans
+from ml_pipeline.pipeline.spans import is_in_order, spans
 from ml_pipeline.text import quoted
 
 if TYPE_CHECKING:
@@ -99,28 +99,41 @@ def days_of(location: str, columns: Mapping[str, str] = _OWN_NAMES) -> dict[date
     import polars as pl
 
     files = order_files(find_source(location), columns)
-    days = collected(
+    # Only instants are read to divide the days; the rest is looked at where it is digested.
+    counted = collected(
         _orders(files, date.min, date.max)
         .group_by(day=pl.col("ordered_at").dt.date())
-        .agg(rows=pl.len(), usable=pl.all_horizontal(*usable().values()).all()),
+        .agg(rows=pl.len(), usable=usable()["ordered_at"].all()),
         files,
     ).sort("day")
-    if not days["usable"].all():
+    if not counted["usable"].all():
         _refuse_unusable(files, date.min, date.max)
-    rows: dict[date, int] = dict(days.select("day", "rows").iter_rows())
+    rows: dict[date, int] = dict(counted.select("day", "rows").iter_rows())
     found: dict[date, Day] = {}
     for first, last in spans(rows):
-        found.update(_digest_each_day(_read(files, first, last)))
+        orders = collected(_orders(files, first, last), files)
+        if not _all_usable(orders):
+            _refuse_unusable(files, date.min, date.max)
+        found.update(_digest_each_day(_sorted(orders)))
     return found
 
 
 def _read(files: Sequence[OrderFile], start: date, end: date) -> "pl.DataFrame":
+    orders = collected(_orders(files, start, end), files)
+    if not _all_usable(orders):
+        _refuse_unusable(files, start, end)
+    return _sorted(orders)
+
+
+def _sorted(orders: "pl.DataFrame") -> "pl.DataFrame":
+    """Sort orders, in one piece either way: what is written of them depends on the pieces."""
+    return orders.rechunk() if is_in_order(orders) else orders.sort(IN_ORDER).rechunk()
+
+
+def _all_usable(orders: "pl.DataFrame") -> bool:
     import polars as pl
 
-    orders = collected(_orders(files, start, end), files)
-    if not orders.select(pl.all_horizontal(*usable().values()).all()).item():
-        _refuse_unusable(files, start, end)
-    return orders.sort(IN_ORDER)
+    return bool(orders.select(pl.all_horizontal(*usable().values()).all()).item())
 
 
 def _orders(files: Sequence[OrderFile], start: date, end: date) -> "pl.LazyFrame":

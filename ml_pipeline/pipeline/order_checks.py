@@ -150,9 +150,20 @@ def told_once(orders: "Orders", *, most: float) -> Judgement:
 
 
 def _repeated(orders: "pl.DataFrame") -> "tuple[int, pl.DataFrame]":
-    """Return how many orders repeat another, and those that are repeated most often."""
-    several = orders.group_by(orders.columns).len("times")
-    several = several.filter(several["times"] > 1)
+    """Return how many orders repeat another, and those that are repeated most often.
+
+    Args:
+        orders: in order, so that what repeats an order comes right after it.
+    """
+    import polars as pl
+
+    column = pl.all()
+    as_before = pl.all_horizontal(column.eq_missing(column.shift(1)))
+    alike = orders.select(as_before.alias("before")).with_columns(
+        after=pl.col("before").shift(-1, fill_value=False)
+    )
+    several = orders.filter(alike["before"] | alike["after"])
+    several = several.group_by(orders.columns).len("times")
     return int((several["times"] - 1).sum()), _most_often(several)
 
 

@@ -63,10 +63,10 @@ def in_spans(orders: "Orders", rows: Mapping[date, int]) -> "Iterator[pl.DataFra
             datetime.combine(first, time.min), datetime.combine(last, time.max)
         )
         span = orders.lazy().filter(within).collect(engine="streaming")
-        yield span if _is_in_order(span) else span.sort(IN_ORDER)
+        yield span if is_in_order(span) else span.sort(IN_ORDER)
 
 
-def _is_in_order(orders: "pl.DataFrame") -> bool:
+def is_in_order(orders: "pl.DataFrame") -> bool:
     """Whether orders are sorted, which takes a tenth of sorting them again."""
     import polars as pl
 

@@ -95,11 +95,22 @@ def test_parts_are_whole_months_and_single_days_and_tell_their_days_apart() -> N
     assert len({part.name for part in parts}) == len(parts)
 
 
-def test_parts_of_a_source_that_has_changed_since_are_not_made(source: Path) -> None:
+def test_parts_are_the_same_of_any_layout_and_not_made_of_a_source_that_has_changed_since(
+    source: Path,
+) -> None:
     days = datasets.days_of(str(source))
     parts = order_parts(days, date(1997, 2, 1), date(1997, 4, 3))
     held = list(read_parts(str(source), parts, {}))
     assert [one.height for one in held] == [part.rows for part in parts]
+    in_order = datasets.orders_between(str(source), date.min, date.max)
+    (source.parent / "sorted").mkdir()
+    for place, some in enumerate(in_order.iter_slices(1_000)):
+        some.write_parquet(source.parent / "sorted" / f"{place}.parquet")
+    same = list(read_parts(str(source.parent / "sorted"), parts, {}))
+    for one, other in zip(held, same, strict=True):
+        assert_frame_equal(one, other, check_exact=True)
+        # Their bytes are the same only if they are in as many pieces.
+        assert one.n_chunks() == other.n_chunks() == 1
     pl.read_parquet(source).with_columns(pl.col("amount") + 1).write_parquet(source)
     with pytest.raises(SourceError, match=r"must hold still while they are\s+read"):
         list(read_parts(str(source), parts[:1], {}))
