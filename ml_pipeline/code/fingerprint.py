@@ -11,8 +11,8 @@ A function that was made by another counts with the whole of that other, what it
 defaults and the arguments bound by `functools.partial`. What of these cannot be told is refused
 when the stage is defined, with the advice to declare a code_version.
 
-What is not seen, so that a code_version must tell it: modules imported and code run by computed
-text (`importlib.import_module`, `exec`, entry points); values that a running program gives to the
+What is not seen, so that a code_version must tell it: modules imported by a computed name, code
+that is kept elsewhere as text, entry points; values that a running program gives to the
 globals of another module or to attributes of classes and modules; calls in class bodies and in
 defaults of arguments that register something elsewhere; what libraries do with the classes and
 functions that they are given; and what is installed or read from files, unless the stage declares

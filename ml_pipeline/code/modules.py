@@ -23,6 +23,7 @@ Steps: TypeAlias = tuple[str, ...]
 FirstParty: TypeAlias = tuple[str, ...]
 """Modules and packages that a pipeline says are its own."""
 
+_IMPORTING: Final = ("import_module", "__import__")
 TOOLKIT: Final = __name__.partition(".")[0]
 
 
@@ -48,7 +49,7 @@ class Source:
         self.module = module
         self.is_package = path.name == "__init__.py"
         self.text = path.read_bytes()
-        self.statements = list(normal_statements(ast.parse(self.text).body, module == "__main__"))
+        self.statements = list(normal_statements(self.text, module))
         self._nodes: dict[ast.AST, list[ast.AST]] = {}
         self.definitions: dict[str, list[ast.stmt]] = {}
         self.imports: dict[str, list[Steps]] = {}
@@ -77,6 +78,17 @@ class Source:
                     steps = tuple(one.name.split("."))
                     yield (one.asname, steps) if one.asname else (steps[0], steps[:1])
 
+    def called_for(self, node: ast.AST) -> str | None:
+        """Return the module that a call such as ``import_module("a.b")`` imports, if it is one."""
+        match node:
+            case ast.Call(
+                ast.Name(called) | ast.Attribute(_, called), [ast.Constant(str(name)), *_]
+            ):
+                if called in _IMPORTING:
+                    level = len(name) - len(name.lstrip("."))
+                    return self._base(ast.ImportFrom(name.lstrip("."), [], level))
+        return None
+
     @cached_property
     def all_imports(self) -> frozenset[str]:
         """What imports anywhere in the module may execute; attributes may look like it."""
@@ -90,6 +102,8 @@ class Source:
                     base = self._base(node)
                     found.add(base)
                     found.update(f"{base}.{one.name}" for one in node.names)
+                elif (called_for := self.called_for(node)) is not None:
+                    found.add(called_for)
         return frozenset(found)
 
     def libraries(self, first_party: FirstParty) -> frozenset[str]:

@@ -1,8 +1,8 @@
 """The normal form of code: its syntax tree without what cannot change a result.
 
 Layout, comments, docstrings and the decorators that make stages are left out, and so is what a
-function is said to return, unless a decorator may read it. Fields and validators of parameter
-groups are, too: their values are part of identity.
+function is said to return, unless a decorator may read it. What the module reads of itself, such as
+its docstrings, counts.
 """
 
 import ast
@@ -12,29 +12,34 @@ from typing import Final
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 IMPORTS: Final = (ast.Import, ast.ImportFrom)
 
-_OF_IDS: Final = ("formerly", "retired", "rules")
-"""What a group says of names and values, before and now: results depend on the values alone."""
+_READING_DOCS: Final = (b"__doc__", b"getdoc")
+_READING_RETURNS: Final = (b"get_type_hints", b"__annotations__", b"get_annotations", b"signature(")
 
 
-def normal_statements(body: Iterable[ast.stmt], is_script: bool = False) -> Iterator[ast.stmt]:
-    """Yield what a module executes, in normal form; the statements are changed.
+def normal_statements(text: bytes, module: str) -> Iterator[ast.stmt]:
+    """Yield what a module executes, in normal form.
 
     Args:
-        body: statements of the module.
-        is_script: whether it is the script that was started.
+        text: the module.
+        module: its name.
     """
+    reads_docs = any(word in text for word in _READING_DOCS)
+    reads_returns = any(word in text for word in _READING_RETURNS)
+    tree = ast.parse(text)
+    if reads_docs and (told := ast.get_docstring(tree, clean=False)) is not None:
+        (said,) = ast.parse(f"__doc__ = {told!r}").body
+        tree.body[0] = ast.copy_location(said, tree.body[0])
+    for one in _executed(tree.body, module):
+        _normalise(one, reads_docs, reads_returns)
+        yield one
+
+
+def _executed(body: Iterable[ast.stmt], module: str) -> Iterator[ast.stmt]:
     for one in body:
-        if isinstance(one, ast.If) and _is_never_true(one.test, is_script):
-            yield from normal_statements(one.orelse, is_script)
+        if isinstance(one, ast.If) and _is_never_true(one.test, module):
+            yield from _executed(one.orelse, module)
         elif not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)):
-            _normalise(one)
             yield one
-
-
-def without_fields(group: ast.ClassDef) -> ast.ClassDef:
-    """Return the class of a parameter group without what only shapes its values."""
-    body = [part for part in group.body if not _is_of_identity(part)] or [ast.Pass()]
-    return ast.ClassDef(group.name, group.bases, group.keywords, body, group.decorator_list)
 
 
 def makes_a_stage(node: ast.AST) -> bool:
@@ -76,13 +81,13 @@ def parts_of(node: ast.AST) -> list[ast.AST]:
     return parts
 
 
-def _normalise(tree: ast.AST) -> None:
+def _normalise(tree: ast.AST, reads_docs: bool, reads_returns: bool) -> None:
     for node in nodes_of(tree):
         if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-            if ast.get_docstring(node, clean=False) is not None:
+            if not reads_docs and ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
             node.decorator_list = [one for one in node.decorator_list if not makes_a_stage(one)]
-        if isinstance(node, FUNCTIONS) and not node.decorator_list:
+        if isinstance(node, FUNCTIONS) and not (node.decorator_list or reads_returns):
             node.returns = None
         if isinstance(node, ast.arg) and node.annotation is not None:
             node.annotation = _Unquoted().visit(node.annotation)
@@ -101,18 +106,8 @@ class _Unquoted(ast.NodeTransformer):
             return node
 
 
-def _is_never_true(test: ast.expr, is_script: bool) -> bool:
-    if isinstance(test, ast.Compare) and isinstance(test.left, ast.Name):
-        return test.left.id == "__name__" and not is_script
+def _is_never_true(test: ast.expr, module: str) -> bool:
+    match test:
+        case ast.Compare(ast.Name("__name__"), [ast.Eq()], [ast.Constant(str(name))]):
+            return name != module
     return getattr(test, "id", getattr(test, "attr", None)) == "TYPE_CHECKING"
-
-
-def _is_of_identity(part: ast.stmt) -> bool:
-    if isinstance(part, ast.FunctionDef):
-        return part.name == "resolved" or any(
-            "validator" in ast.dump(decorator) for decorator in part.decorator_list
-        )
-    targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
-    if any(isinstance(one, ast.Name) and one.id in _OF_IDS for one in targets):
-        return True
-    return isinstance(part, ast.AnnAssign) and "ClassVar" not in ast.dump(part.annotation)

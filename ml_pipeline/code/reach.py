@@ -8,19 +8,22 @@ than define when it is imported; in a module that defines stages, the statements
 
 import ast
 import symtable
-import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Final, TypeAlias, TypeGuard
+from typing import Final, TypeAlias
 
 from ml_pipeline.code.effects import effects_of, watches_subclasses
+from ml_pipeline.code.groups import classes_of_fields, group_of, without_fields
 from ml_pipeline.code.modules import FirstParty, Source, Steps, source_of, sources_below
-from ml_pipeline.code.normal import FUNCTIONS, IMPORTS, parts_of, without_fields
-from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.code.normal import FUNCTIONS, IMPORTS, parts_of
 
 WHOLE: Final = "*"
 LOOSE: Final = ""
 """Stands for the statements of a module that define no function or class."""
+
+_BY_ANY_NAME: Final = ("eval", "exec", "globals")
+_MODULES: Final = ("sys", "modules")
+"""What these find in a module, its text does not tell."""
 
 Definition: TypeAlias = tuple[str, str]
 """A module, and a name that it defines."""
@@ -107,7 +110,7 @@ class _Reach:
         """
         texts = []
         for statement in statements:
-            one = without_fields(statement) if _is_group(statement, self._source) else statement
+            one = self._without_fields(statement)
             text = ast.unparse(one)
             texts.append(text)
             self._import(one)
@@ -120,6 +123,15 @@ class _Reach:
                     if bound == first:
                         self._reach((*steps, *attributes))
         self.parts[name] = "\n".join(texts)
+
+    def _without_fields(self, statement: ast.stmt) -> ast.stmt:
+        """Take the fields of a group out, but count the classes that they are of."""
+        group = group_of(statement, self._source) if isinstance(statement, ast.ClassDef) else None
+        if group is None or not isinstance(statement, ast.ClassDef):
+            return statement
+        for cls in classes_of_fields(group):
+            self.reached.add((cls.__module__, cls.__qualname__.partition(".")[0]))
+        return without_fields(statement, group)
 
     def add_all(self) -> None:
         """Count the whole module: functions and classes by name, the rest in its order."""
@@ -139,6 +151,8 @@ class _Reach:
         """Count what a name of the module stands for, and attributes that are taken from it."""
         name, *attributes = chain
         source = self._source
+        if name in _BY_ANY_NAME and name not in (*source.definitions, *source.imports):
+            self.reached.add((source.module, WHOLE))
         if name in source.definitions:
             self.reached.add((source.module, name))
         imported = source.imports.get(name, [])
@@ -157,10 +171,14 @@ class _Reach:
             elif isinstance(node, ast.ImportFrom):
                 for _, steps in self._source.bound_by(node):
                     self._reach(steps)
+            elif (called_for := self._source.called_for(node)) is not None:
+                self.reached.add((called_for, WHOLE))
 
     def _reach(self, steps: Steps) -> None:
         """Count what a module and the attributes taken from it may stand for."""
         module, *attributes = steps
+        if steps[:2] == _MODULES:
+            self.reached.add((self._source.module, WHOLE))
         for name in attributes:
             source = source_of(module, self._first_party)
             below = f"{module}.{name}"
@@ -202,11 +220,7 @@ def _chains(tree: ast.AST) -> Iterator[Steps]:
 
 
 def _has_groups(source: Source) -> bool:
-    return any(_is_group(one, source) for one in source.statements)
-
-
-def _is_group(statement: ast.stmt, source: Source) -> TypeGuard[ast.ClassDef]:
-    if not isinstance(statement, ast.ClassDef):
-        return False
-    defined = getattr(sys.modules.get(source.module), statement.name, None)
-    return isinstance(defined, type) and issubclass(defined, ParamGroup)
+    return any(
+        isinstance(one, ast.ClassDef) and group_of(one, source) is not None
+        for one in source.statements
+    )

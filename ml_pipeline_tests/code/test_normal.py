@@ -91,3 +91,29 @@ def test_edit_that_changes_a_result_changes_the_fingerprint(
     fingerprint: Callable[..., str], old: str, new: str
 ) -> None:
     assert fingerprint(edited(PACKAGE, old, new)) != fingerprint(PACKAGE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def h(): '@'\ndef stage(x): return h.__doc__\n",
+        "import inspect\nclass C: '@'\ndef stage(x): return inspect.getdoc(C)\n",
+        "'@'\ndef stage(x): return __doc__\n",
+        "def stage(x):\n    '@'\n    return stage.__doc__\n",
+        (
+            "from typing import get_type_hints\ndef h() -> list['@']: ...\n"
+            "def stage(x): return get_type_hints(h)\n"
+        ),
+        "if __name__ != '__main__':\n    K = '@'\ndef stage(x): return K\n",
+        "K = 0\nif __name__ == 'team.stages':\n    K = '@'\ndef stage(x): return K\n",
+    ],
+    ids=["docstring", "of a class", "of a module", "its own", "returned", "not main", "own name"],
+)
+def test_what_a_module_reads_of_itself_counts(fingerprint: Callable[..., str], text: str) -> None:
+    files = one_module(text)
+    assert fingerprint(files) != fingerprint(edited(files, "@", "int"))
+
+
+def test_what_only_a_script_executes_does_not_count(fingerprint: Callable[..., str]) -> None:
+    files = one_module("def stage(x): return x\nif __name__ == '__main__':\n    stage = print\n")
+    assert fingerprint(files) == fingerprint(edited(files, "print", "repr"))

@@ -355,3 +355,32 @@ def test_module_used_by_attribute_is_not_reached_whole(fingerprint: Callable[...
     }
     assert fingerprint(files) == fingerprint(edited(files, "x + 1", "x + 2"))
     assert fingerprint(files) != fingerprint(edited(files, "x + 40", "x + 41"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import importlib\ndef stage(x): return importlib.import_module('team.lib').f(x)\n",
+        (
+            "from importlib import import_module\nlib = import_module('.lib', __package__)\n"
+            "def stage(x): return lib.f(x)\n"
+        ),
+        "def stage(x): return __import__('team.lib').lib.f(x)\n",
+        "def f(x): return x + 1\ndef stage(x): return globals()['f'](x)\n",
+        "def f(x): return x + 1\ndef stage(x): return eval('f(x)')\n",
+        (
+            "import sys\ndef f(x): return x + 1\n"
+            "def stage(x): return getattr(sys.modules[__name__], 'f')(x)\n"
+        ),
+        (
+            "def f(x): return x + 1\n"
+            "ALL = [one for name, one in list(globals().items()) if name == 'f']\n"
+            "def stage(x): return ALL[0](x)\n"
+        ),
+    ],
+    ids=["import_module", "relative", "__import__", "globals", "eval", "sys.modules", "table"],
+)
+def test_what_is_found_by_a_text_counts(fingerprint: Callable[..., str], text: str) -> None:
+    others = {} if "+ 1" in text else {"lib": LIB}
+    files = one_module(text, **others)
+    assert fingerprint(files) != fingerprint(edited(files, "+ 1", "+ 2"))
