@@ -36,8 +36,8 @@ from ml_pipeline.tracking.tracker import InSweep
 if TYPE_CHECKING:
     from ml_pipeline.leaderboard.board import Leaderboard
     from ml_pipeline.sweeps.attempts import SweepProgress
-    from ml_pipeline.sweeps.engine import Swept
     from ml_pipeline.sweeps.plan import Plan
+    from ml_pipeline.sweeps.swept import Swept
     from ml_pipeline.sweeps.trial import Trial
 
 _FIRST_PAUSE_S: Final = 10.0
@@ -58,6 +58,9 @@ class Listener(Protocol):
 
     def progressed(self, progress: "SweepProgress") -> None:
         """Hear how far it is."""
+
+    def noticed(self, line: str) -> None:
+        """Hear that it waits for what may not come."""
 
     def finished(self, swept: "Swept", board: "Leaderboard") -> None:
         """Hear what came of it, and how that ranks."""
@@ -140,6 +143,11 @@ def sweep_asset(
             if listener is not None:
                 listener.progressed(progress)
 
+        def noticed(line: str) -> None:
+            context.log.warning(line)
+            if listener is not None:
+                listener.noticed(line)
+
         def heard(trial: "Trial", outcome: Outcome) -> None:
             tracker.made(setup.store, outcome, InSweep(trials.study_name, trial.number))
 
@@ -149,7 +157,7 @@ def sweep_asset(
                 tags = {**label_tags(setup.request.representatives), SWEEP_TAG: trials.study_name}
                 tags |= environment_tags(setup.request.environment)
                 tag_run(context.instance, context.run, tags)
-                swept = trials.run(planned, progressed, heard)
+                swept = trials.run(planned, progressed, heard, noticed)
         except ParamsError as error:
             # Dates and studies are known only now, and the run is there.
             raise ParamsError(error.problems, "The run computed nothing.") from None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ml_pipeline.leaderboard.board import Leaderboard, leaderboard
 from ml_pipeline.leaderboard.cells import Cell, failed_cell
 from ml_pipeline.runs.stages import Pipeline
-from ml_pipeline.sweeps.engine import Swept
+from ml_pipeline.sweeps.swept import Swept
 
 
 def board_of(swept: Swept, pipeline: Pipeline) -> Leaderboard:

@@ -7,10 +7,12 @@ has the pipeline's imports, and wait for the next task for a while.
 
 import os
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from distributed import Worker, WorkerPlugin, get_worker
+from distributed import Reschedule, Worker, WorkerPlugin, get_worker
 
 from ml_pipeline.current import current_environment, in_environment
 from ml_pipeline.errors import MlPipelineError, told
@@ -21,8 +23,8 @@ from ml_pipeline.sweeps.workers import LocalWorkers
 
 _IDLE_S: Final = 60.0
 """Processes without work for so long end: the sweep that they are for may have been killed."""
-
-_OVER: Final = Unusable("The sweep is over.")
+_LOOK_S: Final = 2.0
+"""How often a worker looks whether what it computes is still wanted."""
 
 
 def places(environment: str | None) -> dict[str, str]:
@@ -39,8 +41,15 @@ def compute(name: str, task: Task, timeout_s: float | None) -> Answer | Ended:
         task: what to do.
         timeout_s: seconds after which it is given up.
     """
-    bench = cast("Bench", get_worker().plugins[name])
-    return bench.compute(task, timeout_s)
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def is_wanted() -> bool:
+        known = worker.state.tasks.get(key)
+        return known is not None and known.state == "executing"
+
+    bench = cast("Bench", worker.plugins[name])
+    return bench.compute(task, timeout_s, is_wanted)
 
 
 class Bench(WorkerPlugin):
@@ -74,19 +83,33 @@ class Bench(WorkerPlugin):
         self._is_checked = False
         self._idle: threading.Timer | None = None
 
-    def compute(self, task: Task, timeout_s: float | None) -> Answer | Ended:
-        """Compute a task in a process that has nothing else to do, and wait for it."""
+    def compute(
+        self, task: Task, timeout_s: float | None, is_wanted: Callable[[], bool]
+    ) -> Answer | Ended:
+        """Compute a task in a process that has nothing else to do, and wait for it.
+
+        Args:
+            task: what to do.
+            timeout_s: seconds after which it is given up.
+            is_wanted: whether somebody still waits for it: a sweep that is killed says no word.
+
+        Raises:
+            Reschedule: if the Dask worker or the sweep ended first; of a worker, another one takes
+                the task.
+        """
         taken = self._take()
         if isinstance(taken, Unusable):
             return taken
         answers: list[tuple[Any, Answer | Ended]] = []
         try:
             taken.give(task, None, timeout_s)
-            while not answers and not self._is_over:
-                answers = list(taken.answers())
+            while not answers and not self._is_over and is_wanted():
+                answers = list(taken.answers(time.monotonic() + _LOOK_S))
         finally:
             self._put_back(taken, is_usable=bool(answers))
-        return answers[0][1] if answers else _OVER
+        if not answers:
+            raise Reschedule
+        return answers[0][1]
 
     def teardown(self, worker: Worker) -> None:
         """End everything that is being computed."""
@@ -104,7 +127,7 @@ class Bench(WorkerPlugin):
             if self._problem is not None:
                 return Unusable(self._problem)
             if self._is_over:
-                return _OVER
+                raise Reschedule
             if self._idle is not None:
                 self._idle.cancel()
             taken = self._free.pop() if self._free else LocalWorkers(self.site, 1)

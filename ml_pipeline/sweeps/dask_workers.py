@@ -6,7 +6,7 @@ import signal
 import time
 import uuid
 from asyncio import CancelledError
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +24,11 @@ _REACHED_S: Final = 10
 _WORKERS_S: Final = 30
 _NOTICED_S: Final = 0.5
 """A Ctrl-C that comes in the instant before a wait for a queue does not end it."""
+_LOOK_S: Final = 2.0
+"""How often is looked whether there is a worker, while a sweep waits."""
+_ABSENT_S: Final = 5.0
+"""Without a worker for so long, a sweep says so; then again after twice the time. A worker that
+dies is replaced by its nanny in less."""
 _INSTALL: Final = "pip install 'ml_pipeline[dask]'"
 _SCHEDULER: Final = "ML_PIPELINE_SCHEDULER"
 
@@ -38,6 +43,16 @@ class DaskCluster:
 
     address: str
 
+    @property
+    def start(self) -> str:
+        """What starts a worker of it."""
+        given = "--scheduler-file " if self._is_file else ""
+        return f"`dask worker {given}{self.address}`"
+
+    @property
+    def _is_file(self) -> bool:
+        return self.address.endswith(".json")
+
     def connected(self) -> "Client":
         """Connect to the scheduler.
 
@@ -50,9 +65,9 @@ class DaskCluster:
             raise PipelineError(
                 f"{_SCHEDULER} needs the package distributed, which is not installed: {_INSTALL}."
             ) from error
-        kind = "scheduler_file" if self.address.endswith(".json") else "address"
+        kind = "scheduler_file" if self._is_file else "address"
         try:
-            if kind == "scheduler_file" and not Path(self.address).exists():
+            if self._is_file and not Path(self.address).exists():
                 # Dask would wait for it, for ever.
                 raise FileNotFoundError("there is no such file")
             return Client(**{kind: self.address}, timeout=_REACHED_S, set_as_default=False)
@@ -77,30 +92,74 @@ class DaskCluster:
             except TimeoutError as error:
                 raise PipelineError(
                     f"The Dask scheduler at {self.address} must have a worker, but has had none for"
-                    f" {_WORKERS_S} s. Start one: `dask worker {self.address}`. Where they are"
-                    " started only when there is work, say how many there may be: --workers."
+                    f" {_WORKERS_S} s. Start one: {self.start}. Where they are started only when"
+                    " there is work, say how many there may be: --workers."
                 ) from error
             return sum(client.nthreads().values())
 
-    def workers(self, site: Site, count: int) -> "DaskWorkers":
+    def workers(self, site: Site, count: int, notice: Callable[[str], None]) -> "DaskWorkers":
         """Let every worker prepare for a site.
 
         Raises:
             PipelineError: if the scheduler cannot be reached, or the pipeline is in a script.
         """
-        return DaskWorkers(site, count, self)
+        return DaskWorkers(site, count, self, notice)
+
+
+class _Attendance:
+    """Says that a cluster has no worker while a sweep waits for one, and that one has come."""
+
+    def __init__(self, cluster: DaskCluster, notice: Callable[[str], None]) -> None:
+        self._cluster = cluster
+        self._notice = notice
+        self._look_at = time.monotonic() + _LOOK_S
+        self._absent_since: float | None = None
+        self._say_after = _ABSENT_S
+
+    def look(self, client: "Client") -> None:
+        """Look, unless that was done a moment ago."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_S
+        try:
+            count = len(client.nthreads())
+        except (OSError, CancelledError):
+            # The scheduler has gone: the tasks will say so.
+            return
+        if count:
+            self._came()
+            return
+        if self._absent_since is None:
+            self._absent_since = now
+        absent_s = now - self._absent_since
+        if absent_s >= self._say_after:
+            self._say_after = 2 * absent_s
+            self._notice(
+                f"The Dask scheduler at {self._cluster.address} has had no worker for"
+                f" {absent_s:.0f} s: the sweep waits until there is one. Start one:"
+                f" {self._cluster.start}."
+            )
+
+    def _came(self) -> None:
+        if self._say_after > _ABSENT_S:
+            self._notice("A Dask worker has come: the sweep goes on.")
+        self._absent_since, self._say_after = None, _ABSENT_S
 
 
 class DaskWorkers:
     """The workers of a Dask cluster, for one site."""
 
-    def __init__(self, site: Site, count: int, cluster: DaskCluster) -> None:
+    def __init__(
+        self, site: Site, count: int, cluster: DaskCluster, notice: Callable[[str], None]
+    ) -> None:
         """Connect, and let every worker prepare.
 
         Args:
             site: what workers need to know.
             count: most tasks that are handed out at once.
             cluster: the machines.
+            notice: called with a line where tasks wait for a worker that is not there.
 
         Raises:
             PipelineError: if the scheduler cannot be reached, or the pipeline is in a script.
@@ -112,6 +171,7 @@ class DaskWorkers:
             )
         self.count = count
         self._address = cluster.address
+        self._attendance = _Attendance(cluster, notice)
         self._name = f"ml_pipeline-{uuid.uuid4().hex}"
         self._store = ArtifactStore(site.store)
         self._sign = f"{CLAIMS}/{self._name}"
@@ -168,6 +228,7 @@ class DaskWorkers:
             try:
                 over.append(self._over.get(timeout=min(left_s, _NOTICED_S)))
             except queue.Empty:
+                self._attendance.look(self._client)
                 if left_s < _NOTICED_S:
                     return
         while not self._over.empty():
@@ -192,9 +253,14 @@ class DaskWorkers:
 
     def close(self) -> None:
         """End what is being computed, and leave the cluster as it was."""
-        self._client.cancel(list(self._busy))
-        self._busy.clear()
-        if self._client.status == "running":
-            self._client.unregister_worker_plugin(self._name)
-        self._client.close(timeout=_REACHED_S)
-        self._store.remove(self._sign)
+        try:
+            self._client.cancel(list(self._busy))
+            self._busy.clear()
+            if self._client.status == "running":
+                self._client.unregister_worker_plugin(self._name)
+        finally:
+            # Another Ctrl-C may come meanwhile.
+            try:
+                self._client.close(timeout=_REACHED_S)
+            finally:
+                self._store.remove(self._sign)

@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -23,12 +22,13 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.estimates import usual_seconds
 from ml_pipeline.store.record import Objective, Provenance
-from ml_pipeline.sweeps.attempts import Attempt, Attempts, SweepProgress
+from ml_pipeline.sweeps.attempts import Attempts, SweepProgress
 from ml_pipeline.sweeps.contradictions import without_effect_on
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.request import SweepRequest
-from ml_pipeline.sweeps.runner import Heard, Runner, TrialCell
+from ml_pipeline.sweeps.runner import Heard, Runner
+from ml_pipeline.sweeps.swept import Swept
 from ml_pipeline.sweeps.tasks import Machines, Workers, why_of_a_trial
 from ml_pipeline.sweeps.trial import Trial
 from ml_pipeline.sweeps.workers import LOCAL, site_of
@@ -37,59 +37,6 @@ if TYPE_CHECKING:
     from ml_pipeline.sweeps.study import Earlier, Study
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Swept:
-    """What a sweep came to.
-
-    Attributes:
-        plan: what it was going to be.
-        objective: what trials are compared by; None where they differ in that.
-        dates: the dates, in order.
-        attempts: every parameter set tried, in order.
-        stopped: why it ended before everything was tried, or None.
-        study: the study's name.
-        best: the best complete trial, if there is one.
-    """
-
-    plan: Plan
-    objective: Objective | None
-    dates: Sequence[AsOf | None]
-    attempts: Sequence[Attempt]
-    stopped: str | None
-    study: str
-    best: Attempt | None
-
-    @property
-    def cells(self) -> list[TrialCell]:
-        """All finished cells."""
-        return [cell for attempt in self.attempts for cell in attempt.cells.values()]
-
-    @property
-    def failures(self) -> list[TrialCell]:
-        """The cells that failed."""
-        return [cell for cell in self.cells if cell.error is not None]
-
-    @property
-    def failures_by_reason(self) -> dict[str, list[TrialCell]]:
-        """The cells that failed, by what they say of it."""
-        reasons: dict[str, list[TrialCell]] = {}
-        for cell in self.failures:
-            reasons.setdefault(cell.error or "", []).append(cell)
-        return reasons
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """Everything in JSON form."""
-        return {
-            "plan": self.plan.document,
-            "objective": self.objective.model_dump() if self.objective is not None else None,
-            "study": self.study,
-            "stopped": self.stopped,
-            "dates": [str(day) if day is not None else None for day in self.dates],
-            "trials": [attempt.document for attempt in self.attempts],
-        }
 
 
 class Sweep:
@@ -153,6 +100,7 @@ class Sweep:
         told: Callable[[Plan], None] = lambda _plan: None,
         progress: Callable[[SweepProgress], None] = lambda _progress: None,
         heard: Heard = lambda _trial, _outcome: None,
+        notice: Callable[[str], None] = lambda _line: None,
     ) -> Swept:
         """Run the sweep.
 
@@ -160,6 +108,7 @@ class Sweep:
             told: called once with the plan, before anything is computed.
             progress: called whenever a cell is done.
             heard: called with what trials make and find, as by the `Runner`.
+            notice: called with a line where it waits for what may not come, such as a worker.
 
         Returns:
             What came of it. A failed cell has its error there; it is not raised.
@@ -168,7 +117,7 @@ class Sweep:
             PipelineError: if stages take what is not there.
         """
         self.host.refuse(self.stages)
-        runner, attempts = self._runner(self.materializer), self._attempts()
+        runner, attempts = self._runner(self.materializer, notice), self._attempts()
         earlier = self._earlier(make=True)
         found: list[tuple[Trial, Outcome]] = []
         runner.heard = lambda trial, outcome: found.append((trial, outcome))
@@ -269,17 +218,19 @@ class Sweep:
             return []
         return list(self._study.earlier())
 
-    def _runner(self, decider: Decider) -> Runner:
+    def _runner(
+        self, decider: Decider, notice: Callable[[str], None] = lambda _line: None
+    ) -> Runner:
         return Runner(
             decider,
             self.stages,
             self.request.varied_groups,
-            self._start_workers,
+            lambda most: self._start_workers(most, notice),
             self.request.options.trial_timeout_s,
             time.monotonic() + (self.request.options.timeout_s or math.inf),
         )
 
-    def _start_workers(self, most: int) -> Workers:
+    def _start_workers(self, most: int, notice: Callable[[str], None]) -> Workers:
         threads = max(1, cores() // most)
         memory = self.request.options.trial_memory_mb
         around = self.provenance()
@@ -287,7 +238,7 @@ class Sweep:
         site = site_of(
             self.pipeline, self.store, around, self.output, threads, memory, host, self.dates
         )
-        return self.machines.workers(site, most)
+        return self.machines.workers(site, most, notice)
 
     def _planned(self, runner: Runner, attempts: Attempts, earlier: "Sequence[Earlier]") -> Plan:
         """Hand the runner what is known from the start, and count what it will have to compute."""

@@ -1,7 +1,7 @@
 """What a sweep and its worker processes say to each other."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
@@ -158,12 +158,13 @@ class Machines(Protocol):
             PipelineError: if the machines cannot be reached.
         """
 
-    def workers(self, site: Site, count: int) -> Workers:
+    def workers(self, site: Site, count: int, notice: Callable[[str], None]) -> Workers:
         """Start workers for a site.
 
         Args:
             site: what they need to know.
             count: most tasks at once.
+            notice: called with a line about whatever the sweep waits for that may not come.
 
         Raises:
             PipelineError: if they cannot be started.

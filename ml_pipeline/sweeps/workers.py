@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -110,7 +110,7 @@ class _LocalMachine:
     def seats(self) -> int:
         return cores()
 
-    def workers(self, site: Site, count: int) -> LocalWorkers:
+    def workers(self, site: Site, count: int, notice: Callable[[str], None]) -> LocalWorkers:
         return LocalWorkers(site, count)
 
 

@@ -17,8 +17,9 @@ from ml_pipeline.store.artifacts import ArtifactStore
 if TYPE_CHECKING:
     from ml_pipeline.leaderboard.board import Leaderboard
     from ml_pipeline.runs.promotion import Promoted
-    from ml_pipeline.sweeps.engine import Sweep, Swept
+    from ml_pipeline.sweeps.engine import Sweep
     from ml_pipeline.sweeps.plan import Plan
+    from ml_pipeline.sweeps.swept import Swept
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from ml_pipeline.runs.stage import Result
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.record import Objective
-from ml_pipeline.sweeps.engine import Sweep, Swept
+from ml_pipeline.sweeps.engine import Sweep
 from ml_pipeline.sweeps.request import SweepRequest
+from ml_pipeline.sweeps.swept import Swept
 from ml_pipeline.sweeps.tasks import Machines
 from ml_pipeline.sweeps.workers import LOCAL
 

@@ -25,8 +25,9 @@ from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.files import digest_of_bytes
 from ml_pipeline.store.housekeeping import remove, verify
 from ml_pipeline.store.record import Content, Record
-from ml_pipeline.sweeps.engine import Sweep, Swept
+from ml_pipeline.sweeps.engine import Sweep
 from ml_pipeline.sweeps.request import SweepRequest
+from ml_pipeline.sweeps.swept import Swept
 from ml_pipeline.sweeps.tasks import why_of_a_trial
 from ml_pipeline_tests.toys.many import PIPELINE, records
 from ml_pipeline_tests.toys.seaweed import Proxy, Seaweed, environment, proxy_of, seaweed

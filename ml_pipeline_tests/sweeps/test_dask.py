@@ -1,6 +1,7 @@
 """Sweeps on a Dask cluster of two workers: results, limits, deaths and the end are as at home."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ from ml_pipeline.errors import PipelineError
 from ml_pipeline.sweeps.dask_workers import DaskCluster
 from ml_pipeline_tests.toys.dask_site import DaskSite, dask_site
 from ml_pipeline_tests.toys.sweep_bench import Bench, outcome, until
+from ml_pipeline_tests.toys.team import kill
 
 pytestmark = pytest.mark.long
 
@@ -96,6 +98,43 @@ def test_cluster_is_free_again_whenever_a_sweep_on_it_is_interrupted(
     assert bench.sweep(2, machines=site.cluster, depth="3,4").run().failures == []
 
 
+def test_killed_sweep_leaves_no_computation_on_the_cluster(site: DaskSite, bench: Bench) -> None:
+    with bench.elsewhere(scheduler=str(site.file), depth="1,2", act="hang") as process:
+        until(lambda: _hanging(site) == 2, "both workers at work")
+        process.kill()
+    with site.cluster.connected() as client:
+        until(lambda: set(client.run(_tasks).values()) == {0}, "the end of every task", 10)
+
+
+def test_sweep_that_has_no_worker_says_so_and_goes_on_when_one_comes(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_pipeline.sweeps.dask_workers._LOOK_S", 0.2)
+    monkeypatch.setattr("ml_pipeline.sweeps.dask_workers._ABSENT_S", 0.5)
+    with dask_site(tmp_path_factory.mktemp("empty"), 0) as site:
+        said: list[str] = []
+
+        def notice(line: str) -> None:
+            said.append(line)
+            if len(said) in (2, 4):
+                site.start_worker()
+
+        def progressed(progress: Any) -> None:
+            if progress.done == 1:
+                kill(site.processes[-1])
+
+        swept = bench.sweep(machines=site.cluster, depth="1,2,3", pause_s=0.1).run(
+            progress=progressed, notice=notice
+        )
+    absent = rf"The Dask scheduler at {site.file} has had no worker for \d+ s: the sweep waits"
+    absent += rf" until there is one\. Start one: `dask worker --scheduler-file {site.file}`\."
+    come = r"A Dask worker has come: the sweep goes on\."
+    assert [bool(re.fullmatch(absent, line)) for line in said] == [True, True, False] * 2
+    assert [bool(re.fullmatch(come, line)) for line in said] == [False, False, True] * 2
+    assert swept.failures == []
+    assert len(swept.cells) == 3
+
+
 def _tasks(dask_worker: Any) -> int:
     """Count what runs in a worker's threads, cancelled or not."""
     return len(dask_worker.state.executing)
@@ -130,8 +169,9 @@ def test_worker_that_sees_another_store_or_other_sources_is_refused(
 
 
 def test_scheduler_that_is_not_there_is_refused_before_anything_is_computed(
-    bench: Bench, tmp_path: Path
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ml_pipeline.sweeps.dask_workers._REACHED_S", 1)
     with pytest.raises(PipelineError, match=r"A Dask scheduler must answer at tcp://127\.0\.0\.1"):
         bench.sweep(machines=DaskCluster("tcp://127.0.0.1:9"), depth="1,2").run()
     with pytest.raises(PipelineError, match=r"scheduler must answer at .*none\.json"):

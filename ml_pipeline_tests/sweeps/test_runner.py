@@ -278,11 +278,11 @@ def test_workers_whose_code_has_changed_end_the_sweep(bench: Bench, tmp_path: Pa
     sweep = bench.sweep(depth="1,2")
     start = sweep._start_workers
 
-    def changed(most: int) -> Any:
+    def changed(*given: Any) -> Any:
         stage = sweep.pipeline.stages["model"]
         object.__setattr__(stage, "code", "edited")
         try:
-            return start(most)
+            return start(*given)
         finally:
             object.__setattr__(stage, "code", "1")
 
@@ -297,9 +297,9 @@ def test_workers_whose_store_is_out_of_reach_end_the_sweep(bench: Bench) -> None
     blocked = bench.folder / "file"
     blocked.touch()
 
-    def elsewhere(most: int) -> Any:
+    def elsewhere(*given: Any) -> Any:
         store.uri = str(blocked / "store")
-        return start(most)
+        return start(*given)
 
     sweep._start_workers = elsewhere  # type: ignore[method-assign]
     with pytest.raises(PipelineError, match="Could not open the store"):

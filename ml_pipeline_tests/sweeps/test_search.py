@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 import pytest
 
-from ml_pipeline.sweeps.engine import Swept
+from ml_pipeline.sweeps.swept import Swept
 from ml_pipeline_tests.sweeps.test_study import opened
 from ml_pipeline_tests.toys.sweep_bench import Bench, outcome
 

@@ -7,8 +7,9 @@ import pytest
 
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.sweeps.engine import Sweep, Swept
+from ml_pipeline.sweeps.engine import Sweep
 from ml_pipeline.sweeps.request import SweepRequest
+from ml_pipeline.sweeps.swept import Swept
 from ml_pipeline_tests.toys import checked
 
 pytestmark = pytest.mark.long

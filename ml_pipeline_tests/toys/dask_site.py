@@ -48,7 +48,8 @@ class DaskSite:
         self.start_scheduler()
         for _ in range(workers):
             self.start_worker()
-        until(lambda: self.cluster.seats() == workers, "the workers", 60)
+        if workers:
+            until(lambda: self.cluster.seats() == workers, "the workers", 60)
 
     def stop(self) -> None:
         for process in self.processes:

@@ -18,8 +18,9 @@ import pytest
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
-from ml_pipeline.sweeps.engine import Sweep, Swept
+from ml_pipeline.sweeps.engine import Sweep
 from ml_pipeline.sweeps.request import SweepRequest
+from ml_pipeline.sweeps.swept import Swept
 from ml_pipeline.sweeps.tasks import Machines
 from ml_pipeline.sweeps.workers import LOCAL
 from ml_pipeline_tests.toys import sweeps as toy
@@ -126,9 +127,10 @@ class Bench:
         return replace(self, pipeline=pipeline)
 
     @contextmanager
-    def elsewhere(self, count: int = 1, **values: Any) -> Any:
+    def elsewhere(self, count: int = 1, scheduler: str | None = None, **values: Any) -> Any:
         """Run a sweep in a process group of its own, which the test may signal."""
         order = {"folder": str(self.folder), "count": count, "values": self.values(**values)}
+        order["scheduler"] = scheduler
         with subprocess.Popen(
             [sys.executable, "-m", "ml_pipeline_tests.toys.sweep_child", json.dumps(order)],
             stdout=subprocess.PIPE,

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ml_pipeline.sweeps.dask_workers import DaskCluster
+from ml_pipeline.sweeps.workers import LOCAL
 from ml_pipeline_tests.toys.sweep_bench import Bench, outcome
 from ml_pipeline_tests.toys.sweeps import PIPELINE
 
@@ -15,7 +17,8 @@ def main(order: dict[str, Any]) -> None:
     """Run it.
 
     Args:
-        order: the folder of its `Bench`, the number of days, and values by group.
+        order: the folder of its `Bench`, the number of days, values by group, and the scheduler, if
+            a cluster computes.
     """
     bench = Bench(Path(order["folder"]))
     groups = dict(order["values"])
@@ -25,7 +28,10 @@ def main(order: dict[str, Any]) -> None:
     def progressed(progress: Any) -> None:
         print(json.dumps({"done": progress.done}), file=sys.stderr, flush=True)
 
-    swept = bench.sweep(order["count"], search=search, **flat).run(progress=progressed)
+    scheduler = order["scheduler"]
+    machines = DaskCluster(scheduler) if scheduler else LOCAL
+    sweep = bench.sweep(order["count"], machines=machines, search=search, **flat)
+    swept = sweep.run(progress=progressed)
     print(json.dumps({"outcome": outcome(swept), "failures": len(swept.failures)}))
 
 

@@ -20,9 +20,10 @@ from ml_pipeline.launch.run_request import RequestedRun
 from ml_pipeline.leaderboard.board import Leaderboard
 from ml_pipeline.runs.range_report import listed
 from ml_pipeline.sweeps.attempts import SweepProgress
-from ml_pipeline.sweeps.engine import Sweep, Swept
+from ml_pipeline.sweeps.engine import Sweep
 from ml_pipeline.sweeps.plan import Plan
 from ml_pipeline.sweeps.request import SweepRequest
+from ml_pipeline.sweeps.swept import Swept
 from ml_pipeline.sweeps.workers import LOCAL, configured_machines, warm_up
 
 
@@ -41,6 +42,9 @@ class _Follower:
     def progressed(self, progress: SweepProgress) -> None:
         self.progress = progress
         self._bar.show(progress.done, progress.total, progress.sentence)
+
+    def noticed(self, line: str) -> None:
+        self._bar.say(line)
 
     def finished(self, swept: Swept, board: Leaderboard) -> None:
         self.came_to = swept, board

@@ -105,7 +105,8 @@ def scheduler(settings: Settings) -> Iterator[Finding]:
         return
     from ml_pipeline.sweeps.dask_workers import DaskCluster
 
-    client = DaskCluster(settings.scheduler).connected()
+    cluster = DaskCluster(settings.scheduler)
+    client = cluster.connected()
     try:
         count = len(client.scheduler_info(n_workers=-1)["workers"])
     finally:
@@ -114,4 +115,4 @@ def scheduler(settings: Settings) -> Iterator[Finding]:
         yield Finding("scheduler", "ok", f"{settings.scheduler} has {counted(count, 'worker')}")
     else:
         said = f"{settings.scheduler} has no workers: sweeps wait for one, and give up"
-        yield Finding("scheduler", "warning", said, f"`dask worker {settings.scheduler}`.")
+        yield Finding("scheduler", "warning", said, f"{cluster.start}.")

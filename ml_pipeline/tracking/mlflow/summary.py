@@ -8,7 +8,7 @@ from ml_pipeline.text import for_markdown
 
 if TYPE_CHECKING:
     from ml_pipeline.leaderboard.board import Leaderboard
-    from ml_pipeline.sweeps.engine import Swept
+    from ml_pipeline.sweeps.swept import Swept
 
 _MOST_ROWS: Final = 20
 _MOST_REASONS: Final = 5

@@ -42,8 +42,9 @@ from ml_pipeline.tracking.tracker import InSweep, Tracker
 if TYPE_CHECKING:
     from ml_pipeline.leaderboard.board import Leaderboard
     from ml_pipeline.runs.promotion import Promoted
-    from ml_pipeline.sweeps.engine import Sweep, Swept
+    from ml_pipeline.sweeps.engine import Sweep
     from ml_pipeline.sweeps.plan import Plan
+    from ml_pipeline.sweeps.swept import Swept
 
 MODEL_FORMATS: Final = ("skops", "lightgbm", "xgboost")
 """Names of the formats that keep models and nothing else."""

@@ -17,7 +17,7 @@ from ml_pipeline.tracking.mlflow.notes import RunNote, Status, ours, source_of
 
 if TYPE_CHECKING:
     from ml_pipeline.sweeps.attempts import Attempt
-    from ml_pipeline.sweeps.engine import Swept
+    from ml_pipeline.sweeps.swept import Swept
 
 
 class Unfinished:

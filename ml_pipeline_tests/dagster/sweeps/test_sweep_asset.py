@@ -19,8 +19,8 @@ from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.record import Record
 from ml_pipeline.sweeps.attempts import SweepProgress
 from ml_pipeline.sweeps.combinations import combine
-from ml_pipeline.sweeps.engine import Swept
 from ml_pipeline.sweeps.plan import Plan
+from ml_pipeline.sweeps.swept import Swept
 from ml_pipeline_tests.toys import sweeps as toy
 from ml_pipeline_tests.toys.dagster_site import DAILY, QUIET, events, failure, temporary_instance
 from ml_pipeline_tests.toys.sweep_bench import Bench, days
@@ -200,6 +200,9 @@ def test_sweep_is_followed_by_who_listens(site: Site) -> None:
 
         def progressed(self, progress: SweepProgress) -> None:
             heard.append(progress)
+
+        def noticed(self, line: str) -> None:
+            heard.append(line)
 
         def finished(self, swept: Swept, board: Leaderboard) -> None:
             heard.extend((swept, board))
