@@ -15,6 +15,7 @@ import numbers
 import re
 from collections.abc import Iterable, Mapping, Set
 from datetime import date
+from decimal import Decimal
 from typing import Any, Final
 
 import pydantic
@@ -31,6 +32,7 @@ _TRUE: Final = ("t", "true", "y", "yes", "on")
 _FALSE: Final = ("f", "false", "n", "no", "off")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UNDERSCORE: Final = re.compile(r"(?<=[0-9])_(?=[0-9])")
+_EXACT: Final = 2**53
 _NOTHING: Final = object()
 
 
@@ -84,10 +86,21 @@ def read(kind: Kind, raw: Any, place: str = "") -> Any:
     else:
         value = _of_scalar(kind, raw)
     if value is _NOTHING:
-        needs_quotes = kind.text and not isinstance(raw, str)
         found = Hidden() if kind.holds_secret else raw
-        raise Unreadable(found, place, ": put text in quotes" if needs_quotes else "")
+        raise Unreadable(found, place, _hint(kind, raw))
     return value
+
+
+def _hint(kind: Kind, raw: Any) -> str:
+    """Say what to do about a value whose form loses what it means, if it does."""
+    if kind.text and not isinstance(raw, str):
+        return ": put text in quotes"
+    meant = scalar(raw.strip()) if isinstance(raw, str) else raw
+    if kind.whole and isinstance(meant, float) and meant.is_integer():
+        return ": write all its digits, without a point or an exponent"
+    if kind.spelled is Decimal and isinstance(raw, float):
+        return ": put it in quotes, which keep every digit"
+    return ""
 
 
 def _is_spelled(kind: Kind, raw: Any) -> bool:
@@ -164,7 +177,8 @@ def _of_number(kind: Kind, raw: int | float) -> Any:
             return float(raw)
         except OverflowError:
             return _NOTHING
-    if kind.whole and raw == int(raw):
+    # Beyond, a float stands for several integers.
+    if kind.whole and raw == int(raw) and abs(raw) < _EXACT:
         return int(raw)
     is_truth = kind.truth and not kind.text and raw in (0, 1)
     return bool(raw) if is_truth else _NOTHING

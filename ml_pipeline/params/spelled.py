@@ -9,6 +9,7 @@ SecretRef  as it is written: env:SHOP_TOKEN
 
 import enum
 import numbers
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -68,13 +69,16 @@ def _path(raw: Any) -> Path:
 
 
 def _decimal(raw: Any) -> Decimal:
-    # What YAML and JSON read as a float was written with these digits.
     if isinstance(raw, bool) or not isinstance(raw, str | numbers.Real):
         raise ValueError(raw)  # noqa: TRY004 - as for any other value that means none
     try:
         number = Decimal(raw if isinstance(raw, int | str) else repr(float(raw)))
     except InvalidOperation:
         raise ValueError(raw) from None
+    # What YAML and JSON read as a float was written with these digits, unless they are so many.
+    digits = len(number.normalize().as_tuple().digits)
+    if not isinstance(raw, int | str) and digits > sys.float_info.dig:
+        raise ValueError(raw)
     if not number.is_finite() or max(-_exponent(number), number.adjusted()) > MOST_DIGITS:
         raise ValueError(raw)
     return number

@@ -237,6 +237,9 @@ def test_text_is_this_value_by_every_door(annotation: Any, text: str, value: Any
         (datetime.date, "5"),
         (float, "12e4567"),
         (int, "1:40"),
+        (int, "1e23"),
+        (int, "9007199254740993.0"),
+        (list[int], "[-1e16]"),
     ],
 )
 def test_text_that_is_no_value_is_refused_by_every_door(annotation: Any, text: str) -> None:

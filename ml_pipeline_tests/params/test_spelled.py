@@ -113,6 +113,8 @@ def test_spelled_defaults_survive_the_template(language: Any) -> None:
         ("price", "nan", "but got 'nan'"),
         ("price", "1e999999999", "but got '1e999999999'"),
         ("price", True, "but got True"),
+        ("price", 0.12345678901234568, "0.12345678901234568: put it in quotes, which keep every"),
+        ("steps", "[123456789012345678.5]", "at [0]: put it in quotes, which keep every digit"),
         ("every", "often", "must be duration, such as P1DT2H"),
         ("every", 1e300, "must be duration"),
         ("owner", "me", "must be UUID, but got 'me'"),

@@ -159,7 +159,7 @@ _JSON: Final = (
     '{"a": 1}', '{"b": 10000000000000000000000, "a": 0}', '{"a": "x"}', '{"kind": "forest"}',
     '{"kind": "forest", "size": 0}', '{"kind": "linear", "penalty": 2, "names": ["x"]}',
     '{"kind": "tree"}', '{"size": 3}', '{"kind": "linear", "size": 3}', '[3, "y"]', "[1]",
-    '["red"]',
+    '["red"]', "[0.12345678901234567]",
     '["blue", "red"]', "none", "[true]", "[null]",
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 function spelled(type, text, raw, place) {
   const unsure = () => { throw new Unreadable(raw, { place, unsure: true }); };
-  if (type === "decimal") return is(text, "boolean") ? NOTHING : decimal(is(text, "number") ? floatText(text) : String(text), unsure);
+  if (type === "decimal") return is(text, "boolean") || hasLostDigits(text) ? NOTHING : decimal(is(text, "number") ? floatText(text) : String(text), unsure);
   if (type === "duration") return is(text, "boolean") ? NOTHING : duration(is(text, "string") ? scalar(text) : text, unsure);
   if (!is(text, "string") || !isUnicode(text)) return NOTHING;
   if (type === "secret") return secret(text);
@@ -16,6 +16,8 @@ function spelled(type, text, raw, place) {
   const root = /^\/\/(?!\/)/.test(text) ? "//" : text.startsWith("/") ? "/" : "";
   return root + text.split("/").filter((part) => part && part !== ".").join("/") || ".";
 }
+
+const hasLostDigits = (number) => is(number, "number") && number.toExponential().replace(/e.*|[-.]/g, "").length > 15;
 
 function decimal(text, unsure) {
   const found = /^([-+]?)(\d+)?(?:\.(\d*))?(?:[eE]([-+]?\d+))?$/.exec(text);

@@ -168,9 +168,15 @@ function read(kind, raw, place = "") {
   else if (isList(raw)) value = readList(kind, raw, place);
   else value = readScalar(kind, raw);
   if (value === NOTHING) {
-    throw new Unreadable(raw, { place, hint: kind.text && !is(raw, "string") ? ": put text in quotes" : "" });
+    throw new Unreadable(raw, { place, hint: hintFor(kind, raw) });
   }
   return value;
+}
+
+function hintFor(kind, raw) {
+  if (kind.text && !is(raw, "string")) return ": put text in quotes";
+  if (kind.whole && Number.isInteger(is(raw, "string") ? scalar(strip(raw)) : raw)) return ": write all its digits, without a point or an exponent";
+  return kind.spelled === "decimal" && is(raw, "number") ? ": put it in quotes, which keep every digit" : "";
 }
 
 function isSpelled(kind, raw) {
@@ -205,7 +211,7 @@ function readScalar(kind, raw) {
   if (choice !== NOTHING) return choice;
   if (is(number, "bigint") && kind.whole) return number;
   if (kind.number) return Number.isFinite(Number(number)) ? Number(number) : NOTHING;
-  if (kind.whole && Number.isInteger(number)) return BigInt(number);
+  if (kind.whole && Number.isSafeInteger(number)) return BigInt(number);
   return kind.truth && !kind.text && (number == 0 || number == 1) ? number == 1 : NOTHING;
 }
 
