@@ -76,8 +76,8 @@ def _decimal(raw: Any) -> Decimal:
     except InvalidOperation:
         raise ValueError(raw) from None
     # What YAML and JSON read as a float was written with these digits, unless they are so many.
-    digits = len(number.normalize().as_tuple().digits)
-    if not isinstance(raw, int | str) and digits > sys.float_info.dig:
+    is_float = not isinstance(raw, int | str)
+    if is_float and len(number.normalize().as_tuple().digits) > sys.float_info.dig:
         raise ValueError(raw)
     if not number.is_finite() or max(-_exponent(number), number.adjusted()) > MOST_DIGITS:
         raise ValueError(raw)
