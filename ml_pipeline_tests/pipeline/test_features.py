@@ -1,5 +1,6 @@
 from collections import defaultdict
 from datetime import date, datetime, timedelta
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -307,6 +308,26 @@ def test_customers_with_orders_of_one_day_bought_once() -> None:
     values = examples.select("frequency", "recency_days", "age_days", "monetary_value", "spend")
     assert values.rows() == [(1, 9, 12, 4.0, 16.0), (0, 0, 11, 0.0, -3.0)]
     assert examples["recent_purchases"].to_list() == [1, 0]
+
+
+def test_customers_with_many_orders_a_day_spend_the_same_bits_whatever_others_do() -> None:
+    some = [(f"c{who}", 0, amount) for who in range(30) for amount in (84.08, 38.73, 24.05 + who)]
+    others = [(f"d{who}", 0, 1.0) for who in range(6_000) for _ in range(2)]
+
+    def spent(*rows: tuple[str, int, float]) -> pl.DataFrame:
+        examples = build_features(
+            orders_of(*rows, ("a", 12, 1.0)),
+            dataset="customers",
+            as_of=at(12).date(),
+            lookback_days=7,
+            horizon_days=30,
+        )
+        return examples.filter(pl.col("customer_id").str.starts_with("c"))
+
+    assert_frame_equal(spent(*some), spent(*some, *others), check_exact=True)
+    exact = [float(sum(map(Fraction, (84.08, 38.73, 24.05 + who)))) for who in range(30)]
+    alone = spent(*some).with_columns(who=pl.col("customer_id").str.slice(1).cast(pl.Int64))
+    assert alone.sort("who")["spend"].to_list() == pytest.approx(exact, rel=1e-15)
 
 
 def test_customers_whose_repeat_was_free_bought_again() -> None:
