@@ -180,7 +180,7 @@ def open_database(place: str) -> Database:
             _bring_up_to_date(database)
         return database
     file = Path(place)
-    try:
+    with _writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(file.with_suffix(".lock"), timeout=_LONGEST_WAIT_S)
         with lock, reaching(place):
@@ -188,19 +188,29 @@ def open_database(place: str) -> Database:
             _bring_up_to_date(database)
         with reaching(place):
             database.complete()
+    return database
+
+
+@contextlib.contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
     except (filelock.Timeout, OSError) as error:
         raise IndexUnusable(
             f"The index must be writable, but {file} is not: {error}. {REMEDY}."
         ) from error
-    return database
 
 
 def set_aside(place: str) -> Path | None:
-    """Move a file that is no whole database away; None if it is one, or is none of SQLite's."""
+    """Move a file that is no whole database away; None if it is one, or is none of SQLite's.
+
+    Raises:
+        IndexUnusable: if it cannot be written.
+    """
     file = Path(place)
     if "://" in place or not file.exists():
         return None
-    with filelock.FileLock(file.with_suffix(".lock"), timeout=_LONGEST_WAIT_S):
+    with _writing(file), filelock.FileLock(file.with_suffix(".lock"), timeout=_LONGEST_WAIT_S):
         try:
             with contextlib.closing(sqlite3.connect(file, timeout=_LONGEST_WAIT_S)) as opened:
                 if opened.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):

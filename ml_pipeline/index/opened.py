@@ -92,7 +92,7 @@ def _mended(place: str, error: IndexUnusable) -> bool:
 
     if error.__cause__ is None or not is_damage(error.__cause__):
         return False
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(IndexUnusable):
         aside = set_aside(place)
         if aside is not None:
             log.warning(

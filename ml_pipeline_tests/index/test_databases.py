@@ -127,6 +127,18 @@ def test_many_processes_bring_one_index_up_to_date_at_once(place: str, tmp_path:
     ]
 
 
+def test_rebuilding_an_index_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    place = tmp_path / "index.db"
+    store = opened_store(tmp_path / "store", str(place))
+    with open_database(str(place)).reading():
+        pass
+    place.with_suffix(".lock").unlink()
+    place.with_suffix(".lock").mkdir()
+    with pytest.raises(IndexUnusable, match="must be writable") as caught:
+        rebuild(store, ASSETS, lambda _done, _total: None)
+    assert "ML_PIPELINE_INDEX names another place" in str(caught.value)
+
+
 def test_one_index_serves_several_stores(place: str, tmp_path: Path) -> None:
     write(tmp_path / "one", 20)
     write(tmp_path / "two", 30)
