@@ -18,6 +18,7 @@ def console() -> NoReturn:
     ending = _Ending()
     # The first one that is registered is called last.
     atexit.register(ending)
+    _fill_gaps()
     from ml_pipeline.cli.main import main
 
     try:
@@ -25,6 +26,16 @@ def console() -> NoReturn:
     except SystemExit as leaving:
         ending.code = leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
         raise
+
+
+def _fill_gaps() -> None:
+    """Let a process that was started with some of its three streams closed have all of them.
+
+    The next file that is opened, such as a database, would get the number of what lacks.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
 def look_for_garbage() -> None:

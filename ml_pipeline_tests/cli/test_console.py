@@ -94,3 +94,11 @@ def test_output_whose_reader_has_gone_ends_in_silence(used: CommandLine) -> None
     with os.fdopen(write, "w") as gone:
         done = listed(used, gone)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_output_that_is_closed_costs_nothing(used: CommandLine) -> None:
+    shell = f"{tool('ml-pipeline')} runs show nothing <&- >&- 2>&-; echo $?"
+    done = subprocess.run(
+        ["sh", "-c", shell], cwd=used.folder, capture_output=True, check=False, timeout=60
+    )
+    assert done.stdout == b"2\n"
