@@ -113,6 +113,24 @@ def test_env_check_and_list_tell_what_there_is(here: InProcess) -> None:
     assert "Until then, every run has this" in here("env", "show")
 
 
+def test_env_where_a_store_is_relative_tells_where_that_is(
+    here: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.set(tables("prod", here.folder / "blue"))
+    checked = here("env", "check")
+    assert "The store of prod is a relative folder" in checked
+    assert f"here it is below {here.folder}." in checked
+    below = here.folder / "below"
+    below.mkdir()
+    monkeypatch.setenv("ML_PIPELINE_HOME", str(here.folder / ".ml_pipeline"))
+    monkeypatch.chdir(below)
+    assert json.loads(here("env", "show", "prod", "--json"))["store"] == str(below / "prod")
+    assert str(below / "prod") in here("env", "list")
+    (below / "prod").mkdir()
+    told = here("runs", "list", "--environment", "prod")
+    assert f"No run yet in {below / 'prod'}: `ml-pipeline run` makes the first." in told
+
+
 def test_env_check_tells_every_standing_parameter_that_the_pipeline_does_not_take(
     here: InProcess,
 ) -> None:

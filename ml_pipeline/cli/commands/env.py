@@ -39,6 +39,13 @@ def check(as_json: bool) -> None:
         f"{', '.join(known.configured)}: all fit together. Runs are in {known.default} unless they"
         f" say otherwise, and may write to {', '.join(known.writable) or 'none'}."
     )
+    roots = {name: project().location.store_root(known[name]) for name in known.configured}
+    relative = [name for name, root in roots.items() if _place(root) != root and root[0] != "~"]
+    if relative:
+        say(
+            f"The store of {', '.join(relative)} is a relative folder, so another one wherever a"
+            f" command is typed: here it is below {Path.cwd()}. A whole path stays the same."
+        )
 
 
 @command.command(name="list")
@@ -60,7 +67,7 @@ def list_(as_json: bool) -> None:
                 one.name,
                 "default" if one.name == known.default else "",
                 "yes" if one.name in known.writable else "no",
-                project().location.store_root(one),
+                _place(project().location.store_root(one)),
                 ", ".join(one.reads),
             ]
             for one in found
@@ -116,12 +123,17 @@ def _promoted_to(environment: Environment) -> tuple[dict[str, ledger.Promotion],
     return {line: one for line, one in has.items() if one.environment in whose}, ""
 
 
+def _place(root: str) -> str:
+    """Return a directory as whoever types a command elsewhere finds it; a URI as it is."""
+    return root if ":" in root else str(Path(root).expanduser().absolute())
+
+
 def _document(known: Environments, environment: Environment) -> dict[str, Any]:
     return {
         "environment": environment.name or None,
         "is_default": environment.name == (known.default or ""),
         "writable": known.refusal(environment.name or None) is None,
-        "store": project().location.store_root(environment),
+        "store": _place(project().location.store_root(environment)),
         "reads": list(environment.reads),
     }
 
@@ -133,7 +145,8 @@ def _lines(environment: Environment) -> Iterator[tuple[str, Any, str]]:
         ("store", location.store_root(environment), environment.store),
         ("studies", location.studies(environment), environment.studies),
     ):
-        yield line, own, _origin(environment, (line,)) if own == found else "the code location"
+        origin = _origin(environment, (line,)) if own == found else "the code location"
+        yield line, _place(own), origin
     yield "reads", ", ".join(environment.reads) or "none", _origin(environment, ("reads",))
     if (uri := environment.mlflow_tracking_uri) is not None:
         told = uri or "nobody is told"

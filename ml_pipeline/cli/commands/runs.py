@@ -62,7 +62,8 @@ def list_(
     tell_environment(store)
     if not found.entries:
         made = typed("run" if project().runs_pipeline else "ui")
-        say("No run fulfils that." if found.is_any else f"No run yet: `{made}` makes the first.")
+        none = f"No run yet in {store.uri}: `{made}` makes the first."
+        say("No run fulfils that." if found.is_any else none)
         return
     model = pipeline.params
     rows = [entry.row(model) for entry in found.entries]
