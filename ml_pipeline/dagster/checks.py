@@ -117,8 +117,8 @@ def _judged(record: Record, shown: Materialized | None) -> dict[str, str]:
 def in_short(evaluation: dg.AssetCheckEvaluation, is_brief: bool) -> dg.AssetCheckEvaluation:
     """Return what is stored of what a check has found, for good.
 
-    Of what passes and is one of many, these are words and numbers: what is kept beside the artifact
-    tells the rest.
+    Of what passes and is one of many, these are words and numbers, and when it was found if another
+    run has: what is kept beside the artifact tells the rest.
 
     Args:
         evaluation: what was found.
@@ -127,9 +127,26 @@ def in_short(evaluation: dg.AssetCheckEvaluation, is_brief: bool) -> dg.AssetChe
     told = evaluation.metadata
     if not (evaluation.passed and is_brief):
         return evaluation
+    known = {_IS_NEW, _AT} if told[_IS_NEW].value else {_IS_NEW}
     return evaluation.with_metadata(
-        {n: one for n, one in told.items() if n == _JUDGED or isinstance(one, _SHORT)}
+        {
+            name: one
+            for name, one in told.items()
+            if name not in known and (name == _JUDGED or isinstance(one, _SHORT))
+        }
     )
+
+
+def in_full(evaluation: dg.AssetCheckEvaluation, stored_at: datetime) -> dg.AssetCheckEvaluation:
+    """Return what was stored with what storing in short leaves to be concluded.
+
+    Args:
+        evaluation: what was stored.
+        stored_at: when that was.
+    """
+    at = dg.MetadataValue.timestamp(stored_at)
+    is_new = _AT not in evaluation.metadata
+    return evaluation.with_metadata({_AT: at, _IS_NEW: is_new, **evaluation.metadata})
 
 
 def report_in(pipeline: Pipeline, evaluation: dg.AssetCheckEvaluation) -> CheckReport | None:

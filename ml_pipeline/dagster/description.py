@@ -5,6 +5,7 @@ as they are, and longer ones behind a click.
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -38,6 +39,7 @@ SAID: Final = frozenset(
 
 _ALWAYS: Final = ("run_id", "revision", "path", "pictures", "reused", "reused_from", "reason", OPEN)
 _LARGEST_PICTURE: Final = 60_000
+_IS_ANOTHER_DATE: Final = re.compile(r"computed: as_of \S+ -> [^\s,]+ since run [0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def describe(
 
     Of what is reused, or one of many, there is only what was asked for, which artifact it is and
     how good: every event stays in Dagster's database for good, and the record tells the rest.
+    One of many tells in a line what was asked for, and no reason where it is merely another date.
 
     Args:
         outcome: the artifact.
@@ -103,6 +106,8 @@ def describe(
     if linked and is_one_of_many:
         del identified["pictures"]
     entries |= identified
+    if is_one_of_many:
+        asked = {}
     if is_brief:
         entries |= {name: _shown(values[name]) for name in asked if name in values}
     else:
@@ -175,9 +180,13 @@ def _identified(
 
 
 def _why(outcome: Outcome, is_one_of_many: bool) -> dict[str, str]:
-    """Return the reason; of one of many, if it is more than which run has made what is reused."""
-    made_by = outcome.record.provenance.dagster_run_id
-    is_told = outcome.reused and made_by is not None and outcome.reason.endswith(f" by {made_by}")
+    """Return the reason; of one of many, if it is more than what made it, or that it is new."""
+    record, made_by = outcome.record, outcome.record.provenance.dagster_run_id
+    if outcome.reused:
+        is_told = made_by is not None and outcome.reason.endswith(f" by {made_by}")
+    else:
+        told = outcome.reason.removeprefix(f"{record.asset}: ")
+        is_told = _IS_ANOTHER_DATE.fullmatch(told) is not None
     return {} if is_one_of_many and is_told else {"reason": outcome.reason}
 
 

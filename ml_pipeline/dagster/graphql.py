@@ -39,6 +39,7 @@ query($run: ID!, $cursor: String, $limit: Int!) {
             evaluation {
               assetKey { path }
               checkName
+              timestamp
               partition
               success
               severity

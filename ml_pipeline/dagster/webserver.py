@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import Any, Final
 
@@ -52,6 +53,19 @@ class Made:
     metadata: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What one check has found in a run.
+
+    Attributes:
+        evaluation: what it has found.
+        at: when the webserver's Dagster was told.
+    """
+
+    evaluation: dg.AssetCheckEvaluation
+    at: datetime
+
+
 @dataclass
 class Progress:
     """What is known of a run.
@@ -66,7 +80,7 @@ class Progress:
 
     status: str = "QUEUED"
     made: list[Made] = field(default_factory=list)
-    checked: list[dg.AssetCheckEvaluation] = field(default_factory=list)
+    checked: list[Checked] = field(default_factory=list)
     failures: dict[str, Any] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
@@ -283,17 +297,17 @@ def _note(event: Mapping[str, Any], progress: Progress) -> None:
         metadata = _values(event["metadataEntries"])
         progress.made.append(Made(asset, event["partition"], metadata))
     if found := event.get("evaluation"):
-        progress.checked.append(
-            dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey(found["assetKey"]["path"]),
-                check_name=found["checkName"],
-                passed=found["success"],
-                severity=dg.AssetCheckSeverity(found["severity"]),
-                description=found["description"],
-                partition=found["partition"],
-                metadata=_values(found["metadataEntries"]),
-            )
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(found["assetKey"]["path"]),
+            check_name=found["checkName"],
+            passed=found["success"],
+            severity=dg.AssetCheckSeverity(found["severity"]),
+            description=found["description"],
+            partition=found["partition"],
+            metadata=_values(found["metadataEntries"]),
         )
+        at = datetime.fromtimestamp(found["timestamp"], UTC)
+        progress.checked.append(Checked(evaluation, at))
     if failed := event.get("failureMetadata"):
         progress.failures.update(_values(failed["metadataEntries"]))
     if error := event.get("error"):

@@ -1,4 +1,7 @@
+import contextlib
+import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +9,7 @@ import dagster as dg
 import pytest
 
 from ml_pipeline.dagster import private_checks
+from ml_pipeline.dagster.checks import in_full, report_in
 from ml_pipeline.dagster.code_location import code_location
 from ml_pipeline_tests.toys import checked
 from ml_pipeline_tests.toys.dagster_site import DAILY, QUIET, events, failure, temporary_instance
@@ -121,6 +125,7 @@ def stored(site: Site, result: dg.ExecuteInProcessResult) -> list[dg.EventLogEnt
 def test_what_passes_of_many_dates_is_kept_in_short(site: Site) -> None:
     first = site.run("2026-01-05")
     again = site.run("2026-01-05")
+    known = site.run("2026-01-05", "2026-01-06")
     many = site.run("2026-01-04", "2026-01-06", most=3)
 
     def told(result: dg.ExecuteInProcessResult, check: str, day: int) -> list[set[str]]:
@@ -133,11 +138,21 @@ def test_what_passes_of_many_dates_is_kept_in_short(site: Site) -> None:
             if one is not None and (one.check_name, one.partition) == (check, at)
         ]
 
-    short = {"rows", "found_at", "found_by_this_run"}
-    whole = {*short, "few", "thresholds"}
+    whole = {"rows", "found_at", "found_by_this_run", "few", "thresholds"}
     assert told(first, "enough", 5) == [whole, whole]
     assert told(again, "enough", 5) == [whole, whole]
-    assert told(many, "enough", 6) == [whole, short]
+    assert told(many, "enough", 6) == [whole, {"rows"}]
+    # Found by the first run.
+    assert told(known, "enough", 5) == [whole, {"rows", "found_at"}]
+    for entry in stored(site, known):
+        short, at = entry.asset_check_evaluation, datetime.fromtimestamp(entry.timestamp, UTC)
+        if short is None or short.check_name != "enough":
+            continue
+        is_new = short.partition == "2026-01-06"
+        report = report_in(checked.PIPELINE, in_full(short, at))
+        assert report is not None
+        assert (report.is_new, set(report.finding.metadata)) == (is_new, {"rows"})
+        assert (report.finding.at == at) is is_new
     # What does not pass is kept whole.
     assert "first_bad_rows" in told(many, "values", 5)[1] == told(many, "values", 5)[0]
     for result in (first, again, many):
@@ -148,12 +163,24 @@ def test_what_passes_of_many_dates_is_kept_in_short(site: Site) -> None:
             assert (kept.step_key, kept.step_handle, kept.logging_tags) == ("checked", None, {})
             assert event.message.startswith(("Materialized value", "Asset check '"))
             assert "Description" not in event.message
+    made = [one.asset_materialization for one in stored(site, many)]
+    assert [one for one in made if one is not None] == list(events(many).values())
     stats = site.instance.get_run_step_stats(many.run_id)
     assert [len(one.materialization_events) for one in stats] == [6]
-    reasons = {one.partition: "reason" in one.metadata for one in events(many).values()}
-    assert reasons == {"2026-01-04": True, "2026-01-05": False, "2026-01-06": True}
+    assert not any("reason" in one.metadata for one in events(many).values())
     made_by = events(many)["sales", "2026-01-05"].metadata["made_by"]
     assert made_by == dg.MetadataValue.dagster_run(first.run_id)
+    assert 1_500 < max(sizes(site, many, "ASSET_MATERIALIZATION")) < 1_900
+    assert 900 < max(sizes(site, known, "ASSET_CHECK_EVALUATION")) < 1_100
+
+
+def sizes(site: Site, result: dg.ExecuteInProcessResult, kind: str) -> list[int]:
+    """Return how many bytes Dagster's database has of each event but for the store's folder."""
+    (index,) = Path(site.instance.root_directory).rglob("index.db")
+    texts = "SELECT event FROM event_logs WHERE run_id = ? AND dagster_event_type = ?"
+    with contextlib.closing(sqlite3.connect(index)) as database:
+        rows = database.execute(texts, [result.run_id, kind]).fetchall()
+    return [len(text.replace(str(site.store), "").encode()) for (text,) in rows]
 
 
 def _materialized(site: Site) -> list[Any]:

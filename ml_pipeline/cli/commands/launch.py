@@ -14,7 +14,7 @@ from ml_pipeline.cli.search import Searched, asked_sweep, search_options
 from ml_pipeline.cli.show import print_json, progress_bar
 from ml_pipeline.cli.tables import say, with_paths
 from ml_pipeline.dagster.assets import FAILURES
-from ml_pipeline.dagster.checks import report_in
+from ml_pipeline.dagster.checks import in_full, report_in
 from ml_pipeline.dagster.launchpad import WEBSERVER
 from ml_pipeline.dagster.webserver import Made, Progress, Webserver
 from ml_pipeline.errors import ParamsError, RemoteError
@@ -197,8 +197,9 @@ def _made_at(progress: Progress, day: AsOf | None) -> list[Made]:
 def _checks_at(progress: Progress, day: AsOf | None) -> list[CheckReport]:
     pipeline = project().pipeline
     at = None if day is None else str(day)
-    told = [one for one in progress.checked if one.partition == at]
-    return [found for one in told if (found := report_in(pipeline, one)) is not None]
+    told = [one for one in progress.checked if one.evaluation.partition == at]
+    reports = [report_in(pipeline, in_full(one.evaluation, one.at)) for one in told]
+    return [report for report in reports if report is not None]
 
 
 def _metrics(made: Made) -> dict[str, float]:
