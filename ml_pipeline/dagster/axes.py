@@ -81,7 +81,7 @@ class Windows:
 
     def problem(self, name: str, key: str) -> str | None:
         """Return why there is no window of a key that can be read, or None where there is one."""
-        if self.partitions.has_partition_key(key):
+        if self.partitions.has_partition_key(key) and self.is_spelled(key):
             return None
         first = self.partitions.get_first_partition_key()
         is_day = self.is_iso and isinstance(self.partitions, dg.DailyPartitionsDefinition)
@@ -91,6 +91,16 @@ class Windows:
         return (
             f"{name} must be {what} from {first} to {self.latest}, but got {key}{self._near(key)}"
         )
+
+    def is_spelled(self, key: str) -> bool:
+        """Whether a key is how its window is spelled; Dagster takes times within some windows, too.
+
+        Of what is no time of a window at all, that is left open.
+        """
+        if isinstance(self.partitions, dg.DailyPartitionsDefinition) and self._is_utc:
+            return True
+        window = self._window(key)
+        return window is None or self._key(window) == key
 
     def order(self, key: str) -> Any:
         """Return a key that puts keys in order."""
@@ -148,12 +158,17 @@ class Windows:
         return [key for key in keys if self.partitions.has_partition_key(key)]
 
     def _near(self, key: str) -> str:
-        """Name the partition that a key lies in which starts none, ready to end a message with."""
+        """Name the partition that is meant by a key that is none, ready to end a message with."""
         after, last = self._window(key), self.partitions.get_last_partition_window()
-        if after is None or last is None or after.start > last.end or self._key(after) == key:
+        if after is None or last is None or after.start > last.end:
             return ""
+        own = self._key(after)
+        typed = datetime.strptime(key.removesuffix(self._offset(key)), self._fmt)
+        if own in ("", key) or typed == after.start.replace(tzinfo=None):
+            return f": write {own}" if own not in ("", key) else ""
         window = self.partitions.get_prev_partition_window(after.start)
-        return "" if window is None else f", which lies in {self._key(window)}"
+        within = "" if window is None else self._key(window)
+        return within and f", which lies in {within}"
 
     def _window(self, key: str) -> dg.TimeWindow | None:
         """Return the window that starts at or after a key; None where it cannot be read."""
@@ -163,8 +178,12 @@ class Windows:
             return None
 
     def _key(self, window: dg.TimeWindow) -> str:
-        (key,) = self.partitions.get_partition_keys_in_time_window(window)
-        return key
+        # A clock that is put forward may skip all of a window.
+        return next(iter(self.partitions.get_partition_keys_in_time_window(window)), "")
+
+    @property
+    def _is_utc(self) -> bool:
+        return str(self.partitions.timezone) == "UTC"
 
     @property
     def _fmt(self) -> str:

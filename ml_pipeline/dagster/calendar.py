@@ -68,7 +68,7 @@ class Calendar:
         """
         key = str(as_of)
         parts = self._parts(key)
-        if parts is None:
+        if parts is None or not self._are_spelled(parts):
             raise PipelineError(
                 f"The key of a partition of pipeline '{self.pipeline}' must be like {self.example},"
                 f" but is {quoted(key)}. It may be of other partitions that the pipeline had."
@@ -249,6 +249,8 @@ class Calendar:
         axes = list(self.axes.values())
         if len(asked) == 1:
             ((name, given),) = asked.items()
+            if given in ([], ()):
+                found.append(f"{name} must have at least one key, but got {quoted(given)}")
             for value in given if isinstance(given, list | tuple) else [given]:
                 parts = self._there(name, value, found)
                 if parts is not None:
@@ -316,6 +318,11 @@ class Calendar:
         """Return a key axis by axis, or None where it is one of other partitions."""
         parts = key.split(_JOINS) if len(self.axes) > 1 else [key]
         return parts if len(parts) == len(self.axes) else None
+
+    def _are_spelled(self, parts: Sequence[str]) -> bool:
+        """Whether the parts of a key are how windows are spelled, as far as they are windows."""
+        pairs = zip(self.axes.values(), parts, strict=True)
+        return all(isinstance(axis, Listed) or axis.is_spelled(part) for axis, part in pairs)
 
     def _is_box(self, parts: Sequence[Sequence[str]]) -> bool:
         """Whether keys are all of a range on each axis."""

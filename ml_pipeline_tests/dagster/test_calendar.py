@@ -14,10 +14,12 @@ from ml_pipeline.params.as_of import AsOf
 from ml_pipeline_tests.toys.partitioned import DAYS, OSLO, REGIONS
 
 HOURS = dg.HourlyPartitionsDefinition("2026-10-25-00:00", "2026-10-26-00:00", timezone=OSLO)
+SUMMER = dg.HourlyPartitionsDefinition("2026-03-29-00:00", "2026-03-30-00:00", timezone=OSLO)
 WEEKS = dg.WeeklyPartitionsDefinition("2026-01-01", end_date="2026-03-01")
 TWO = dg.MultiPartitionsDefinition({"day": DAYS, "region": REGIONS})
 SHOPS = dg.DynamicPartitionsDefinition(name="shops")
 WEEK = "as_of must be a partition from 2026-01-04 to 2026-02-22"
+HOUR = "as_of must be a partition from 2026-10-25-00:00 to 2026-10-25-23:00"
 FORM = "as_of must be of the form %Y-%m-%d-%H:%M, such as 2026-10-25-23:00"
 BOX = [f"2026-01-0{day}|{name}" for day in (5, 6) for name in ("oslo", "bergen")]
 BY_SHOP = dg.MultiPartitionsDefinition({"shop": SHOPS, "day": DAYS})
@@ -81,6 +83,16 @@ def test_keys_that_are_asked_for_are_read_in_the_order_of_the_partitions(
         (HOURS, {"as_of": "2026-10-25"},
          f"{FORM}, but got '2026-10-25'"),
         (HOURS, {"as_of": 5}, f"{FORM}, but got 5"),
+        (HOURS, {"as_of": "2026-10-25-02:30"},
+         f"{HOUR}, but got 2026-10-25-02:30, which lies in 2026-10-25-02:00; set there"),
+        (HOURS, {"as_of": "2026-10-25-5:00"},
+         f"{HOUR}, but got 2026-10-25-5:00: write 2026-10-25-05:00; set there"),
+        (HOURS, {"as_of": "2026-10-25-02:00+0200"},
+         f"{HOUR}, but got 2026-10-25-02:00+0200: write 2026-10-25-02:00; set there"),
+        (SUMMER, {"as_of": "2026-03-29-02:00"},
+         ("as_of must be a partition from 2026-03-29-00:00 to 2026-03-29-23:00, but got"
+          " 2026-03-29-02:00, which lies in 2026-03-29-01:00; set there")),
+        (DAYS, {"as_of": []}, "as_of must have at least one key, but got []"),
         (REGIONS, {"as_of": "olso"},
          ("as_of must be one of oslo, bergen, tromso, the keys of the partitions, but got 'olso'."
          " Did you mean 'oslo'?")),
@@ -199,3 +211,5 @@ def test_meaning_of_a_key_of_other_partitions_is_refused() -> None:
     assert hour.start.isoformat() == "2026-10-25T02:00:00+01:00"
     with pytest.raises(PipelineError, match=r"must be like 1998-05-31\|oslo, but is '2026-01-05'"):
         calendar(TWO).meaning(date(2026, 1, 5))
+    with pytest.raises(PipelineError, match="is '2026-10-25-02:30'"):
+        calendar(HOURS).meaning("2026-10-25-02:30")
