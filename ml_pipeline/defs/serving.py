@@ -18,11 +18,14 @@ from ml_pipeline.defs.config import (
     TrainingParams,
 )
 from ml_pipeline.errors import ServingRefused
-from ml_pipeline.pipeline import datasets, scoring
 from ml_pipeline.pipeline import features as featuring
+from ml_pipeline.pipeline import scoring
+from ml_pipeline.pipeline.order_parts import held_orders
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from ml_pipeline.pipeline.spans import Orders
 
 SERVING: Final = Pipeline(
     "serving",
@@ -50,18 +53,21 @@ def predictions(as_of: date, served: Served) -> Result:
     """
     _refuse_unlike(served)
     data = served.champion.group(DataParams)
+    # Before the source counts as opened: then what was known of it before is forgotten.
+    days = source.days(source.locate(data.source))
     place = source.opened(data.source)
-    known = datasets.orders_between(place.location, *source.window(as_of, data), place.columns)
-    champion = _scored(served.champion, known, as_of)
+    first, last = source.window(as_of, data)
+    with held_orders(place.location, days, first, last, place.columns) as known:
+        champion, *challengers = [_scored(run, known, as_of) for run in served.runs]
     if served.challenger is None:
         return Result(champion, metrics={"scored": champion.height, "challenged": 0})
-    challenger = _scored(served.challenger, known, as_of)
+    (challenger,) = challengers
     both = scoring.divided(champion, challenger, served.challenged(champion["customer_id"]))
     challenged = both.filter(scored_by=served.challenger.alias).height
     return Result(both, metrics={"scored": both.height, "challenged": challenged})
 
 
-def _scored(run: ServedRun, known: "pl.DataFrame", as_of: date) -> "pl.DataFrame":
+def _scored(run: ServedRun, known: "Orders", as_of: date) -> "pl.DataFrame":
     """Score a day with one run: its parameters, its model, and the orders of this environment."""
     import polars as pl
 

@@ -6,17 +6,22 @@ the next date's window has all parts of this one but a few days at both ends.
 
 import calendar
 import hashlib
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ml_pipeline.errors import SourceError
 from ml_pipeline.pipeline import spans
-from ml_pipeline.pipeline.datasets import Day, orders_and_digests
+from ml_pipeline.pipeline.datasets import Day, orders_and_digests, orders_between
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from ml_pipeline.pipeline.spans import Orders
 
 ROWS_IN_ONE: Final = 2_000_000
 """Orders of a window that are kept in one file; more are kept in parts."""
@@ -71,6 +76,38 @@ def order_parts(days: Mapping[date, Day], start: date, end: date) -> list[OrderP
         else:
             parts += (OrderPart(day, day, {day: one}) for day, one in of_month.items())
     return parts
+
+
+@contextmanager
+def held_orders(
+    location: str, days: Mapping[date, Day], start: date, end: date, columns: Mapping[str, str]
+) -> "Iterator[Orders]":
+    """Hold the orders of a window for a while: in memory, or very many in a temporary folder.
+
+    Args:
+        location: as for `orders_between`.
+        days: what each day of the source has that has any orders, ascending.
+        start: first day of the window, inclusive.
+        end: last day, inclusive.
+        columns: as for `orders_between`.
+
+    Yields:
+        What `orders_between` gives; of very many orders a deferred frame.
+
+    Raises:
+        SourceError: as for `orders_between`, or as for `read_parts`.
+    """
+    import polars as pl
+
+    parts = order_parts(days, start, end)
+    if sum(part.rows for part in parts) <= ROWS_IN_ONE:
+        yield orders_between(location, start, end, columns)
+        return
+    with tempfile.TemporaryDirectory(prefix="ml_pipeline-") as folder:
+        files = [Path(folder) / f"{place:05}.parquet" for place in range(len(parts))]
+        for file, part in zip(files, read_parts(location, parts, columns), strict=True):
+            part.write_parquet(file)
+        yield pl.scan_parquet(files, hive_partitioning=False, glob=False)
 
 
 def read_parts(

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 from ml_pipeline.defs.assets import PIPELINE
 from ml_pipeline.errors import SourceError
 from ml_pipeline.pipeline import datasets
-from ml_pipeline.pipeline.order_parts import order_parts, read_parts
+from ml_pipeline.pipeline.order_parts import held_orders, order_parts, read_parts
 from ml_pipeline.runs.decisions import Outcome
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.settings import settings
@@ -96,7 +96,7 @@ def test_parts_are_whole_months_and_single_days_and_tell_their_days_apart() -> N
 
 
 def test_parts_are_the_same_of_any_layout_and_not_made_of_a_source_that_has_changed_since(
-    source: Path,
+    source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = datasets.days_of(str(source))
     parts = order_parts(days, date(1997, 2, 1), date(1997, 4, 3))
@@ -111,6 +111,12 @@ def test_parts_are_the_same_of_any_layout_and_not_made_of_a_source_that_has_chan
         assert_frame_equal(one, other, check_exact=True)
         # Their bytes are the same only if they are in as many pieces.
         assert one.n_chunks() == other.n_chunks() == 1
+    window = str(source), days, parts[0].first, parts[-1].last, {}
+    with held_orders(*window) as few:
+        monkeypatch.setattr("ml_pipeline.pipeline.order_parts.ROWS_IN_ONE", 100)
+        with held_orders(*window) as many:
+            assert isinstance(many, pl.LazyFrame)
+            assert_frame_equal(many.collect(), few.lazy().collect(), check_exact=True)
     pl.read_parquet(source).with_columns(pl.col("amount") + 1).write_parquet(source)
     with pytest.raises(SourceError, match=r"must hold still while they are\s+read"):
         list(read_parts(str(source), parts[:1], {}))

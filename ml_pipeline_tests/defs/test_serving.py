@@ -162,13 +162,18 @@ def test_customers_of_the_day_are_scored_by_the_champion_and_its_parameters(shop
     assert told(shop.scored(assets=("predictions",)), "predictions")["reused"]
 
 
-def test_share_of_the_customers_is_scored_by_the_challenger(shop: Shop) -> None:
+def test_share_of_the_customers_is_scored_by_the_challenger(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = shop.promoted()
     second = shop.promoted(
         Terms(alias="challenger", flags={"share": 0.4}),
         training={**LINEAR, "regularization": 50.0, "model_version": "v2"},
     )
     both = shop.table()
+    # Very many orders are not held in memory, which changes no score.
+    monkeypatch.setattr("ml_pipeline.pipeline.order_parts.ROWS_IN_ONE", 100)
+    monkeypatch.setattr("ml_pipeline.pipeline.spans.ROWS_AT_ONCE", 70)
     alone = shop.table(serving={"share": 0})
     other = shop.table(serving={"share": 1})
     assert (set(alone["run_id"]), set(other["run_id"])) == ({first}, {second})
