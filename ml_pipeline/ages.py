@@ -1,4 +1,4 @@
-"""Ages as people write them: ``30d``, ``12h``."""
+"""Ages: as people write them (``30d``, ``12h``), and from which on a file's times tell all."""
 
 import re
 from datetime import timedelta
@@ -12,6 +12,11 @@ _UNITS: Final = {
     "w": timedelta(weeks=1),
 }
 _MOST_DAYS: Final = 36_500
+
+SETTLED_S: Final = 2.0
+"""What was changed longer ago will show the next change by its times. Clocks of file systems tick
+some hundred times a second, and those of network ones may be off: of two changes within a moment
+the second may show nothing."""
 
 
 def read_age(value: Any) -> timedelta:

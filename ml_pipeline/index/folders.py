@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from ml_pipeline.ages import SETTLED_S
 from ml_pipeline.errors import StoreUnreachable
 from ml_pipeline.index.comparison import Folder, Found, beside, gone
 from ml_pipeline.params.identity import ID_DIGITS
@@ -21,8 +22,7 @@ from ml_pipeline.store.artifacts import RECORD, ArtifactStore
 
 _RUN: Final = "run="
 _MOST_CHANGED: Final = 1000
-# Clocks of file systems tick some hundred times a second, those of network ones may be off.
-_RECENT_NS: Final = 2_000_000_000
+_RECENT_NS: Final = round(SETTLED_S * 1e9)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from ml_pipeline.text import quoted
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["change_stamp", "day_digests", "days_of", "orders_and_digests", "orders_between"]
+__all__ = ["change_stamp", "days_of", "orders_and_digests", "orders_between"]
 
 _OWN_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -72,11 +72,6 @@ def orders_and_digests(
     """Read the orders of some days as `orders_between` does, and digest the very same."""
     orders = orders_between(location, start, end, columns)
     return orders, dict(_digest_each_day(orders))
-
-
-def day_digests(location: str, columns: Mapping[str, str] = _OWN_NAMES) -> dict[date, str]:
-    """Digest the orders of each day, as `days_of` does."""
-    return {day: one.digest for day, one in days_of(location, columns).items()}
 
 
 def days_of(location: str, columns: Mapping[str, str] = _OWN_NAMES) -> dict[date, Day]:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from ml_pipeline.ages import SETTLED_S
 from ml_pipeline.errors import SourceError, nearest
 from ml_pipeline.pipeline import remote_objects, table_formats
 from ml_pipeline.pipeline.locations import normalized
@@ -30,7 +31,6 @@ _FORMATS: Final[dict[str, Literal["parquet", "csv"]]] = {
     ".csv": "csv",
 }
 _MOST_OBJECTS: Final = 10_000
-_SETTLED_S: Final = 2.0
 _DATA: Final = re.compile(
     r"\.(csv|parquet|pq)\.(gz|gzip|bz2|xz|zst|zip|lz4|br|snappy|z)\Z"
     r"|\.(tsv|tab|psv|xlsx?|ods|jsonl|ndjson|avro|orc|feather|arrow|ipc)(\.\w+)?\Z",
@@ -133,7 +133,7 @@ def is_settled(location: str) -> bool:
     if location != SAMPLE and "://" in _normalized(location):
         return True
     latest = max(Path(file).stat().st_ctime for file in find_source(location).files)
-    return time.time() - latest > _SETTLED_S
+    return time.time() - latest > SETTLED_S
 
 
 def _local_entries(files: Iterable[str]) -> list[tuple[Any, ...]]:

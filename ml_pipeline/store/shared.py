@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from ml_pipeline.ages import SETTLED_S
 from ml_pipeline.errors import ArtifactDamaged
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.store.fetched import folder_for_good
@@ -26,7 +27,6 @@ SHARED: Final = ".shared"
 _WANTED: Final = re.compile(r"/rev=[^/]+/shared-[0-9a-f]{32}\.json\Z")
 _SUFFIX: Final = ".parquet"
 _KEY: Final = 32
-_SETTLED_S: Final = 2.0
 _seen: Final[dict[tuple[str, str], tuple[int, ...]]] = {}
 """Files that this process has compared with their digest, and what the disk said of them then."""
 
@@ -94,8 +94,7 @@ class SharedFiles(Files):
             stamp = (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
             if _seen.get(key) != stamp:
                 self._compare(path, digest, digest_of_file(here))
-                # What was written a moment ago could be written again without showing it.
-                if time.time() - now.st_ctime > _SETTLED_S:
+                if time.time() - now.st_ctime > SETTLED_S:
                     _seen[key] = stamp
         except FileNotFoundError:
             self._compare(path, digest, None)

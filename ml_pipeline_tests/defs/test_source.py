@@ -185,7 +185,7 @@ def test_days_of_a_large_source_are_taken_once_for_all_machines_until_it_changes
 
     monkeypatch.setattr(datasets, "days_of", counted)
     monkeypatch.setattr(source, "_LARGE", 1)
-    monkeypatch.setattr("ml_pipeline.pipeline.sources._SETTLED_S", 0.0)
+    monkeypatch.setattr("ml_pipeline.pipeline.sources.SETTLED_S", 0.0)
     monkeypatch.setenv("ML_PIPELINE_STORE", str(tmp_path / "store"))
     store = ArtifactStore(str(tmp_path / "store"))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from ml_pipeline.errors import SourceError
-from ml_pipeline.pipeline.datasets import change_stamp, day_digests, orders_between
+from ml_pipeline.pipeline.datasets import Day, change_stamp, days_of, orders_between
 
 ALWAYS = (date.min, date.max)
 COLUMNS = pl.Schema(
@@ -23,7 +23,9 @@ COLUMNS = pl.Schema(
 
 any_orders = st.lists(
     st.tuples(
-        st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=4),
+        st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=4).filter(
+            lambda customer: customer.strip().upper() != "NAN"
+        ),
         st.datetimes(datetime(2009, 1, 1), datetime(2009, 1, 5)),
         st.floats(-1e6, 1e6).map(lambda amount: round(amount, 2)),
     ),
@@ -48,7 +50,7 @@ def write(path: Path, text: str) -> str:
 
 def refusal(location: str | Path) -> str:
     with pytest.raises(SourceError) as raised:
-        day_digests(str(location))
+        days_of(str(location))
     with pytest.raises(SourceError, match=re.escape(str(raised.value))):
         orders_between(str(location), *ALWAYS)
     return str(raised.value)
@@ -116,7 +118,7 @@ def test_orders_of_any_type_read_the_same_and_keep_their_digests(name: str, tmp_
     assert_frame_equal(orders_between(str(other), *ALWAYS), two_orders(), check_exact=True)
     days = (date(2009, 1, 6), date(2009, 1, 6))
     assert orders_between(str(other), *days)["customer_id"].to_list() == ["8"]
-    assert day_digests(str(other)) == day_digests(str(plain))
+    assert days_of(str(other)) == days_of(str(plain))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_orders_of_empty_files_with_columns_are_no_orders(tmp_path: Path) -> Non
     two_orders().clear().write_parquet(tmp_path / "o.parquet")
     for location in (tmp_path / "csv", tmp_path / "o.parquet"):
         assert orders_between(str(location), *ALWAYS).schema == COLUMNS
-        assert day_digests(str(location)) == {}
+        assert days_of(str(location)) == {}
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
@@ -189,10 +191,10 @@ def test_day_digests_ignore_row_order_layout_and_format(
     shuffled[:cut].write_parquet(tmp_path / "parts" / "a.parquet")
     shuffled[cut:].write_parquet(tmp_path / "parts" / "b.parquet", row_group_size=2)
     shuffled.write_csv(tmp_path / "csv" / "o.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.f")
-    expected = day_digests(str(tmp_path / "one"))
+    expected = days_of(str(tmp_path / "one"))
     assert list(expected) == sorted({at.date() for _, at, _ in rows})
-    assert day_digests(str(tmp_path / "parts")) == expected
-    assert day_digests(str(tmp_path / "csv")) == expected
+    assert days_of(str(tmp_path / "parts")) == expected
+    assert days_of(str(tmp_path / "csv")) == expected
 
 
 @settings(
@@ -206,9 +208,10 @@ def test_day_digests_after_late_orders_change_for_their_days_only(
 ) -> None:
     frame(rows).write_parquet(tmp_path / "before.parquet")
     frame(rows + late).write_parquet(tmp_path / "after.parquet")
-    before = day_digests(str(tmp_path / "before.parquet"))
-    after = day_digests(str(tmp_path / "after.parquet"))
-    changed = {day for day in after if before.get(day) != after[day]}
+    before = days_of(str(tmp_path / "before.parquet"))
+    after = days_of(str(tmp_path / "after.parquet"))
+    digests = {day: one.digest for day, one in before.items()}
+    changed = {day for day, one in after.items() if digests.get(day) != one.digest}
     assert changed == {at.date() for _, at, _ in late}
 
 
@@ -217,9 +220,9 @@ def test_day_digests_of_known_orders_stay_what_they_were(tmp_path: Path) -> None
     midnight = 1_231_113_600 * 1_000_000
     layout = struct.pack("<Q", 1) + b"7" + struct.pack("<Iqd", 1, midnight, 1.5)
     assert hashlib.sha256(layout).hexdigest()[:32] == "3e3017300bfd564e076947752605fa5c"
-    assert day_digests(str(tmp_path / "o.parquet")) == {
-        date(2009, 1, 5): "3e3017300bfd564e076947752605fa5c",
-        date(2009, 1, 6): "00502e44d27625ee6fbc144654ede214",
+    assert days_of(str(tmp_path / "o.parquet")) == {
+        date(2009, 1, 5): Day(1, "3e3017300bfd564e076947752605fa5c"),
+        date(2009, 1, 6): Day(1, "00502e44d27625ee6fbc144654ede214"),
     }
 
 
@@ -227,22 +230,22 @@ def test_day_digests_tell_apart_where_one_customer_ends_and_the_next_begins(tmp_
     at = datetime(2009, 1, 5)
     frame([("ab", at, 1.0), ("c", at, 1.0)]).write_parquet(tmp_path / "1.parquet")
     frame([("a", at, 1.0), ("bc", at, 1.0)]).write_parquet(tmp_path / "2.parquet")
-    assert day_digests(str(tmp_path / "1.parquet")) != day_digests(str(tmp_path / "2.parquet"))
+    assert days_of(str(tmp_path / "1.parquet")) != days_of(str(tmp_path / "2.parquet"))
 
 
 def test_day_digests_take_both_zeros_for_the_same_amount(tmp_path: Path) -> None:
     for name, amount in (("1", 0.0), ("2", -0.0)):
         frame([("a", datetime(2009, 1, 5), amount)]).write_parquet(tmp_path / f"{name}.parquet")
-    assert day_digests(str(tmp_path / "1.parquet")) == day_digests(str(tmp_path / "2.parquet"))
+    assert days_of(str(tmp_path / "1.parquet")) == days_of(str(tmp_path / "2.parquet"))
 
 
 def test_day_digests_in_several_spans_are_those_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample_orders: pl.DataFrame
 ) -> None:
     sample_orders.head(20_000).write_parquet(tmp_path / "o.parquet")
-    whole = day_digests(str(tmp_path / "o.parquet"))
+    whole = days_of(str(tmp_path / "o.parquet"))
     monkeypatch.setattr("ml_pipeline.pipeline.spans.ROWS_AT_ONCE", 3_000)
-    assert day_digests(str(tmp_path / "o.parquet")) == whole
+    assert days_of(str(tmp_path / "o.parquet")) == whole
 
 
 def test_change_stamp_of_a_file_changes_when_it_is_rewritten(tmp_path: Path) -> None:

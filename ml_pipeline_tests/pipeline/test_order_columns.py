@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from ml_pipeline.errors import NotEnoughDataError, SourceError
-from ml_pipeline.pipeline.datasets import day_digests, orders_between
+from ml_pipeline.pipeline.datasets import days_of, orders_between
 from ml_pipeline.pipeline.features import build_features
 
 DAY = datetime(2009, 1, 5)
@@ -94,7 +94,7 @@ def test_digests_tell_a_guest_from_a_customer(tmp_path: Path) -> None:
     for name, customer in (("a", ""), ("b", "x"), ("c", "NULL")):
         path = tmp_path / f"{name}.csv"
         path.write_text(f"customer_id,ordered_at,amount\n{customer},2009-01-05,1\n")
-        digests.append(day_digests(str(path))[date(2009, 1, 5)])
+        digests.append(days_of(str(path))[date(2009, 1, 5)].digest)
     assert digests[0] == digests[2] != digests[1]
 
 
@@ -120,9 +120,9 @@ def test_columns_under_other_names_are_read_and_amounts_multiplied(tmp_path: Pat
     typed.write_parquet(tmp_path / "o.parquet")
     other = {**NAMES, "amount": "Price*Quantity"}
     assert orders_between(str(tmp_path / "o.parquet"), date.min, date.max, other).rows() == expected
-    digests = day_digests(str(path), NAMES)
-    assert digests == day_digests(str(tmp_path / "o.parquet"), other)
-    assert digests != day_digests(str(path), {**NAMES, "amount": "Price"})
+    digests = days_of(str(path), NAMES)
+    assert digests == days_of(str(tmp_path / "o.parquet"), other)
+    assert digests != days_of(str(path), {**NAMES, "amount": "Price"})
 
 
 def test_columns_named_in_folders_may_have_other_names_too(tmp_path: Path) -> None:
