@@ -1,5 +1,6 @@
 """Signatures: what the arguments of a stage's function ask for."""
 
+import copy
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -60,7 +61,10 @@ class Signature:
         Raises:
             PipelineError: if the key has nothing of the kind that an argument wants.
         """
-        given: dict[str, Any] = {arg: params.groups[group] for arg, group in self.groups.items()}
+        # Lists and mappings can be changed, and what a run is must not change while it goes on.
+        given: dict[str, Any] = {
+            arg: copy.deepcopy(params.groups[group]) for arg, group in self.groups.items()
+        }
         meaning = keys.meaning(as_of) if self.wishes and as_of is not None else None
         for argument, wish in self.wishes.items():
             asked = meaning if argument == AS_OF or meaning is None else meaning.parts.get(argument)

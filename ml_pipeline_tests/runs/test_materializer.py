@@ -2,8 +2,12 @@ from datetime import date
 
 import polars as pl
 import pytest
+from pydantic import Field
 
 from ml_pipeline.errors import ArtifactDamaged, PipelineError, StoreUnreachable
+from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.identity import run_id
+from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs.materializer import Materializer
 from ml_pipeline.runs.stages import Pipeline
 from ml_pipeline.store.artifacts import ArtifactStore
@@ -257,6 +261,31 @@ def test_stage_that_changes_its_input_does_not_disturb_the_others(bench: Bench) 
 
     made = bench.run(as_of=None)
     assert bench.value(made["careful"]) == {"first": 3, "columns": 2}
+
+
+class Columns(ParamGroup):
+    names: list[str] = Field(default=["a"])
+    more: dict[str, list[int]] = Field(default={"x": [1]})
+
+
+def test_stage_that_changes_its_parameters_does_not_change_what_the_run_is(bench: Bench) -> None:
+    bench.pipeline = Pipeline("careless", ParamModel(columns=Columns))
+
+    @bench.pipeline.asset(code_version="1")
+    def careless(columns: Columns) -> dict[str, int]:
+        columns.names.append("b")
+        columns.more["x"].clear()
+        return {"columns": len(columns.names)}
+
+    @bench.pipeline.asset(code_version="1")
+    def careful(careless: dict[str, int], columns: Columns) -> list[str]:
+        return [*columns.names, *map(str, columns.more["x"])]
+
+    made = bench.run(as_of=None)
+    assert bench.value(made["careful"]) == ["a", "1"]
+    for record in (made["careless"].record, made["careful"].record):
+        assert record.run_id == run_id(record.params, None)
+    assert all(outcome.reused for outcome in bench.run(as_of=None).values())
 
 
 def test_lazy_frame_whose_query_fails_is_not_blamed_on_the_store(bench: Bench) -> None:
