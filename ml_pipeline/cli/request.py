@@ -170,7 +170,16 @@ def validated(
         for name in selection
         if name not in pipeline.stages
     ]
-    return Request(draft.given.validated(pipeline.params), draft.dates)
+    try:
+        return Request(draft.given.validated(pipeline.params), draft.dates)
+    except ParamsError as error:
+        from ml_pipeline.cli.mistakes import with_remedies
+
+        given = typed_params(pipeline.params, asked.typed, [])
+        told = with_remedies(pipeline.params, given, error.problems)
+        if told == [*error.problems]:
+            raise
+        raise ParamsError(told) from error
 
 
 def _made_elsewhere(pipeline: Pipeline, name: str) -> str:

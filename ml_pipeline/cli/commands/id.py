@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from ml_pipeline.cli.mistakes import Asking
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, request_options, validated
 from ml_pipeline.cli.show import print_json
@@ -12,7 +13,7 @@ from ml_pipeline.params.as_of import AsOf
 from ml_pipeline.params.model import ParamSet
 
 
-@click.command(name="id")
+@click.command(name="id", cls=Asking)
 @request_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(asked: Asked, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from ml_pipeline.cli.mistakes import Asking
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, Request, request_options, validated
 from ml_pipeline.cli.results import document, print_results, print_warnings
@@ -54,7 +55,7 @@ class Launched:
         return self.server.address(self.dagster_run_id)
 
 
-@click.command(name="launch")
+@click.command(name="launch", cls=Asking)
 @request_options
 @run_options
 @search_options

@@ -6,6 +6,7 @@ import click
 import dagster as dg
 
 from ml_pipeline.cli.in_process import in_process
+from ml_pipeline.cli.mistakes import Asking
 from ml_pipeline.cli.project import Project, project
 from ml_pipeline.cli.request import Asked, request_options, validated
 from ml_pipeline.cli.results import document, print_results, print_warnings
@@ -19,7 +20,7 @@ from ml_pipeline.runs.range_report import RangeReport
 from ml_pipeline.text import counted
 
 
-@click.command(name="run")
+@click.command(name="run", cls=Asking)
 @request_options
 @run_options
 @click.option(

@@ -9,6 +9,7 @@ import click
 from ml_pipeline.cli.board import Output, output_options, show_board
 from ml_pipeline.cli.environments import store_of
 from ml_pipeline.cli.in_process import deciding, in_process
+from ml_pipeline.cli.mistakes import Asking
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, request_options
 from ml_pipeline.cli.run_options import force_option
@@ -50,7 +51,7 @@ class _Follower:
         self.came_to = swept, board
 
 
-@click.command(name="sweep")
+@click.command(name="sweep", cls=Asking)
 @request_options
 @force_option
 @search_options

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import click
 
+from ml_pipeline.cli.mistakes import Asking
 from ml_pipeline.cli.plan import planned, print_plan, store_for
 from ml_pipeline.cli.project import project
 from ml_pipeline.cli.request import Asked, request_options, validated
 from ml_pipeline.cli.run_options import run_options
 
 
-@click.command(name="why")
+@click.command(name="why", cls=Asking)
 @request_options
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
