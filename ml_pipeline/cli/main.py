@@ -61,9 +61,10 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
+        from ml_pipeline.cli.examples import with_examples
+
         module = importlib.import_module(f"ml_pipeline.cli.commands.{cmd_name}")
-        command: click.Command = module.command
-        return command
+        return with_examples(module.command, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -83,7 +84,12 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nNames are completed with this line in ~/.bashrc; in ~/.zshrc, with zsh_source:\n"
+    '  eval "$(_ML_PIPELINE_COMPLETE=bash_source ml-pipeline)"',
+)
 @click.version_option(package_name="ml_pipeline")
 @click.option(
     "-m",
