@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from ml_pipeline.pipeline.judgement import Judgement
@@ -65,7 +65,7 @@ def fresh(orders: "Orders", *, as_of: date, most_days: int) -> Judgement:
     """
     import polars as pl
 
-    last = orders.lazy().select(pl.col("ordered_at").dt.date().max())
+    last = orders.lazy().select(pl.col("ordered_at").max().dt.date())
     newest = last.collect(engine="streaming").item()
     if not isinstance(newest, date):
         return Judgement(False, f"there are no orders up to {as_of}: look at the source", {})
@@ -94,12 +94,16 @@ def usual_volume(
         factor: how many times as many, or as few, are nothing unusual in any case.
         deviations: how many times the usual distance is nothing unusual.
     """
-    counts = rows_by_day(orders)
-    if not counts:
+    import polars as pl
+
+    held = orders.lazy()
+    oldest = held.select(pl.col("ordered_at").min().dt.date()).collect(engine="streaming").item()
+    if not isinstance(oldest, date):
         return Judgement(False, f"there are no orders up to {as_of}: look at the source", {})
-    first = min(counts)
     days = [as_of - timedelta(days=7 * back) for back in range(1, weeks + 1)]
-    past = [counts.get(day, 0) for day in days if day >= first]
+    since = datetime.combine(min([as_of, *days]), time.min)
+    counts = rows_by_day(held.filter(pl.col("ordered_at") >= since))
+    past = [counts.get(day, 0) for day in days if day >= oldest]
     today = counts.get(as_of, 0)
     found = {"orders": today, "same_weekday_before": past}
     if len(past) < min(weeks, _FEWEST_WEEKS):

@@ -43,7 +43,7 @@ def revenue_features(
     revenue = np.zeros(total)
     for span in orders:
         revenue += np.bincount(
-            (span["day"] - first).dt.total_days().to_numpy(),
+            span["day"].to_physical().to_numpy() - pl.Series([first]).to_physical().item(),
             weights=span["amount"].to_numpy(),
             minlength=total,
         )
