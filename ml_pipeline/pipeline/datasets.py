@@ -122,7 +122,8 @@ def _read(files: Sequence[OrderFile], start: date, end: date) -> "pl.DataFrame":
 
 def _sorted(orders: "pl.DataFrame") -> "pl.DataFrame":
     """Sort orders, in one piece either way: what is written of them depends on the pieces."""
-    return orders.rechunk() if is_in_order(orders) else orders.sort(IN_ORDER).rechunk()
+    orders = orders.rechunk()
+    return orders if is_in_order(orders) else orders.sort(IN_ORDER).rechunk()
 
 
 def _all_usable(orders: "pl.DataFrame") -> bool:
