@@ -22,6 +22,7 @@ from ml_pipeline.retention import Retention, problems_of
 from ml_pipeline.text import quoted
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_NOTHING: Final = ("none", "null")
 _NAME_RULE: Final = "lower-case letters, digits, _ and -, beginning with a letter"
 
 _Text = Annotated[str, pydantic.Field(min_length=1)]
@@ -99,12 +100,17 @@ def _names(raw: Any, problems: list[str]) -> list[str]:
     if isinstance(raw, str) or not isinstance(raw, Sequence):
         problems.append(f"environments: must be names or tables, but got {quoted(raw)}")
         return []
-    problems += [
-        f"environments: a name must be {_NAME_RULE}, but got {quoted(name)}"
-        for name in raw
-        if not isinstance(name, str) or not _NAME.fullmatch(name)
-    ]
+    problems += filter(None, map(_refusal_of, raw))
     return [str(name) for name in raw]
+
+
+def _refusal_of(name: Any) -> str | None:
+    """Say why an environment cannot have a name, or return None where it can."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return f"environments: a name must be {_NAME_RULE}, but got {quoted(name)}"
+    if name in _NOTHING:
+        return f"environments: a name must not be {name}, which a run reads as no environment"
+    return None
 
 
 def _tables(raw: Mapping[Any, Any], problems: list[str]) -> tuple[dict[str, Table], set[str]]:
@@ -113,8 +119,8 @@ def _tables(raw: Mapping[Any, Any], problems: list[str]) -> tuple[dict[str, Tabl
     broken: set[str] = set()
     for name, written in raw.items():
         here = f"environments.{name}"
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            problems.append(f"environments: a name must be {_NAME_RULE}, but got {quoted(name)}")
+        if (refused := _refusal_of(name)) is not None:
+            problems.append(refused)
             continue
         problems += [f"{line}: {problem}" for line, problem in _credentials(here, written)]
         found[name], wrong = _table(here, written)

@@ -190,6 +190,11 @@ environments.prod.store: {shared}
         ('environments = ["dev"]\nwritable = []', "writable: tables [environments.NAME] must say"),
         ('environments = "dev"', "environments: must be names or tables, but got 'dev'"),
         ('environments = ["Dev"]', "environments: a name must be lower-case letters"),
+        ('environments = ["none"]', "must not be none, which a run reads as no environment"),
+        (
+            'environment = "dev"\n[environments.dev]\n[environments.null]\n',
+            "must not be null, which a run reads as no environment",
+        ),
         (TWO + "inherits = 'dve'", "staging.inherits: must be one of dev, staging, but got 'dve'."),
     ],
 )
