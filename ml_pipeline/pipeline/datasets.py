@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ml_pipeline.errors import SourceError
 from ml_pipeline.pipeline.order_columns import IN_ORDER, RULES, coarse_window, parsed, usable
 from ml_pipeline.pipeline.order_files import OrderFile, collected, order_files
+from ml_pipeline.pipeline.scattered import by_spans
 from ml_pipeline.pipeline.sources import change_stamp, find_source
 from ml_pipeline.pipeline.spans import is_in_order, spans
 from ml_pipeline.text import quoted
@@ -22,7 +23,7 @@ from ml_pipeline.text import quoted
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["change_stamp", "days_of", "orders_and_digests", "orders_between"]
+__all__ = ["change_stamp", "days_of", "orders_between", "orders_of_spans"]
 
 _OWN_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -51,7 +52,8 @@ def orders_between(
         SourceError: if the source is missing or unreadable, lacks a column, or holds an order of
             these days that cannot be used.
     """
-    return _read(order_files(find_source(location), columns), start, end)
+    files = order_files(find_source(location), columns)
+    return _read(files, start, end, of=files)
 
 
 class Day(NamedTuple):
@@ -66,12 +68,26 @@ class Day(NamedTuple):
     digest: str
 
 
-def orders_and_digests(
-    location: str, start: date, end: date, columns: Mapping[str, str] = _OWN_NAMES
-) -> "tuple[pl.DataFrame, dict[date, Day]]":
-    """Read the orders of some days as `orders_between` does, and digest the very same."""
-    orders = orders_between(location, start, end, columns)
-    return orders, dict(_digest_each_day(orders))
+def orders_of_spans(
+    location: str,
+    wanted: Sequence[tuple[date, date]],
+    columns: Mapping[str, str] = _OWN_NAMES,
+) -> "Iterator[tuple[pl.DataFrame, dict[date, Day]]]":
+    """Read the orders of spans of days as `orders_between` does, and digest the very same.
+
+    Args:
+        location: as for `orders_between`.
+        wanted: first and last days, ascending.
+        columns: as for `orders_between`.
+
+    Raises:
+        SourceError: as for `orders_between`.
+    """
+    files = order_files(find_source(location), columns)
+    with by_spans(files, wanted) as held:
+        for (first, last), some in zip(wanted, held, strict=True):
+            orders = _read(some, first, last, of=files)
+            yield orders, dict(_digest_each_day(orders))
 
 
 def days_of(location: str, columns: Mapping[str, str] = _OWN_NAMES) -> dict[date, Day]:
@@ -105,18 +121,34 @@ def days_of(location: str, columns: Mapping[str, str] = _OWN_NAMES) -> dict[date
         _refuse_unusable(files, date.min, date.max)
     rows: dict[date, int] = dict(counted.select("day", "rows").iter_rows())
     found: dict[date, Day] = {}
-    for first, last in spans(rows):
-        orders = collected(_orders(files, first, last), files)
-        if not _all_usable(orders):
-            _refuse_unusable(files, date.min, date.max)
-        found.update(_digest_each_day(_sorted(orders)))
+    wanted = list(spans(rows))
+    with by_spans(files, wanted) as held:
+        for (first, last), some in zip(wanted, held, strict=True):
+            orders = _read(some, first, last, of=files, told=(date.min, date.max))
+            found.update(_digest_each_day(orders))
     return found
 
 
-def _read(files: Sequence[OrderFile], start: date, end: date) -> "pl.DataFrame":
+def _read(
+    files: Sequence[OrderFile],
+    start: date,
+    end: date,
+    *,
+    of: Sequence[OrderFile],
+    told: tuple[date, date] | None = None,
+) -> "pl.DataFrame":
+    """Read the orders of some days, sorted.
+
+    Args:
+        files: that have all of them.
+        start: first day, inclusive.
+        end: last day, inclusive.
+        of: the source's own files, to tell which rows cannot be used.
+        told: days whose rows are told then, if not these.
+    """
     orders = collected(_orders(files, start, end), files)
     if not _all_usable(orders):
-        _refuse_unusable(files, start, end)
+        _refuse_unusable(of, *(told or (start, end)))
     return _sorted(orders)
 
 
@@ -141,7 +173,7 @@ def _orders(files: Sequence[OrderFile], start: date, end: date) -> "pl.LazyFrame
     )
     return pl.concat(
         file.raw.filter(coarse_window(file.types["ordered_at"], start, end)).with_columns(
-            parsed(file.types)
+            parsed(file.types).values()
         )
         for file in files
     ).filter(within | ~usable()["ordered_at"])

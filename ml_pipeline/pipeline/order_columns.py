@@ -31,7 +31,7 @@ _FIRST_NANOSECOND: Final = date(1678, 1, 1)
 _LAST_NANOSECOND: Final = date(2262, 1, 1)
 
 
-def parsed(types: "Mapping[str, pl.DataType]") -> list["pl.Expr"]:
+def parsed(types: "Mapping[str, pl.DataType]") -> dict[str, "pl.Expr"]:
     """Read the needed columns as the types that all sources share.
 
     A value that cannot be read becomes null, but for customers: these are null for guests, and
@@ -46,11 +46,11 @@ def parsed(types: "Mapping[str, pl.DataType]") -> list["pl.Expr"]:
     """
     import polars as pl
 
-    return [
-        _customer(pl.col("customer_id"), types["customer_id"]),
-        _instant(pl.col("ordered_at"), types["ordered_at"]).alias("ordered_at"),
-        number(pl.col("amount"), types["amount"]),
-    ]
+    return {
+        "customer_id": _customer(pl.col("customer_id"), types["customer_id"]),
+        "ordered_at": _instant(pl.col("ordered_at"), types["ordered_at"]).alias("ordered_at"),
+        "amount": number(pl.col("amount"), types["amount"]),
+    }
 
 
 def usable() -> dict[str, "pl.Expr"]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from ml_pipeline.errors import SourceError
 from ml_pipeline.pipeline import spans
-from ml_pipeline.pipeline.datasets import Day, orders_and_digests, orders_between
+from ml_pipeline.pipeline.datasets import Day, orders_between, orders_of_spans
 
 if TYPE_CHECKING:
     import polars as pl
@@ -129,9 +129,12 @@ def read_parts(
     import polars as pl
 
     rows = {part.first: part.rows for part in parts}
-    for first, last in spans.spans(rows):
-        some = [part for part in parts if first <= part.first <= last]
-        orders, digests = orders_and_digests(location, some[0].first, some[-1].last, columns)
+    groups = [
+        [part for part in parts if first <= part.first <= last] for first, last in spans.spans(rows)
+    ]
+    wanted = [(some[0].first, some[-1].last) for some in groups]
+    read = orders_of_spans(location, wanted, columns)
+    for some, (orders, digests) in zip(groups, read, strict=True):
         for part in some:
             if any(digests.get(day) != one for day, one in part.days.items()):
                 raise SourceError(
