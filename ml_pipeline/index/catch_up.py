@@ -5,6 +5,7 @@ Every step can be done again, and by several processes at once: what stands in t
 
 import contextlib
 import gc
+import itertools
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,6 +38,7 @@ _SHARE: Final = 0.1
 _MOST_BESIDE: Final = 20_000
 """So many are read without putting off what finds them."""
 _SELDOM: Final = 50_000, 20, 100
+_ROW: Final = "id", "line", "path", "stamp", "state"
 
 _Item = TypeVar("_Item")
 _Read = TypeVar("_Read")
@@ -134,17 +136,12 @@ class CatchUp:
         Raises:
             StoreUnreachable: if the store cannot be read.
         """
-        unread = ARTIFACTS.c.line.in_([line.id for line in lines]) & ARTIFACTS.c.state.in_(
-            [UNREAD, UNREADABLE]
-        )
-        with self.database.reading() as connection:
-            total = connection.execute(select(func.count()).where(unread)).scalar_one()
-            last = connection.execute(select(func.max(ARTIFACTS.c.id))).scalar() or 0
+        total, last = self._unread_of_all(lines)
         if not total:
             return
-        is_most = wanted is None and total > _MOST_BESIDE and 2 * total > last
+        is_most = wanted is None and _is_most(total, last)
         done = 0
-        rows = self._unread(unread)
+        rows = self._unread_among_all(lines) if is_most else self._unread(lines)
         if wanted is not None:
             rows = (row for row in rows if wanted(row.path))
         found = batches(rows, _BATCH)
@@ -159,6 +156,17 @@ class CatchUp:
                 tell(done, total)
         if done > min(_MANY, last * _SHARE):
             self.database.analyze()
+
+    def anew(self, lines: Sequence[Line]) -> contextlib.AbstractContextManager[None]:
+        """Return within what some lines are made anew, from the names of their records on.
+
+        Args:
+            lines: all records of which are to be read.
+        """
+        total, last = self._unread_of_all(lines)
+        if last and not _is_most(total, last):
+            return contextlib.nullcontext()
+        return self.database.filling()
 
     def lacking(self, line: Line) -> tuple[int, int]:
         """Count what a line lacks, or has as it was before, and what it has that is gone.
@@ -235,13 +243,40 @@ class CatchUp:
             )
             return connection.execute(same).first() is not None
 
-    def _unread(self, unread: Any) -> Iterator[Any]:
+    def _unread_of_all(self, lines: Sequence[Line]) -> tuple[int, int]:
+        """Count the rows of some lines that are to be read, and all rows that there ever were."""
+        unread = ARTIFACTS.c.line.in_([line.id for line in lines]) & ARTIFACTS.c.state.in_(
+            [UNREAD, UNREADABLE]
+        )
+        with self.database.reading() as connection:
+            total = connection.execute(select(func.count()).where(unread)).scalar_one()
+            last = connection.execute(select(func.max(ARTIFACTS.c.id))).scalar() or 0
+        return total, last
+
+    def _unread(self, lines: Sequence[Line]) -> Iterator[Any]:
+        """Yield the rows to be read, by an index that has each page in order.
+
+        Of several lines or states at once, a database may put all that are left in order for each
+        page. What could not be read before comes first: else what now cannot be read came again.
+        """
+        for line, state in itertools.product(lines, (UNREADABLE, UNREAD)):
+            among = (ARTIFACTS.c.line == line.id) & (ARTIFACTS.c.state == state)
+            yield from self._by_number(select(*ARTIFACTS.c[_ROW]).where(among))
+
+    def _unread_among_all(self, lines: Sequence[Line]) -> Iterator[Any]:
+        """Yield the rows to be read where most are, which takes no index but that of numbers."""
+        ids = {line.id for line in lines}
+        for row in self._by_number(select(*ARTIFACTS.c[_ROW])):
+            if row.line in ids and row.state in (UNREAD, UNREADABLE):
+                yield row
+
+    def _by_number(self, wanted: Any) -> Iterator[Any]:
+        """Yield rows in the order of their numbers, a page at a time."""
         last = 0
-        columns = ARTIFACTS.c.id, ARTIFACTS.c.line, ARTIFACTS.c.path, ARTIFACTS.c.stamp
         while True:
-            page = select(*columns).where(unread, ARTIFACTS.c.id > last)
+            page = wanted.where(ARTIFACTS.c.id > last).order_by(ARTIFACTS.c.id).limit(_FETCHED)
             with self.database.reading() as connection:
-                found = connection.execute(page.order_by(ARTIFACTS.c.id).limit(_FETCHED)).all()
+                found = connection.execute(page).all()
             yield from found
             if len(found) < _FETCHED:
                 return
@@ -256,6 +291,11 @@ class CatchUp:
 
     def _records(self, rows: Sequence[Any]) -> list[tuple[Any, Record | None]]:
         return [(row, self.store.readable_record(row.path)) for row in rows]
+
+
+def _is_most(total: int, last: int) -> bool:
+    """Whether so many rows are to be read that most of a database is what is read now."""
+    return total > _MOST_BESIDE and 2 * total > last
 
 
 @contextlib.contextmanager

@@ -47,15 +47,18 @@ _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LONGEST_WAIT_S: Final = 20
 _LONGEST_CONNECTING_S: Final = 5
 _CACHE_KIB: Final = 65_536
+_LOG_PAGES: Final = 8_192
+"""After how many pages of 4 KiB the log is written into the file: each time waits for the disk."""
 _WRITING: Final = 7_023_915
 """Number of the lock that writers hold."""
 _MADE_LATER: Final = tuple(
     index
     for name in ("artifacts", "inputs", "values")
     for index in sorted(METADATA.tables[name].indexes, key=lambda index: str(index.name))
-    # Without it, finding the newest revisions would take the square of how many there are.
-    if index.name != "artifacts_by_run"
 )
+_MEANWHILE: Final = "artifacts_by_run_meanwhile"
+"""What finds the revisions of a run while most is written: without, finding the newest would take
+the square of how many there are. Nothing that is written of a record that is known changes it."""
 _DAMAGED: Final = ("malformed", "not a database", "disk image", "file is encrypted")
 
 
@@ -119,6 +122,9 @@ class Database:
                 yield
                 return
             with self.writing() as connection:
+                connection.execute(
+                    text(f"CREATE INDEX IF NOT EXISTS {_MEANWHILE} ON artifacts (line, run_id)")
+                )
                 for index in _MADE_LATER:
                     connection.execute(DropIndex(index, if_exists=True))
             try:
@@ -130,7 +136,7 @@ class Database:
         """Make the indexes that somebody died over; nothing is done while somebody is at it."""
         with self.reading() as connection:
             there = {row[0] for row in connection.execute(text("SELECT name FROM sqlite_master"))}
-        if any(index.name not in there for index in _MADE_LATER):
+        if _MEANWHILE in there or any(index.name not in there for index in _MADE_LATER):
             with self._alone() as is_alone:
                 if is_alone:
                     self._index()
@@ -139,6 +145,7 @@ class Database:
         with self.writing() as connection:
             for index in _MADE_LATER:
                 connection.execute(CreateIndex(index, if_not_exists=True))
+            connection.execute(text(f"DROP INDEX IF EXISTS {_MEANWHILE}"))
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -268,6 +275,7 @@ def _sqlite(file: Path, is_kept: bool = True) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'NORMAL' if is_kept else 'OFF'}")
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -91,8 +91,10 @@ def rebuild(store: ArtifactStore, assets: Sequence[str], tell: Callable[[int, in
     if store.index is not None:
         set_aside(store.index)
     index = kept_index(store)
-    index.catching_up.writer.doubt(index.catching_up.lines(assets))
-    lines = [line.id for line in index.read(assets, tell=tell)]
+    known = index.catching_up.lines(assets)
+    index.catching_up.writer.doubt(known)
+    with index.catching_up.anew(known):
+        lines = [line.id for line in index.read(assets, tell=tell)]
     with index.database.reading() as connection:
         count = select(func.count()).where(ARTIFACTS.c.line.in_(lines), ARTIFACTS.c.state == READ)
         return int(connection.execute(count).scalar_one())

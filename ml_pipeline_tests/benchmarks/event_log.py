@@ -11,7 +11,7 @@ from typing import Any, Final
 from ml_pipeline_tests.benchmarks.measuring import process
 
 _YEAR: Final = 365
-_CHECK: Final = '"__class__": "AssetCheckEvaluation"'
+_CHECK: Final = '"AssetCheckEvaluation"'
 _LAST: Final = date(1998, 6, 30)
 _DATES: Final = 28
 _CHECKS: Final = "ASSET_CHECK_EVALUATION"
