@@ -7,6 +7,7 @@ later Dagster has other names, it starts as it is, and links of ours lead nowher
 """
 
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -86,6 +87,8 @@ def with_pages(server: Any) -> Any:
 
 
 if __name__ == "__main__":
+    # Nobody has typed what this advises against.
+    warnings.filterwarnings("ignore", "Function `dev_command` is superseded", FutureWarning)
     starts = {"dev": dev, "webserver": webserver}[sys.argv[1]]
     sys.argv = [f"dagster-{sys.argv[1]}", *sys.argv[(1 if starts is dev else 2) :]]
     starts()

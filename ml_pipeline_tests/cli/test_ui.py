@@ -49,13 +49,16 @@ def free_port() -> int:
 @pytest.fixture
 def ui(cli: CommandLine) -> Iterator[Ui]:
     port = free_port()
-    with subprocess.Popen(
-        [tool("ml-pipeline"), "ui", "--port", str(port)],
-        cwd=cli.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
+    with (
+        (cli.folder / "ui.log").open("w") as log,
+        subprocess.Popen(
+            [tool("ml-pipeline"), "ui", "--port", str(port)],
+            cwd=cli.folder,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
         assert process.stdout is not None
         said = next((line for line in process.stdout if line.startswith("Dagster UI")), "")
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -78,6 +81,7 @@ def test_ui_that_is_ended_takes_everything_with_it(ui: Ui, sent: signal.Signals)
         assert "dagster_version" in json.load(reply)
     assert len(ui.processes()) >= 4
     assert ui.inbox.is_dir()
+    assert "superseded" not in (ui.inbox.parents[1] / "ui.log").read_text()
     ui.process.send_signal(sent)
     code = ui.process.wait(60)
     assert code == (-signal.SIGKILL if sent is signal.SIGKILL else 0)

@@ -25,8 +25,17 @@ _ABANDONED_S: Final = 10.0
 
 
 @click.command(name="ui")
-@click.option("--host", "-h", default="127.0.0.1", show_default=True)
-@click.option("--port", "-p", type=click.IntRange(1, 65535), default=3000, show_default=True)
+@click.option(
+    "--host", "-h", default="127.0.0.1", show_default=True, help="Name or address to serve."
+)
+@click.option(
+    "--port",
+    "-p",
+    type=click.IntRange(1, 65535),
+    default=3000,
+    show_default=True,
+    help="Port to serve.",
+)
 def command(host: str, port: int) -> int:
     """Start the Dagster UI and its daemon on this home folder."""
     served = project()
