@@ -1,7 +1,8 @@
 """Examples for telling who buys again: every customer, as known at the end of some days.
 
 What is known of a customer depends on no other. So where purchases are too many to be held at once,
-they are written aside by ranges of customers, and each range is described by itself.
+they are written aside by ranges of customers, and each range is described by itself. Customers have
+numbers meanwhile: texts take ten times as long to sort.
 """
 
 import contextlib
@@ -24,19 +25,26 @@ _LONGEST: Final = 6
 _PURCHASES_AT_ONCE: Final = 5_000_000
 _ROWS_A_GROUP: Final = 50_000
 _SAMPLED: Final = 100_000
-_PURCHASE: Final = ("customer_id", "day")
+_PURCHASE: Final = ("customer", "day")
 _MOST_DAYS: Final = 1 << 24
 """More than there are in the years 1 to 9999."""
 
 
 def customer_features(
-    orders: "Iterable[pl.DataFrame]", *, first: date, as_of: date, lookback: int, horizon: int
+    orders: "Iterable[pl.DataFrame]",
+    customers: "pl.Series",
+    *,
+    first: date,
+    as_of: date,
+    lookback: int,
+    horizon: int,
 ) -> "pl.DataFrame":
     """Describe each customer on each snapshot day by the orders up to its end.
 
     Args:
         orders: customer_id, day (Date) and amount, sorted, all of `first` to `as_of`; each frame
             has whole days.
+        customers: all of them, each once, sorted.
         first: the first day that has an order.
         as_of: the last day that may be known, and the last snapshot.
         lookback: days of recent purchases.
@@ -54,19 +62,20 @@ def customer_features(
 
     snapshots = sorted(_snapshots(first, as_of, lookback, horizon))
     described: dict[date, list[pl.DataFrame]] = {day: [] for day in snapshots}
-    for daily in _by_customers(_daily(span) for span in orders):
+    number = pl.col("customer_id").cast(pl.Enum(customers)).to_physical()
+    numbered = (span.select(number.alias("customer"), "day", "amount") for span in orders)
+    for daily in _by_customers(_daily(span) for span in numbered):
         purchases = _purchases(daily)
         for day, parts in described.items():
-            parts.append(
-                _snapshot(purchases, day, lookback)
-                .with_columns(
-                    target=_bought_within(horizon)
+            found = _snapshot(purchases, day, lookback).with_columns(
+                target=(
+                    _bought_within(horizon)
                     if day + timedelta(days=horizon) <= as_of
-                    else None
-                )
-                .drop("next_day")
-                .cast({"target": pl.Int8})
+                    else pl.lit(None)
+                ).cast(pl.Int8)
             )
+            who = customers.gather(found["customer"]).alias("customer_id")
+            parts.append(found.select(who, pl.exclude("customer", "next_day")))
     return pl.concat(part for parts in described.values() for part in parts)
 
 
@@ -84,7 +93,7 @@ def _daily(orders: "pl.DataFrame") -> "pl.DataFrame":
     """Sum up each customer's days, in order of customers and days."""
     import polars as pl
 
-    orders = _sorted(orders.select("customer_id", "day", "amount"))
+    orders = _sorted(orders)
     another = pl.any_horizontal(pl.col(name) != pl.col(name).shift(1) for name in _PURCHASE)
     first = orders.select(another.fill_null(value=True)).to_series()
     spent = _sums(orders["amount"].to_numpy(), first.arg_true().to_numpy())
@@ -123,14 +132,9 @@ def _sorted(orders: "pl.DataFrame") -> "pl.DataFrame":
     """Sort by customer and day; what has both in common stays in its order."""
     import polars as pl
 
-    who, day = (pl.col(name) for name in _PURCHASE)
-    later = (who > who.shift(1)) | ((who == who.shift(1)) & (day >= day.shift(1)))
-    if orders.select(later.slice(1).all()).item():
-        return orders
-    # Texts take ten times as long to sort as their places among each other.
-    place = who.cast(pl.Enum(orders["customer_id"].unique().sort())).to_physical()
-    since = (day - day.min()).dt.total_days().cast(pl.UInt64)
-    return orders.sort(place.cast(pl.UInt64) * _MOST_DAYS + since, maintain_order=True)
+    since = (pl.col("day") - pl.col("day").min()).dt.total_days().cast(pl.UInt64)
+    place = orders.select(pl.col("customer").cast(pl.UInt64) * _MOST_DAYS + since).to_series()
+    return orders if place.is_sorted() else orders.sort(place, maintain_order=True)
 
 
 def _by_customers(daily: "Iterable[pl.DataFrame]") -> "Iterator[pl.DataFrame]":
@@ -164,19 +168,19 @@ def _by_customers(daily: "Iterable[pl.DataFrame]") -> "Iterator[pl.DataFrame]":
         written = pl.scan_parquet(files, glob=False, hive_partitioning=False)
         everything = written if rest is None else pl.concat([written, rest])
         for low, high in pairwise([None, *_bounds(everything), None]):
-            customer = pl.col("customer_id")
+            customer = pl.col("customer")
             within = [] if low is None else [customer >= low]
             within += [] if high is None else [customer < high]
             yield everything.filter(within).collect(engine="streaming")
 
 
-def _bounds(daily: "pl.LazyFrame") -> list[str]:
+def _bounds(daily: "pl.LazyFrame") -> list[int]:
     """Return customers that divide all into ranges of which each fits into memory."""
     import polars as pl
 
     total = int(daily.select(pl.len()).collect(engine="streaming").item())
     sampled = (
-        daily.select(pl.col("customer_id").gather_every(max(1, total // _SAMPLED)))
+        daily.select(pl.col("customer").gather_every(max(1, total // _SAMPLED)))
         .collect(engine="streaming")
         .to_series()
         .sort()
@@ -187,22 +191,15 @@ def _bounds(daily: "pl.LazyFrame") -> list[str]:
 
 
 def _purchases(daily: "pl.DataFrame") -> "pl.DataFrame":
-    """Tell of each customer's days what the customer's history held by the end of them.
-
-    Customers are numbered besides: numbers are compared in a fraction of the time of texts.
-    """
+    """Tell of each customer's days what the customer's history held by the end of them."""
     import polars as pl
 
-    return (
-        _sorted(daily)
-        .with_columns(customer=pl.col("customer_id").rle_id())
-        .with_columns(
-            first_day=pl.col("day").first().over("customer"),
-            first_amount=pl.col("amount").first().over("customer"),
-            next_day=pl.col("day").shift(-1).over("customer"),
-            purchases=pl.col("day").cum_count().over("customer"),
-            spend=pl.col("amount").cum_sum().over("customer"),
-        )
+    return _sorted(daily).with_columns(
+        first_day=pl.col("day").first().over("customer"),
+        first_amount=pl.col("amount").first().over("customer"),
+        next_day=pl.col("day").shift(-1).over("customer"),
+        purchases=pl.col("day").cum_count().over("customer"),
+        spend=pl.col("amount").cum_sum().over("customer"),
     )
 
 
@@ -238,7 +235,7 @@ def _snapshot(purchases: "pl.DataFrame", day: date, lookback: int) -> "pl.DataFr
 
     repeats = pl.col("purchases").cast(pl.Int64) - 1
     return customers.select(
-        "customer_id",
+        "customer",
         pl.lit(day).alias("day"),
         frequency=repeats,
         recency_days=(pl.col("day") - pl.col("first_day")).dt.total_days(),

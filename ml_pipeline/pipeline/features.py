@@ -92,8 +92,19 @@ def build_features(
             f" as_of={as_of}, but there are {days}, from {first} on. Choose a later as_of, a"
             " smaller lookback_days, a larger history_days, or another source."
         )
-    build = revenue_features if dataset == "orders" else customer_features
     some_days = (
         span.with_columns(day=pl.col("ordered_at").dt.date()) for span in in_spans(known, rows)
     )
-    return build(some_days, first=first, as_of=as_of, lookback=lookback_days, horizon=horizon_days)
+    if dataset == "orders":
+        return revenue_features(
+            some_days, first=first, as_of=as_of, lookback=lookback_days, horizon=horizon_days
+        )
+    customers = known.select(pl.col("customer_id").unique()).collect(engine="streaming")
+    return customer_features(
+        some_days,
+        customers["customer_id"].sort(),
+        first=first,
+        as_of=as_of,
+        lookback=lookback_days,
+        horizon=horizon_days,
+    )
