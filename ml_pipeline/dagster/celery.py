@@ -4,6 +4,7 @@ By itself it puts a step into the broker's queue and waits, whether or not there
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
@@ -20,7 +21,12 @@ from ml_pipeline.errors import PipelineError
 
 _ANSWER_S: Final = 3.0
 _PAUSE_S: Final = 30.0
-_START: Final = "`dagster-celery worker start -A dagster_celery.app -y celery.yaml` starts one"
+_LOOK_S: Final = 2.0
+_BROKER_S: Final = 600.0
+"""For so long a run that begins waits for a broker that is away, as while it is restarted: the one
+that is executed again because it went would fail as quickly, and use its retries up."""
+
+START_A_WORKER: Final = "`dagster-celery worker start -A dagster_celery.app -y celery.yaml`"
 
 
 class BrokerGone(PipelineError, dg.DagsterError):
@@ -47,6 +53,7 @@ class Watched(CeleryExecutor):
             # If this process is killed, nobody else ends the run: its steps are elsewhere.
             with owned(instance, dagster_run_id) as owner:
                 instance.add_run_tags(dagster_run_id, owner)
+                self._await_broker(instance, dagster_run_id)
                 yield from plain.execute(plan_context, execution_plan)
         except (OperationalError, AMQPError, OSError) as error:
             raise BrokerGone(
@@ -57,6 +64,20 @@ class Watched(CeleryExecutor):
             ) from error
         finally:
             is_over.set()
+
+    def _await_broker(self, instance: dg.DagsterInstance, dagster_run_id: str) -> None:
+        until = time.monotonic() + _BROKER_S
+        while True:
+            try:
+                with Celery(broker=self.broker) as app, app.connection_for_write() as connection:
+                    connection.ensure_connection(max_retries=1, timeout=_ANSWER_S)
+                return
+            except OperationalError:
+                run = instance.get_run_by_id(dagster_run_id)
+                is_stopped = run is None or run.status is dg.DagsterRunStatus.CANCELING
+                if is_stopped or time.monotonic() > until:
+                    raise
+            time.sleep(_LOOK_S)
 
     def _watch(self, log: Any, is_over: threading.Event) -> None:
         before: str | None = None
@@ -74,27 +95,32 @@ class Watched(CeleryExecutor):
     def _problem(self) -> str | None:
         broker = masked(self.broker)
         try:
-            if has_worker(self.broker):
+            if workers_at(self.broker, enough=1):
                 return None
         except OperationalError as error:
             return f"The broker {broker} cannot be reached, so steps of this run wait: {error}."
         return (
             f"No Celery worker answers at {broker}: steps of this run wait until there is one."
-            f" {_START}."
+            f" {START_A_WORKER} starts one."
         )
 
 
-def has_worker(broker: str) -> bool:
-    """Whether any Celery worker answers.
+def workers_at(broker: str, enough: int | None = None) -> int:
+    """Count the Celery workers that answer.
 
     Args:
         broker: its address.
+        enough: how many need to be known of; all that answer in time if None, which takes as long.
 
     Raises:
         OperationalError: if the broker cannot be reached.
     """
-    with Celery(broker=broker) as app:
-        return bool(app.control.ping(timeout=_ANSWER_S, limit=1))
+    try:
+        with Celery(broker=broker) as app:
+            return len(app.control.ping(timeout=_ANSWER_S, limit=enough))
+    except (AMQPError, OSError) as error:
+        # As while it starts, or does not let in.
+        raise OperationalError(str(error)) from error
 
 
 def _watched(context: dg.InitExecutorContext) -> dg.Executor:

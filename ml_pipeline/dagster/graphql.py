@@ -47,6 +47,7 @@ query($run: ID!, $cursor: String, $limit: Int!) {
               metadataEntries { ...told }
             }
           }
+          ... on LogMessageEvent { level message }
           ... on ErrorEvent { error { message causes { message } } }
           ... on ExecutionStepFailureEvent {
             failureMetadata { metadataEntries { label ... on JsonMetadataEntry { jsonString } } }

@@ -76,6 +76,7 @@ class Progress:
         checked: what checks have found so far.
         failures: metadata of the step that failed, by label.
         errors: the reasons that it gave: of each our own error, or else the innermost.
+        warnings: what its log warns of so far, such as that no worker answers.
     """
 
     status: str = "QUEUED"
@@ -83,6 +84,7 @@ class Progress:
     checked: list[Checked] = field(default_factory=list)
     failures: dict[str, Any] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def is_over(self) -> bool:
@@ -296,6 +298,8 @@ def _note(event: Mapping[str, Any], progress: Progress) -> None:
         asset = "/".join(event["assetKey"]["path"])
         metadata = _values(event["metadataEntries"])
         progress.made.append(Made(asset, event["partition"], metadata))
+    if event.get("level") == "WARNING":
+        progress.warnings.append(event["message"])
     if found := event.get("evaluation"):
         evaluation = dg.AssetCheckEvaluation(
             asset_key=dg.AssetKey(found["assetKey"]["path"]),

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from datetime import date
@@ -183,6 +184,15 @@ def test_follow_of_a_webserver_that_is_gone_gives_up(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("ml_pipeline.dagster.webserver._LONGEST_WAIT_S", 0.01)
     with pytest.raises(ServerUnreachable):
         Webserver(f"http://127.0.0.1:{free_port()}").follow("abc")
+
+
+def test_follow_tells_what_the_log_of_a_run_warns_of() -> None:
+    lines = [("INFO", "one date is done"), ("WARNING", "No Celery worker answers")]
+    told = [{"__typename": "LogMessageEvent", "level": how, "message": said} for how, said in lines]
+    connection = {"cursor": "2", "hasMore": False, "events": told}
+    run = {"status": "SUCCESS", "eventConnection": connection}
+    with _answering(json.dumps({"data": {"runOrError": run}}).encode()) as url:
+        assert Webserver(url).follow("abc").warnings == ["No Celery worker answers"]
 
 
 def test_progress_of_a_run_in_the_queue_is_not_over() -> None:

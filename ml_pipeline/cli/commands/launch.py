@@ -12,7 +12,7 @@ from ml_pipeline.cli.request import Asked, Request, request_options, validated
 from ml_pipeline.cli.results import document, print_results, print_warnings
 from ml_pipeline.cli.run_options import run_options
 from ml_pipeline.cli.search import Searched, asked_sweep, search_options
-from ml_pipeline.cli.show import print_json, progress_bar
+from ml_pipeline.cli.show import print_json, progress_of
 from ml_pipeline.cli.tables import say, with_paths
 from ml_pipeline.dagster.assets import FAILURES
 from ml_pipeline.dagster.checks import in_full, report_in
@@ -162,14 +162,18 @@ def _through_launch(request: Request) -> Request:
 
 
 def _followed(launched: Launched) -> Progress:
-    run, seen = launched.run, 0
-    with progress_bar(len(run.dates) * len(run.assets), "queued") as advance:
+    run = launched.run
+    total, warned = len(run.dates) * len(run.assets), set[str]()
+    with progress_of("queued", total) as bar:
 
         def progressed(progress: Progress) -> None:
-            nonlocal seen
-            for made in progress.made[seen:]:
-                advance(f"{made.partition} {made.asset}")
-            seen = len(progress.made)
+            for line in progress.warnings:
+                if line not in warned:
+                    bar.say(line)
+                    warned.add(line)
+            if progress.made:
+                last = progress.made[-1]
+                bar.show(len(progress.made), total, f"{last.partition} {last.asset}")
 
         return launched.server.follow(launched.dagster_run_id, progressed)
 

@@ -81,14 +81,21 @@ def executor(settings: Settings) -> Iterator[Finding]:
         yield Finding("broker", "problem", said, "Start it, or correct `executor_config`.")
         return
     yield Finding("broker", "ok", f"something answers at {place[0]}:{place[1]}")
-    from celery import Celery
+    from kombu.exceptions import OperationalError
 
-    answers = Celery(broker=broker).control.ping(timeout=2)
-    if answers:
-        yield Finding("workers", "ok", f"{counted(len(answers), 'Celery worker')} there")
+    from ml_pipeline.dagster.celery import START_A_WORKER, workers_at
+
+    try:
+        count = workers_at(broker)
+    except OperationalError as error:
+        said = f"{masked(broker)} does not let in, or is none: {error}"
+        yield Finding("workers", "problem", said, "Correct `executor_config`.")
+        return
+    if count:
+        yield Finding("workers", "ok", f"{counted(count, 'Celery worker')} there")
     else:
-        said = "no Celery worker answers: a run waits without a word"
-        yield Finding("workers", "warning", said, "`dagster-celery worker start -A ...`.")
+        said = "no Celery worker answers: runs wait until there is one"
+        yield Finding("workers", "warning", said, f"{START_A_WORKER}.")
 
 
 def _text(value: Any) -> str:
