@@ -12,6 +12,7 @@ from typing import Any
 
 from ml_pipeline.params.layout import Section
 from ml_pipeline.params.model import ParamModel, nested
+from ml_pipeline.params.names import COLUMNS
 
 Recorded = Mapping[str, Mapping[str, Any]]
 
@@ -79,7 +80,8 @@ def told_names(model: ParamModel | None, dotted: Mapping[str, Any]) -> dict[str,
     known = {p.dotted: p.told for p in model.parameters()}
     plain = {name: name.partition(".")[2] for name in dotted if name not in known}
     counts = Counter([*plain.values(), *(p.name for p in model.parameters())])
-    gone = {name: rest if counts[rest] == 1 else name for name, rest in plain.items()}
+    alone = {rest for rest, count in counts.items() if count == 1} - COLUMNS
+    gone = {name: rest if rest in alone else name for name, rest in plain.items()}
     return {name: known.get(name) or gone[name] for name in dotted}
 
 

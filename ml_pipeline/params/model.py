@@ -25,7 +25,7 @@ from ml_pipeline.params.layout import Section
 from ml_pipeline.params.names import Names, is_fields
 from ml_pipeline.params.parameter import Parameter, plain
 from ml_pipeline.params.relations import Relations
-from ml_pipeline.params.validation import checked_group
+from ml_pipeline.params.validation import checked_group, unsettled
 
 
 @dataclass(frozen=True)
@@ -302,6 +302,7 @@ class ParamModel:
                 filled = self.relations.filled(group, own, followed)
                 resolved[group] = filled.resolved(followed)
                 found += self.relations.broken(group, resolved[group], followed)
+                found += unsettled(group, resolved[group], followed, placed)
             except (ValueError, AssertionError) as error:
                 found.append(f"{group}: {error}")
         if found:

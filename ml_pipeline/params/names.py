@@ -7,7 +7,7 @@ written with its group: ``training.learning_rate``, which always works.
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pydantic
 
@@ -20,6 +20,9 @@ from ml_pipeline.params.partial import Partial, joined, partial_of
 from ml_pipeline.params.reading import fields_of
 from ml_pipeline.params.secret import Hidden
 from ml_pipeline.text import quoted, shortened
+
+COLUMNS: Final = frozenset({"run_id", "as_of", "asset", "revision", "duration_s", "made_at"})
+"""What lists of runs call something else: a parameter of such a name is told with its group."""
 
 Node = Parameter | Section
 
@@ -49,7 +52,7 @@ class Names:
         # whoever has a field of that name had it before there were environments.
         names = [one for group in found.values() for one in dict(_spelt(group)).items()]
         counts = Counter(name for name, node in names if not _gives_way(node))
-        shared = frozenset(name for name, count in counts.items() if count > 1)
+        shared = frozenset(n for n, count in counts.items() if count > 1 or n in COLUMNS)
         taken = frozenset(name for name, node in names if _gives_way(node) and name in counts)
         if shared or taken:
             for name, cls in classes.items():

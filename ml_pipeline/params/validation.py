@@ -1,6 +1,6 @@
 """One group's values read and checked, with every problem in words that people can act on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, get_args
 
@@ -12,7 +12,7 @@ from ml_pipeline.addresses import refusal_in
 from ml_pipeline.params.group import ParamGroup, instance
 from ml_pipeline.params.kind import Kind, aliases_of
 from ml_pipeline.params.layout import Section
-from ml_pipeline.params.parameter import Parameter
+from ml_pipeline.params.parameter import Parameter, plain
 from ml_pipeline.params.partial import Partial, over
 from ml_pipeline.params.reading import Unreadable, shape_of
 from ml_pipeline.params.wording import must_be
@@ -36,6 +36,7 @@ def checked_group(
     """
     values: dict[str, Any] = {}
     problems = []
+    given = [parameter for parameter in group.parameters if parameter.dotted in known]
     for parameter in group.parameters:
         raw = known.get(parameter.dotted, parameter.default)
         if raw is ...:
@@ -58,7 +59,73 @@ def checked_group(
     unread = {p.dotted for p in group.parameters} - values.keys() if problems else set()
     told = [fault for fault in faults if not _is_about(fault, unread)]
     problems += dict.fromkeys(_told(told, known, places))
-    return (None if problems or not isinstance(made, ParamGroup) else made), problems
+    if problems or not isinstance(made, ParamGroup):
+        return None, problems
+    problems += _drifting(group, [(p, values[p.dotted]) for p in given], made)
+    return (None if problems else made), problems
+
+
+def unsettled(
+    group: str, made: ParamGroup, others: Mapping[str, ParamGroup], given: Iterable[str]
+) -> Iterator[str]:
+    """Tell which given values `resolved` goes on changing, so that nobody could type the result.
+
+    Args:
+        group: name of the group.
+        made: what `resolved` returned.
+        others: what it was given.
+        given: dotted names of what was given.
+    """
+    if type(made).resolved is ParamGroup.resolved:
+        return
+    again = made.resolved(others)
+    for name in dict.fromkeys(one.split(".")[1] for one in given if one.startswith(f"{group}.")):
+        first, second = plain(getattr(made, name)), plain(getattr(again, name))
+        if first != second:
+            became = f"it becomes {quoted(first)}"
+            yield _drift(f"{group}.{name}", became, f"becomes {quoted(second)}", "`resolved`")
+
+
+def _drifting(
+    group: Section, given: Sequence[tuple[Parameter, Any]], made: ParamGroup
+) -> Iterator[str]:
+    """Tell which given values validators go on changing.
+
+    Values are kept as validators leave them, and read again: by runs, by whoever repeats them.
+    """
+    first = _plain_values(made)
+    if all(plain(read) == parameter.of(first) for parameter, read in given):
+        return
+    values, refused = {}, set()
+    for parameter, _ in given:
+        try:
+            values[parameter.dotted] = parameter.read(parameter.of(first))
+        except Unreadable:
+            refused.add(parameter.dotted)
+    again, faults = _made(group, values)
+    second = _plain_values(again) if isinstance(again, ParamGroup) and not refused else None
+    refused |= {fault.node.dotted for fault in faults}
+    for parameter, read in given:
+        raw, value = plain(read), parameter.of(first)
+        if second is not None and parameter.of(second) != value:
+            then = f"becomes {quoted(parameter.of(second))}"
+        elif second is None and raw != value and parameter.dotted in refused | {group.dotted}:
+            then = "is refused"
+        else:
+            continue
+        became = f"{quoted(raw)} becomes {quoted(value)}"
+        yield _drift(parameter.dotted, became, then, "its validator")
+
+
+def _drift(dotted: str, became: str, then: str, code: str) -> str:
+    return (
+        f"{dotted} must stay as it is when it is read again, but {became}, and that {then}:"
+        f" let {code} leave alone what it has made"
+    )
+
+
+def _plain_values(made: ParamGroup) -> dict[str, Any]:
+    return {name: plain(getattr(made, name)) for name in type(made).model_fields}
 
 
 @dataclass(frozen=True)

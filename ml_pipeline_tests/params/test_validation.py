@@ -1,4 +1,5 @@
 import math
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import pydantic
@@ -301,3 +302,68 @@ def test_problems_left_out_of_a_message_are_counted() -> None:
     assert lines[0] == "50 problems with the parameters:"
     assert lines[-2] == f"  - and {50 - len(lines[1:-2])} more"
     assert len(error.problems) == 50
+
+
+class Drifting(ParamGroup):
+    share: float = 50.0
+    word: str = "a"
+    size: Literal["small", "big"] = "small"
+    length: int = 1
+    wide: int = 1
+
+    @pydantic.field_validator("share")
+    @classmethod
+    def _of_percent(cls, share: float) -> float:
+        return share / 100
+
+    @pydantic.field_validator("word")
+    @classmethod
+    def _is_lower(cls, word: str) -> str:
+        return word.strip().lower()
+
+    @pydantic.field_validator("size")
+    @classmethod
+    def _in_metres(cls, size: str) -> Any:
+        return {"small": 1, "big": 10}[size]
+
+    def resolved(self, others: Mapping[str, ParamGroup]) -> Self:
+        return self.model_copy(update={"length": self.length * 2, "wide": max(self.wide, 4)})
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (
+            {"share": 20},
+            (
+                "drifting.share must stay as it is when it is read again, but 20.0 becomes 0.2, and"
+                " that becomes 0.002: let its validator leave alone what it has made"
+            ),
+        ),
+        (
+            {"size": "big", "word": "B"},
+            (
+                "drifting.size must stay as it is when it is read again, but 'big' becomes 10, and"
+                " that is refused: let its validator leave alone what it has made"
+            ),
+        ),
+        (
+            {"length": 3},
+            (
+                "drifting.length must stay as it is when it is read again, but it becomes 6, and"
+                " that becomes 12: let `resolved` leave alone what it has made"
+            ),
+        ),
+    ],
+)
+def test_value_that_code_would_change_again_is_refused(values: dict[str, Any], found: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        ParamModel(drifting=Drifting).validate({"drifting": values})
+    assert caught.value.problems == (found,)
+
+
+def test_value_that_code_changes_once_is_taken() -> None:
+    made = ParamModel(drifting=Drifting).validate({"drifting": {"word": " ABC ", "wide": 2}})
+    assert made.values()["drifting"] == {
+        "share": 50.0, "word": "abc", "size": "small", "length": 2, "wide": 4
+    }  # fmt: skip

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.model import ParamModel
 from ml_pipeline.runs import query
 from ml_pipeline.runs.catalog import Entry, entries, newest
 from ml_pipeline.runs.query import both, equal
@@ -234,6 +236,27 @@ def test_matching_takes_what_is_absent_for_unequal_and_for_nothing_else() -> Non
     assert matching(found, "region=none") == [with_none]
     assert matching(found, "region is not null") == [one, two]
     assert matching(found, "region='none'") == []
+
+
+class Named(ParamGroup):
+    run_id: int = 7
+    made_at: str = "never"
+
+
+@pytest.mark.parametrize("model", [ParamModel(named=Named), ParamModel()], ids=["now", "gone"])
+def test_parameter_with_the_name_of_a_column_is_told_with_its_group(model: ParamModel) -> None:
+    one = with_region("south")
+    params = {"named": {"run_id": 7, "made_at": "never"}}
+    found = [Entry(one.path, one.record.model_copy(update={"params": params}))]
+    row = found[0].row(model)
+    assert (row["run_id"], row["named.run_id"], row["named.made_at"]) == ("ab", 7, "never")
+    assert row["made_at"].startswith("2026-01-05")
+    assert query.matching(found, "run_id=ab and named.run_id=7", model) == found
+    assert query.matching(found, "run_id=7", model) == []
+
+
+def test_parameter_with_the_name_of_a_column_is_typed_by_its_own_name() -> None:
+    assert ParamModel(named=Named).parse({"run_id": "8"}).values()["named"]["run_id"] == 8
 
 
 def test_matching_truths_only_by_equality() -> None:
