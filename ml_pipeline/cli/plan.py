@@ -67,7 +67,11 @@ def planned(request: Request, selection: Sequence[str] | None) -> list[Step]:
 
 
 def print_plan(
-    steps: Sequence[Step], store: ArtifactStore, as_json: bool, with_reasons: bool
+    steps: Sequence[Step],
+    store: ArtifactStore,
+    as_json: bool,
+    with_reasons: bool,
+    wide: bool = True,
 ) -> None:
     """Print a plan and what it comes to.
 
@@ -76,6 +80,7 @@ def print_plan(
         store: where.
         as_json: whether to print one JSON document.
         with_reasons: whether to print a sentence for each step instead of a table.
+        wide: whether the table has its reasons even where a step takes several lines then.
     """
     count = Counter(step.action for step in steps)
     unknown = sorted({step.asset for step in steps if step.estimated_s is None})
@@ -102,6 +107,8 @@ def print_plan(
     print_table(
         ["as_of", "asset", "", "run id", "because"],
         [[step.as_of or "", step.asset, step.action, step.run_id, step.reason] for step in steps],
+        wide,
+        needed=4,
     )
     if not count["compute"] and not count["undecided"]:
         estimate = "nothing to compute"

@@ -91,6 +91,17 @@ def test_commands_break_no_word_at_any_width(
         assert {word for word in words if ID.fullmatch(word)} <= set(shown.split())
 
 
+def test_plan_of_many_dates_has_a_line_for_each_step_where_reasons_have_no_room(
+    used: CommandLine,
+) -> None:
+    plan = ("run", "--dry-run", "--from", "1998-05-30", "--to", DAY)
+    shown = seen(used.folder, 80, *plan).text
+    rows = [line for line in shown.splitlines() if re.match(r"1998-05-3[01]  ", line)]
+    assert len(rows) == 8
+    assert "No room for because: --wide shows all." in shown
+    assert "because  as_of 1998-05-31 -> 1998-05-30" in seen(used.folder, 80, *plan, "--wide").text
+
+
 def test_output_in_a_pipe_is_plain_and_whole(used: CommandLine) -> None:
     (run,) = used("run", "--as-of", DAY, "--json").document["runs"]
     piped = used("run", "--as-of", DAY).out

@@ -42,7 +42,7 @@ def command(
         steps = planned(request, [stage.name for stage in stages])
         if not as_json:
             request.print_origins()
-        print_plan(steps, store_for(request), as_json, with_reasons=False)
+        print_plan(steps, store_for(request), as_json, with_reasons=False, wide=wide)
         return 0
 
     total = len(request.dates) * len(stages)
