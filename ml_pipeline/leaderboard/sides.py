@@ -252,7 +252,7 @@ class Sides:
             )
             raise QueryError([problem])
         for cells in by_set.values():
-            about = f"{side.name} stands for the only parameter set that it has results of"
+            about = f"the only parameter set that {side.name} has results of stands for it"
             in_order = sorted(cells, key=lambda cell: side.keys.order(cell.as_of))
             found = {cell.as_of: cell for cell in in_order}
             return replace(side, params=cells[0].params, cells=found, about=about)

@@ -193,7 +193,7 @@ def test_environment_without_results_of_what_stands_is_the_only_set_that_it_has(
     stores: Mapping[str, ArtifactStore],
 ) -> None:
     found = opened(sides(stores, {}), "green")
-    assert found.about == "green stands for the only parameter set that it has results of"
+    assert found.about == "the only parameter set that green has results of stands for it"
     assert list(found.cells) == days(5)[1:]
     with pytest.raises(QueryError) as refused:
         opened(sides(stores, {}), "blue")
