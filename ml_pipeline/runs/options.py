@@ -6,6 +6,7 @@ Dagster, options of its own are made into `Extras`, of which this room knows no 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, TypedDict
 
@@ -53,7 +54,7 @@ class StageOptions(TypedDict, total=False):
     objective: Objective | Callable[..., Objective] | None
     code_version: str | None
     packages: Iterable[str]
-    files: Iterable[str]
+    files: Iterable[str | PathLike[str]]
     card: Card | None
     columns: ColumnsOption
     description: str | None

@@ -53,7 +53,8 @@ def provenance(dagster_run_id: str | None, code: Path, first_party: FirstParty =
 @cache
 def version_of(package: str) -> str | None:
     """Return the version of an installed package, or None where there is none."""
-    with contextlib.suppress(metadata.PackageNotFoundError):
+    # A name of nothing is refused in another way than one of nothing installed.
+    with contextlib.suppress(metadata.PackageNotFoundError, ValueError):
         return metadata.version(package)
     return None
 

@@ -6,12 +6,15 @@ declaring them, it is said when another version made what is reused.
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.runs.provenance import version_of, versions_of
 from ml_pipeline.store.files import digest_of_file
+
+T = TypeVar("T")
 
 
 def declared_versions(stage: str, packages: Iterable[str]) -> dict[str, str]:
@@ -23,8 +26,9 @@ def declared_versions(stage: str, packages: Iterable[str]) -> dict[str, str]:
     versions = {name: version_of(name) for name in several(f"packages of '{stage}'", packages)}
     missing = [name for name, version in versions.items() if version is None]
     if missing:
+        named = ", ".join(name or "''" for name in missing)
         raise PipelineError(
-            f"The packages that '{stage}' declares must be installed, but {', '.join(missing)} is"
+            f"The packages that '{stage}' declares must be installed, but {named} is"
             " not. Give the names by which they are installed, such as 'scikit-learn'."
         )
     return {name: version for name, version in versions.items() if version is not None}
@@ -36,7 +40,7 @@ def with_versions(code: str, versions: Mapping[str, str]) -> str:
 
 
 def declared_files(
-    stage: str, function: Callable[..., Any], files: Iterable[str]
+    stage: str, function: Callable[..., Any], files: Iterable[str | PathLike[str]]
 ) -> dict[str, Path]:
     """Return the files that a stage declares, by the name that it gives them.
 
@@ -46,9 +50,15 @@ def declared_files(
         files: paths.
 
     Raises:
-        PipelineError: if some are missing, naming all of them.
+        PipelineError: if some are missing, naming all of them, or are no paths.
     """
-    names = list(several(f"files of '{stage}'", files))
+    try:
+        names = [fspath(name) for name in several(f"files of '{stage}'", files)]
+    except TypeError as error:
+        raise PipelineError(
+            f"The files that '{stage}' declares must be texts or paths, but: {error}."
+            " Write files=['weights.csv']."
+        ) from error
     if not names:
         return {}
     folder = Path(inspect.getsourcefile(inspect.unwrap(function)) or "").resolve().parent
@@ -63,6 +73,12 @@ def digests_of(stage: str, files: Mapping[str, Path]) -> dict[str, str]:
     Raises:
         PipelineError: if some are missing, naming all of them.
     """
+    folders = [str(path) for path in files.values() if path.is_dir()]
+    if folders:
+        raise PipelineError(
+            f"The files that '{stage}' declares must be files, but {', '.join(folders)} is a"
+            " folder. Declare the files in it that count."
+        )
     missing = [str(path) for path in files.values() if not path.is_file()]
     if missing:
         raise PipelineError(
@@ -100,7 +116,7 @@ def release_of(version: str | None) -> str:
     return ".".join((version or "").split(".")[:2])
 
 
-def several(what: str, given: Iterable[str]) -> Iterable[str]:
+def several(what: str, given: Iterable[T]) -> Iterable[T]:
     """Return what is given, unless it is one text, which would be taken letter by letter.
 
     Raises:

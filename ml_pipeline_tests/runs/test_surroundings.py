@@ -116,6 +116,22 @@ def test_other_content_of_a_declared_file_gives_another_revision(tmp_path: Path)
 def test_declared_file_is_found_beside_the_module(tmp_path: Path) -> None:
     name = Path(__file__).name
     assert list(made(tmp_path, files=[name]).record.files) == [name]
+    assert made(tmp_path, files=[Path(name)]).reused
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"files": ["../runs"]}, "must be files, but .*runs is a folder. Declare the files in it"),
+        ({"files": [3]}, "must be texts or paths, but: .* not int"),
+        ({"packages": [""]}, "must be installed, but '' is not"),
+    ],
+)
+def test_declaration_of_what_is_none_is_refused(
+    tmp_path: Path, declared: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(PipelineError, match=said):
+        made(tmp_path, **declared)
 
 
 @pytest.mark.parametrize("missing", [["no.csv"], ["no.csv", "nor/this.csv"]])
