@@ -298,12 +298,15 @@ def settings() -> Settings:
             if detail["type"] == _TOLD:
                 first.setdefault(name, "\n  ".join(detail["msg"].splitlines()))
                 continue
+            if detail["type"] == "extra_forbidden":
+                first[name] = f"{name}: does not exist.{nearest(name, Settings.model_fields)}"
+                continue
             said = detail["msg"].removeprefix("Value error, ")
             found = without_credentials(detail["input"])
             shown = str(found) if isinstance(found, date) else quoted(found)
             first.setdefault(name, f"{name}: {said}, got {shown}")
         raise unusable([*problems, *first.values()]) from error
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise unusable([*problems, str(error)]) from error
     if problems:
         raise unusable(problems)
@@ -317,10 +320,8 @@ def set_by(*path: str) -> str | None:
         path: its name, and those of the lines below it.
     """
     file = home() / "settings.toml"
-    sources = {
-        f"variable {_PREFIX}{path[0].upper()}": EnvSettingsSource(Settings)(),
-        file.name: TomlConfigSettingsSource(Settings, toml_file=file)(),
-    }
+    sources = {f"variable {_PREFIX}{path[0].upper()}": EnvSettingsSource(Settings)()}
+    sources[file.name] = TomlConfigSettingsSource(Settings, toml_file=file)()
     for called, found in sources.items():
         value: Any = found
         for name in path:
@@ -336,10 +337,9 @@ def unusable(problems: Sequence[str]) -> SettingsError:
     Args:
         problems: a line for each, which names the setting.
     """
+    told = "\n  ".join(["Settings cannot be used:", *problems])
     return SettingsError(
-        "Settings cannot be used:\n  "
-        + "\n  ".join(problems)
-        + f"\nCorrect the variable ML_PIPELINE_<NAME> or {home() / 'settings.toml'}."
+        f"{told}\nCorrect the variable ML_PIPELINE_<NAME> or {home() / 'settings.toml'}."
     )
 
 

@@ -10,6 +10,8 @@ from ml_pipeline.errors import SettingsError
 from ml_pipeline.places import Place
 from ml_pipeline.settings import Settings, home, settings
 
+UNREADABLE = Path("/proc/self/mem")
+
 
 @pytest.fixture(autouse=True)
 def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -182,7 +184,7 @@ def test_unknown_name_in_the_file_is_refused(tmp_path: Path, home_folder: Path) 
     (home_folder / "settings.toml").write_text('stroe = "x"\ndates_per_run = 7\n')
     assert refusal() == (
         "Settings cannot be used:\n"
-        "  stroe: Extra inputs are not permitted, got 'x'\n"
+        "  stroe: does not exist. Did you mean 'store'?\n"
         f"Correct the variable ML_PIPELINE_<NAME> or {tmp_path}/.ml_pipeline/settings.toml."
     )
 
@@ -196,7 +198,7 @@ def test_several_wrong_settings_are_reported_together(
         "Settings cannot be used:\n"
         "  start_date: Input should be a valid date or datetime, input is too short, got 'soon'\n"
         "  dates_per_run: Input should be greater than or equal to 1, got '0'\n"
-        "  novelty: Extra inputs are not permitted, got 1\n"
+        "  novelty: does not exist.\n"
         f"Correct the variable ML_PIPELINE_<NAME> or {tmp_path}/.ml_pipeline/settings.toml."
     )
 
@@ -286,6 +288,12 @@ def test_file_that_is_no_toml_is_refused(tmp_path: Path, home_folder: Path, cont
 def test_file_that_is_no_text_is_refused(home_folder: Path) -> None:
     (home_folder / "settings.toml").write_bytes(b"store = '\xff'\n")
     assert "decode" in refusal()
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="no file is there that root cannot read")
+def test_file_that_cannot_be_read_is_refused_and_not_taken_for_none(home_folder: Path) -> None:
+    (home_folder / "settings.toml").symlink_to(UNREADABLE)
+    assert refusal().startswith("Settings cannot be used:\n  [Errno")
 
 
 def test_variable_that_is_no_json_where_a_mapping_is_due_is_refused(
