@@ -142,9 +142,11 @@ class Database:
                     self._index()
 
     def _index(self) -> None:
-        with self.writing() as connection:
-            for index in _MADE_LATER:
+        for index in _MADE_LATER:
+            # Each by itself: others that write wait for one, not for all.
+            with self.writing() as connection:
                 connection.execute(CreateIndex(index, if_not_exists=True))
+        with self.writing() as connection:
             connection.execute(text(f"DROP INDEX IF EXISTS {_MEANWHILE}"))
 
     @contextlib.contextmanager
@@ -292,7 +294,8 @@ def _postgres(place: str) -> Engine:
         "options": f"-c lock_timeout={_LONGEST_WAIT_S}s",
     }
     try:
-        return create_engine(url, connect_args=arguments)
+        # Else each row that is changed is a round trip of its own.
+        return create_engine(url, connect_args=arguments, executemany_mode="values_plus_batch")
     except ImportError as error:
         raise IndexUnusable(
             f"What reaches Postgres must be installed, since the index is in {masked(place)}, but"

@@ -10,6 +10,7 @@ from typing import Any
 
 import filelock
 import pytest
+import sqlalchemy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -220,6 +221,34 @@ def test_more_results_than_memory_holds_are_refused_with_what_to_do(
         cells.cells_of(store, PIPELINE, "region like 'n%'")
     assert len(cells.cells_of(store, PIPELINE, "seed!=0")) == 0
     assert len(cells.cells_of(store, PIPELINE, None, date(2026, 1, 2))) == 9
+
+
+def test_pages_of_what_is_read_are_in_order_already_however_many_are_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[str] = []
+
+    def explain(connection: Any, _cursor: Any, statement: str, given: Any, *_others: Any) -> None:
+        if "ORDER BY artifacts.id" in statement:
+            explained = f"EXPLAIN QUERY PLAN {statement}"
+            raw = connection.connection.driver_connection
+            plans.append("; ".join(row[3] for row in raw.execute(explained, given)))
+
+    monkeypatch.setattr(catch_up, "_MOST_BESIDE", 10)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", explain)
+    try:
+        write(tmp_path / "store", 60)
+        store = ArtifactStore(str(tmp_path / "store"))
+        store.index = str(tmp_path / "index.db")
+        assert rebuild(store, ["model", "score"], lambda _done, _total: None) == 60
+        assert set(plans) == {"SEARCH artifacts USING INTEGER PRIMARY KEY (rowid>?)"}
+        plans.clear()
+        write(tmp_path / "store", 70, 60)
+        assert len(listed(store, PIPELINE, ["model", "score"], most=90).entries) == 70
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", explain)
+    of_state = "USING INDEX artifacts_by_state (line=? AND state=? AND id>?)"
+    assert set(plans) == {f"SEARCH artifacts {of_state}"}
 
 
 def test_indexes_made_after_most_was_read_are_all_there_though_somebody_died_over_them(
