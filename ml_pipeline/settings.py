@@ -298,7 +298,7 @@ def settings() -> Settings:
             if detail["type"] == _TOLD:
                 first.setdefault(name, "\n  ".join(detail["msg"].splitlines()))
                 continue
-            if detail["type"] == "extra_forbidden":
+            if detail["type"] == "extra_forbidden" and name not in Settings.model_fields:
                 first[name] = f"{name}: does not exist.{nearest(name, Settings.model_fields)}"
                 continue
             said = detail["msg"].removeprefix("Value error, ")
