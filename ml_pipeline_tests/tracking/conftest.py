@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ml_pipeline.tracking.mlflow.sending import QUIET
+from ml_pipeline.tracking.mlflow.sending import QUIET, _known
 from ml_pipeline_tests.toys.mlflow_server import MlflowServer
 from ml_pipeline_tests.toys.postgres import postgres
 
@@ -28,3 +28,8 @@ def mlflow_server(
             yield server
         finally:
             server.kill()
+            # A process that sends outlives the one that has started it, which here is all tests'.
+            for sending in _known.values():
+                if sending._process is not None:
+                    sending._process.kill()
+                    sending._process.wait()
