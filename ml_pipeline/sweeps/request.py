@@ -70,6 +70,12 @@ class SweepRequest:
             ParamsError: naming every problem.
         """
         found = list(problems)
+        if SEARCH in model.groups:
+            problem = (
+                f"a sweep has a section of its own called '{SEARCH}', so no group of what is swept"
+                f" can be called so: rename it, with formerly = '{SEARCH}' to keep ids"
+            )
+            raise ParamsError([problem])
         section = values.get(SEARCH)
         options = SearchOptions()
         try:

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_pipeline.errors import ParamsError
+from ml_pipeline.params.group import ParamGroup
+from ml_pipeline.params.model import ParamModel
 from ml_pipeline.sweeps.objective import objective_of
 from ml_pipeline.sweeps.options import MODEL
 from ml_pipeline.sweeps.request import SweepRequest
@@ -481,3 +483,13 @@ def test_combinations_add_up_and_agree_with_single_runs(lists: dict[str, list[An
         assert single == trial.params
         run = PIPELINE.run_slot(single, None)
         assert run.run_id == PIPELINE.run_slot(trial.params, None).run_id
+
+
+def test_group_that_is_called_as_the_options_of_a_sweep_is_refused() -> None:
+    class Depths(ParamGroup):
+        depth: int = 1
+
+    with pytest.raises(ParamsError) as caught:
+        SweepRequest.parse(ParamModel(search=Depths), {"search": {"depth": "1,2"}})
+    (problem,) = caught.value.problems
+    assert "rename it, with formerly = 'search' to keep ids" in problem
