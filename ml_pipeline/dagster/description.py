@@ -71,7 +71,7 @@ def describe(
 
     Of what is reused, or one of many, there is only what was asked for, which artifact it is and
     how good: every event stays in Dagster's database for good, and the record tells the rest.
-    One of many tells in a line what was asked for, and no reason where it is merely another date.
+    One of many tells no reason where it is merely another date.
 
     Args:
         outcome: the artifact.
@@ -106,8 +106,6 @@ def describe(
     if linked and is_one_of_many:
         del identified["pictures"]
     entries |= identified
-    if is_one_of_many:
-        asked = {}
     if is_brief:
         entries |= {name: _shown(values[name]) for name in asked if name in values}
     else:
