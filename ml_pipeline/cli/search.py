@@ -16,9 +16,11 @@ from ml_pipeline.errors import ParamsError
 from ml_pipeline.launch.request_document import requested_sweep
 from ml_pipeline.launch.run_request import RequestedRun
 from ml_pipeline.params.layers import SEARCH
+from ml_pipeline.store.record import Direction
 from ml_pipeline.sweeps.options import Strategy
 from ml_pipeline.sweeps.request import SweepRequest
 from ml_pipeline.sweeps.rows import read_rows
+from ml_pipeline.text import shortened
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def asked_sweep(
         ParamsError: naming every problem.
     """
     draft = drafted(project(), asked, with_search=True, in_one_run=True)
-    options = dict(searched.options)
+    options = _with_direction(searched.options, draft.given.problems)
     if searched.trials is not None:
         try:
             options["trials"] = read_rows(searched.trials, project().pipeline.params)
@@ -82,6 +84,19 @@ def asked_sweep(
     pipeline = project().pipeline
     request = SweepRequest.parse(pipeline.params, values, origins, draft.given.problems)
     return requested_sweep(pipeline, request, draft.dates), request
+
+
+def _with_direction(options: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Take a direction that is typed behind the metric, ``mae:minimize``, as leaderboards do."""
+    name, _, direction = str(options.get("metric", "")).rpartition(":")
+    if not name or direction not in get_args(Direction):
+        return dict(options)
+    if (other := options.get("direction", direction)) != direction:
+        problems.append(
+            f"the direction must be given once, but is {other} by --direction and {direction} by"
+            f" --metric {shortened(options['metric'])}"
+        )
+    return {**options, "metric": name, "direction": direction}
 
 
 def _option(name: str, kind: Any, text: str, metavar: str | None = None) -> Callable[..., Any]:
@@ -112,7 +127,7 @@ _OPTIONS = (
     _option("--n-trials", int, "Parameter sets that a search strategy tries."),
     _option("--max-trials", int, "Refuse a sweep of more parameter sets."),
     click.option("--skip-invalid", is_flag=True, default=None, help="Leave invalid ones out."),
-    _option("--metric", str, "Compare by this metric.", "NAME"),
+    _option("--metric", str, "Compare by this metric.", "NAME[:minimize|:maximize]"),
     _option("--direction", click.Choice(["minimize", "maximize"]), "Which way it is better."),
     _option("--sampler-seed", int, "Seed of the search strategy."),
     _option(

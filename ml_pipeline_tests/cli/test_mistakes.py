@@ -7,6 +7,8 @@ import pytest
 
 from ml_pipeline.cli.main import commands
 from ml_pipeline.cli.project import project
+from ml_pipeline.cli.request import Asked
+from ml_pipeline.cli.search import Searched, asked_sweep
 from ml_pipeline.errors import ParamsError
 from ml_pipeline.settings import settings
 
@@ -77,3 +79,15 @@ def test_several_values_for_one_run_are_told_what_takes_them(value: str, remedy:
         f"training.learning_rate must be number > 0 and <= 1, but got '{value}'{remedy}",
         "training.seed must be integer >= 0 and <= 4294967295, but got '-1'",
     )
+
+
+def test_sweep_takes_the_direction_behind_the_metric_as_leaderboards_do() -> None:
+    searched = Searched({"metric": "mae:minimize"}, None)
+    run, request = asked_sweep(Asked(as_of=("1998-05-31",)), searched)
+    apart = asked_sweep(
+        Asked(as_of=("1998-05-31",)), Searched({"metric": "mae", "direction": "minimize"}, None)
+    )
+    assert (request.options.metric, request.options.direction) == ("mae", "minimize")
+    assert (run, request) == apart
+    with pytest.raises(ParamsError, match="given once, but is maximize by --direction and min"):
+        asked_sweep(Asked(), Searched({**searched.options, "direction": "maximize"}, None))
