@@ -40,7 +40,7 @@ def print_promoted(done: Promoted, environment: str | None) -> None:
     say()
     what = f"run {now.run_id}{f' of {now.as_of}' if now.as_of else ''}"
     if not done.is_new:
-        say(f"'{now.line}' has {what} since {now.at:%Y-%m-%d %H:%M} UTC already.")
+        say(f"'{now.line}' has {what} since {now.at:%Y-%m-%d %H:%M} UTC already. Nothing is added.")
         return
     copied = f", {done.copied} of them copied" if done.copied else ""
     say(f"'{now.line}' has {what} now; {counted(done.checked, 'artifact')} checked{copied}.")

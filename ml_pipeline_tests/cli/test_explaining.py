@@ -129,6 +129,8 @@ def test_promote_goes_forward_and_back(used: CommandLine, cli: CommandLine) -> N
     assert f"now: {second}" in done.out
     (back,) = [line for line in done.out.splitlines() if line.endswith(f"goes back to {first}.")]
     assert back.split("`")[1] == "ml-pipeline rollback --to production"
+    again = cli("promote", second, "--to", "production", "--note", "another")
+    assert again.out.endswith("already. Nothing is added.\n")
     assert cli("runs", "show", "@production", "--json").document["run_id"] == second
     assert cli("id", "--like", "@production", "--json").document["run_id"] == second
     assert cli("rollback", "--to", "production").code == 0
