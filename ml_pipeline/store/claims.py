@@ -81,10 +81,13 @@ def claimed(
         # Between our last look and our claim another run may have published and let go.
         yield not is_published()
     finally:
-        stop.set()
-        renewing.join()
-        with contextlib.suppress(StoreError):
-            claim.release()
+        try:
+            stop.set()
+            renewing.join()
+        finally:
+            # Ctrl-C may come in this very moment.
+            with contextlib.suppress(StoreError):
+                claim.release()
 
 
 def name_of(slot: Slot, revision: str) -> str:

@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -66,19 +66,12 @@ class Outbox:
         waiting = self.folder / _WAITING
         name = f"{_now():020}-{os.getpid()}-{next(_numbers):06}"
         scratch = self.folder / f".{name}"
-        try:
+        with self._writing(scratch):
             if not self._is_made:
                 waiting.mkdir(parents=True, exist_ok=True)
                 self._is_made = True
             scratch.write_text(json.dumps(content), encoding="utf-8")
             scratch.rename(waiting / f"{name}.json")
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                scratch.unlink(missing_ok=True)
-            raise SettingsError(
-                f"The home folder must be writable, but {self.folder} is not: {error.strerror}."
-                " Set ML_PIPELINE_HOME to a folder that is."
-            ) from error
 
     def waiting(self) -> list[Path]:
         """Return the files of all notes that wait, in order."""
@@ -143,12 +136,17 @@ class Outbox:
         return None
 
     def hurry(self, process: int, is_urgent: bool) -> None:
-        """Say whether a process has told all that it had to tell, so that it is not in the way."""
+        """Say whether a process has told all that it had to tell, so that it is not in the way.
+
+        Raises:
+            SettingsError: if the folder cannot be written.
+        """
         mark = self.folder / f"{_SETTLED}-{process}"
-        if is_urgent and self.folder.is_dir():
-            mark.touch()
-        else:
-            mark.unlink(missing_ok=True)
+        with self._writing():
+            if is_urgent and self.folder.is_dir():
+                mark.touch()
+            else:
+                mark.unlink(missing_ok=True)
 
     def is_urgent(self, process: int) -> bool:
         """Whether a process has told all that it had to tell."""
@@ -159,11 +157,16 @@ class Outbox:
 
         Args:
             problem: why it ended before everything was sent, None where it did not.
+
+        Raises:
+            SettingsError: if the folder cannot be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         scratch = self.folder / f".{_STATE}-{os.getpid()}"
-        scratch.write_text(json.dumps({"at": time.time(), "problem": problem}), encoding="utf-8")
-        scratch.replace(self.folder / _STATE)
+        state = json.dumps({"at": time.time(), "problem": problem})
+        with self._writing(scratch):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            scratch.write_text(state, encoding="utf-8")
+            scratch.replace(self.folder / _STATE)
 
     def told(self) -> tuple[float, str | None]:
         """Return when the last attempt to send was, in seconds since 1970, and what stopped it."""
@@ -171,6 +174,20 @@ class Outbox:
             state = json.loads((self.folder / _STATE).read_bytes())
             return state["at"], state["problem"]
         return 0.0, None
+
+    @contextlib.contextmanager
+    def _writing(self, scratch: Path | None = None) -> Iterator[None]:
+        """Say in words that the folder cannot be written, and leave nothing half behind."""
+        try:
+            yield
+        except OSError as error:
+            if scratch is not None:
+                with contextlib.suppress(OSError):
+                    scratch.unlink(missing_ok=True)
+            raise SettingsError(
+                f"The home folder must be writable, but {self.folder} is not: {error.strerror}."
+                " Set ML_PIPELINE_HOME to a folder that is."
+            ) from error
 
     def _known(self, key: str) -> Path:
         return self.folder / _KNOWN / key[:2] / key

@@ -1,10 +1,12 @@
 """Notes that wait."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from ml_pipeline.errors import SettingsError
+from ml_pipeline.tracking.mlflow.sending import Sending
 from ml_pipeline.tracking.outbox import Outbox
 
 
@@ -63,5 +65,19 @@ def test_outbox_remembers_names_and_how_sending_went(tmp_path: Path) -> None:
 
 def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match="must be writable"):
-        Outbox(tmp_path / "file" / "box").add({})
+    outbox = Outbox(tmp_path / "file" / "box")
+    for write in (lambda: outbox.add({}), lambda: outbox.tell("no answer")):
+        with pytest.raises(SettingsError, match="must be writable"):
+            write()
+
+
+def test_word_that_cannot_be_kept_is_told_and_ends_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = Outbox(tmp_path / "box")
+    outbox.add({})
+    # As on a full disk, but for everybody who runs tests.
+    (outbox.folder / f".state.json-{os.getpid()}").mkdir()
+    Sending(outbox, "http://127.0.0.1:9").settle()
+    assert "1 note kept in" in caplog.text
+    assert len(outbox.waiting()) == 1

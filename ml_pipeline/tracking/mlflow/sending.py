@@ -6,6 +6,7 @@ cannot be reached, that is told once, and tried again later by whoever has somet
 """
 
 import atexit
+import contextlib
 import logging
 import os
 import socket
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 
 import filelock
 
+from ml_pipeline.errors import SettingsError
 from ml_pipeline.params.identity import digest_of
 from ml_pipeline.settings import HOME_VARIABLE, settings
 from ml_pipeline.text import counted
@@ -123,7 +125,9 @@ class Sending:
         if problem is None:
             return True
         if self.outbox.waiting():
-            self.outbox.tell(problem)
+            # It is told here all the same where the folder is full.
+            with contextlib.suppress(SettingsError):
+                self.outbox.tell(problem)
         self._tell(problem)
         return False
 

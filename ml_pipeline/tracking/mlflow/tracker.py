@@ -198,7 +198,8 @@ class MlflowTracker(Tracker):
 
     def settle(self) -> None:
         """Wait for what is being sent, as long as the settings say."""
-        self.sending.settle()
+        with self._going_on():
+            self.sending.settle()
 
     @contextlib.contextmanager
     def _going_on(self) -> Iterator[None]:
