@@ -241,14 +241,14 @@ def test_pages_of_what_is_read_are_in_order_already_however_many_are_left(
         store = ArtifactStore(str(tmp_path / "store"))
         store.index = str(tmp_path / "index.db")
         assert rebuild(store, ["model", "score"], lambda _done, _total: None) == 60
-        assert set(plans) == {"SEARCH artifacts USING INTEGER PRIMARY KEY (rowid>?)"}
-        plans.clear()
+        whole, plans[:] = plans[:], []
         write(tmp_path / "store", 70, 60)
         assert len(listed(store, PIPELINE, ["model", "score"], most=90).entries) == 70
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", explain)
-    of_state = "USING INDEX artifacts_by_state (line=? AND state=? AND id>?)"
-    assert set(plans) == {f"SEARCH artifacts {of_state}"}
+    assert whole
+    assert plans
+    assert not any("TEMP B-TREE" in plan for plan in whole + plans)
 
 
 def test_indexes_made_after_most_was_read_are_all_there_though_somebody_died_over_them(
