@@ -2,6 +2,9 @@
 
 import contextlib
 import errno
+import os
+import signal
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +33,7 @@ from ml_pipeline.store.artifacts import ArtifactStore
 from ml_pipeline.store.environments import Stores
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_STOPPING: Final = {signal.SIGINT, signal.SIGTERM}
 _INTERRUPTED: Final = "Stopped by Ctrl-C. What was published stays."
 
 
@@ -117,11 +121,15 @@ class InProcess:
             Stopped: at Ctrl-C, with what is done; it stays published.
         """
         done: list[DateResult] = []
-        for part in self.calendar.in_runs(dates, self.dates_per_run):
-            try:
-                done += self._one_run(params, part, selection, progress)
-            except Stopped as stopped:
-                raise Stopped([*done, *stopped.done]) from None
+        with _signals() as received:
+            for part in self.calendar.in_runs(dates, self.dates_per_run):
+                # Dagster forgets a Ctrl-C that comes while it ends a run.
+                if received() & _STOPPING:
+                    raise Stopped(done)
+                try:
+                    done += self._one_run(params, part, selection, progress)
+                except Stopped as stopped:
+                    raise Stopped([*done, *stopped.done]) from None
         return done
 
     def execute(self, asked: RequestedRun, dagster_run_id: str) -> dg.ExecuteInProcessResult:
@@ -285,6 +293,34 @@ def _errors(result: dg.ExecuteInProcessResult) -> dict[str, str]:
         if failure is not None and FAILURES in failure.metadata:
             told.update(failure.metadata[FAILURES].value)
     return told
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[Callable[[], set[int]]]:
+    """Yield what returns the signals that this process got since last asked, whoever handles them.
+
+    Only the main thread hears of any.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield set
+        return
+    reading, writing = os.pipe()
+    for end in (reading, writing):
+        os.set_blocking(end, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def received() -> set[int]:
+        try:
+            return set(os.read(reading, 4096))
+        except BlockingIOError:
+            return set()
+
+    try:
+        yield received
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(reading)
+        os.close(writing)
 
 
 @contextlib.contextmanager
