@@ -196,7 +196,12 @@ def test_sweep_runs_without_a_server_of_forks(bench: Bench) -> None:
         "    workers.warm_up(child.PIPELINE)\n"
         "    child.main(json.loads(sys.argv[1]))\n"
     )
-    order = {"folder": str(bench.folder), "count": 1, "values": bench.values(depth="1,2")}
+    order = {
+        "folder": str(bench.folder),
+        "count": 1,
+        "values": bench.values(depth="1,2"),
+        "scheduler": None,
+    }
     script = bench.folder / "script.py"
     script.write_text(code)
     done = subprocess.run(
