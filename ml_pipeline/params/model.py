@@ -56,13 +56,7 @@ class ParamSet:
             groups: names of the groups wanted; the model's scope if omitted.
         """
         wanted = self.model.scope if groups is None else tuple(groups)
-        return {
-            group: {
-                name: plain(getattr(self.groups[group], name)) for name in type(made).model_fields
-            }
-            for group, made in self.groups.items()
-            if group in wanted
-        }
+        return {group: plain(made) for group, made in self.groups.items() if group in wanted}
 
     def flat(self, groups: Iterable[str] | None = None) -> dict[str, Any]:
         """Return the values in JSON form by dotted name.

@@ -95,7 +95,7 @@ def _drifting(
     """
     if not given:
         return
-    first = _plain_values(made)
+    first = plain(made)
     if all(plain(read) == parameter.of(first) for parameter, read in given):
         return
     values, refused = {}, set()
@@ -105,7 +105,7 @@ def _drifting(
         except Unreadable:
             refused.add(parameter.dotted)
     again, faults = _made(group, values)
-    second = _plain_values(again) if isinstance(again, ParamGroup) and not refused else None
+    second = plain(again) if isinstance(again, ParamGroup) and not refused else None
     refused |= {fault.node.dotted for fault in faults}
     for parameter, read in given:
         raw, value = plain(read), parameter.of(first)
@@ -124,10 +124,6 @@ def _drift(dotted: str, became: str, then: str, code: str) -> str:
         f"{dotted} must stay as it is when it is read again, but {became}, and that {then}:"
         f" let {code} leave alone what it has made"
     )
-
-
-def _plain_values(made: ParamGroup) -> dict[str, Any]:
-    return {name: plain(getattr(made, name)) for name in type(made).model_fields}
 
 
 @dataclass(frozen=True)
